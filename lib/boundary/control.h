@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The structures both halves share.  They lie in the upper half, so they are saved and
+ * come back at the same addresses; the members marked "renewed" point into the lower
+ * half and are set again at every start and restart.
+ *
+ *   CRMPI_U0  +0        struct crmpi_control           } one mapping, CRMPI_CONTROL_BYTES
+ *             +64 KiB   crmpi's vdso                   } CRMPI_VDSO_BYTES
+ *             +1 TiB    crmpi's own heap (lib/boundary/heap.h)
+ *             +2 TiB    ld.so, a PIE program
+ *             +3 TiB    brk area
+ *             +4 TiB    stack of the first thread, ends at +4 TiB + 64 GiB
+ *             +5 TiB    everything the application maps
+ *   CRMPI_U1
+ *
+ * Included by assembly too: the offsets below are checked in control.c.
+ */
+#ifndef CRMPI_BOUNDARY_CONTROL_H
+#define CRMPI_BOUNDARY_CONTROL_H
+
+#define CRMPI_U0 0x100000000000
+#define CRMPI_U1 0x200000000000
+#define CRMPI_LOW_END 0x100000000 /* a non-PIE program and MAP_32BIT live below */
+#define CRMPI_TIB 0x10000000000
+#define CRMPI_CONTROL_BYTES 0x10000
+#define CRMPI_VDSO_ADDR (CRMPI_U0 + 0x10000)
+#define CRMPI_VDSO_BYTES 0x4000
+#define CRMPI_HEAP_ADDR (CRMPI_U0 + 1 * CRMPI_TIB)
+#define CRMPI_IMAGE_ADDR (CRMPI_U0 + 2 * CRMPI_TIB)
+#define CRMPI_BRK_ADDR (CRMPI_U0 + 3 * CRMPI_TIB)
+#define CRMPI_STACK_END (CRMPI_U0 + 4 * CRMPI_TIB + 0x1000000000)
+#define CRMPI_MAP_ADDR (CRMPI_U0 + 5 * CRMPI_TIB)
+
+#define CRMPI_CONTROL_MAGIC 0x6c74636d70697263 /* "crpimctl" */
+
+/* offsets used by switch.S */
+#define CRMPI_T_LOWER_FS 0
+#define CRMPI_T_UPPER_FS 8
+#define CRMPI_T_RET 16
+#define CRMPI_T_SP 24
+#define CRMPI_T_RBX 32
+#define CRMPI_T_RBP 40
+#define CRMPI_T_R12 48
+#define CRMPI_T_R13 56
+#define CRMPI_T_R14 64
+#define CRMPI_T_R15 72
+#define CRMPI_T_ARGS 80
+#define CRMPI_T_CALL 128
+#define CRMPI_T_SAVED_RET 136
+
+#ifndef __ASSEMBLER__
+#include <stdint.h>
+#include <stddef.h>
+
+/* What a thread is doing, as the checkpoint sees it. */
+enum crmpi_thread_state {
+    CRMPI_THREAD_RUNS = 0,
+    CRMPI_THREAD_PARKED_ABOVE, /* in the checkpoint signal's handler: resume by sigreturn */
+    CRMPI_THREAD_PARKED_BELOW, /* in an MPI call: resume by making the call again */
+};
+
+/* The upper registers at the boundary, while a thread is below. */
+struct crmpi_frame {
+    uint64_t ret, sp, rbx, rbp, r12, r13, r14, r15, args[6], call;
+};
+
+/*
+ * One for each thread of the application that has called MPI, in crmpi's upper heap,
+ * found through libcrmpi's thread-local crmpi_self.
+ */
+struct crmpi_thread {
+    uint64_t lower_fs; /* renewed */
+    uint64_t upper_fs;
+    struct crmpi_frame frame; /* valid while below: see switch.S */
+    uint64_t saved_ret;
+    int32_t nest;    /* > 0 while a callback of the application, or its signal handler, runs
+                        on top of a lower call: no parking then */
+    int32_t resumed; /* set in a thread that restart brought back below; the wrapper whose
+                        call is made again reads and clears it (crmpi_call_resumed) */
+    void *mpi;       /* the MPI layer's own per-thread state, in the upper heap */
+    struct crmpi_thread *next; /* all of them, crmpi_control.threads */
+    int32_t tid;               /* as the application knows it */
+    int32_t state;             /* enum crmpi_thread_state */
+};
+
+/* As the kernel has it; what the application asked for, per signal. */
+struct crmpi_sigaction {
+    void *handler;
+    uint64_t flags;
+    void *restorer;
+    uint64_t mask;
+};
+
+enum crmpi_phase {
+    CRMPI_PHASE_RUN = 0,
+    CRMPI_PHASE_STOP,  /* every thread parks at its next safe point */
+    CRMPI_PHASE_RUNON, /* threads run, but the gate in front of collectives is closed for
+                          those that would go beyond the target */
+};
+
+struct crmpi_control {
+    uint64_t magic;
+    uint64_t version;
+    void *const *calls;      /* renewed: lower entry points by call number */
+    uint64_t vdso[8];        /* renewed: the kernel's vdso functions, see lib/upper/vdso.c */
+    struct crmpi_thread *(*attach)(uint64_t upper_fs); /* renewed: first call of a thread */
+    int32_t fsgsbase;        /* renewed: 1 if wrfsbase may be used */
+    int32_t phase;           /* enum crmpi_phase; a futex word */
+    int64_t self_offset;     /* of crmpi_self from FS, set by libcrmpi */
+    int64_t rseq_offset;     /* of struct rseq from FS in the upper libc */
+    uint32_t rseq_bytes;
+    uint32_t pid;            /* renewed: a forked child differs */
+    uint64_t stub_begin, stub_end; /* libcrmpi's code where no thread may park */
+    void (*signal_entry)(int, void *, void *); /* libcrmpi's handler trampoline */
+    uint64_t brk_start, brk_now;
+    uint64_t map_next;       /* where the next mmap is tried */
+    uint64_t heap_next;      /* crmpi's heap: see heap.c */
+    void *heap_free[48];
+    int32_t heap_lock;
+    int32_t threads_lock;
+    struct crmpi_thread *threads;
+    struct crmpi_sigaction sigactions[65];
+    void *mpi;               /* root of the MPI layer's saved state, in the upper heap */
+    void *engine;            /* root of the engine's saved state, in the upper heap */
+    char program[4096];      /* path of the application's executable */
+};
+
+#define crmpi_control ((struct crmpi_control *)CRMPI_U0)
+
+static inline int crmpi_is_upper(uint64_t address)
+{
+    return (address >= CRMPI_U0 && address < CRMPI_U1) || address < CRMPI_LOW_END;
+}
+#endif
+#endif

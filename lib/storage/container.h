@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The HDF5 container: one file per rank and checkpoint, one file per recovery line.
+ * doc/format.md describes what lies in it.  This directory is the sole user of hdf5.h.
+ * Lower half and tools; not thread safe; every function logs the cause of its failure once.
+ */
+#ifndef CRMPI_STORAGE_CONTAINER_H
+#define CRMPI_STORAGE_CONTAINER_H
+
+#include <stdint.h>
+#include <stddef.h>
+#include "base/status.h"
+
+#define CRMPI_FORMAT_VERSION 1
+
+/* A mapped region of the upper half. */
+struct crmpi_region {
+    uint64_t start, bytes;
+    uint32_t prot;   /* PROT_* */
+    uint32_t flags;  /* MAP_PRIVATE or MAP_SHARED, MAP_ANONYMOUS, MAP_GROWSDOWN, ... */
+    uint64_t file_offset;
+    char name[256];  /* what /proc/self/maps says: a path, or "" */
+};
+
+/* Pages of a region that hold data; all others are zero (or absent). */
+struct crmpi_extent {
+    uint64_t start, bytes;
+};
+
+/* What /job holds in rank files and lines. */
+struct crmpi_job {
+    char job_id[64];      /* random, made when the job first started; the same after restarts */
+    uint32_t n_ranks;
+    uint32_t world_rank;  /* rank files only */
+    uint64_t sn;          /* number of the checkpoint; for a line: of the line */
+    uint64_t incarnation; /* how many restarts lie behind this run */
+    double time;          /* seconds since 1970 when the checkpoint was begun */
+    char host[256];
+    char program[4096];   /* path of the executable */
+    char policy[32];
+    char mpi_version[256];/* of the lower MPI */
+    char cpu[512];        /* features the program may rely on: restart checks them */
+};
+
+/* Progress of a long save or load; called now and then with bytes so far and in all. */
+typedef void (*crmpi_progress_fn)(void *context, uint64_t done_bytes, uint64_t total_bytes);
+
+/*
+ * Writing a rank file: create, memory, any number of records, close.  The file is written
+ * as PATH.tmp and renamed to PATH by a successful close; abort removes it.
+ */
+struct crmpi_writer;
+enum crmpi_status crmpi_writer_create(const char *path, const struct crmpi_job *job,
+                                      struct crmpi_writer **writer_out);
+/* Store the regions, and the extents' bytes straight from the memory at their addresses,
+ * at the speed of write(2), with one checksum (XXH3-64) per block of 1 MiB. */
+enum crmpi_status crmpi_writer_memory(struct crmpi_writer *writer,
+                                      const struct crmpi_region *regions, size_t n_regions,
+                                      const struct crmpi_extent *extents, size_t n_extents,
+                                      crmpi_progress_fn progress, void *context);
+/* Store a block of bytes as dataset @p name, such as "/task/threads" or "/channel/state"
+ * (missing groups are made), with a checksum attribute. */
+enum crmpi_status crmpi_writer_record(struct crmpi_writer *writer, const char *name,
+                                      const void *data, size_t bytes);
+enum crmpi_status crmpi_writer_close(struct crmpi_writer *writer, uint64_t *file_bytes_out);
+void crmpi_writer_abort(struct crmpi_writer *writer);
+
+/*
+ * Reading a rank file.  Opening checks ownership, mode, format and every size and offset.
+ */
+struct crmpi_reader;
+enum crmpi_status crmpi_reader_open(const char *path, struct crmpi_reader **reader_out);
+const struct crmpi_job *crmpi_reader_job(const struct crmpi_reader *reader);
+/* Arrays owned by the reader. */
+enum crmpi_status crmpi_reader_memory(struct crmpi_reader *reader,
+                                      const struct crmpi_region **regions_out, size_t *n_regions_out,
+                                      const struct crmpi_extent **extents_out, size_t *n_extents_out);
+/* Check the checksum of every block of memory without loading it. */
+enum crmpi_status crmpi_reader_verify(struct crmpi_reader *reader, crmpi_progress_fn progress,
+                                      void *context);
+/* Load the extents into memory at their own addresses, which the caller has mapped
+ * writable, checking every block's checksum as it comes in (one read of the file). */
+enum crmpi_status crmpi_reader_load(struct crmpi_reader *reader, crmpi_progress_fn progress,
+                                    void *context);
+/* A record: a block from malloc(), the caller frees it; checked. */
+enum crmpi_status crmpi_reader_record(struct crmpi_reader *reader, const char *name,
+                                      void **data_out, size_t *bytes_out);
+void crmpi_reader_close(struct crmpi_reader *reader);
+
+/*
+ * Recovery lines, and the checkpoint directory.
+ */
+struct crmpi_line_rank {
+    uint64_t sn;          /* the rank's checkpoint in this line */
+    uint64_t file_bytes;
+};
+struct crmpi_line {
+    struct crmpi_job job;
+    struct crmpi_line_rank *ranks; /* job.n_ranks of them */
+    double save_seconds;           /* request to commit */
+    char *launcher;                /* launcher's words, each ended by \0; may be NULL */
+    size_t launcher_bytes;
+};
+/* Make DIR, DIR/ranks, DIR/lines (mode 0700); refuse a directory that others may write. */
+enum crmpi_status crmpi_directory_create(const char *dir);
+/* "DIR/ranks/000003/000012.h5"; makes the rank's folder if @p make. */
+enum crmpi_status crmpi_rank_path(const char *dir, uint32_t world_rank, uint64_t sn, int make,
+                                  char *path_out, size_t path_bytes);
+/* Write DIR/lines/NNNNNN.h5 with its external links and rename it into place: the commit. */
+enum crmpi_status crmpi_line_write(const char *dir, const struct crmpi_line *line);
+enum crmpi_status crmpi_line_read(const char *dir, uint64_t number, struct crmpi_line *line_out);
+void crmpi_line_free(struct crmpi_line *line);
+/* Numbers of the complete lines, ascending; from malloc(). */
+enum crmpi_status crmpi_lines_list(const char *dir, uint64_t **numbers_out, size_t *n_out);
+/* Drop all but the newest @p keep lines: the line first, then rank files no line uses,
+ * and what aborted checkpoints left. */
+enum crmpi_status crmpi_lines_prune(const char *dir, unsigned keep);
+
+#endif
