@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The protocol thread and the phases of a checkpoint.

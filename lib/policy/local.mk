@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# When and how checkpoints are taken: pure state machines.

@@ -1,0 +1,3 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What libcrmpi.so is made of, besides the generated stubs.

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Checks for what crmpi is built from.  Each sets NAME_CPPFLAGS and NAME_LIBS, or ends
+# configure with the name of the Debian package to install.
+
+# CRMPI_MISSING(WHAT, PACKAGE)
+AC_DEFUN([CRMPI_MISSING],
+[AC_MSG_ERROR([$1 not found; on Debian: apt-get install $2
+(or scripts/install-deps for all that crmpi needs)])])
+
+# CRMPI_WARNINGS: the warnings the code is free of; --enable-werror makes them fatal.
+AC_DEFUN([CRMPI_WARNINGS],
+[AC_ARG_ENABLE([werror],
+    [AS_HELP_STRING([--enable-werror], [treat compiler warnings as errors])])
+WARN_CFLAGS="-Wall -Wextra"
+AS_IF([test "x$enable_werror" = xyes], [WARN_CFLAGS="$WARN_CFLAGS -Werror"])
+AC_SUBST([WARN_CFLAGS])])
+
+AC_DEFUN([CRMPI_CHECK_PKG_CONFIG],
+[AC_PATH_TOOL([PKG_CONFIG], [pkg-config])
+AS_IF([test -z "$PKG_CONFIG"], [CRMPI_MISSING([pkg-config], [pkg-config])])])
+
+AC_DEFUN([CRMPI_CHECK_PYTHON],
+[AC_PATH_PROG([PYTHON3], [python3])
+AS_IF([test -z "$PYTHON3"],
+      [CRMPI_MISSING([python3 (it generates the wrappers)], [python3])])])
+
+# _CRMPI_TRY(NAME, HEADER, FUNCTION, IF-YES): try to link with NAME_CPPFLAGS, NAME_LIBS.
+AC_DEFUN([_CRMPI_TRY],
+[crmpi_cppflags=$CPPFLAGS crmpi_libs=$LIBS
+CPPFLAGS="$CPPFLAGS $[]$1_CPPFLAGS" LIBS="$[]$1_LIBS $LIBS"
+AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <$2>]], [[return (long)$3 == 1;]])], [$4])
+CPPFLAGS=$crmpi_cppflags LIBS=$crmpi_libs])
+
+# CRMPI_CHECK_LIBRARY(NAME, MODULE, HEADER, FUNCTION, PACKAGE)
+AC_DEFUN([CRMPI_CHECK_LIBRARY],
+[AC_ARG_VAR([$1_CPPFLAGS], [preprocessor flags for $2])
+AC_ARG_VAR([$1_LIBS], [linker flags for $2])
+AC_MSG_CHECKING([for $2])
+AS_IF([test -z "$[]$1_LIBS"],
+      [$1_CPPFLAGS=`$PKG_CONFIG --cflags $2 2>/dev/null`
+       $1_LIBS=`$PKG_CONFIG --libs $2 2>/dev/null`])
+crmpi_found=no
+_CRMPI_TRY([$1], [$3], [$4], [crmpi_found=yes])
+AC_MSG_RESULT([$crmpi_found])
+AS_IF([test $crmpi_found = no], [CRMPI_MISSING([$2 ($3)], [$5])])])
+
+# CRMPI_CHECK_MPI: Open MPI by its compiler wrapper, or else by pkg-config.
+AC_DEFUN([CRMPI_CHECK_MPI],
+[AC_ARG_VAR([MPI_CPPFLAGS], [preprocessor flags for Open MPI])
+AC_ARG_VAR([MPI_LIBS], [linker flags for Open MPI])
+AC_ARG_VAR([MPICC], [Open MPI's compiler wrapper, for the test programs])
+AC_ARG_VAR([MPIFORT], [the same for Fortran; without it the Fortran tests are skipped])
+AC_ARG_VAR([MPIRUN], [Open MPI's launcher])
+AC_PATH_PROGS([MPICC], [mpicc.openmpi mpicc])
+AC_PATH_PROGS([MPIFORT], [mpifort.openmpi mpifort])
+AC_PATH_PROGS([MPIRUN], [mpirun.openmpi mpirun])
+AC_MSG_CHECKING([for Open MPI])
+AS_IF([test -z "$MPI_LIBS" && test -n "$MPICC"],
+      [MPI_CPPFLAGS=`$MPICC --showme:compile 2>/dev/null`
+       MPI_LIBS=`$MPICC --showme:link 2>/dev/null`])
+AS_IF([test -z "$MPI_LIBS"],
+      [MPI_CPPFLAGS=`$PKG_CONFIG --cflags ompi-c 2>/dev/null`
+       MPI_LIBS=`$PKG_CONFIG --libs ompi-c 2>/dev/null`])
+crmpi_found=no
+_CRMPI_TRY([MPI], [mpi.h], [PMPI_Init_thread], [crmpi_found=yes])
+AC_MSG_RESULT([$crmpi_found])
+AS_IF([test $crmpi_found = no], [CRMPI_MISSING([Open MPI (mpi.h)], [libopenmpi-dev])])
+AS_IF([test -z "$MPIRUN"], [CRMPI_MISSING([mpirun], [openmpi-bin])])
+AC_MSG_CHECKING([for Open MPI 4.1])
+crmpi_cppflags=$CPPFLAGS
+CPPFLAGS="$CPPFLAGS $MPI_CPPFLAGS"
+AC_PREPROC_IFELSE([AC_LANG_SOURCE([[#include <mpi.h>
+#if !defined OMPI_MAJOR_VERSION || OMPI_MAJOR_VERSION != 4 || OMPI_MINOR_VERSION != 1
+#error another MPI
+#endif]])], [AC_MSG_RESULT([yes])],
+    [AC_MSG_RESULT([no])
+     AC_MSG_ERROR([crmpi needs Open MPI 4.1; set MPICC, or MPI_CPPFLAGS and MPI_LIBS, to it])])
+CPPFLAGS=$crmpi_cppflags
+AM_CONDITIONAL([HAVE_MPIFORT], [test -n "$MPIFORT" && $MPIFORT --version >/dev/null 2>&1])])
+
+# CRMPI_CHECK_OPAL: opal_progress_register() is in libopen-pal, which libmpi itself needs.
+# Not every package has a libopen-pal.so to link with, so the full soname is tried too.
+AC_DEFUN([CRMPI_CHECK_OPAL],
+[AC_ARG_VAR([OPAL_LIBS], [linker flags for Open MPI's libopen-pal])
+AC_MSG_CHECKING([for opal_progress_register])
+crmpi_found=no crmpi_libs=$LIBS
+for crmpi_try in "$OPAL_LIBS" "-lopen-pal" "-l:libopen-pal.so.40"; do
+    AS_IF([test $crmpi_found = no && test -n "$crmpi_try"],
+        [LIBS="$crmpi_try $MPI_LIBS $crmpi_libs"
+         AC_LINK_IFELSE([AC_LANG_CALL([], [opal_progress_register])],
+                        [crmpi_found=yes OPAL_LIBS=$crmpi_try])])
+done
+LIBS=$crmpi_libs
+AC_MSG_RESULT([$crmpi_found])
+AS_IF([test $crmpi_found = no], [CRMPI_MISSING([libopen-pal], [libopenmpi-dev])])])
+
+# CRMPI_CHECK_HDF5: the serial library, which Debian has beside the parallel ones.
+AC_DEFUN([CRMPI_CHECK_HDF5],
+[AC_ARG_VAR([HDF5_CPPFLAGS], [preprocessor flags for serial HDF5])
+AC_ARG_VAR([HDF5_LIBS], [linker flags for serial HDF5])
+AC_MSG_CHECKING([for serial HDF5])
+crmpi_found=no crmpi_cppflags=$CPPFLAGS
+for crmpi_try in given hdf5-serial hdf5 plain; do
+    AS_IF([test $crmpi_found = yes], [continue])
+    AS_CASE([$crmpi_try],
+        [given], [AS_IF([test -z "$HDF5_LIBS"], [continue])],
+        [plain], [HDF5_CPPFLAGS= HDF5_LIBS=-lhdf5],
+        [HDF5_CPPFLAGS=`$PKG_CONFIG --cflags $crmpi_try 2>/dev/null`
+         HDF5_LIBS=`$PKG_CONFIG --libs $crmpi_try 2>/dev/null`])
+    CPPFLAGS="$crmpi_cppflags $HDF5_CPPFLAGS"
+    AC_PREPROC_IFELSE([AC_LANG_SOURCE([[#include <hdf5.h>
+#ifdef H5_HAVE_PARALLEL
+#error not the serial library
+#endif]])], [_CRMPI_TRY([HDF5], [hdf5.h], [H5open], [crmpi_found=yes])])
+    CPPFLAGS=$crmpi_cppflags
+done
+AC_MSG_RESULT([$crmpi_found])
+AS_IF([test $crmpi_found = no], [CRMPI_MISSING([serial HDF5 (hdf5.h)], [libhdf5-dev])])])
+
+# CRMPI_CHECK_UNIT: Check, for the unit tests; --without-check leaves them out.
+AC_DEFUN([CRMPI_CHECK_UNIT],
+[AC_ARG_WITH([check],
+    [AS_HELP_STRING([--without-check], [leave out the unit tests, which need Check])])
+AS_IF([test "x$with_check" != xno],
+    [CRMPI_CHECK_LIBRARY([CHECK], [check], [check.h], [srunner_create], [check])])
+AM_CONDITIONAL([HAVE_CHECK], [test "x$with_check" != xno])])
