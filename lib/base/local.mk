@@ -1,3 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Status, log and what else both the host program and the tools use.
+
+libcrmpi_base_a_SOURCES += \
+	lib/base/config.c lib/base/config.h \
+	lib/base/log.c lib/base/log.h \
+	lib/base/status.c lib/base/status.h

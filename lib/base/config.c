@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The table of configuration variables, and how it is filled.  Lower half and tools.
+ */
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/config.h"
+
+#define WRONG(...) (snprintf(why, why_bytes, __VA_ARGS__), CRMPI_ERR_USAGE)
+
+static enum crmpi_status parse_path(const struct crmpi_variable *variable, const char *text,
+                                    void *field, char *why, size_t why_bytes)
+{
+    const size_t bytes = sizeof((struct crmpi_config *)0)->dir;
+    char here[sizeof((struct crmpi_config *)0)->dir] = "";
+
+    if (text[0] == '\0')
+        return WRONG("%s is empty; it has to name a directory", variable->name);
+    if (text[0] != '/' && getcwd(here, sizeof here) == NULL)
+        return WRONG("%s=%s: the working directory is gone; give an absolute path",
+                     variable->name, text);
+    while (strncmp(text, "./", 2) == 0)
+        text += 2;
+    /* leave room for what crmpi puts below the directory */
+    if (snprintf(field, bytes, "%s%s%s", here, here[0] ? "/" : "", text) > (int)bytes - 64)
+        return WRONG("%s: the path is too long", variable->name);
+    return CRMPI_OK;
+}
+
+static enum crmpi_status parse_number(const struct crmpi_variable *variable, const char *text,
+                                      double *value_out, char *why, size_t why_bytes)
+{
+    char *end;
+    double value = strtod(text, &end);
+    int within = value >= variable->min && value <= variable->max; /* and not NaN */
+
+    if (end == text || *end != '\0' || isspace((unsigned char)text[0]) || !within)
+        return WRONG("%s=%s: has to be a number from %g to %g", variable->name, text,
+                     variable->min, variable->max);
+    *value_out = value;
+    return CRMPI_OK;
+}
+
+static enum crmpi_status parse_seconds(const struct crmpi_variable *variable, const char *text,
+                                       void *field, char *why, size_t why_bytes)
+{
+    return parse_number(variable, text, field, why, why_bytes);
+}
+
+static enum crmpi_status parse_interval(const struct crmpi_variable *variable,
+                                        const char *text, void *field, char *why,
+                                        size_t why_bytes)
+{
+    if (strcmp(text, "auto") == 0) {
+        *(double *)field = CRMPI_INTERVAL_AUTO;
+        return CRMPI_OK;
+    }
+    if (parse_number(variable, text, field, why, why_bytes) == CRMPI_OK)
+        return CRMPI_OK;
+    return WRONG("%s=%s: has to be a number of seconds (0: on request only) or auto",
+                 variable->name, text);
+}
+
+static enum crmpi_status parse_count(const struct crmpi_variable *variable, const char *text,
+                                     void *field, char *why, size_t why_bytes)
+{
+    double value;
+    if (parse_number(variable, text, &value, why, why_bytes) != CRMPI_OK)
+        return CRMPI_ERR_USAGE;
+    if (value != (double)(unsigned)value)
+        return WRONG("%s=%s: has to be a whole number", variable->name, text);
+    *(unsigned *)field = (unsigned)value;
+    return CRMPI_OK;
+}
+
+static int choice_index(const struct crmpi_variable *variable, const char *text)
+{
+    for (int i = 0; variable->choices[i] != NULL; i++)
+        if (strcmp(variable->choices[i], text) == 0)
+            return i;
+    return -1;
+}
+
+/* The index of the word: for enumerations in the order of the choices, and for 0 and 1. */
+static enum crmpi_status parse_choice(const struct crmpi_variable *variable, const char *text,
+                                      void *field, char *why, size_t why_bytes)
+{
+    char choices[128] = "";
+    int index = choice_index(variable, text);
+
+    if (index >= 0) {
+        *(int *)field = index;
+        return CRMPI_OK;
+    }
+    for (int i = 0; variable->choices[i] != NULL; i++) {
+        size_t used = strlen(choices);
+        snprintf(choices + used, sizeof choices - used, "%s%s", i ? ", " : "",
+                 variable->choices[i]);
+    }
+    return WRONG("%s=%s: has to be one of: %s", variable->name, text, choices);
+}
+
+static enum crmpi_status parse_policy(const struct crmpi_variable *variable, const char *text,
+                                      void *field, char *why, size_t why_bytes)
+{
+    if (choice_index(variable, text) < 0)
+        return WRONG("%s=%s: this version of crmpi has one policy: %s", variable->name, text,
+                     variable->fallback);
+    snprintf(field, sizeof((struct crmpi_config *)0)->policy, "%s", text);
+    return CRMPI_OK;
+}
+
+static const char *const policies[] = {"coordinated", NULL};
+static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const off_on[] = {"0", "1", NULL};
+
+#define FIELD(name) offsetof(struct crmpi_config, name)
+#define CENTURY 3155760000.0
+
+const struct crmpi_variable crmpi_variables[] = {
+    {"CRMPI_DIR", "DIR", "./crmpi.ckpt", "Directory that checkpoints go to",
+     parse_path, FIELD(dir), 0, 0, NULL},
+    {"CRMPI_INTERVAL", "SECONDS", "0",
+     "Seconds between checkpoints; 0: on request only; auto: computed from the measured "
+     "cost of a checkpoint and CRMPI_MTBF",
+     parse_interval, FIELD(interval_seconds), 0, CENTURY, NULL},
+    {"CRMPI_MTBF", "SECONDS", "86400",
+     "Mean time between failures of all nodes of the job together, for CRMPI_INTERVAL=auto",
+     parse_seconds, FIELD(mtbf_seconds), 1, CENTURY, NULL},
+    {"CRMPI_POLICY", "NAME", "coordinated", "How ranks are brought to one recovery line",
+     parse_policy, FIELD(policy), 0, 0, policies},
+    {"CRMPI_KEEP", "N", "2", "Recovery lines that are kept",
+     parse_count, FIELD(keep), 1, 1000000, NULL},
+    {"CRMPI_LOG", "LEVEL", "warn", "Messages shown: error, warn, info or debug",
+     parse_choice, FIELD(log), 0, 0, levels},
+    {"CRMPI_TRUNCATE", "0|1", "1",
+     "At a restart, cut files that have grown since the checkpoint to their length at it",
+     parse_choice, FIELD(truncate), 0, 0, off_on},
+    {"CRMPI_QUIESCE_LIMIT", "SECONDS", "60",
+     "Seconds until a checkpoint that cannot bring all ranks to rest is given up",
+     parse_seconds, FIELD(quiesce_limit_seconds), 0.1, 1000000, NULL},
+};
+const size_t crmpi_n_variables = sizeof crmpi_variables / sizeof crmpi_variables[0];
+
+struct crmpi_config crmpi_config = {
+    .dir = "crmpi.ckpt",
+    .interval_seconds = 0,
+    .mtbf_seconds = 86400,
+    .policy = "coordinated",
+    .keep = 2,
+    .log = CRMPI_LOG_WARN,
+    .truncate = 1,
+    .quiesce_limit_seconds = 60,
+};
+
+void crmpi_variable_option(const struct crmpi_variable *variable, char *option_out,
+                           size_t option_bytes)
+{
+    snprintf(option_out, option_bytes, "--%s", variable->name + strlen("CRMPI_"));
+    for (char *c = option_out; *c != '\0'; c++)
+        *c = *c == '_' ? '-' : (char)tolower((unsigned char)*c);
+}
+
+const struct crmpi_variable *crmpi_variable_find(const char *name_or_option)
+{
+    for (size_t i = 0; i < crmpi_n_variables; i++) {
+        char option[64];
+        crmpi_variable_option(&crmpi_variables[i], option, sizeof option);
+        if (strcmp(crmpi_variables[i].name, name_or_option) == 0 ||
+            strcmp(option, name_or_option) == 0)
+            return &crmpi_variables[i];
+    }
+    return NULL;
+}
+
+enum crmpi_status crmpi_config_check(const struct crmpi_variable *variable, const char *text,
+                                     char *why, size_t why_bytes)
+{
+    struct crmpi_config scratch;
+    return variable->parse(variable, text, (char *)&scratch + variable->offset, why,
+                           why_bytes);
+}
+
+static char *trim(char *text)
+{
+    char *end;
+    while (isspace((unsigned char)*text))
+        text++;
+    end = text + strlen(text);
+    while (end > text && isspace((unsigned char)end[-1]))
+        *--end = '\0';
+    return text;
+}
+
+/* Put a line NAME = VALUE into the environment unless the name is there already. */
+static enum crmpi_status take_line(const char *path, unsigned number, char *line, char *why,
+                                   size_t why_bytes)
+{
+    char *name = trim(line), *equals = strchr(name, '='), *value;
+    const struct crmpi_variable *variable;
+
+    if (name[0] == '\0' || name[0] == '#')
+        return CRMPI_OK;
+    if (equals == NULL)
+        return WRONG("%s line %u: has to be NAME=VALUE", path, number);
+    *equals = '\0';
+    name = trim(name);
+    value = trim(equals + 1);
+    variable = crmpi_variable_find(name);
+    if (variable == NULL)
+        return WRONG("%s line %u: there is no variable \"%s\"", path, number, name);
+    if (crmpi_config_check(variable, value, why, why_bytes) != CRMPI_OK) {
+        char reason[512];
+        snprintf(reason, sizeof reason, "%s", why);
+        return WRONG("%s line %u: %s", path, number, reason);
+    }
+    if (setenv(variable->name, value, 0) != 0)
+        return WRONG("%s line %u: no memory", path, number);
+    return CRMPI_OK;
+}
+
+static enum crmpi_status load_file(const char *path, char *why, size_t why_bytes)
+{
+    enum crmpi_status status = CRMPI_OK;
+    char line[8192];
+    FILE *file = fopen(path, "re");
+
+    if (file == NULL)
+        return WRONG("CRMPI_CONFIG=%s: cannot be read: %s", path, strerror(errno));
+    for (unsigned number = 1; status == CRMPI_OK && fgets(line, sizeof line, file); number++) {
+        if (strchr(line, '\n') == NULL && !feof(file))
+            status = WRONG("%s line %u: too long", path, number);
+        else
+            status = take_line(path, number, line, why, why_bytes);
+    }
+    if (status == CRMPI_OK && ferror(file))
+        status = WRONG("CRMPI_CONFIG=%s: cannot be read: %s", path, strerror(errno));
+    fclose(file);
+    return status;
+}
+
+enum crmpi_status crmpi_config_load(char *why, size_t why_bytes)
+{
+    struct crmpi_config loaded;
+    const char *file = getenv("CRMPI_CONFIG");
+    enum crmpi_status status;
+
+    memset(&loaded, 0, sizeof loaded);
+    if (file != NULL) {
+        status = load_file(file, why, why_bytes);
+        if (status != CRMPI_OK)
+            return status;
+    }
+    for (size_t i = 0; i < crmpi_n_variables; i++) {
+        const struct crmpi_variable *variable = &crmpi_variables[i];
+        const char *text = getenv(variable->name);
+        status = variable->parse(variable, text != NULL ? text : variable->fallback,
+                                 (char *)&loaded + variable->offset, why, why_bytes);
+        if (status != CRMPI_OK)
+            return status;
+    }
+    crmpi_config = loaded;
+    return CRMPI_OK;
+}
