@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The engine: a protocol thread in every rank, joined in a binary tree of TCP connections
- * of its own, takes checkpoints by the policy.  Lower half.
+ * of its own, takes checkpoints by the policy.  Lower half.  crmpi_config has to be loaded
+ * before.
  */
 #ifndef CRMPI_ENGINE_ENGINE_H
 #define CRMPI_ENGINE_ENGINE_H
@@ -13,18 +14,31 @@
  * Start the protocol thread.  Called once per process below, inside the application's
  * MPI_Init or at the end of a restart; collective over all ranks (addresses are exchanged
  * with PMPI_Allgather).
- * @param job  identity of the job, with incarnation and the newest line (0 at first start)
+ * @param job  NULL when the job first starts; after a restart what the rank file says, with
+ *             sn the number of the line and incarnation already counted up
+ * If no checkpoints can be taken (no connection, no directory) it warns once, the job runs,
+ * and requests fail with the reason.
  */
 enum crmpi_status crmpi_engine_start(const struct crmpi_job *job);
 
 /** Ask for a checkpoint and return at once; from any rank and thread below. */
 void crmpi_engine_request(void);
 
-/** Number of the newest committed line; 0 if none. */
+/** The same from a signal handler, on any thread and TLS base; the requests of one burst
+ * (every rank gets the signal from mpirun) lead to one checkpoint. */
+void crmpi_engine_request_from_signal(void);
+
+/** Number of the newest committed line of this job; 0 if none. */
 uint64_t crmpi_engine_committed(void);
 
-/** End the protocol thread: inside MPI_Finalize, collective.  A checkpoint under way ends
- * or is given up first. */
+/**
+ * End the protocol thread: the first thing in MPI_Finalize; collective, though checkpoints
+ * are still taken while a rank waits here for the others (it parks here, and makes its call
+ * of MPI_Finalize again after a restart).
+ */
 void crmpi_engine_stop(void);
+
+/** The features of this CPU that a program may rely on, as words; lib/lower. */
+const char *crmpi_cpu_features(void);
 
 #endif

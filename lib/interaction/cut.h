@@ -14,8 +14,12 @@
 /* How many collectives this rank has behind it on one communicator: blocking ones when
  * completed, nonblocking ones when initiated. */
 struct crmpi_collective_count {
-    uint64_t comm_id; /* the same in all members, unique in the job */
+    uint64_t comm_id; /* the same in all members, unique in the job (MPI_COMM_SELF: may
+                         repeat, with members = 1) */
     uint64_t count;
+    uint32_t members; /* of the communicator, both groups of an inter-communicator; where
+                         all of them agree the count travels no further.  0: unknown.  Not
+                         used in targets */
 };
 
 /**
@@ -28,7 +32,8 @@ enum crmpi_status crmpi_cut_counts(struct crmpi_collective_count **counts_out, s
 /**
  * Set the targets for phase RUNON: calls that would go beyond the target of their
  * communicator wait at the gate, unless the rank is below some other target.
- * Communicators not listed have no limit.
+ * Communicators not listed have no limit; targets of communicators that do not exist (any
+ * more) count as reached.
  */
 void crmpi_cut_set_targets(const struct crmpi_collective_count *targets, size_t n);
 
