@@ -4,10 +4,11 @@
 # Makes ./configure from configure.ac, in a fresh clone.
 set -eu
 cd "$(dirname "$0")"
-command -v autoreconf >/dev/null && command -v automake >/dev/null || {
-    echo "autogen.sh: autoreconf or automake not found;" \
-         "on Debian: apt-get install autoconf automake" >&2
-    exit 1
-}
+for tool in autoreconf automake; do
+    command -v $tool >/dev/null || {
+        echo "autogen.sh: $tool not found; on Debian: apt-get install autoconf automake" >&2
+        exit 1
+    }
+done
 mkdir -p build-aux
 exec autoreconf --install --force
