@@ -6,15 +6,26 @@
 #ifndef CRMPI_WRAPPERS_LAYER_H
 #define CRMPI_WRAPPERS_LAYER_H
 
+#include <stddef.h>
 #include <mpi.h>
 #include "base/log.h"
 #include "base/status.h"
 #include "boundary/boundary.h"
 #include "boundary/heap.h"
 #include "handle/handle.h"
+#include "wrappers/lower.h"
 
 struct crmpi_attribute;
 struct crmpi_topology;
+struct crmpi_objects;
+
+/* Root of all that the MPI layer keeps across a restart. */
+struct crmpi_root {
+    struct crmpi_handles *handles; /* lib/handle */
+    struct crmpi_objects *objects; /* wrappers/hand/objects.c */
+    void *p2p;                     /* wrappers/hand/p2p.c */
+};
+#define crmpi_root ((struct crmpi_root *)crmpi_control->mpi)
 
 /* extra of a communicator's handle */
 struct crmpi_comm {
@@ -34,31 +45,40 @@ struct crmpi_comm {
     void *p2p;                 /* kept by wrappers/hand/p2p.c */
 };
 
-/* The lower handle behind the application's: one load. */
-#define CRMPI_REAL(type, handle) ((type)((struct crmpi_handle *)(void *)(handle))->real)
+/* The lower handle behind the application's; NULL, which MPI reports as an error, if it is
+ * not one. */
+#define CRMPI_REAL(type, handle) ((type)crmpi_handle_real((void *)(handle)))
 
+/* The application's handle of a predefined object: in lower code MPI_COMM_WORLD and its
+ * like are the lower library's.  CRMPI_UPPER(MPI_Request, ompi_request_null) */
+#define CRMPI_UPPER(type, object) ((type)crmpi_control->predefined[CRMPI_OBJECT_##object])
+
+/* NULL if @p comm is no communicator (MPI_COMM_NULL, freed, garbage), or before MPI_Init. */
 static inline struct crmpi_comm *crmpi_comm_of(MPI_Comm comm)
 {
-    return ((struct crmpi_handle *)(void *)comm)->extra;
+    struct crmpi_handle *handle = (struct crmpi_handle *)(void *)comm;
+    return handle && handle->magic == CRMPI_HANDLE_MAGIC ? handle->extra : NULL;
 }
 
-/** Create a handle of @p kind for @p real with an extra of @p extra_bytes, zeroed. */
-struct crmpi_handle *crmpi_handle_create(enum crmpi_kind kind, void *real, size_t extra_bytes);
-/** Add a reference; drop one and, with the last, destroy handle and lower object. */
-void crmpi_handle_hold(struct crmpi_handle *handle);
-void crmpi_handle_release(struct crmpi_handle *handle);
-/** All non-predefined handles of a kind in order of creation; follow ->next. */
-struct crmpi_handle *crmpi_handle_first(enum crmpi_kind kind);
+/** A duplicate of the lower MPI_COMM_WORLD for crmpi alone.  Renewed. */
+extern MPI_Comm crmpi_private_world;
 
-/** The application's handle for a lower one: predefined, or derived and living; else NULL.
- * For results that are not new objects (envelopes, callbacks of operations). */
-struct crmpi_handle *crmpi_handle_of_real(enum crmpi_kind kind, void *real);
+/** An array of lower handles for an array of the application's, from malloc(), or NULL if
+ * @p handles is. */
+void *crmpi_reals(int n, void *const *handles);
+
+/** How many ranks may be sent to; the in- and outdegree of its topology. */
+int crmpi_comm_n_peers(MPI_Comm comm);
+int crmpi_comm_n_sources(MPI_Comm comm);
+int crmpi_comm_n_targets(MPI_Comm comm);
 
 /**
  * Report an MPI error on a communicator (or NULL: on MPI_COMM_WORLD) to its error handler,
  * as the MPI standard has it; returns what the wrapper has to return.
  */
 int crmpi_comm_error(MPI_Comm comm, int error, const char *function);
+int crmpi_win_error(MPI_Win win, int error, const char *function);
+int crmpi_file_error(MPI_File file, int error, const char *function);
 
 /**
  * A blocking collective begins: waits at the gate if a checkpoint wants it.  It has ended,
@@ -68,6 +88,21 @@ int crmpi_comm_error(MPI_Comm comm, int error, const char *function);
 void crmpi_collective_begin(MPI_Comm comm);
 void crmpi_collective_end(MPI_Comm comm);
 
+/**
+ * The application's request for a lower one that crmpi did not start itself, of
+ */
+enum crmpi_wrap {
+    CRMPI_WRAP_WIN,        /* request-based one-sided communication */
+    CRMPI_WRAP_FILE,       /* nonblocking I/O */
+    CRMPI_WRAP_COLLECTIVE, /* a persistent collective, inactive */
+    CRMPI_WRAP_IDUP,       /* MPI_Comm_idup: a nonblocking collective, initiated */
+};
+MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind);
+
+/** Say which request forbids a checkpoint now (a generalized one, a persistent collective);
+ * returns 0 if none does.  (wrappers/hand/request.c) */
+int crmpi_request_refusal(char *why, size_t why_bytes);
+
 /** 1 if the lower MPI provides MPI_THREAD_MULTIPLE: wait by polling then. */
 extern int crmpi_thread_multiple;
 
@@ -75,9 +110,15 @@ extern int crmpi_thread_multiple;
  * park point. */
 int crmpi_wait_real(MPI_Request *real, MPI_Status *status);
 
-/* Called by crmpi_mpi_layer_start/rebuild in this order; local.c, comm.c, p2p.c, ... each
- * have their part.  Rebuild parts return CRMPI_OK or say why. */
-enum crmpi_status crmpi_objects_start(void);    /* predefined handles, info, types, ops, groups, comms */
+/**
+ * At attach, before any MPI call is served: give the upper half's predefined objects their
+ * descriptors.  Needs crmpi_control->predefined.
+ */
+enum crmpi_status crmpi_objects_start(void);
+
+/* Parts of crmpi_mpi_layer_start (after MPI_Init) and _rebuild, called in this order.
+ * Rebuild parts return CRMPI_OK or say why. */
+enum crmpi_status crmpi_objects_ready(void);
 enum crmpi_status crmpi_objects_rebuild(char *why, size_t why_bytes);
 enum crmpi_status crmpi_p2p_start(void);        /* requests, counters, saved messages */
 enum crmpi_status crmpi_p2p_rebuild(char *why, size_t why_bytes);

@@ -9,7 +9,9 @@
 #ifndef CRMPI_HANDLE_HANDLE_H
 #define CRMPI_HANDLE_HANDLE_H
 
+#include <stddef.h>
 #include <stdint.h>
+#include "base/status.h"
 
 enum crmpi_kind {
     CRMPI_COMM = 1, CRMPI_GROUP, CRMPI_TYPE, CRMPI_OP, CRMPI_REQUEST, CRMPI_MESSAGE,
@@ -32,5 +34,49 @@ struct crmpi_handle {
 #define CRMPI_HANDLE_MAGIC 0x6d706968u
 #define CRMPI_HANDLE_PREDEFINED 1
 #define CRMPI_HANDLE_FREED 2 /* the application freed it, a reference keeps it */
+
+/* The lower handle; NULL if @p handle is none of ours. */
+static inline void *crmpi_handle_real(const void *handle)
+{
+    const struct crmpi_handle *h = handle;
+    return h && h->magic == CRMPI_HANDLE_MAGIC ? h->real : NULL;
+}
+
+/** Make the empty lists, at @p root in the control structures' MPI root; once per job. */
+struct crmpi_handles *crmpi_handles_create(void);
+
+/** Make @p memory, the upper object, the handle of the predefined @p real. */
+void crmpi_handle_predefine(struct crmpi_handle *memory, enum crmpi_kind kind, void *real);
+
+/** Create a handle of @p kind for @p real with an extra of @p extra_bytes, zeroed, and one
+ * reference.  Ends the job if there is no memory. */
+struct crmpi_handle *crmpi_handle_create(enum crmpi_kind kind, void *real, size_t extra_bytes);
+
+/** Add a reference; drop one and, with the last, destroy handle and lower object.  Neither
+ * does anything to predefined ones, or NULL. */
+void crmpi_handle_hold(struct crmpi_handle *handle);
+void crmpi_handle_release(struct crmpi_handle *handle);
+
+/** What the last release does beside freeing the handle: free the lower object and what
+ * hangs off `extra`.  One for each kind, set once in each process. */
+void crmpi_handle_set_destroy(enum crmpi_kind kind, void (*destroy)(struct crmpi_handle *));
+
+/** All non-predefined handles of a kind in order of creation; follow ->next. */
+struct crmpi_handle *crmpi_handle_first(enum crmpi_kind kind);
+
+/** The application's handle for a lower one: predefined, or derived and living; else NULL.
+ * For results that are not new objects (envelopes, callbacks of operations).  Knows
+ * predefined objects, and what crmpi_handle_set_real() was told of. */
+struct crmpi_handle *crmpi_handle_of_real(enum crmpi_kind kind, void *real);
+
+/** Set the lower object, so that crmpi_handle_of_real() finds it (NULL: no more). */
+void crmpi_handle_set_real(struct crmpi_handle *handle, void *real);
+
+/** The Fortran number of a handle (-1: not a handle), and the handle of a number (NULL). */
+int32_t crmpi_handle_c2f(struct crmpi_handle *handle);
+struct crmpi_handle *crmpi_handle_f2c(enum crmpi_kind kind, int32_t number);
+
+/** Give a predefined handle the MPI library's own Fortran number. */
+void crmpi_handle_set_fortran(struct crmpi_handle *handle, int32_t number);
 
 #endif
