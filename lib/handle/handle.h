@@ -11,7 +11,6 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "base/status.h"
 
 enum crmpi_kind {
     CRMPI_COMM = 1, CRMPI_GROUP, CRMPI_TYPE, CRMPI_OP, CRMPI_REQUEST, CRMPI_MESSAGE,
@@ -35,6 +34,9 @@ struct crmpi_handle {
 #define CRMPI_HANDLE_PREDEFINED 1
 #define CRMPI_HANDLE_FREED 2 /* the application freed it, a reference keeps it */
 
+/* Numbers of other than predefined handles begin here. */
+#define CRMPI_HANDLE_FORTRAN_BASE 4096
+
 /* The lower handle; NULL if @p handle is none of ours. */
 static inline void *crmpi_handle_real(const void *handle)
 {
@@ -42,8 +44,10 @@ static inline void *crmpi_handle_real(const void *handle)
     return h && h->magic == CRMPI_HANDLE_MAGIC ? h->real : NULL;
 }
 
-/** Make the empty lists, at @p root in the control structures' MPI root; once per job. */
+/** Lists of handles and Fortran numbers, in the upper heap: make empty ones, at the start of
+ * a job, or take up those of the job after a restart.  All functions below use them. */
 struct crmpi_handles *crmpi_handles_create(void);
+void crmpi_handles_attach(struct crmpi_handles *handles);
 
 /** Make @p memory, the upper object, the handle of the predefined @p real. */
 void crmpi_handle_predefine(struct crmpi_handle *memory, enum crmpi_kind kind, void *real);
