@@ -4,7 +4,7 @@
  * come back at the same addresses; the members marked "renewed" point into the lower
  * half and are set again at every start and restart.
  *
- *   CRMPI_U0  +0        struct crmpi_control           } one mapping, CRMPI_CONTROL_BYTES
+ *   CRMPI_U0  +0        struct crmpi_control } one mapping, CRMPI_CONTROL_BYTES
  *             +64 KiB   crmpi's vdso                   } CRMPI_VDSO_BYTES
  *             +1 TiB    crmpi's own heap (lib/boundary/heap.h)
  *             +2 TiB    ld.so, a PIE program
@@ -46,7 +46,8 @@
 #define CRMPI_T_R15 72
 #define CRMPI_T_ARGS 80
 #define CRMPI_T_CALL 128
-#define CRMPI_T_SAVED_RET 136
+#define CRMPI_C_CALLS 16
+#define CRMPI_C_VDSO 24
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -72,14 +73,13 @@ struct crmpi_thread {
     uint64_t lower_fs; /* renewed */
     uint64_t upper_fs;
     struct crmpi_frame frame; /* valid while below: see switch.S */
-    uint64_t saved_ret;
     int32_t nest;    /* > 0 while a callback of the application, or its signal handler, runs
                         on top of a lower call: no parking then */
     int32_t resumed; /* set in a thread that restart brought back below; the wrapper whose
                         call is made again reads and clears it (crmpi_call_resumed) */
     void *mpi;       /* the MPI layer's own per-thread state, in the upper heap */
     struct crmpi_thread *next; /* all of them, crmpi_control.threads */
-    int32_t tid;               /* as the application knows it */
+    int32_t tid;               /* the kernel's; renewed */
     int32_t state;             /* enum crmpi_thread_state */
 };
 
@@ -98,7 +98,7 @@ enum crmpi_phase {
                           those that would go beyond the target */
 };
 
-struct crmpi_control {
+struct crmpi_control_page {
     uint64_t magic;
     uint64_t version;
     void *const *calls;      /* renewed: lower entry points by call number */
@@ -118,14 +118,21 @@ struct crmpi_control {
     void *heap_free[48];
     int32_t heap_lock;
     int32_t threads_lock;
-    struct crmpi_thread *threads;
+    struct crmpi_thread *threads;     /* all of them */
+    struct crmpi_thread *main_thread; /* the process's first */
     struct crmpi_sigaction sigactions[65];
     void *mpi;               /* root of the MPI layer's saved state, in the upper heap */
     void *engine;            /* root of the engine's saved state, in the upper heap */
     char program[4096];      /* path of the application's executable */
+    int32_t umask;           /* of the application, noted at the capture */
+    int32_t park_generation; /* a futex word: parked threads wait while it stays */
+    void (*resume)(struct crmpi_thread *); /* libcrmpi's crmpi_resume: make the call again */
+    void (*initialized)(void); /* libcrmpi's function to call above after MPI_Init */
+    void *const *predefined; /* libcrmpi's array of predefined MPI objects */
+    int64_t lower_self_offset; /* renewed: of the lower crmpi_thread from a lower FS */
 };
 
-#define crmpi_control ((struct crmpi_control *)CRMPI_U0)
+#define crmpi_control ((struct crmpi_control_page *)CRMPI_U0)
 
 static inline int crmpi_is_upper(uint64_t address)
 {

@@ -1,3 +1,5 @@
-# SPDX-License-Identifier: BSD-3-Clause
-#
-# The boundary between the halves, and crmpi's own heap.
+# What both halves share.
+crmpi_host_SOURCES += \
+	lib/boundary/boundary.h \
+	lib/boundary/control.c lib/boundary/control.h \
+	lib/boundary/heap.c lib/boundary/heap.h

@@ -1,3 +1,2 @@
-# SPDX-License-Identifier: BSD-3-Clause
-#
-# What libcrmpi.so is made of, besides the generated stubs.
+# libcrmpi.so: the upper half's part of crmpi.
+libcrmpi_so_SOURCES += lib/upper/preload.c lib/upper/switch.S lib/upper/upper.h

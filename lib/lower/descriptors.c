@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which file descriptors belong to the lower half (see descriptors.h).
+ *
+ * crmpi-host defines the libc functions that make descriptors, so those that the libraries
+ * below open (sockets of the MPI library, containers, ...) come through here and are noted
+ * with the identity of what they refer to.  The identity settles what happens if a
+ * descriptor was closed in a way that does not come through here and its number was used
+ * again by the application.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "lower/descriptors.h"
+
+#define MAX_NOTED 65536
+
+static struct {
+    dev_t device;
+    ino_t inode; /* 0: not noted */
+} noted[MAX_NOTED];
+
+static int note(int fd)
+{
+    struct stat about;
+    int saved = errno;
+
+    if (fd >= 0 && fd < MAX_NOTED && fstat(fd, &about) == 0) {
+        noted[fd].device = about.st_dev;
+        noted[fd].inode = about.st_ino;
+    }
+    errno = saved;
+    return fd;
+}
+
+int crmpi_descriptor_is_lower(int fd)
+{
+    struct stat about;
+
+    return fd >= 0 && fd < MAX_NOTED && noted[fd].inode != 0 && fstat(fd, &about) == 0 &&
+           about.st_dev == noted[fd].device && about.st_ino == noted[fd].inode;
+}
+
+/* The next definition of a function, which is libc's. */
+#define NEXT(function)                                                                     \
+    static __typeof__(&function) next;                                                     \
+    if (!next)                                                                             \
+    next = (__typeof__(&function))dlsym(RTLD_NEXT, #function)
+
+static mode_t mode_argument(int flags, va_list arguments)
+{
+    return flags & (O_CREAT | __O_TMPFILE) ? va_arg(arguments, mode_t) : 0;
+}
+
+#define DEFINE_OPEN(function)                                                              \
+    int function(const char *path, int flags, ...)                                         \
+    {                                                                                      \
+        NEXT(function);                                                                    \
+        va_list arguments;                                                                 \
+                                                                                           \
+        va_start(arguments, flags);                                                        \
+        mode_t mode = mode_argument(flags, arguments);                                     \
+        va_end(arguments);                                                                 \
+        return note(next(path, flags, mode));                                              \
+    }
+
+#define DEFINE_OPENAT(function)                                                            \
+    int function(int directory, const char *path, int flags, ...)                          \
+    {                                                                                      \
+        NEXT(function);                                                                    \
+        va_list arguments;                                                                 \
+                                                                                           \
+        va_start(arguments, flags);                                                        \
+        mode_t mode = mode_argument(flags, arguments);                                     \
+        va_end(arguments);                                                                 \
+        return note(next(directory, path, flags, mode));                                   \
+    }
+
+/* DEFINE(name, (parameters), (arguments)): a function that returns one new descriptor */
+#define DEFINE(function, parameters, arguments)                                            \
+    int function parameters                                                                \
+    {                                                                                      \
+        NEXT(function);                                                                    \
+        return note(next arguments);                                                       \
+    }
+
+/* ... that fills an array of two */
+#define DEFINE_PAIR(function, parameters, arguments, pair)                                 \
+    int function parameters                                                                \
+    {                                                                                      \
+        NEXT(function);                                                                    \
+        int result = next arguments;                                                       \
+                                                                                           \
+        if (result == 0) {                                                                 \
+            note(pair[0]);                                                                 \
+            note(pair[1]);                                                                 \
+        }                                                                                  \
+        return result;                                                                     \
+    }
+
+DEFINE_OPEN(open)
+DEFINE_OPEN(open64)
+DEFINE_OPENAT(openat)
+DEFINE_OPENAT(openat64)
+DEFINE(creat, (const char *path, mode_t mode), (path, mode))
+DEFINE(shm_open, (const char *name, int flags, mode_t mode), (name, flags, mode))
+DEFINE(memfd_create, (const char *name, unsigned flags), (name, flags))
+DEFINE(mkstemp, (char *pattern), (pattern))
+DEFINE(socket, (int domain, int type, int protocol), (domain, type, protocol))
+DEFINE(accept, (int fd, struct sockaddr *address, socklen_t *bytes), (fd, address, bytes))
+DEFINE(accept4, (int fd, struct sockaddr *address, socklen_t *bytes, int flags),
+       (fd, address, bytes, flags))
+DEFINE(eventfd, (unsigned value, int flags), (value, flags))
+DEFINE(epoll_create, (int size), (size))
+DEFINE(epoll_create1, (int flags), (flags))
+DEFINE(timerfd_create, (clockid_t clock, int flags), (clock, flags))
+DEFINE(signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
+DEFINE(inotify_init, (void), ())
+DEFINE(inotify_init1, (int flags), (flags))
+DEFINE(dup, (int fd), (fd))
+DEFINE(dup2, (int fd, int wanted), (fd, wanted))
+DEFINE(dup3, (int fd, int wanted, int flags), (fd, wanted, flags))
+DEFINE_PAIR(pipe, (int pair[2]), (pair), pair)
+DEFINE_PAIR(pipe2, (int pair[2], int flags), (pair, flags), pair)
+DEFINE_PAIR(socketpair, (int domain, int type, int protocol, int pair[2]),
+            (domain, type, protocol, pair), pair)
+
+int close(int fd)
+{
+    NEXT(close);
+    if (fd >= 0 && fd < MAX_NOTED)
+        noted[fd].inode = 0;
+    return next(fd);
+}
+
+#define DEFINE_FOPEN(function)                                                             \
+    FILE *function(const char *path, const char *mode)                                     \
+    {                                                                                      \
+        NEXT(function);                                                                    \
+        FILE *file = next(path, mode);                                                     \
+                                                                                           \
+        if (file)                                                                          \
+            note(fileno(file));                                                            \
+        return file;                                                                       \
+    }
+DEFINE_FOPEN(fopen)
+DEFINE_FOPEN(fopen64)
+
+int fclose(FILE *file)
+{
+    NEXT(fclose);
+    int fd = fileno(file);
+
+    if (fd >= 0 && fd < MAX_NOTED)
+        noted[fd].inode = 0;
+    return next(file);
+}

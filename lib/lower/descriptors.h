@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Which file descriptors belong to the lower half: those its libraries opened.  All others
+ * are the application's and are saved.
+ */
+#ifndef CRMPI_LOWER_DESCRIPTORS_H
+#define CRMPI_LOWER_DESCRIPTORS_H
+
+/** Tell whether @p fd was opened below and is still the same object. */
+int crmpi_descriptor_is_lower(int fd);
+
+#endif

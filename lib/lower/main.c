@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * crmpi-host: the lower half.  It starts a program as its upper half, or brings one back
+ * from a checkpoint.
+ *
+ *   crmpi-host PROGRAM'S-ARGV              executed by libcrmpi.so's constructor, with the
+ *                                          program's path in CRMPI_EXE and its LD_PRELOAD in
+ *                                          CRMPI_LD_PRELOAD
+ *   crmpi-host --restore DIR --at N [--no-truncate]
+ *                                          executed by a launcher for crmpi-restart
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/prctl.h>
+#include <sys/rseq.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "boundary/boundary.h"
+#include "lower/calls.h"
+#include "lower/host.h"
+#include "lower/loader.h"
+#include "lower/raw.h"
+#include "lower/thread.h"
+#include "lower/trap.h"
+#include "restart/restart.h"
+
+#define HWCAP2_FSGSBASE 2
+
+enum crmpi_status crmpi_host_check(void)
+{
+    if (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE)
+        return CRMPI_OK;
+    crmpi_error("this processor or kernel does not let programs set the FS base (fsgsbase): "
+                "crmpi needs Linux 5.9 or newer on a processor that has it");
+    return CRMPI_ERR_UNSUPPORTED;
+}
+
+void crmpi_host_renew(void)
+{
+    crmpi_control->calls = crmpi_calls;
+    crmpi_control->attach = crmpi_thread_attach;
+    crmpi_control->fsgsbase = 1;
+    crmpi_control->pid = getpid();
+    crmpi_control->lower_self_offset =
+        (int64_t)((uint64_t)&crmpi_thread - __builtin_ia32_rdfsbase64());
+    crmpi_vdso_renew();
+}
+
+/* The upper libc registers its own area for this kernel thread. */
+void crmpi_host_rseq_release(void)
+{
+    if (__rseq_size)
+        syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, 32, 1,
+                RSEQ_SIG);
+}
+
+/* What was ignored before exec still is; nothing else can be inherited. */
+static void signals_inherit(void)
+{
+    for (int signal = 1; signal <= 64; signal++) {
+        struct crmpi_sigaction action = {0};
+
+        if (crmpi_raw(SYS_rt_sigaction, signal, 0, (long)&action, 8, 0, 0) == 0 &&
+            action.handler == (void *)SIG_IGN)
+            crmpi_control->sigactions[signal].handler = action.handler;
+    }
+}
+
+/* The environment as the program had it: libcrmpi's two variables taken out. */
+static char **upper_environment(char **envp)
+{
+    static const char preload[] = "CRMPI_LD_PRELOAD=", program[] = "CRMPI_EXE=";
+    size_t n = 0, kept = 0;
+
+    while (envp[n])
+        n++;
+    char **copy = calloc(n + 1, sizeof *copy);
+    if (!copy)
+        return NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (strncmp(envp[i], program, strlen(program)) == 0)
+            continue;
+        if (strncmp(envp[i], preload, strlen(preload)) != 0)
+            copy[kept++] = envp[i];
+        else if (envp[i][strlen(preload)])
+            copy[kept++] = envp[i] + strlen("CRMPI_");
+    }
+    return copy;
+}
+
+void crmpi_host_environment(void)
+{
+    unsetenv("CRMPI_EXE");
+    unsetenv("CRMPI_LD_PRELOAD");
+    /* Open MPI's own handlers for SIGSEGV and others would run on the upper TLS base */
+    setenv("OMPI_MCA_opal_signal", "", 1);
+    /* the application's munmap goes unseen below: no registration may outlive a call */
+    setenv("OMPI_MCA_mpi_leave_pinned", "0", 1);
+}
+
+static int start_program(const char *program, int argc, char **argv, char **envp)
+{
+    struct crmpi_start start;
+    const char *base = strrchr(program, '/');
+    char **environment = upper_environment(envp);
+
+    if (!environment || crmpi_host_check() != CRMPI_OK || crmpi_control_map() != CRMPI_OK)
+        return 1;
+    crmpi_host_renew();
+    signals_inherit();
+    if (crmpi_vdso_map() != CRMPI_OK ||
+        crmpi_program_load(program, argc, argv, environment, &start) != CRMPI_OK ||
+        crmpi_lender_start() != CRMPI_OK || crmpi_trap_install() != CRMPI_OK)
+        return 1;
+    crmpi_trap_signals_restore();
+    prctl(PR_SET_NAME, base ? base + 1 : program);
+    crmpi_host_environment();
+    crmpi_host_rseq_release();
+    crmpi_program_enter(&start);
+}
+
+int crmpi_host_configure(void)
+{
+    const char *rank = getenv("OMPI_COMM_WORLD_RANK");
+    char why[1024];
+
+    if (!rank)
+        rank = getenv("PMIX_RANK");
+    crmpi_log_init(CRMPI_LOG_WARN, rank ? atoi(rank) : -1);
+    if (crmpi_config_load(why, sizeof why) != CRMPI_OK) {
+        crmpi_error("%s", why);
+        return -1;
+    }
+    crmpi_log_init(crmpi_config.log, rank ? atoi(rank) : -1);
+    return 0;
+}
+
+int main(int argc, char **argv, char **envp)
+{
+    const char *program = getenv("CRMPI_EXE");
+
+    if (crmpi_host_configure() != 0)
+        return 2;
+    if (program)
+        return start_program(program, argc, argv, envp);
+    return crmpi_restart_main(argc, argv);
+}

@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Stopping the application's threads at points from which a restart can bring them back
+ * (see doc/design.md).  Lower half.
+ *
+ * A thread parks either in the handler of the parking signal, which interrupted it above, or
+ * at a park point below.  Each claims a slot of a table, fills it, and sleeps until the
+ * generation changes.  The handler runs on the upper TLS base: no libc, no thread-local data.
+ */
+#include <asm/prctl.h>
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "boundary/boundary.h"
+#include "engine/engine.h"
+#include "lower/calls.h"
+#include "lower/park.h"
+#include "lower/raw.h"
+#include "lower/thread.h"
+#include "lower/trap.h"
+
+/*
+ * Slots for threads that park.  A thread that was late for one stop may claim a slot of the
+ * next with the old generation: such a slot does not count.  It may also still be filling a
+ * slot when the next stop begins, so every stop takes another table of the ring.
+ */
+#define N_TABLES 16
+static struct table {
+    struct crmpi_parked *slots;
+    int32_t n_slots;
+    int32_t n_claimed; /* may exceed n_slots: those threads do not park */
+} tables[N_TABLES], *table = tables;
+static int32_t n_ready; /* a futex word for crmpi_park_all */
+
+static struct crmpi_parked *list; /* what crmpi_parked_list gives */
+static size_t n_list;
+
+static struct crmpi_parked *slot_claim(void)
+{
+    struct table *t = __atomic_load_n(&table, __ATOMIC_ACQUIRE);
+    int32_t i = __atomic_fetch_add(&t->n_claimed, 1, __ATOMIC_ACQ_REL);
+
+    return i < t->n_slots ? &t->slots[i] : NULL;
+}
+
+static int slot_counts(const struct crmpi_parked *slot)
+{
+    return __atomic_load_n(&slot->ready, __ATOMIC_ACQUIRE) &&
+           slot->generation == crmpi_control->park_generation;
+}
+
+/* Note what is the same for both kinds, and sleep. */
+static void park(struct crmpi_parked *slot, int32_t generation)
+{
+    slot->generation = generation;
+    slot->kernel_tid = crmpi_raw(SYS_gettid, 0, 0, 0, 0, 0, 0);
+    slot->is_main = slot->kernel_tid == crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0);
+    slot->gs = __builtin_ia32_rdgsbase64();
+    crmpi_raw(SYS_prctl, PR_GET_TID_ADDRESS, (long)&slot->tid_address, 0, 0, 0, 0);
+    crmpi_raw(SYS_get_robust_list, 0, (long)&slot->robust_list, (long)&slot->robust_bytes, 0,
+              0, 0);
+    crmpi_raw(SYS_prctl, PR_GET_NAME, (long)slot->name, 0, 0, 0, 0);
+    slot->known_tid = crmpi_trap_known_tid(slot->kernel_tid);
+    __atomic_store_n(&slot->ready, 1, __ATOMIC_RELEASE);
+    __atomic_fetch_add(&n_ready, 1, __ATOMIC_ACQ_REL);
+    crmpi_raw_futex_wake(&n_ready, 1);
+    while (__atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE) == generation)
+        crmpi_raw_futex_wait(&crmpi_control->park_generation, generation, NULL);
+}
+
+/*
+ * Above: the parking signal
+ */
+
+/* System calls that a handled signal ends with EINTR although nobody asked them to end.  The
+ * time that is left is where the kernel wrote it, if it wrote it; poll and its kin begin
+ * their time again. */
+static int is_begun_again(long number)
+{
+    switch (number) {
+    case SYS_nanosleep:
+    case SYS_clock_nanosleep:
+    case SYS_poll:
+    case SYS_ppoll:
+    case SYS_select:
+    case SYS_pselect6:
+    case SYS_epoll_wait:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+    case SYS_futex:
+    case SYS_semop:
+    case SYS_semtimedop:
+    case SYS_msgrcv:
+    case SYS_msgsnd:
+    case SYS_rt_sigtimedwait:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_connect:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/*
+ * If the parking signal has just cut a system call short, make the thread issue it again.
+ * The number is no longer known but stands in the instruction before: mov $number, %eax;
+ * syscall, as compilers and libc write it.
+ */
+static void system_call_again(greg_t *r)
+{
+    const unsigned char *code = (const unsigned char *)r[REG_RIP];
+    uint32_t number;
+
+    if (r[REG_RAX] != -EINTR || code[-2] != 0x0f || code[-1] != 0x05 || code[-7] != 0xb8)
+        return;
+    __builtin_memcpy(&number, code - 6, sizeof number);
+    if (!is_begun_again(number))
+        return;
+    if (number == SYS_nanosleep && r[REG_RSI])
+        r[REG_RDI] = r[REG_RSI]; /* what is left */
+    if (number == SYS_clock_nanosleep && r[REG_R10] && !(r[REG_RSI] & TIMER_ABSTIME))
+        r[REG_RDX] = r[REG_R10];
+    r[REG_RIP] -= 2;
+    r[REG_RAX] = number;
+}
+
+static void handle_park(int signal, siginfo_t *info, void *data)
+{
+    ucontext_t *context = data;
+    greg_t *r = context->uc_mcontext.gregs;
+    int32_t generation = __atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE);
+    uint64_t fs = __builtin_ia32_rdfsbase64(), rip = r[REG_RIP];
+
+    (void)signal;
+    (void)info;
+    if (fs < CRMPI_U0 || fs >= CRMPI_U1 || !crmpi_is_upper(rip))
+        return; /* below, or in the kernel's vdso */
+    system_call_again(r);
+    if (__atomic_load_n(&crmpi_control->phase, __ATOMIC_ACQUIRE) != CRMPI_PHASE_STOP ||
+        (rip >= crmpi_control->stub_begin && rip < crmpi_control->stub_end))
+        return;
+    struct crmpi_thread *thread =
+        *(struct crmpi_thread **)(fs + crmpi_control->self_offset);
+
+    if (thread && __atomic_load_n(&thread->nest, __ATOMIC_ACQUIRE) > 0)
+        return;
+    struct crmpi_parked *slot = slot_claim();
+
+    if (!slot)
+        return;
+    slot->state = CRMPI_THREAD_PARKED_ABOVE;
+    slot->fs = fs;
+    slot->context = (uint64_t)context;
+    park(slot, generation);
+}
+
+/* SIGUSR1, where the application does not use it: somebody asks for a checkpoint. */
+static void handle_request(int signal, siginfo_t *info, void *data)
+{
+    (void)signal;
+    (void)info;
+    (void)data;
+    crmpi_engine_request_from_signal();
+}
+
+void crmpi_signal_restorer(void);
+
+struct crmpi_sigaction crmpi_park_request_action(void)
+{
+    return (struct crmpi_sigaction){
+        .handler = (void *)handle_request,
+        .flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK | 0x04000000 /* SA_RESTORER */,
+        .restorer = (void *)crmpi_signal_restorer,
+        .mask = ~0ul,
+    };
+}
+
+/* What the kernel wants of whoever installs a handler without libc. */
+__asm__(".text\n"
+        ".globl crmpi_signal_restorer\n"
+        ".type crmpi_signal_restorer, @function\n"
+        "crmpi_signal_restorer:\n"
+        "  mov $15, %eax\n" /* rt_sigreturn */
+        "  syscall\n");
+
+enum crmpi_status crmpi_park_install(void)
+{
+    struct sigaction action = {.sa_sigaction = handle_park,
+                               .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
+
+    sigfillset(&action.sa_mask);
+    if (sigaction(CRMPI_SIGNAL_PARK, &action, NULL) != 0)
+        return CRMPI_ERR_SYSTEM;
+    return CRMPI_OK;
+}
+
+/*
+ * Below: park points
+ */
+
+static char *may_park; /* by call number */
+
+static void park_below(struct crmpi_thread *thread)
+{
+    int32_t generation = __atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE);
+    stack_t altstack;
+
+    if (__atomic_load_n(&crmpi_control->phase, __ATOMIC_ACQUIRE) != CRMPI_PHASE_STOP)
+        return;
+    struct crmpi_parked *slot = slot_claim();
+
+    if (!slot)
+        return;
+    sigaltstack(NULL, &altstack);
+    slot->state = CRMPI_THREAD_PARKED_BELOW;
+    slot->fs = thread->upper_fs;
+    slot->thread = (uint64_t)thread;
+    slot->altstack[0] = (uint64_t)altstack.ss_sp;
+    slot->altstack[1] = altstack.ss_flags;
+    slot->altstack[2] = altstack.ss_size;
+    crmpi_raw(SYS_rt_sigprocmask, SIG_BLOCK, 0, (long)&slot->signal_mask, 8, 0, 0);
+    __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(slot->mxcsr), "=m"(slot->x87_control));
+    thread->state = CRMPI_THREAD_PARKED_BELOW;
+    park(slot, generation);
+    thread->state = CRMPI_THREAD_RUNS;
+}
+
+void crmpi_park_point(void)
+{
+    struct crmpi_thread *thread = crmpi_thread;
+
+    if (__builtin_expect(crmpi_checkpoint_under_way(), 0) && thread && thread->nest == 0 &&
+        may_park[thread->frame.call])
+        park_below(thread);
+}
+
+static int on_progress(void)
+{
+    crmpi_park_point();
+    return 0;
+}
+
+enum crmpi_status crmpi_park_progress_register(void)
+{
+    extern int opal_progress_register(int (*callback)(void));
+    static const char *const never[] = {
+        "MPI_Init", "MPI_Init_thread", "MPI_Abort", "MPI_Comm_spawn", "MPI_Comm_spawn_multiple",
+        "MPI_Comm_accept", "MPI_Comm_connect", "MPI_Comm_join",
+    };
+
+    may_park = calloc(crmpi_n_calls, 1);
+    if (!may_park)
+        return CRMPI_ERR_NOMEM;
+    for (int i = 0; i < crmpi_n_calls; i++) {
+        may_park[i] = 1;
+        for (size_t k = 0; k < sizeof never / sizeof *never; k++)
+            if (strcmp(crmpi_call_names[i], never[k]) == 0)
+                may_park[i] = 0;
+    }
+    return opal_progress_register(on_progress) == 0 ? CRMPI_OK : CRMPI_ERR_MPI;
+}
+
+uint64_t crmpi_upcall(void *function, uint64_t a, uint64_t b, uint64_t c, uint64_t d,
+                      uint64_t e, uint64_t f)
+{
+    struct crmpi_thread *thread = crmpi_thread;
+    struct crmpi_frame frame = thread->frame; /* the callback may call MPI itself */
+    uint64_t lower = thread->lower_fs, result;
+
+    thread->nest++;
+    __builtin_ia32_wrfsbase64(thread->upper_fs);
+    result = ((uint64_t(*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
+                           uint64_t))function)(a, b, c, d, e, f);
+    __builtin_ia32_wrfsbase64(lower);
+    thread->nest--;
+    thread->frame = frame;
+    return result;
+}
+
+/*
+ * Stopping all
+ */
+
+const struct crmpi_parked *crmpi_parked_list(size_t *n_out)
+{
+    *n_out = n_list;
+    return list;
+}
+
+static int is_parked(int tid)
+{
+    int n = __atomic_load_n(&table->n_claimed, __ATOMIC_ACQUIRE);
+
+    for (int i = 0; i < n && i < table->n_slots; i++)
+        if (slot_counts(&table->slots[i]) && table->slots[i].kernel_tid == tid)
+            return 1;
+    return 0;
+}
+
+/* Visit the application's threads; signal those that have not parked if @p signal_them. */
+static int unparked(int signal_them, int *first_out)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int n = 0, n_all = 0;
+
+    if (!tasks)
+        return -1;
+    for (struct dirent *entry; (entry = readdir(tasks));) {
+        int tid = atoi(entry->d_name);
+
+        if (tid <= 0 || crmpi_lower_thread_is(tid))
+            continue;
+        n_all++;
+        if (is_parked(tid))
+            continue;
+        if (n++ == 0)
+            *first_out = tid;
+        if (signal_them)
+            crmpi_raw(SYS_tgkill, getpid(), tid, CRMPI_SIGNAL_PARK, 0, 0, 0);
+    }
+    closedir(tasks);
+    return n_all > table->n_slots ? n_all : n; /* the table is too small: nobody is missing yet */
+}
+
+static int count_tasks(void)
+{
+    DIR *tasks = opendir("/proc/self/task");
+    int n = 0;
+
+    if (!tasks)
+        return -1;
+    while (readdir(tasks))
+        n++;
+    closedir(tasks);
+    return n;
+}
+
+/* Say what keeps thread @p tid from parking. */
+static void describe(int tid, char *why, size_t why_bytes)
+{
+    char path[64], state[256] = "", name[32] = "";
+    FILE *file;
+
+    for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next)
+        if (t->tid == tid && t->frame.call < (uint64_t)crmpi_n_calls && t->lower_fs) {
+            snprintf(why, why_bytes, "a thread is in %s%s, where it cannot be stopped",
+                     crmpi_call_names[t->frame.call], t->nest ? " (in a callback)" : "");
+            return;
+        }
+    snprintf(path, sizeof path, "/proc/self/task/%d/comm", tid);
+    if ((file = fopen(path, "re"))) {
+        if (fgets(name, sizeof name, file))
+            name[strcspn(name, "\n")] = 0;
+        fclose(file);
+    }
+    snprintf(path, sizeof path, "/proc/self/task/%d/wchan", tid);
+    if ((file = fopen(path, "re"))) {
+        if (!fgets(state, sizeof state, file))
+            state[0] = 0;
+        fclose(file);
+    }
+    snprintf(why, why_bytes, "thread %d (%s) does not stop; it waits in %s", tid, name,
+             state[0] && strcmp(state, "0") != 0 ? state : "user space");
+}
+
+static int now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec % 1000000 * 1000 + now.tv_nsec / 1000000;
+}
+
+/* Make the ring's next table current, with room for all threads. */
+static int table_create(void)
+{
+    struct table *next = &tables[(table - tables + 1) % N_TABLES];
+    int n = count_tasks() + 64;
+    struct crmpi_parked *larger_list = realloc(list, n * sizeof *list);
+
+    if (!larger_list)
+        return -1;
+    list = larger_list;
+    n_list = 0;
+    free(next->slots);
+    next->slots = calloc(n, sizeof *next->slots);
+    next->n_slots = next->slots ? n : 0;
+    next->n_claimed = 0;
+    n_ready = 0;
+    __atomic_store_n(&table, next, __ATOMIC_RELEASE);
+    return next->slots ? 0 : -1;
+}
+
+static void list_create(void)
+{
+    for (int i = 0; i < table->n_claimed && i < table->n_slots; i++)
+        if (slot_counts(&table->slots[i]))
+            list[n_list++] = table->slots[i];
+}
+
+int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
+{
+    int begin = now_ms(), pause_us = 200, tid = 0, missing;
+
+    if (table_create() != 0) {
+        snprintf(why, why_bytes, "no memory to stop the threads");
+        return CRMPI_ERR_NOMEM;
+    }
+    __atomic_store_n(&crmpi_control->phase, CRMPI_PHASE_STOP, __ATOMIC_RELEASE);
+    for (;;) {
+        int32_t seen = __atomic_load_n(&n_ready, __ATOMIC_ACQUIRE);
+
+        missing = unparked(1, &tid);
+        if (missing == 0) {
+            list_create();
+            return CRMPI_OK;
+        }
+        if (now_ms() - begin > limit_ms || missing > table->n_slots)
+            break;
+        struct timespec pause = {.tv_nsec = pause_us * 1000};
+
+        crmpi_raw_futex_wait(&n_ready, seen, &pause);
+        if (seen == __atomic_load_n(&n_ready, __ATOMIC_ACQUIRE) && pause_us < 10000)
+            pause_us *= 2;
+    }
+    if (missing < 0)
+        snprintf(why, why_bytes, "cannot read /proc/self/task: %s", strerror(errno));
+    else if (missing > table->n_slots)
+        snprintf(why, why_bytes, "threads are being created faster than they can be stopped");
+    else
+        describe(tid, why, why_bytes);
+    crmpi_release_all(CRMPI_PHASE_RUN);
+    return CRMPI_ERR_TIMEOUT;
+}
+
+void crmpi_release_all(enum crmpi_phase phase)
+{
+    __atomic_store_n(&crmpi_control->phase, phase, __ATOMIC_RELEASE);
+    __atomic_fetch_add(&crmpi_control->park_generation, 1, __ATOMIC_ACQ_REL);
+    crmpi_raw_futex_wake(&crmpi_control->park_generation, INT32_MAX);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Stopping the application's threads: what each leaves behind for the capture.  The calls
+ * for the engine are in boundary/boundary.h.  Lower half.
+ */
+#ifndef CRMPI_LOWER_PARK_H
+#define CRMPI_LOWER_PARK_H
+
+#include <stdint.h>
+#include <stddef.h>
+#include "base/status.h"
+#include "boundary/control.h"
+
+/*
+ * A parked thread: enough to bring it back.  Written as it stands to the container, as
+ * record /task/threads.
+ */
+struct crmpi_parked {
+    int32_t ready;         /* 1 once all members are set */
+    int32_t generation;    /* of the stop it parked for */
+    int32_t state;         /* enum crmpi_thread_state */
+    int32_t known_tid;     /* as the application knows it: older than a restart */
+    int32_t kernel_tid;    /* now */
+    uint64_t fs, gs;
+    uint64_t context;      /* above: the ucontext_t on its stack, for rt_sigreturn */
+    uint64_t thread;       /* below: its struct crmpi_thread */
+    uint64_t signal_mask;  /* below */
+    uint64_t altstack[3];  /* below: stack_t */
+    uint64_t tid_address;  /* cleared by the kernel when it ends */
+    uint64_t robust_list, robust_bytes;
+    uint32_t mxcsr;        /* below */
+    uint16_t x87_control;  /* below */
+    uint16_t is_main;
+    char name[16];
+};
+
+/** Install the parking signal's handler; SIGUSR1's comes by crmpi_trap_signals_restore. */
+enum crmpi_status crmpi_park_install(void);
+
+/** The kernel's action for a SIGUSR1 the application has not asked for: a request. */
+struct crmpi_sigaction crmpi_park_request_action(void);
+
+/** The parked threads, valid from crmpi_park_all to crmpi_release_all. */
+const struct crmpi_parked *crmpi_parked_list(size_t *n_out);
+
+/** Register the park point with the progress engine of the MPI library. */
+enum crmpi_status crmpi_park_progress_register(void);
+
+#endif

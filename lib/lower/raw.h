@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * System calls without libc, for code of the lower half that runs in signal handlers on
+ * whichever TLS base is loaded: errno is thread-local, so libc's wrappers may not be used
+ * there.  Results are the kernel's: -errno on failure.
+ */
+#ifndef CRMPI_LOWER_RAW_H
+#define CRMPI_LOWER_RAW_H
+
+#include <linux/futex.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <time.h>
+
+static inline long crmpi_raw(long number, long a, long b, long c, long d, long e, long f)
+{
+    register long r10 __asm__("r10") = d;
+    register long r8 __asm__("r8") = e;
+    register long r9 __asm__("r9") = f;
+    long result;
+
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+}
+
+static inline long crmpi_raw_futex_wait(const int32_t *word, int32_t value,
+                                        const struct timespec *timeout)
+{
+    return crmpi_raw(SYS_futex, (long)word, FUTEX_WAIT, value, (long)timeout, 0, 0);
+}
+
+static inline long crmpi_raw_futex_wake(const int32_t *word, int n)
+{
+    return crmpi_raw(SYS_futex, (long)word, FUTEX_WAKE, n, 0, 0, 0);
+}
+
+#endif

@@ -1,0 +1,417 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Seccomp filter and SIGSYS handler (see trap.h).  Lower half; the handler runs on the
+ * upper TLS base inside a system call of the application, so it uses no libc function
+ * and no thread-local data.  All signals are blocked in it, so a thread never parks there.
+ *
+ * The filter is plain BPF because libseccomp cannot compare the instruction pointer.  The
+ * kernel keeps a bitmap of the system calls a filter always allows, so all but the listed
+ * ones cost nothing extra.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/shm.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "boundary/control.h"
+#include "engine/engine.h"
+#include "lower/park.h"
+#include "lower/raw.h"
+#include "lower/trap.h"
+
+#define PAGE 4096ul
+#define PAGE_UP(n) (((n) + PAGE - 1) & ~(PAGE - 1))
+#define HUGE_PAGE (2ul << 20)
+#define KERNEL_SA_RESTORER 0x04000000
+
+/* Signals the application may neither block nor handle itself. */
+#define OUR_SIGNALS (1ul << (SIGSYS - 1) | 1ul << (CRMPI_SIGNAL_PARK - 1))
+
+static struct {
+    int known, kernel;
+} thread_map[1024];
+static int n_thread_map;
+
+/*
+ * Addresses
+ */
+
+/* Next-fit: try at the running pointer, skip what is in use, wrap round at the end. */
+long crmpi_trap_map(unsigned long hint, unsigned long bytes, long prot, long flags, long fd,
+                    long offset)
+{
+    unsigned long want = PAGE_UP(bytes), skip = HUGE_PAGE;
+    long result;
+
+    if (want == 0 || want < bytes)
+        return bytes == 0 ? -EINVAL : -ENOMEM;
+    if (want > CRMPI_U1 - CRMPI_MAP_ADDR)
+        return -ENOMEM;
+    hint &= ~(PAGE - 1);
+    flags |= MAP_FIXED_NOREPLACE;
+    if (crmpi_is_upper(hint) && hint && crmpi_is_upper(hint + want)) {
+        result = crmpi_raw(SYS_mmap, hint, want, prot, flags, fd, offset);
+        if (result != -EEXIST)
+            return result;
+    }
+    for (int tries = 0; tries < 10000; tries++) {
+        /* large mappings start where huge pages can, with a page of distance */
+        unsigned long align = want >= HUGE_PAGE ? HUGE_PAGE : PAGE;
+        unsigned long at = __atomic_fetch_add(&crmpi_control->map_next,
+                                              want + align + PAGE, __ATOMIC_RELAXED);
+
+        at = (at + align - 1) & ~(align - 1);
+        if (at + want > CRMPI_U1) {
+            __atomic_store_n(&crmpi_control->map_next, CRMPI_MAP_ADDR, __ATOMIC_RELAXED);
+            continue;
+        }
+        result = crmpi_raw(SYS_mmap, at, want, prot, flags, fd, offset);
+        if (result != -EEXIST)
+            return result;
+        __atomic_fetch_add(&crmpi_control->map_next, skip, __ATOMIC_RELAXED);
+        skip = skip < 1ul << 38 ? skip * 2 : skip;
+    }
+    return -ENOMEM;
+}
+
+static long do_mremap(unsigned long old, unsigned long old_bytes, unsigned long new_bytes,
+                      long flags)
+{
+    long result = crmpi_raw(SYS_mremap, old, old_bytes, new_bytes, 0, 0, 0);
+
+    if (result != -ENOMEM)
+        return result;
+    long at = crmpi_trap_map(0, new_bytes, PROT_NONE,
+                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at < 0)
+        return at;
+    result = crmpi_raw(SYS_mremap, old, old_bytes, new_bytes, flags | MREMAP_FIXED, at, 0);
+    if (result < 0)
+        crmpi_raw(SYS_munmap, at, new_bytes, 0, 0, 0, 0);
+    return result;
+}
+
+/* The break lies in an area of its own, mapped as far as it is in use. */
+static long do_brk(unsigned long wanted)
+{
+    unsigned long now = crmpi_control->brk_now;
+    unsigned long mapped = PAGE_UP(now), target = PAGE_UP(wanted);
+
+    if (wanted < crmpi_control->brk_start || wanted > CRMPI_BRK_ADDR + CRMPI_TIB)
+        return now;
+    if (target > mapped &&
+        crmpi_raw(SYS_mmap, mapped, target - mapped, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) < 0)
+        return now;
+    if (target < mapped)
+        crmpi_raw(SYS_munmap, target, mapped - target, 0, 0, 0, 0);
+    crmpi_control->brk_now = wanted;
+    return wanted;
+}
+
+static long do_shmat(long id, long address, long flags)
+{
+    struct shmid_ds about;
+    long result;
+
+    if (address == 0) {
+        result = crmpi_raw(SYS_shmctl, id, IPC_STAT, (long)&about, 0, 0, 0);
+        if (result < 0)
+            return result;
+        address = crmpi_trap_map(0, about.shm_segsz, PROT_NONE,
+                                 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (address < 0)
+            return address;
+        flags |= SHM_REMAP;
+    }
+    return crmpi_raw(SYS_shmat, id, address, flags, 0, 0, 0);
+}
+
+/*
+ * Signals
+ */
+
+/* Tell the kernel what the application wants to happen on a signal. */
+static long kernel_sigaction(int signal, const struct crmpi_sigaction *wanted)
+{
+    struct crmpi_sigaction action = *wanted;
+
+    if (1ul << (signal - 1) & OUR_SIGNALS)
+        return 0;
+    if (signal == SIGUSR1 && (uintptr_t)wanted->handler == (uintptr_t)SIG_DFL)
+        action = crmpi_park_request_action();
+    else if ((uintptr_t)wanted->handler > (uintptr_t)SIG_IGN &&
+             crmpi_control->signal_entry) {
+        action.handler = (void *)crmpi_control->signal_entry;
+        action.flags |= SA_SIGINFO;
+    }
+    action.mask &= ~OUR_SIGNALS;
+    return crmpi_raw(SYS_rt_sigaction, signal, (long)&action, 0, 8, 0, 0);
+}
+
+static long do_sigaction(long signal, const struct crmpi_sigaction *action,
+                         struct crmpi_sigaction *old_out, unsigned long set_bytes)
+{
+    if (signal < 1 || signal > 64 || set_bytes != 8 ||
+        (action && (signal == SIGKILL || signal == SIGSTOP)))
+        return -EINVAL;
+    struct crmpi_sigaction *known = &crmpi_control->sigactions[signal];
+    struct crmpi_sigaction old = *known;
+
+    if (action) {
+        struct crmpi_sigaction wanted = *action;
+
+        *known = wanted; /* before the kernel knows: the handler's entry reads it */
+        long result = kernel_sigaction(signal, &wanted);
+
+        if (result < 0) {
+            *known = old;
+            return result;
+        }
+    }
+    if (old_out)
+        *old_out = old;
+    return 0;
+}
+
+static long do_sigprocmask(long how, const uint64_t *set, uint64_t *old_out,
+                           unsigned long set_bytes, ucontext_t *context)
+{
+    uint64_t *mask = (uint64_t *)&context->uc_sigmask;
+    uint64_t old = *mask;
+
+    if (set_bytes != 8)
+        return -EINVAL;
+    if (set) {
+        uint64_t wanted = *set;
+
+        if (how == SIG_BLOCK)
+            wanted |= old;
+        else if (how == SIG_UNBLOCK)
+            wanted = old & ~wanted;
+        else if (how != SIG_SETMASK)
+            return -EINVAL;
+        /* in force when the handler returns */
+        *mask = wanted & ~(OUR_SIGNALS | 1ul << (SIGKILL - 1) | 1ul << (SIGSTOP - 1));
+    }
+    if (old_out)
+        *old_out = old;
+    return 0;
+}
+
+void crmpi_trap_signals_restore(void)
+{
+    for (int signal = 1; signal <= 64; signal++)
+        if (signal != SIGKILL && signal != SIGSTOP)
+            kernel_sigaction(signal, &crmpi_control->sigactions[signal]);
+}
+
+/*
+ * Names
+ */
+
+static int same_text(const char *a, const char *b)
+{
+    while (*a && *a == *b)
+        a++, b++;
+    return *a == *b;
+}
+
+/* The application's /proc/self/exe is its own program, not the host. */
+static long do_readlink(long number, long dir, const char *path, char *out, long bytes)
+{
+    char own[32] = "/proc/", *end = own + 6;
+    unsigned pid = crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0), digits = 1;
+
+    for (unsigned n = pid; n >= 10; n /= 10)
+        digits *= 10;
+    for (; digits; digits /= 10)
+        *end++ = '0' + pid / digits % 10;
+    for (const char *rest = "/exe"; *rest;)
+        *end++ = *rest++;
+    *end = 0;
+    if (same_text(path, "/proc/self/exe") || same_text(path, own) ||
+        same_text(path, "/proc/thread-self/exe")) {
+        const char *program = crmpi_control->program;
+        long n = 0;
+
+        if (bytes <= 0)
+            return -EINVAL;
+        for (; program[n] && n < bytes; n++)
+            out[n] = program[n];
+        return n;
+    }
+    if (number == SYS_readlink)
+        return crmpi_raw(SYS_readlink, (long)path, (long)out, bytes, 0, 0, 0);
+    return crmpi_raw(SYS_readlinkat, dir, (long)path, (long)out, bytes, 0, 0);
+}
+
+void crmpi_trap_thread_map(int known_tid, int kernel_tid)
+{
+    if (n_thread_map < (int)(sizeof thread_map / sizeof *thread_map)) {
+        thread_map[n_thread_map].known = known_tid;
+        thread_map[n_thread_map].kernel = kernel_tid;
+        n_thread_map++;
+    }
+}
+
+int crmpi_trap_known_tid(int tid)
+{
+    for (int i = 0; i < n_thread_map; i++)
+        if (thread_map[i].kernel == tid)
+            return thread_map[i].known;
+    return tid;
+}
+
+static long kernel_tid(long tid)
+{
+    for (int i = 0; i < n_thread_map; i++)
+        if (thread_map[i].known == tid)
+            return thread_map[i].kernel;
+    return tid;
+}
+
+/*
+ * The trap
+ */
+
+static long emulate(long number, const greg_t *r, ucontext_t *context)
+{
+    long a = r[REG_RDI], b = r[REG_RSI], c = r[REG_RDX], d = r[REG_R10], e = r[REG_R8];
+
+    switch (number) {
+    case SYS_mmap:
+        if (d & MAP_32BIT)
+            return crmpi_raw(SYS_mmap, a, b, c, d, e, r[REG_R9]);
+        return crmpi_trap_map(a, b, c, d, e, r[REG_R9]);
+    case SYS_mremap:
+        return do_mremap(a, b, c, d);
+    case SYS_brk:
+        return do_brk(a);
+    case SYS_shmat:
+        return do_shmat(a, b, c);
+    case SYS_rt_sigaction:
+        return do_sigaction(a, (void *)b, (void *)c, d);
+    case SYS_rt_sigprocmask:
+        return do_sigprocmask(a, (void *)b, (void *)c, d, context);
+    case SYS_readlink:
+        return do_readlink(number, 0, (void *)a, (void *)b, c);
+    case SYS_readlinkat:
+        return do_readlink(number, a, (void *)b, (void *)c, d);
+    case SYS_tgkill:
+        return crmpi_raw(number, a, kernel_tid(b), c, 0, 0, 0);
+    case SYS_sched_setaffinity:
+    case SYS_sched_getaffinity:
+    case SYS_sched_setscheduler:
+    case SYS_sched_setparam:
+    case SYS_sched_getparam:
+    case SYS_sched_getscheduler:
+        return crmpi_raw(number, kernel_tid(a), b, c, 0, 0, 0);
+    default:
+        return -ENOSYS;
+    }
+}
+
+static void handle_sigsys(int signal, siginfo_t *info, void *data)
+{
+    ucontext_t *context = data;
+    greg_t *r = context->uc_mcontext.gregs;
+
+    (void)signal;
+    r[REG_RAX] = emulate(info->si_syscall, r, context);
+}
+
+
+/*
+ * The filter: a list of system calls, each with the place in the tail to go on at, and the
+ * tail.  Jumps count instructions from the next one and only go forward.
+ */
+enum { TAIL_ALLOW = 0, TAIL_MMAP = 1, TAIL_MREMAP = 3, TAIL_ADDRESS = 6 };
+
+static const struct {
+    int number, tail;
+} trapped[] = {
+    {SYS_mmap, TAIL_MMAP},
+    {SYS_mremap, TAIL_MREMAP},
+    {SYS_brk, TAIL_ADDRESS},
+    {SYS_shmat, TAIL_ADDRESS},
+    {SYS_rt_sigaction, TAIL_ADDRESS},
+    {SYS_rt_sigprocmask, TAIL_ADDRESS},
+    {SYS_readlink, TAIL_ADDRESS},
+    {SYS_readlinkat, TAIL_ADDRESS},
+    {SYS_tgkill, TAIL_ADDRESS},
+    {SYS_sched_setaffinity, TAIL_ADDRESS},
+    {SYS_sched_getaffinity, TAIL_ADDRESS},
+    {SYS_sched_setscheduler, TAIL_ADDRESS},
+    {SYS_sched_setparam, TAIL_ADDRESS},
+    {SYS_sched_getparam, TAIL_ADDRESS},
+    {SYS_sched_getscheduler, TAIL_ADDRESS},
+};
+#define N_TRAPPED (sizeof trapped / sizeof *trapped)
+
+#define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+/* the flags of mmap and mremap both come fourth; only places the kernel would choose count */
+static const struct sock_filter tail[] = {
+    /* 0 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    /* 1 */ LOAD(args[3]),
+    /* 2 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_FIXED, 6, 3),
+    /* 3 */ LOAD(args[3]),
+    /* 4 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MREMAP_FIXED, 4, 0),
+    /* 5 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MREMAP_MAYMOVE, 0, 3),
+    /* 6: the call was made in the upper range if its address's high half says so */
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4),
+    /* 7 */ BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, CRMPI_U0 >> 32, 0, 1),
+    /* 8 */ BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, CRMPI_U1 >> 32, 0, 1),
+    /* 9 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    /* 10 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+};
+#define N_TAIL (sizeof tail / sizeof *tail)
+#define N_HEAD 3
+
+static enum crmpi_status filter_install(void)
+{
+    struct sock_filter filter[N_HEAD + N_TRAPPED + N_TAIL] = {
+        LOAD(arch),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 0, N_TRAPPED + 1),
+        LOAD(nr),
+    };
+    struct sock_fprog program = {.len = N_HEAD + N_TRAPPED + N_TAIL, .filter = filter};
+
+    for (size_t i = 0; i < N_TRAPPED; i++)
+        filter[N_HEAD + i] = (struct sock_filter)BPF_JUMP(
+            BPF_JMP | BPF_JEQ | BPF_K, trapped[i].number, N_TRAPPED - i - 1 + trapped[i].tail,
+            0);
+    memcpy(filter + N_HEAD + N_TRAPPED, tail, sizeof tail);
+    /* without CAP_SYS_ADMIN the kernel wants this first */
+    if (syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0 &&
+        (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+         syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program) != 0)) {
+        crmpi_error("cannot install the seccomp filter: %s: crmpi needs a Linux kernel with "
+                    "seccomp filters",
+                    strerror(errno));
+        return CRMPI_ERR_SYSTEM;
+    }
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_trap_install(void)
+{
+    struct sigaction action = {.sa_sigaction = handle_sigsys,
+                               .sa_flags = SA_SIGINFO | SA_RESTART};
+
+    sigfillset(&action.sa_mask);
+    if (sigaction(SIGSYS, &action, NULL) != 0 || crmpi_park_install() != CRMPI_OK) {
+        crmpi_error("cannot install signal handlers: %s", strerror(errno));
+        return CRMPI_ERR_SYSTEM;
+    }
+    return filter_install();
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * libcrmpi.so's own C code (upper half): how a process becomes a split one, the first MPI
+ * call of a thread, and the entry of the application's signal handlers.
+ *
+ * The constructor runs before all others (-z initfirst).  In a process that an MPI launcher
+ * started, or that was linked with crmpi, it executes crmpi-host with the same arguments;
+ * the host brings the program up again as the upper half, where the constructor finds the
+ * control page and introduces itself.  Any other process is left alone: its MPI calls go to
+ * the MPI library it would have used anyway.
+ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/auxv.h>
+#include <sys/mman.h>
+#include <sys/rseq.h>
+#include <unistd.h>
+
+#include "boundary/control.h"
+#include "upper/upper.h"
+
+__thread struct crmpi_thread *crmpi_self
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+static int is_split; /* this process has a lower half */
+
+static uint64_t fs_base(void)
+{
+    return __builtin_ia32_rdfsbase64();
+}
+
+/*
+ * The kernel calls this instead of a handler of the application: the handler needs the
+ * upper TLS base, and the thread may be below.  Lies in the upper half because the handler
+ * returns here, perhaps after a restart.
+ */
+static void signal_entry(int signal, void *info, void *context)
+{
+    struct crmpi_sigaction *action = &crmpi_control->sigactions[signal];
+    void (*handler)(int, void *, void *) = (void (*)(int, void *, void *))action->handler;
+    uint64_t fs = fs_base();
+
+    if ((uintptr_t)handler <= (uintptr_t)SIG_IGN)
+        return;
+    if (action->flags & SA_RESETHAND)
+        action->handler = SIG_DFL;
+    if (crmpi_is_upper(fs)) {
+        handler(signal, info, context);
+        return;
+    }
+    struct crmpi_thread *thread =
+        *(struct crmpi_thread **)(fs + crmpi_control->lower_self_offset);
+    if (!thread)
+        return; /* a thread of the lower half itself: not the application's business */
+    thread->nest++;
+    __builtin_ia32_wrfsbase64(thread->upper_fs);
+    handler(signal, info, context);
+    __builtin_ia32_wrfsbase64(fs);
+    thread->nest--;
+}
+
+/* Called on the upper TLS base when the application's MPI_Init has succeeded. */
+static void initialized(void)
+{
+    /* programs started by this one are no ranks of the job: see wants_host() */
+    setenv("CRMPI_ACTIVE", "1", 1);
+}
+
+/*
+ * What a thread's first MPI call finds: 0 once the thread may go down, or the function of
+ * the ordinary MPI library in a process that is not split.
+ */
+void *crmpi_enter(int call)
+{
+    if (!is_split) {
+        void *function = dlsym(RTLD_NEXT, crmpi_call_names[call]);
+
+        if (!function) {
+            fprintf(stderr, "crmpi: %s is not in the MPI library of this process\n",
+                    crmpi_call_names[call]);
+            abort();
+        }
+        return function;
+    }
+    crmpi_self = crmpi_control->attach(fs_base());
+    return NULL;
+}
+
+static int is_mapped(uint64_t address)
+{
+    unsigned char present;
+
+    return mincore((void *)address, 4096, &present) == 0;
+}
+
+/* Whether this process should be split: it is a rank, or will be one. */
+static int wants_host(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+
+    if (getauxval(AT_SECURE) || getenv("CRMPI_ACTIVE"))
+        return 0;
+    if (!preload || !strstr(preload, "libcrmpi"))
+        return 1; /* linked with crmpi: certainly an MPI program */
+    return getenv("OMPI_COMM_WORLD_RANK") || getenv("PMIX_RANK") || getenv("PMI_RANK");
+}
+
+/* Replace "NAME=..." in a copy of the environment by text, or append it. */
+static char **environment_with(char **envp, char *from, char *to, char *added)
+{
+    size_t n = 0, length = strlen(from);
+
+    while (envp[n])
+        n++;
+    char **copy = calloc(n + 2, sizeof *copy);
+    if (!copy)
+        return NULL;
+    for (size_t i = 0; i < n; i++)
+        copy[i] = strncmp(envp[i], from, length) == 0 ? to : envp[i];
+    copy[n] = added;
+    return copy;
+}
+
+static void execute_host(char **argv, char **envp)
+{
+    static char program[4096 + 16] = "CRMPI_EXE=";
+    const char *host = getenv("CRMPI_HOST");
+    const char *preload = getenv("LD_PRELOAD");
+    char *renamed = NULL;
+    ssize_t n = readlink("/proc/self/exe", program + 10, 4095);
+
+    if (!host)
+        host = CRMPI_LIBEXECDIR "/crmpi-host";
+    if (n <= 0 || asprintf(&renamed, "CRMPI_LD_PRELOAD=%s", preload ? preload : "") < 0)
+        return;
+    char **environment = environment_with(envp, "LD_PRELOAD=", renamed, program);
+    if (!environment)
+        return;
+    execve(host, argv, environment);
+    fprintf(stderr,
+            "crmpi: cannot execute %s: %s: the program runs without checkpoints; install "
+            "crmpi completely or set CRMPI_HOST\n",
+            host, strerror(errno));
+    free(environment);
+    free(renamed);
+}
+
+static void introduce(void)
+{
+    struct crmpi_control_page *control = crmpi_control;
+
+    control->self_offset = (int64_t)((uint64_t)&crmpi_self - fs_base());
+    control->rseq_offset = __rseq_offset;
+    control->rseq_bytes = __rseq_size;
+    control->stub_begin = (uint64_t)crmpi_stub_begin;
+    control->stub_end = (uint64_t)crmpi_stub_end;
+    control->signal_entry = signal_entry;
+    control->resume = crmpi_resume;
+    control->initialized = initialized;
+    control->predefined = crmpi_predefined_upper;
+    is_split = 1;
+}
+
+__attribute__((constructor)) static void start(int argc, char **argv, char **envp)
+{
+    (void)argc;
+    if (is_mapped(CRMPI_U0) && crmpi_control->magic == CRMPI_CONTROL_MAGIC)
+        introduce();
+    else if (wants_host())
+        execute_host(argv, envp);
+}

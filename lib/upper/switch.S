@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The way down and back: the common code behind every stub of libcrmpi.so (upper half).
+ *
+ * A stub loads the number of its MPI call into %eax and jumps to crmpi_switch with all
+ * argument registers and the stack as its caller left them:
+ *
+ *      %rsp+8...  arguments beyond the sixth      at the call below they are again at
+ *      %rsp       return address of the caller    %rsp+8, as the return address was popped
+ *                                                 into the thread's frame
+ *
+ * The lower function therefore has the MPI function's own signature.  The caller's
+ * registers stay in the thread's frame, so that a restart can make the call again
+ * (crmpi_resume).  Between crmpi_stub_begin and crmpi_stub_end a register may hold a
+ * lower-half address: no thread parks there.
+ *
+ * The last `ret` finds the caller's return address where its `call` put it, so the
+ * processor predicts it.
+ */
+#include "boundary/control.h"
+
+        .text
+        .globl  crmpi_switch
+        .hidden crmpi_switch
+        .type   crmpi_switch, @function
+        .p2align 5
+crmpi_switch:
+        .cfi_startproc
+        movq    crmpi_self@gottpoff(%rip), %r11
+        movq    %fs:(%r11), %r11
+        testq   %r11, %r11
+        jz      enter_slowly
+
+        .globl  crmpi_stub_begin
+        .hidden crmpi_stub_begin
+crmpi_stub_begin:
+        popq    CRMPI_T_RET(%r11)
+        .cfi_adjust_cfa_offset -8
+        movq    %rsp, CRMPI_T_SP(%r11)
+        movq    %rbx, CRMPI_T_RBX(%r11)
+        movq    %rbp, CRMPI_T_RBP(%r11)
+        movq    %r12, CRMPI_T_R12(%r11)
+        movq    %r13, CRMPI_T_R13(%r11)
+        movq    %r14, CRMPI_T_R14(%r11)
+        movq    %r15, CRMPI_T_R15(%r11)
+        movq    %rdi, CRMPI_T_ARGS+0(%r11)
+        movq    %rsi, CRMPI_T_ARGS+8(%r11)
+        movq    %rdx, CRMPI_T_ARGS+16(%r11)
+        movq    %rcx, CRMPI_T_ARGS+24(%r11)
+        movq    %r8, CRMPI_T_ARGS+32(%r11)
+        movq    %r9, CRMPI_T_ARGS+40(%r11)
+        movq    %rax, CRMPI_T_CALL(%r11)
+        movq    %r11, %rbx
+call_down:
+        movabsq $CRMPI_U0, %r10
+        movq    CRMPI_C_CALLS(%r10), %r10
+        movq    (%r10,%rax,8), %r10
+        movq    CRMPI_T_LOWER_FS(%rbx), %r11
+        wrfsbase %r11
+        call    *%r10
+        movq    CRMPI_T_UPPER_FS(%rbx), %r11
+        wrfsbase %r11
+        pushq   CRMPI_T_RET(%rbx)
+        .cfi_adjust_cfa_offset 8
+        movq    CRMPI_T_RBX(%rbx), %rbx
+        ret
+        .cfi_endproc
+
+        /* void crmpi_resume(struct crmpi_thread *): on the upper TLS base, in a restarted
+         * process, make the thread's call again; does not return to its caller. */
+        .globl  crmpi_resume
+        .hidden crmpi_resume
+        .type   crmpi_resume, @function
+crmpi_resume:
+        movq    %rdi, %rbx
+        movq    CRMPI_T_SP(%rbx), %rsp
+        movq    CRMPI_T_RBP(%rbx), %rbp
+        movq    CRMPI_T_R12(%rbx), %r12
+        movq    CRMPI_T_R13(%rbx), %r13
+        movq    CRMPI_T_R14(%rbx), %r14
+        movq    CRMPI_T_R15(%rbx), %r15
+        movq    CRMPI_T_ARGS+0(%rbx), %rdi
+        movq    CRMPI_T_ARGS+8(%rbx), %rsi
+        movq    CRMPI_T_ARGS+16(%rbx), %rdx
+        movq    CRMPI_T_ARGS+24(%rbx), %rcx
+        movq    CRMPI_T_ARGS+32(%rbx), %r8
+        movq    CRMPI_T_ARGS+40(%rbx), %r9
+        movq    CRMPI_T_CALL(%rbx), %rax
+        jmp     call_down
+        .globl  crmpi_stub_end
+        .hidden crmpi_stub_end
+crmpi_stub_end:
+
+        /* The first call of a thread, or a process that is not split: ask crmpi_enter,
+         * which gives 0 (go down now) or the function to jump to instead. */
+        .type   enter_slowly, @function
+enter_slowly:
+        .cfi_startproc
+        pushq   %rdi
+        pushq   %rsi
+        pushq   %rdx
+        pushq   %rcx
+        pushq   %r8
+        pushq   %r9
+        pushq   %rax
+        .cfi_adjust_cfa_offset 56
+        movl    %eax, %edi
+        call    crmpi_enter
+        movq    %rax, %r11
+        popq    %rax
+        popq    %r9
+        popq    %r8
+        popq    %rcx
+        popq    %rdx
+        popq    %rsi
+        popq    %rdi
+        .cfi_adjust_cfa_offset -56
+        testq   %r11, %r11
+        jz      crmpi_switch
+        jmp     *%r11
+        .cfi_endproc
+        .section .note.GNU-stack,"",@progbits

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the parts of libcrmpi.so (upper half) know of each other: assembly, generated stubs
+ * and C.
+ */
+#ifndef CRMPI_UPPER_UPPER_H
+#define CRMPI_UPPER_UPPER_H
+
+#include "boundary/control.h"
+
+/* switch.S */
+extern const char crmpi_stub_begin[] __attribute__((visibility("hidden")));
+extern const char crmpi_stub_end[] __attribute__((visibility("hidden")));
+void crmpi_resume(struct crmpi_thread *thread) __attribute__((visibility("hidden")));
+
+/* generated from wrappers/mpi-calls.txt */
+extern const char *const crmpi_call_names[] __attribute__((visibility("hidden")));
+extern void *const crmpi_predefined_upper[] __attribute__((visibility("hidden")));
+
+/* preload.c; called by switch.S */
+void *crmpi_enter(int call) __attribute__((visibility("hidden")));
+
+#endif
