@@ -185,6 +185,15 @@ struct crmpi_handle *crmpi_handle_first(enum crmpi_kind kind)
     return handles->first[kind];
 }
 
+void crmpi_handle_visit(enum crmpi_kind kind, void (*visit)(struct crmpi_handle *, void *),
+                        void *context)
+{
+    pthread_mutex_lock(&lock);
+    for (struct crmpi_handle *handle = handles->first[kind]; handle; handle = handle->next)
+        visit(handle, context);
+    pthread_mutex_unlock(&lock);
+}
+
 void crmpi_handle_set_destroy(enum crmpi_kind kind, void (*destroy)(struct crmpi_handle *))
 {
     destroy_fn[kind] = destroy;
@@ -196,10 +205,28 @@ void crmpi_handle_hold(struct crmpi_handle *handle)
         __atomic_add_fetch(&handle->refs, 1, __ATOMIC_RELAXED);
 }
 
-static void handle_unlink(struct crmpi_handle *handle)
+/* With the lock held. */
+static void number_give(struct crmpi_handle *handle)
 {
     struct numbers *numbers = &handles->numbers[handle->kind];
+    int32_t i = handle->fortran - CRMPI_HANDLE_FORTRAN_BASE;
 
+    if (i < 0)
+        return;
+    numbers->slots[i] = numbers->free;
+    numbers->free = 2 * ((uintptr_t)i + 1) + 1;
+    handle->fortran = -1;
+}
+
+void crmpi_handle_drop_number(struct crmpi_handle *handle)
+{
+    pthread_mutex_lock(&lock);
+    number_give(handle);
+    pthread_mutex_unlock(&lock);
+}
+
+static void handle_unlink(struct crmpi_handle *handle)
+{
     pthread_mutex_lock(&lock);
     if (handle->prev)
         handle->prev->next = handle->next;
@@ -209,11 +236,7 @@ static void handle_unlink(struct crmpi_handle *handle)
         handle->next->prev = handle->prev;
     else
         handles->last[handle->kind] = handle->prev;
-    if (handle->fortran >= CRMPI_HANDLE_FORTRAN_BASE) {
-        int32_t i = handle->fortran - CRMPI_HANDLE_FORTRAN_BASE;
-        numbers->slots[i] = numbers->free;
-        numbers->free = 2 * ((uintptr_t)i + 1) + 1;
-    }
+    number_give(handle);
     if (handle->real)
         table_remove(handle);
     pthread_mutex_unlock(&lock);

@@ -68,6 +68,10 @@ void crmpi_handle_set_destroy(enum crmpi_kind kind, void (*destroy)(struct crmpi
 /** All non-predefined handles of a kind in order of creation; follow ->next. */
 struct crmpi_handle *crmpi_handle_first(enum crmpi_kind kind);
 
+/** Visit them while threads may create and destroy some; @p visit must not. */
+void crmpi_handle_visit(enum crmpi_kind kind, void (*visit)(struct crmpi_handle *, void *),
+                        void *context);
+
 /** The application's handle for a lower one: predefined, or derived and living; else NULL.
  * For results that are not new objects (envelopes, callbacks of operations).  Knows
  * predefined objects, and what crmpi_handle_set_real() was told of. */
@@ -79,6 +83,9 @@ void crmpi_handle_set_real(struct crmpi_handle *handle, void *real);
 /** The Fortran number of a handle (-1: not a handle), and the handle of a number (NULL). */
 int32_t crmpi_handle_c2f(struct crmpi_handle *handle);
 struct crmpi_handle *crmpi_handle_f2c(enum crmpi_kind kind, int32_t number);
+
+/** Give the number back, for handles that are used again. */
+void crmpi_handle_drop_number(struct crmpi_handle *handle);
 
 /** Give a predefined handle the MPI library's own Fortran number. */
 void crmpi_handle_set_fortran(struct crmpi_handle *handle, int32_t number);
