@@ -26,7 +26,7 @@
 __thread struct crmpi_thread *crmpi_self
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-static int is_split; /* this process has a lower half */
+int crmpi_is_split;
 
 static uint64_t fs_base(void)
 {
@@ -76,7 +76,7 @@ static void initialized(void)
  */
 void *crmpi_enter(int call)
 {
-    if (!is_split) {
+    if (!crmpi_is_split) {
         void *function = dlsym(RTLD_NEXT, crmpi_call_names[call]);
 
         if (!function) {
@@ -162,7 +162,7 @@ static void introduce(void)
     control->resume = crmpi_resume;
     control->initialized = initialized;
     control->predefined = crmpi_predefined_upper;
-    is_split = 1;
+    crmpi_is_split = 1;
 }
 
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)

@@ -17,7 +17,10 @@ void crmpi_resume(struct crmpi_thread *thread) __attribute__((visibility("hidden
 extern const char *const crmpi_call_names[] __attribute__((visibility("hidden")));
 extern void *const crmpi_predefined_upper[] __attribute__((visibility("hidden")));
 
-/* preload.c; called by switch.S */
+/* preload.c */
+extern int crmpi_is_split __attribute__((visibility("hidden"))); /* there is a lower half */
+
+/* called by switch.S */
 void *crmpi_enter(int call) __attribute__((visibility("hidden")));
 
 #endif
