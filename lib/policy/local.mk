@@ -1,3 +1,10 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # When and how checkpoints are taken: pure state machines.
+
+crmpi_policy_sources = \
+	lib/policy/coordinated.c lib/policy/policy.h \
+	lib/policy/daly.c lib/policy/daly.h \
+	lib/policy/tally.c lib/policy/tally.h
+crmpi_host_SOURCES += $(crmpi_policy_sources)
+crmpi_host_LDADD += -lm

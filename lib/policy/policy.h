@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a policy is: a state machine of one rank that turns events into actions.  It does no
+ * I/O, knows no MPI and reads no clock, so the same code runs in the engine and in the
+ * simulator (tests/sim).  Not thread safe.
+ *
+ * The ranks form a binary tree: the parent of rank r is (r-1)/2.  Messages between parent
+ * and child arrive in the order they were sent.
+ */
+#ifndef CRMPI_POLICY_POLICY_H
+#define CRMPI_POLICY_POLICY_H
+
+#include <stdint.h>
+#include <stddef.h>
+#include "base/status.h"
+#include "interaction/cut.h"
+
+#define CRMPI_TREE_PARENT(rank) (((rank) - 1) / 2)
+#define CRMPI_TREE_CHILD(rank, i) (2 * (rank) + 1 + (uint32_t)(i))
+#define CRMPI_TREE_CHILDREN 2
+
+enum crmpi_message_kind {
+    /* from parent to children */
+    CRMPI_MESSAGE_PARK = 1,
+    CRMPI_MESSAGE_RUN_ON,
+    CRMPI_MESSAGE_OPEN_GATE,
+    CRMPI_MESSAGE_DRAIN,
+    CRMPI_MESSAGE_QUIET,
+    CRMPI_MESSAGE_SAVE,
+    CRMPI_MESSAGE_COMMITTED,
+    CRMPI_MESSAGE_ABORT,
+    CRMPI_MESSAGE_FINISH,
+    /* from child to parent, for all ranks from the child downwards; but a request or a
+     * failure is that of one rank */
+    CRMPI_MESSAGE_REQUEST,
+    CRMPI_MESSAGE_PARKED,
+    CRMPI_MESSAGE_AT_TARGETS,
+    CRMPI_MESSAGE_DRAINED,
+    CRMPI_MESSAGE_QUIESCED,
+    CRMPI_MESSAGE_SAVED,
+    CRMPI_MESSAGE_DONE,
+    CRMPI_MESSAGE_FAILED,
+    CRMPI_MESSAGE_FINISHING,
+    CRMPI_MESSAGE_KINDS,
+};
+
+/* The part of a message before its payload; as it is on the wire. */
+struct crmpi_message {
+    uint32_t kind;       /* enum crmpi_message_kind */
+    uint32_t attempt;    /* counts the checkpoints tried */
+    uint32_t world_rank; /* FAILED: of the rank that failed */
+    uint32_t stop;       /* COMMITTED: the job ends */
+    uint64_t sn;         /* PARK, COMMITTED: number of the checkpoint */
+    uint64_t ordinal;    /* REQUEST: the highest one asked for; COMMITTED: served */
+    uint64_t value;      /* PARK: limit in ms; COMMITTED: oldest line that is kept */
+};
+
+enum crmpi_event_kind {
+    CRMPI_EVENT_TICK,       /* time has passed */
+    CRMPI_EVENT_MESSAGE,    /* from the parent or a child */
+    CRMPI_EVENT_REQUEST,    /* a checkpoint is wanted, asked for at this rank */
+    CRMPI_EVENT_PARKED,     /* the results of actions: */
+    CRMPI_EVENT_AT_TARGETS,
+    CRMPI_EVENT_DRAINED,
+    CRMPI_EVENT_QUIESCED,
+    CRMPI_EVENT_SAVED,
+    CRMPI_EVENT_COMMITTED,
+    CRMPI_EVENT_FAILED,
+    CRMPI_EVENT_FINISHING,  /* this rank is in MPI_Finalize */
+};
+
+struct crmpi_event {
+    enum crmpi_event_kind kind;
+    int64_t now_ms;                       /* any clock that only goes forward */
+    uint32_t from;                        /* MESSAGE: world rank */
+    const struct crmpi_message *message;  /* MESSAGE */
+    const void *payload;                  /* MESSAGE */
+    size_t payload_bytes;
+    const struct crmpi_collective_count *counts; /* PARKED: sorted by comm_id */
+    size_t n_counts;
+    uint64_t file_bytes;                  /* SAVED */
+    uint64_t oldest;                      /* COMMITTED: oldest line that is kept */
+    uint64_t ordinal;                     /* REQUEST: see the engine; 0: none */
+    int stop;                             /* REQUEST: end the job after it; rank 0 only */
+    const char *why;                      /* FAILED */
+};
+
+enum crmpi_action_kind {
+    CRMPI_ACTION_PARK,      /* stop all threads, within limit_ms: PARKED or FAILED */
+    CRMPI_ACTION_RUN_ON,    /* let them run with these targets: AT_TARGETS */
+    CRMPI_ACTION_OPEN_GATE, /* let a thread that waits at the gate pass */
+    CRMPI_ACTION_DRAIN,     /* exchange bookmarks and drain: DRAINED or FAILED; and make
+                               progress until QUIET */
+    CRMPI_ACTION_QUIET,     /* stop progress, note requests: QUIESCED or FAILED */
+    CRMPI_ACTION_SAVE,      /* write the rank file sn: SAVED or FAILED */
+    CRMPI_ACTION_COMMIT,    /* rank 0: write the line sn: COMMITTED or FAILED */
+    CRMPI_ACTION_RELEASE,   /* let the threads go; keep the rank file or remove it */
+    CRMPI_ACTION_REPORT,    /* rank 0: the checkpoint is committed or was given up */
+    CRMPI_ACTION_END,       /* end the process: the job was to be stopped */
+    CRMPI_ACTION_FINISH,    /* all ranks are in MPI_Finalize: end the engine */
+};
+
+/* The size of a rank file, as it travels in SAVED. */
+struct crmpi_saved {
+    uint64_t world_rank, file_bytes;
+};
+
+struct crmpi_action {
+    enum crmpi_action_kind kind;
+    int64_t limit_ms;                             /* PARK */
+    const struct crmpi_collective_count *targets; /* RUN_ON */
+    size_t n_targets;
+    uint64_t sn;                                  /* SAVE, COMMIT, RELEASE, REPORT */
+    const struct crmpi_saved *saved;              /* COMMIT: of all ranks, in any order */
+    int committed;                                /* RELEASE, REPORT */
+    uint64_t oldest;                              /* RELEASE: oldest line that is kept */
+    uint64_t ordinal;                             /* RELEASE: requests served */
+    uint32_t world_rank;                          /* REPORT: the rank that failed */
+    const char *why;                              /* REPORT: for what reason */
+};
+
+/*
+ * What a policy needs of the world.  What actions point to is valid during the call only.
+ * After PARK, QUIET, SAVE, COMMIT and RELEASE no other event may come before the result.
+ */
+struct crmpi_policy_env {
+    void *context;
+    void (*send)(void *context, uint32_t to, const struct crmpi_message *message,
+                 const void *payload, size_t payload_bytes);
+    void (*act)(void *context, const struct crmpi_action *action);
+};
+
+struct crmpi_policy;
+
+struct crmpi_policy_ops {
+    const char *name; /* as in CRMPI_POLICY */
+    /** Create the machine of one rank; NULL if there is no memory.  @p limit_ms bounds the
+     * time until all is quiet, @p next_sn is the number of the next checkpoint (rank 0). */
+    struct crmpi_policy *(*create)(uint32_t world_rank, uint32_t n_ranks, uint64_t next_sn,
+                                   int64_t limit_ms, const struct crmpi_policy_env *env);
+    void (*destroy)(struct crmpi_policy *policy);
+    void (*event)(struct crmpi_policy *policy, const struct crmpi_event *event);
+    /** When a TICK is wanted next; INT64_MAX: not at all. */
+    int64_t (*wakeup_ms)(const struct crmpi_policy *policy);
+    /** The phase of a checkpoint under way, as a word for people; NULL if there is none. */
+    const char *(*phase)(const struct crmpi_policy *policy);
+};
+
+extern const struct crmpi_policy_ops crmpi_policy_coordinated;
+
+#endif
