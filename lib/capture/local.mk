@@ -1,3 +1,6 @@
-# SPDX-License-Identifier: BSD-3-Clause
-#
-# What is saved of a process.
+# Saving this rank's upper half.
+crmpi_host_SOURCES += \
+	lib/capture/capture.c lib/capture/capture.h \
+	lib/capture/files.c lib/capture/files.h \
+	lib/capture/process.h \
+	lib/capture/regions.c lib/capture/regions.h

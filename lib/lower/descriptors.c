@@ -54,6 +54,12 @@ int crmpi_descriptor_is_lower(int fd)
            about.st_dev == noted[fd].device && about.st_ino == noted[fd].inode;
 }
 
+void crmpi_descriptor_give(int fd)
+{
+    if (fd >= 0 && fd < MAX_NOTED)
+        noted[fd].inode = 0;
+}
+
 /* The next definition of a function, which is libc's. */
 #define NEXT(function)                                                                     \
     static __typeof__(&function) next;                                                     \

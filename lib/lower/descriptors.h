@@ -9,4 +9,7 @@
 /** Tell whether @p fd was opened below and is still the same object. */
 int crmpi_descriptor_is_lower(int fd);
 
+/** Say that @p fd, opened below, is the application's from now on. */
+void crmpi_descriptor_give(int fd);
+
 #endif

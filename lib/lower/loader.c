@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "boundary/control.h"
 #include "lower/loader.h"
+#include "lower/raw.h"
 
 #define PAGE 4096ul
 #define PAGE_DOWN(n) ((n) & ~(PAGE - 1))
@@ -196,25 +197,53 @@ enum crmpi_status crmpi_vdso_map(void)
     return CRMPI_OK;
 }
 
-void crmpi_vdso_renew(void)
+/* For a kernel whose vdso lacks a function. */
+static long fallback_clock_gettime(long clock, struct timespec *time_out)
 {
-    static const char *const names[] = {"__vdso_clock_gettime", "__vdso_gettimeofday",
-                                        "__vdso_time", "__vdso_clock_getres",
-                                        "__vdso_getcpu"};
-    void *vdso = dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_NOLOAD);
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        crmpi_control->vdso[i] = vdso ? (uint64_t)dlsym(vdso, names[i]) : 0;
-    if (vdso)
-        dlclose(vdso); /* it stays: it is the kernel's */
+    return crmpi_raw(SYS_clock_gettime, clock, (long)time_out, 0, 0, 0, 0);
 }
 
-static int vdso_is_complete(void)
+static long fallback_gettimeofday(void *time_out, void *zone_out)
 {
-    for (int i = 0; i < 5; i++)
-        if (crmpi_control->vdso[i] == 0)
-            return 0;
-    return 1;
+    return crmpi_raw(SYS_gettimeofday, (long)time_out, (long)zone_out, 0, 0, 0, 0);
+}
+
+static long fallback_time(long *time_out)
+{
+    return crmpi_raw(SYS_time, (long)time_out, 0, 0, 0, 0, 0);
+}
+
+static long fallback_clock_getres(long clock, struct timespec *time_out)
+{
+    return crmpi_raw(SYS_clock_getres, clock, (long)time_out, 0, 0, 0, 0);
+}
+
+static long fallback_getcpu(unsigned *cpu_out, unsigned *node_out)
+{
+    return crmpi_raw(SYS_getcpu, (long)cpu_out, (long)node_out, 0, 0, 0, 0);
+}
+
+void crmpi_vdso_renew(void)
+{
+    static const struct {
+        const char *name;
+        void *fallback;
+    } functions[] = {
+        {"__vdso_clock_gettime", (void *)fallback_clock_gettime},
+        {"__vdso_gettimeofday", (void *)fallback_gettimeofday},
+        {"__vdso_time", (void *)fallback_time},
+        {"__vdso_clock_getres", (void *)fallback_clock_getres},
+        {"__vdso_getcpu", (void *)fallback_getcpu},
+    };
+    void *vdso = dlopen("linux-vdso.so.1", RTLD_LAZY | RTLD_NOLOAD);
+
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        void *function = vdso ? dlsym(vdso, functions[i].name) : NULL;
+
+        crmpi_control->vdso[i] = (uint64_t)(function ? function : functions[i].fallback);
+    }
+    if (vdso)
+        dlclose(vdso); /* it stays: it is the kernel's */
 }
 
 /*
@@ -271,8 +300,7 @@ static size_t auxv_make(Elf64_auxv_t *out, const struct image *program,
     out[n++] = (Elf64_auxv_t){AT_RANDOM, {random}};
     out[n++] = (Elf64_auxv_t){AT_PLATFORM, {random + 16}};
     memcpy((void *)(random + 16), platform, sizeof platform);
-    if (vdso_is_complete())
-        out[n++] = (Elf64_auxv_t){AT_SYSINFO_EHDR, {CRMPI_VDSO_ADDR}};
+    out[n++] = (Elf64_auxv_t){AT_SYSINFO_EHDR, {CRMPI_VDSO_ADDR}};
     out[n++] = (Elf64_auxv_t){AT_NULL, {0}};
     return n;
 }

@@ -23,6 +23,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "boundary/boundary.h"
+#include "capture/files.h"
 #include "lower/calls.h"
 #include "lower/host.h"
 #include "lower/loader.h"
@@ -114,6 +115,7 @@ static int start_program(const char *program, int argc, char **argv, char **envp
     if (!environment || crmpi_host_check() != CRMPI_OK || crmpi_control_map() != CRMPI_OK)
         return 1;
     crmpi_host_renew();
+    crmpi_files_start();
     signals_inherit();
     if (crmpi_vdso_map() != CRMPI_OK ||
         crmpi_program_load(program, argc, argv, environment, &start) != CRMPI_OK ||

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Writing this rank's checkpoint (see capture.h).  Lower half, on the protocol thread, with
+ * all application threads parked.
+ */
+#include <ctype.h>
+#include <dirent.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "boundary/control.h"
+#include "capture/capture.h"
+#include "capture/files.h"
+#include "capture/process.h"
+#include "capture/regions.h"
+#include "lower/park.h"
+
+/* Name a child process that is still running, if there is one. */
+static int child_refusal(char *why, size_t why_bytes)
+{
+    char path[512], name[64] = "?";
+    DIR *tasks = opendir("/proc/self/task");
+    int child = 0;
+
+    for (struct dirent *task; tasks && (task = readdir(tasks)) && child == 0;) {
+        if (!isdigit((unsigned char)task->d_name[0]))
+            continue;
+        snprintf(path, sizeof path, "/proc/self/task/%s/children", task->d_name);
+        FILE *children = fopen(path, "re");
+
+        for (int pid; children && child == 0 && fscanf(children, "%d", &pid) == 1;) {
+            char state = 'Z';
+
+            snprintf(path, sizeof path, "/proc/%d/stat", pid);
+            FILE *about = fopen(path, "re");
+
+            if (about && fscanf(about, "%*d (%63[^)]) %c", name, &state) == 2 && state != 'Z')
+                child = pid;
+            if (about)
+                fclose(about);
+        }
+        if (children)
+            fclose(children);
+    }
+    if (tasks)
+        closedir(tasks);
+    if (child)
+        snprintf(why, why_bytes, "child process %d (%s) is running", child, name);
+    return child;
+}
+
+/* POSIX timers live in the kernel and cannot be made again under the same ids. */
+static int timer_refusal(char *why, size_t why_bytes)
+{
+    FILE *timers = fopen("/proc/self/timers", "re");
+    int id, found = timers && fscanf(timers, "ID: %d", &id) == 1;
+
+    if (timers)
+        fclose(timers);
+    if (found)
+        snprintf(why, why_bytes, "the POSIX timer %d exists (timer_create)", id);
+    return found;
+}
+
+int crmpi_capture_refusal(char *why, size_t why_bytes)
+{
+    return child_refusal(why, why_bytes) || timer_refusal(why, why_bytes) ||
+           crmpi_files_refusal(why, why_bytes);
+}
+
+static enum crmpi_status process_save(struct crmpi_writer *writer)
+{
+    struct crmpi_process process = {.control_bytes = sizeof(struct crmpi_control_page),
+                                    .thread_bytes = sizeof(struct crmpi_thread)};
+    int level = MPI_THREAD_SINGLE;
+
+    if (!getcwd(process.directory, sizeof process.directory))
+        process.directory[0] = 0;
+    process.umask = umask(0);
+    umask(process.umask);
+    for (int i = 0; i < 3; i++)
+        getitimer(i, &process.timers[i]);
+    for (int i = 0; i < 16; i++)
+        getrlimit(i, &process.limits[i]);
+    PMPI_Query_thread(&level);
+    process.thread_level = level;
+    return crmpi_writer_record(writer, CRMPI_RECORD_PROCESS, &process, sizeof process);
+}
+
+static enum crmpi_status records_save(struct crmpi_writer *writer, char *why,
+                                      size_t why_bytes)
+{
+    size_t n_threads, files_bytes;
+    const struct crmpi_parked *threads = crmpi_parked_list(&n_threads);
+    void *files;
+    enum crmpi_status status = crmpi_files_save(&files, &files_bytes, why, why_bytes);
+
+    if (status != CRMPI_OK)
+        return status;
+    status = crmpi_writer_record(writer, CRMPI_RECORD_FILES, files, files_bytes);
+    free(files);
+    if (status == CRMPI_OK)
+        status = crmpi_writer_record(writer, CRMPI_RECORD_THREADS, threads,
+                                     n_threads * sizeof *threads);
+    if (status == CRMPI_OK)
+        status = process_save(writer);
+    return status;
+}
+
+enum crmpi_status crmpi_capture(const char *path, const struct crmpi_job *job,
+                                crmpi_progress_fn progress, void *context,
+                                uint64_t *file_bytes_out, char *why, size_t why_bytes)
+{
+    struct crmpi_writer *writer = NULL;
+    struct crmpi_memory memory = {0};
+    enum crmpi_status status = crmpi_memory_survey(&memory, why, why_bytes);
+
+    if (status != CRMPI_OK)
+        return status;
+    why[0] = 0;
+    status = crmpi_writer_create(path, job, &writer);
+    if (status == CRMPI_OK)
+        status = crmpi_writer_memory(writer, memory.regions, memory.n_regions, memory.extents,
+                                     memory.n_extents, progress, context);
+    if (status == CRMPI_OK)
+        status = records_save(writer, why, why_bytes);
+    if (status == CRMPI_OK)
+        status = crmpi_writer_close(writer, file_bytes_out);
+    else if (writer)
+        crmpi_writer_abort(writer);
+    if (status != CRMPI_OK && !why[0])
+        snprintf(why, why_bytes, "writing %s failed: %s", path, crmpi_status_text(status));
+    crmpi_memory_release(&memory);
+    return status;
+}

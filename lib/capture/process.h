@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What a checkpoint keeps of a process besides memory, threads and files: record
+ * /task/process of the container.  Lower half.
+ */
+#ifndef CRMPI_CAPTURE_PROCESS_H
+#define CRMPI_CAPTURE_PROCESS_H
+
+#include <stdint.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+
+struct crmpi_process {
+    char directory[4096];
+    struct itimerval timers[3]; /* ITIMER_REAL, VIRTUAL, PROF */
+    struct rlimit limits[16];   /* soft limits are set again where they may be */
+    uint32_t umask;
+    int32_t thread_level;       /* MPI_THREAD_* that was provided */
+    uint32_t control_bytes;     /* sizes of the structures both halves share: another build */
+    uint32_t thread_bytes;      /* of crmpi has to have the same */
+};
+
+#define CRMPI_RECORD_PROCESS "/task/process"
+#define CRMPI_RECORD_THREADS "/task/threads"
+#define CRMPI_RECORD_FILES "/task/files"
+
+#endif

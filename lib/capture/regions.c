@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The upper half's memory (see regions.h).
+ *
+ * Private memory, whether a file lies behind it or not, is saved as it is and comes back as
+ * anonymous memory: a restart does not need the files.  Pages that were never touched, or
+ * hold only zeros, are left out.  A shared mapping of a regular file comes back as one, and
+ * its pages are written too, so that file and mapping agree with the saved moment.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "boundary/control.h"
+#include "capture/regions.h"
+
+#define PAGE 4096ul
+#define PAGEMAP_BATCH 8192
+
+/* What a page's entry in /proc/self/pagemap says. */
+#define PAGEMAP_PRESENT (1ul << 63)
+#define PAGEMAP_SWAPPED (1ul << 62)
+
+/*
+ * Reading /proc/self/maps
+ */
+
+/* One line, if it belongs to the upper half: 1; else 0. */
+static int region_parse(const char *line, struct crmpi_region *region)
+{
+    unsigned long start, end, offset;
+    char r, w, x, shared;
+    int name = 0;
+
+    if (sscanf(line, "%lx-%lx %c%c%c%c %lx %*s %*s %n", &start, &end, &r, &w, &x, &shared,
+               &offset, &name) < 7)
+        return 0;
+    if (!crmpi_is_upper(start) || !crmpi_is_upper(end - 1))
+        return 0;
+    memset(region, 0, sizeof *region);
+    region->start = start;
+    region->bytes = end - start;
+    region->prot = (r == 'r' ? PROT_READ : 0) | (w == 'w' ? PROT_WRITE : 0) |
+                   (x == 'x' ? PROT_EXEC : 0);
+    region->flags = shared == 's' ? MAP_SHARED : MAP_PRIVATE;
+    region->file_offset = offset;
+    if (name > 0) {
+        strncpy(region->name, line + name, sizeof region->name - 1);
+        region->name[strcspn(region->name, "\n")] = 0;
+    }
+    if (region->name[0] != '/' || strcmp(region->name, "/dev/zero (deleted)") == 0)
+        region->flags |= MAP_ANONYMOUS;
+    return 1;
+}
+
+static enum crmpi_status regions_read(struct crmpi_memory *memory)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    size_t room = 0;
+    char line[4096 + 256];
+    struct crmpi_region region;
+
+    if (!maps) {
+        crmpi_error("cannot read /proc/self/maps: %s", strerror(errno));
+        return CRMPI_ERR_SYSTEM;
+    }
+    while (fgets(line, sizeof line, maps)) {
+        if (!region_parse(line, &region))
+            continue;
+        if (memory->n_regions == room) {
+            room = room ? room * 2 : 256;
+            struct crmpi_region *more =
+                realloc(memory->regions, room * sizeof *memory->regions);
+
+            if (!more) {
+                fclose(maps);
+                return CRMPI_ERR_NOMEM;
+            }
+            memory->regions = more;
+        }
+        memory->regions[memory->n_regions++] = region;
+    }
+    fclose(maps);
+    return CRMPI_OK;
+}
+
+/* A shared mapping can be saved if it is this process's own or a regular file. */
+static enum crmpi_status region_check(const struct crmpi_region *region, char *why,
+                                      size_t why_bytes)
+{
+    struct stat about;
+
+    if (!(region->flags & MAP_SHARED) || region->flags & MAP_ANONYMOUS)
+        return CRMPI_OK;
+    if (strncmp(region->name, "/SYSV", 5) == 0)
+        snprintf(why, why_bytes, "a System V shared memory segment is attached at %#lx",
+                 region->start);
+    else if (strncmp(region->name, "/dev/shm/", 9) == 0)
+        snprintf(why, why_bytes, "the shared memory object %s is mapped", region->name);
+    else if (stat(region->name, &about) != 0)
+        snprintf(why, why_bytes, "%s is mapped shared and cannot be opened again: %s",
+                 region->name, strerror(errno));
+    else if (!S_ISREG(about.st_mode))
+        snprintf(why, why_bytes, "the device %s is mapped", region->name);
+    else
+        return CRMPI_OK;
+    return CRMPI_ERR_UNSUPPORTED;
+}
+
+/*
+ * Extents
+ */
+
+struct extents {
+    struct crmpi_extent *list;
+    size_t n, room;
+};
+
+/* Add a page; an extent does not reach over the end of a region. */
+static enum crmpi_status extents_add(struct extents *extents, uint64_t page,
+                                     uint64_t region_start)
+{
+    struct crmpi_extent *last = extents->n ? &extents->list[extents->n - 1] : NULL;
+
+    if (last && last->start + last->bytes == page && page != region_start) {
+        last->bytes += PAGE;
+        return CRMPI_OK;
+    }
+    if (extents->n == extents->room) {
+        size_t room = extents->room ? extents->room * 2 : 1024;
+        struct crmpi_extent *more = realloc(extents->list, room * sizeof *more);
+
+        if (!more)
+            return CRMPI_ERR_NOMEM;
+        extents->list = more;
+        extents->room = room;
+    }
+    extents->list[extents->n++] = (struct crmpi_extent){page, PAGE};
+    return CRMPI_OK;
+}
+
+static int page_is_zero(const void *page)
+{
+    const uint64_t *word = page;
+
+    for (size_t i = 0; i < PAGE / sizeof *word; i += 8)
+        if (word[i] | word[i + 1] | word[i + 2] | word[i + 3] | word[i + 4] | word[i + 5] |
+            word[i + 6] | word[i + 7])
+            return 0;
+    return 1;
+}
+
+/* Bytes of a file mapping that can be read: pages behind the file's end cannot. */
+static uint64_t readable_bytes(const struct crmpi_region *region)
+{
+    uint64_t low = 0, high = region->bytes / PAGE;
+    char byte;
+
+    while (low < high) { /* the first page that cannot be read */
+        uint64_t middle = (low + high) / 2;
+        struct iovec here = {&byte, 1}, there = {(void *)(region->start + middle * PAGE), 1};
+
+        if (process_vm_readv(getpid(), &here, 1, &there, 1, 0) == 1)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low * PAGE;
+}
+
+/* A region nobody wrote to and no file fills has no pages: it need not be readable. */
+static enum crmpi_status region_extents(const struct crmpi_region *region, int pagemap,
+                                        struct extents *extents)
+{
+    uint64_t entries[PAGEMAP_BATCH];
+    int is_file = !(region->flags & MAP_ANONYMOUS), is_shared = region->flags & MAP_SHARED;
+    uint64_t bytes = is_file ? readable_bytes(region) : region->bytes;
+
+    for (uint64_t at = 0; at < bytes; at += PAGEMAP_BATCH * PAGE) {
+        uint64_t n = (bytes - at) / PAGE < PAGEMAP_BATCH ? (bytes - at) / PAGE : PAGEMAP_BATCH;
+
+        if (pread(pagemap, entries, n * 8, (region->start + at) / PAGE * 8) !=
+            (ssize_t)(n * 8)) {
+            crmpi_error("cannot read /proc/self/pagemap: %s", strerror(errno));
+            return CRMPI_ERR_SYSTEM;
+        }
+        for (uint64_t i = 0; i < n; i++) {
+            uint64_t page = region->start + at + i * PAGE;
+
+            /* what is not in the page table of private anonymous memory was never written */
+            if (!is_file && !is_shared && !(entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)))
+                continue;
+            if (page_is_zero((void *)page))
+                continue;
+            enum crmpi_status status = extents_add(extents, page, region->start);
+
+            if (status != CRMPI_OK)
+                return status;
+        }
+    }
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_memory_survey(struct crmpi_memory *memory_out, char *why,
+                                      size_t why_bytes)
+{
+    struct crmpi_memory memory = {0};
+    struct extents extents = {0};
+    int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
+    enum crmpi_status status = pagemap < 0 ? CRMPI_ERR_SYSTEM : regions_read(&memory);
+
+    for (size_t i = 0; status == CRMPI_OK && i < memory.n_regions; i++) {
+        const struct crmpi_region *region = &memory.regions[i];
+
+        status = region_check(region, why, why_bytes);
+        if (status == CRMPI_OK && !(region->prot & PROT_READ) &&
+            mprotect((void *)region->start, region->bytes, PROT_READ | region->prot) != 0)
+            status = CRMPI_ERR_SYSTEM;
+        if (status == CRMPI_OK)
+            status = region_extents(region, pagemap, &extents);
+    }
+    if (pagemap >= 0)
+        close(pagemap);
+    memory.extents = extents.list;
+    memory.n_extents = extents.n;
+    if (status == CRMPI_OK)
+        *memory_out = memory;
+    else {
+        if (status != CRMPI_ERR_UNSUPPORTED)
+            snprintf(why, why_bytes, "cannot survey the memory: %s", strerror(errno));
+        crmpi_memory_release(&memory);
+    }
+    return status;
+}
+
+void crmpi_memory_release(struct crmpi_memory *memory)
+{
+    for (size_t i = 0; i < memory->n_regions; i++)
+        if (!(memory->regions[i].prot & PROT_READ))
+            mprotect((void *)memory->regions[i].start, memory->regions[i].bytes,
+                     memory->regions[i].prot);
+    free(memory->regions);
+    free(memory->extents);
+    memset(memory, 0, sizeof *memory);
+}
+
+/*
+ * At a restart
+ */
+
+/* A shared mapping of a file: the file must be there, and long enough. */
+static enum crmpi_status file_map(const struct crmpi_region *region, uint64_t data_end)
+{
+    int writable = region->prot & PROT_WRITE;
+    int fd = open(region->name, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    struct stat about;
+    void *at = MAP_FAILED;
+
+    if (fd >= 0 && fstat(fd, &about) == 0) {
+        uint64_t needed = data_end > region->start
+                              ? region->file_offset + (data_end - region->start)
+                              : 0;
+
+        if (writable && (uint64_t)about.st_size + PAGE <= needed &&
+            ftruncate(fd, needed) != 0)
+            crmpi_warn("cannot lengthen %s: %s", region->name, strerror(errno));
+        at = mmap((void *)region->start, region->bytes, PROT_READ | PROT_WRITE,
+                  (writable ? MAP_SHARED : MAP_PRIVATE) | MAP_FIXED_NOREPLACE, fd,
+                  region->file_offset);
+    }
+    if (at == MAP_FAILED)
+        crmpi_error("cannot map %s again: %s", region->name, strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return at == MAP_FAILED ? CRMPI_ERR_SYSTEM : CRMPI_OK;
+}
+
+enum crmpi_status crmpi_memory_map(const struct crmpi_region *regions, size_t n_regions,
+                                   const struct crmpi_extent *extents, size_t n_extents)
+{
+    for (size_t i = 0, e = 0; i < n_regions; i++) {
+        const struct crmpi_region *region = &regions[i];
+        uint64_t end = region->start + region->bytes, data_end = 0;
+
+        for (; e < n_extents && extents[e].start < end; e++)
+            data_end = extents[e].start + extents[e].bytes;
+        if (region->flags & MAP_SHARED && !(region->flags & MAP_ANONYMOUS)) {
+            enum crmpi_status status = file_map(region, data_end);
+
+            if (status != CRMPI_OK)
+                return status;
+            continue;
+        }
+        int sharing = region->flags & MAP_SHARED ? MAP_SHARED : MAP_PRIVATE;
+
+        if (mmap((void *)region->start, region->bytes, PROT_READ | PROT_WRITE,
+                 sharing | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
+                 0) != (void *)region->start) {
+            crmpi_error("cannot map %lu bytes at %#lx: %s", region->bytes, region->start,
+                        strerror(errno));
+            return CRMPI_ERR_NOMEM;
+        }
+    }
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_memory_protect(const struct crmpi_region *regions, size_t n_regions)
+{
+    for (size_t i = 0; i < n_regions; i++)
+        if (regions[i].prot != (PROT_READ | PROT_WRITE) &&
+            mprotect((void *)regions[i].start, regions[i].bytes, regions[i].prot) != 0) {
+            crmpi_error("cannot protect memory at %#lx: %s", regions[i].start,
+                        strerror(errno));
+            return CRMPI_ERR_SYSTEM;
+        }
+    return CRMPI_OK;
+}

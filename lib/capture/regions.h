@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The upper half's memory: which regions there are, and which of their pages hold data.
+ * Lower half.
+ */
+#ifndef CRMPI_CAPTURE_REGIONS_H
+#define CRMPI_CAPTURE_REGIONS_H
+
+#include "storage/container.h"
+
+struct crmpi_memory {
+    struct crmpi_region *regions;
+    size_t n_regions;
+    struct crmpi_extent *extents;
+    size_t n_extents;
+};
+
+/**
+ * List the upper half's regions and the extents of their pages that are not zero.  Regions
+ * that cannot be read are made readable until crmpi_memory_release().  All application
+ * threads are parked.
+ * @param[out] why  on CRMPI_ERR_UNSUPPORTED: a mapping that cannot be saved, by name
+ */
+enum crmpi_status crmpi_memory_survey(struct crmpi_memory *memory_out, char *why,
+                                      size_t why_bytes);
+
+/** Give regions their protection back and free the lists. */
+void crmpi_memory_release(struct crmpi_memory *memory);
+
+/**
+ * Map the regions of a container, writable and zeroed, in a process that has no upper half
+ * yet; and, when they are filled, give them their protections.
+ */
+enum crmpi_status crmpi_memory_map(const struct crmpi_region *regions, size_t n_regions,
+                                   const struct crmpi_extent *extents, size_t n_extents);
+enum crmpi_status crmpi_memory_protect(const struct crmpi_region *regions, size_t n_regions);
+
+#endif

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Bringing a rank back from its checkpoint (see restart.h).  The order matters:
+ *
+ *   read the rank file         nothing has been changed if it is damaged
+ *   reserve descriptors        before any library opens some
+ *   initialise the lower MPI
+ *   map and fill the memory    checksums are checked as it comes in
+ *   renew what points below    control page, TLS blocks of threads, signals, traps
+ *   open files, directory, ...
+ *   rebuild MPI objects        collective
+ *   start the engine           collective
+ *   recreate the threads       they wait for each other, then all go on
+ */
+#include <errno.h>
+#include <mpi.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "base/log.h"
+#include "boundary/control.h"
+#include "capture/files.h"
+#include "capture/process.h"
+#include "capture/regions.h"
+#include "engine/engine.h"
+#include "interaction/cut.h"
+#include "lower/host.h"
+#include "lower/park.h"
+#include "lower/thread.h"
+#include "lower/trap.h"
+#include "restart/restart.h"
+#include "restart/resume.h"
+#include "storage/container.h"
+
+struct saved {
+    struct crmpi_reader *reader;
+    const struct crmpi_job *job;
+    const struct crmpi_region *regions;
+    const struct crmpi_extent *extents;
+    size_t n_regions, n_extents;
+    struct crmpi_process *process;
+    struct crmpi_parked *threads;
+    size_t n_threads;
+    void *files;
+    size_t files_bytes;
+};
+
+static int launcher_number(const char *first, const char *second)
+{
+    const char *text = getenv(first);
+
+    if (!text)
+        text = getenv(second);
+    return text ? atoi(text) : -1;
+}
+
+/* Refuse what cannot work here, by name. */
+static enum crmpi_status job_check(const struct crmpi_job *job, uint32_t world_rank)
+{
+    int size = launcher_number("OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
+    char lacking[64];
+
+    if (size > 0 && (uint32_t)size != job->n_ranks) {
+        crmpi_error("the job had %u ranks, and cannot be restarted with %d: start it with "
+                    "mpirun -np %u",
+                    job->n_ranks, size, job->n_ranks);
+        return CRMPI_ERR_MISMATCH;
+    }
+    if (job->world_rank != world_rank) {
+        crmpi_error("this is the file of rank %u", job->world_rank);
+        return CRMPI_ERR_MISMATCH;
+    }
+    if (!crmpi_cpu_suits(job->cpu, lacking, sizeof lacking)) {
+        crmpi_error("this processor lacks %s, which the processor of the checkpoint (on %s) "
+                    "had: restart on a node of that kind",
+                    lacking, job->host);
+        return CRMPI_ERR_MISMATCH;
+    }
+    return CRMPI_OK;
+}
+
+/* The records, checked for their sizes. */
+static enum crmpi_status records_read(struct saved *saved)
+{
+    size_t bytes;
+    enum crmpi_status status = crmpi_reader_record(saved->reader, CRMPI_RECORD_PROCESS,
+                                                   (void **)&saved->process, &bytes);
+
+    if (status == CRMPI_OK &&
+        (bytes != sizeof *saved->process ||
+         saved->process->control_bytes != sizeof(struct crmpi_control_page) ||
+         saved->process->thread_bytes != sizeof(struct crmpi_thread))) {
+        crmpi_error("the checkpoint was taken by another version of crmpi: restart it with "
+                    "that version");
+        return CRMPI_ERR_MISMATCH;
+    }
+    if (status == CRMPI_OK)
+        status = crmpi_reader_record(saved->reader, CRMPI_RECORD_THREADS,
+                                     (void **)&saved->threads, &bytes);
+    if (status == CRMPI_OK && (bytes == 0 || bytes % sizeof *saved->threads != 0)) {
+        crmpi_error("the checkpoint's list of threads is damaged");
+        return CRMPI_ERR_CORRUPT;
+    }
+    if (status != CRMPI_OK)
+        return status;
+    saved->n_threads = bytes / sizeof *saved->threads;
+    return crmpi_reader_record(saved->reader, CRMPI_RECORD_FILES, &saved->files,
+                               &saved->files_bytes);
+}
+
+static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32_t world_rank,
+                                    uint64_t line_number)
+{
+    struct crmpi_line line;
+    char path[4096];
+    enum crmpi_status status = crmpi_line_read(dir, line_number, &line);
+
+    if (status != CRMPI_OK)
+        return status;
+    if (world_rank >= line.job.n_ranks) {
+        crmpi_error("the job had %u ranks: there is no rank %u", line.job.n_ranks, world_rank);
+        status = CRMPI_ERR_MISMATCH;
+    } else {
+        status = crmpi_rank_path(dir, world_rank, line.ranks[world_rank].sn, 0, path,
+                                 sizeof path);
+    }
+    crmpi_line_free(&line);
+    if (status == CRMPI_OK)
+        status = crmpi_reader_open(path, &saved->reader);
+    if (status != CRMPI_OK)
+        return status;
+    saved->job = crmpi_reader_job(saved->reader);
+    status = job_check(saved->job, world_rank);
+    if (status == CRMPI_OK)
+        status = crmpi_reader_memory(saved->reader, &saved->regions, &saved->n_regions,
+                                     &saved->extents, &saved->n_extents);
+    return status == CRMPI_OK ? records_read(saved) : status;
+}
+
+static enum crmpi_status memory_restore(struct saved *saved)
+{
+    enum crmpi_status status = crmpi_memory_map(saved->regions, saved->n_regions,
+                                                saved->extents, saved->n_extents);
+
+    if (status == CRMPI_OK)
+        status = crmpi_reader_load(saved->reader, NULL, NULL);
+    if (status == CRMPI_OK)
+        status = crmpi_memory_protect(saved->regions, saved->n_regions);
+    if (status == CRMPI_OK && crmpi_control->magic != CRMPI_CONTROL_MAGIC) {
+        crmpi_error("the checkpoint has no control page");
+        status = CRMPI_ERR_CORRUPT;
+    }
+    return status;
+}
+
+static enum crmpi_status process_restore(const struct saved *saved)
+{
+    const struct crmpi_process *process = saved->process;
+
+    umask(process->umask);
+    if (process->directory[0] && chdir(process->directory) != 0) {
+        crmpi_error("cannot go to the working directory %s: %s", process->directory,
+                    strerror(errno));
+        return CRMPI_ERR_SYSTEM;
+    }
+    for (int i = 0; i < 16; i++) {
+        struct rlimit limit;
+
+        /* as far as this machine allows; what differs is no reason to stop */
+        if (getrlimit(i, &limit) == 0 && limit.rlim_cur != process->limits[i].rlim_cur &&
+            process->limits[i].rlim_cur <= limit.rlim_max) {
+            limit.rlim_cur = process->limits[i].rlim_cur;
+            setrlimit(i, &limit);
+        }
+    }
+    return crmpi_files_restore(saved->files, saved->files_bytes, crmpi_config.truncate);
+}
+
+static void timers_restore(const struct crmpi_process *process)
+{
+    for (int i = 0; i < 3; i++)
+        if (process->timers[i].it_value.tv_sec || process->timers[i].it_value.tv_usec)
+            setitimer(i, &process->timers[i], NULL);
+}
+
+/* Everything below that the application's threads need. */
+static enum crmpi_status lower_restore(struct saved *saved)
+{
+    enum crmpi_status status;
+
+    crmpi_host_renew();
+    crmpi_control->phase = CRMPI_PHASE_RUN;
+    crmpi_control->park_generation++;
+    status = crmpi_threads_renew(saved->threads, saved->n_threads);
+    if (status == CRMPI_OK)
+        status = crmpi_trap_install();
+    if (status == CRMPI_OK)
+        crmpi_trap_signals_restore();
+    if (status == CRMPI_OK)
+        status = process_restore(saved);
+    if (status == CRMPI_OK)
+        status = crmpi_park_progress_register();
+    return status;
+}
+
+static enum crmpi_status mpi_start(const struct saved *saved)
+{
+    sigset_t all, old;
+    int provided, result;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, &old); /* its threads take no signals */
+    result = PMPI_Init_thread(NULL, NULL, saved->process->thread_level, &provided);
+    sigprocmask(SIG_SETMASK, &old, NULL);
+    if (result != MPI_SUCCESS || provided < saved->process->thread_level) {
+        crmpi_error("MPI cannot be initialised with the thread level the job had");
+        return CRMPI_ERR_MPI;
+    }
+    return CRMPI_OK;
+}
+
+static enum crmpi_status restore(const char *dir, uint64_t line_number, uint32_t world_rank,
+                                 struct saved *saved)
+{
+    struct crmpi_job job;
+    char why[1024] = "";
+    enum crmpi_status status = saved_open(saved, dir, world_rank, line_number);
+
+    if (status == CRMPI_OK)
+        status = crmpi_files_reserve(saved->files, saved->files_bytes);
+    if (status == CRMPI_OK)
+        status = mpi_start(saved);
+    if (status == CRMPI_OK)
+        status = memory_restore(saved);
+    if (status == CRMPI_OK)
+        status = lower_restore(saved);
+    if (status != CRMPI_OK)
+        return status;
+    job = *saved->job;
+    job.sn = line_number;
+    job.incarnation++;
+    crmpi_reader_close(saved->reader);
+    status = crmpi_mpi_layer_rebuild(why, sizeof why);
+    if (status != CRMPI_OK) {
+        crmpi_error("cannot rebuild the MPI objects: %s", why);
+        return status;
+    }
+    return crmpi_engine_start(&job);
+}
+
+int crmpi_restart_main(int argc, char **argv)
+{
+    int rank = launcher_number("OMPI_COMM_WORLD_RANK", "PMIX_RANK"), initialized = 0;
+    const char *dir = NULL, *number = NULL;
+    struct saved saved = {0};
+
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--restore") == 0 && i + 1 < argc)
+            dir = argv[++i];
+        else if (strcmp(argv[i], "--at") == 0 && i + 1 < argc)
+            number = argv[++i];
+        else if (strcmp(argv[i], "--no-truncate") == 0)
+            crmpi_config.truncate = 0;
+        else
+            dir = number = NULL, i = argc;
+    }
+    if (!dir || !number) {
+        fprintf(stderr, "crmpi-host is started by libcrmpi.so and crmpi-restart, not by hand\n");
+        return 2;
+    }
+    crmpi_files_start();
+    crmpi_host_environment();
+    if (crmpi_host_check() != CRMPI_OK ||
+        restore(dir, strtoull(number, NULL, 10), rank < 0 ? 0 : rank, &saved) != CRMPI_OK) {
+        PMPI_Initialized(&initialized);
+        if (initialized)
+            PMPI_Abort(MPI_COMM_WORLD, 1);
+        return 1;
+    }
+    prctl(PR_SET_NAME, saved.threads[0].name);
+    timers_restore(saved.process);
+    crmpi_threads_resume(saved.threads, saved.n_threads);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Bringing the application's threads back (see resume.h).  Lower half.
+ *
+ * A kernel thread is made for each, on a small stack of its own, with the TLS base the
+ * thread had; so from there on no libc.  It renews what the kernel knows of a thread (rseq,
+ * robust list, where its id is cleared, name), waits until all are there, and leaves:
+ *
+ *   parked above:  rt_sigreturn on the frame the parking signal left on its stack
+ *   parked below:  signal mask and floating-point modes, then its call is made again
+ *
+ * Thread ids in memory stay as they were, since locks hold them: see crmpi_trap_thread_map.
+ */
+#include <errno.h>
+#include <linux/rseq.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "boundary/control.h"
+#include "boundary/heap.h"
+#include "lower/host.h"
+#include "lower/raw.h"
+#include "lower/thread.h"
+#include "lower/trap.h"
+#include "restart/resume.h"
+
+#define STACK_BYTES 32768ul
+#define RSEQ_SIGNATURE 0x53053053 /* glibc's, on x86 */
+
+static int32_t all_go; /* a futex word */
+
+static struct crmpi_thread *structure_of(const struct crmpi_parked *parked)
+{
+    if (parked->state == CRMPI_THREAD_PARKED_BELOW)
+        return (struct crmpi_thread *)parked->thread;
+    return *(struct crmpi_thread **)(parked->fs + crmpi_control->self_offset);
+}
+
+enum crmpi_status crmpi_threads_renew(const struct crmpi_parked *threads, size_t n_threads)
+{
+    enum crmpi_status status = crmpi_lender_start();
+
+    crmpi_control->threads = NULL;
+    for (size_t i = 0; status == CRMPI_OK && i < n_threads; i++) {
+        struct crmpi_thread *thread = structure_of(&threads[i]);
+
+        if (!thread && threads[i].is_main)
+            thread = crmpi_control->main_thread; /* it has not called MPI yet */
+        if (!thread)
+            continue;
+        thread->next = crmpi_control->threads;
+        crmpi_control->threads = thread;
+        thread->nest = 0;
+        thread->state = CRMPI_THREAD_RUNS;
+        thread->resumed = threads[i].state == CRMPI_THREAD_PARKED_BELOW;
+        thread->tid = getpid(); /* of the others: as soon as they exist */
+        if (thread != crmpi_control->main_thread)
+            status = crmpi_lender_renew(thread, 0);
+    }
+    return status;
+}
+
+/* From here on the upper TLS base is loaded: no libc. */
+
+static void kernel_state_renew(const struct crmpi_parked *parked)
+{
+    if (crmpi_control->rseq_bytes) {
+        struct rseq *area = (struct rseq *)(parked->fs + crmpi_control->rseq_offset);
+
+        if ((int32_t)area->cpu_id >= 0) {
+            area->cpu_id_start = 0;
+            area->cpu_id = (uint32_t)RSEQ_CPU_ID_UNINITIALIZED;
+            area->rseq_cs = 0;
+            area->flags = 0;
+            if (crmpi_raw(SYS_rseq, (long)area, 32, 0, RSEQ_SIGNATURE, 0, 0) != 0)
+                area->cpu_id = (uint32_t)RSEQ_CPU_ID_REGISTRATION_FAILED;
+        }
+    }
+    if (parked->robust_list)
+        crmpi_raw(SYS_set_robust_list, parked->robust_list, parked->robust_bytes, 0, 0, 0, 0);
+    crmpi_raw(SYS_prctl, PR_SET_NAME, (long)parked->name, 0, 0, 0, 0);
+    if (parked->gs)
+        __builtin_ia32_wrgsbase64(parked->gs);
+}
+
+static void __attribute__((noreturn)) leave(struct crmpi_parked *parked)
+{
+    if (parked->state == CRMPI_THREAD_PARKED_ABOVE)
+        __asm__ volatile("movq %0, %%rsp\n\t"
+                         "movl $15, %%eax\n\t" /* rt_sigreturn */
+                         "syscall"
+                         :
+                         : "r"(parked->context)
+                         : "memory");
+    parked->altstack[1] &= SS_DISABLE | 1u << 31; /* not SS_ONSTACK: for information only */
+    crmpi_raw(SYS_sigaltstack, (long)parked->altstack, 0, 0, 0, 0, 0);
+    __asm__ volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(parked->mxcsr), "m"(parked->x87_control));
+    crmpi_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&parked->signal_mask, 0, 8, 0, 0);
+    crmpi_control->resume((struct crmpi_thread *)parked->thread);
+    __builtin_unreachable();
+}
+
+static int thread_start(void *data)
+{
+    struct crmpi_parked *parked = data;
+
+    kernel_state_renew(parked);
+    while (!__atomic_load_n(&all_go, __ATOMIC_ACQUIRE))
+        crmpi_raw_futex_wait(&all_go, 0, NULL);
+    leave(parked);
+}
+
+/* Make the kernel thread; it waits for all_go. */
+static int thread_create(struct crmpi_parked *parked)
+{
+    const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
+                      CLONE_SYSVSEM | CLONE_SETTLS | CLONE_CHILD_CLEARTID;
+    char *stack = mmap(NULL, STACK_BYTES, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+
+    if (stack == MAP_FAILED)
+        return -1;
+    int tid = clone(thread_start, stack + STACK_BYTES, flags, parked, NULL,
+                    (void *)parked->fs, (void *)parked->tid_address);
+
+    if (tid < 0)
+        return -1;
+    struct crmpi_thread *thread = structure_of(parked);
+
+    if (thread)
+        thread->tid = tid;
+    if (tid != parked->known_tid)
+        crmpi_trap_thread_map(parked->known_tid, tid);
+    return 0;
+}
+
+void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads)
+{
+    struct crmpi_parked *first = NULL;
+    sigset_t all;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL); /* until each restores its own mask */
+    for (size_t i = 0; i < n_threads; i++) {
+        if (threads[i].is_main)
+            first = &threads[i];
+        else if (thread_create(&threads[i]) != 0) {
+            crmpi_error("cannot create a thread again: %s", strerror(errno));
+            _exit(1);
+        }
+    }
+    if (!first) {
+        crmpi_error("the checkpoint's list of threads lacks the first");
+        _exit(1);
+    }
+    if (getpid() != first->known_tid)
+        crmpi_trap_thread_map(first->known_tid, getpid());
+    crmpi_host_rseq_release();
+    __atomic_store_n(&all_go, 1, __ATOMIC_RELEASE);
+    crmpi_raw_futex_wake(&all_go, INT32_MAX);
+    __builtin_ia32_wrfsbase64(first->fs);
+    crmpi_raw(SYS_set_tid_address, first->tid_address, 0, 0, 0, 0, 0);
+    kernel_state_renew(first);
+    leave(first);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Bringing the application's threads back.  Lower half, at a restart.
+ */
+#ifndef CRMPI_RESTART_RESUME_H
+#define CRMPI_RESTART_RESUME_H
+
+#include <stddef.h>
+#include "base/status.h"
+#include "lower/park.h"
+
+/** Give the saved threads that call MPI what they need below: TLS blocks, new ids.  Forgets
+ * the structures of threads that had ended. */
+enum crmpi_status crmpi_threads_renew(const struct crmpi_parked *threads, size_t n_threads);
+
+/** Create all threads but the first, and let them all go on where they were; the caller
+ * becomes the first. */
+void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads)
+    __attribute__((noreturn));
+
+#endif
