@@ -2,24 +2,95 @@
 /*
  * Fortran's keyvals and attributes (upper half).  In Fortran an attribute is an integer
  * value: of the default kind with the functions of MPI-1, address-sized with those of
- * MPI-2.  Values of both sizes, and how C sees them, are kept by the lower half.
+ * MPI-2.  Values of both sizes, and how C sees them, are kept by the lower half; it calls
+ * C functions of this file, with what they need to call the Fortran procedures.
  */
+#include <stdlib.h>
+
 #include "handle/handle.h"
-#include "wrappers/inner.h"
 #include "upper/fortran.h"
+#include "wrappers/inner.h"
 
-enum { INTEGER = 1, ADDRESS = 2 }; /* "how" of the inner calls */
+enum how { INTEGER = 1, ADDRESS = 2 }; /* of the inner calls */
 typedef void callback(void);
+typedef void copy_integer(MPI_Fint *object, MPI_Fint *keyval, MPI_Fint *extra_state,
+                          MPI_Fint *in, MPI_Fint *out, MPI_Fint *flag, MPI_Fint *ierr);
+typedef void copy_address(MPI_Fint *object, MPI_Fint *keyval, MPI_Aint *extra_state,
+                          MPI_Aint *in, MPI_Aint *out, MPI_Fint *flag, MPI_Fint *ierr);
+typedef void delete_integer(MPI_Fint *object, MPI_Fint *keyval, MPI_Fint *value,
+                            MPI_Fint *extra_state, MPI_Fint *ierr);
+typedef void delete_address(MPI_Fint *object, MPI_Fint *keyval, MPI_Aint *value,
+                            MPI_Aint *extra_state, MPI_Fint *ierr);
 
-static void keyval_create(int kind, int how, callback *copy, callback *delete,
-                          MPI_Fint *keyval, MPI_Aint extra_state, MPI_Fint *ierr)
+/* A keyval's procedures.  Attributes may have it after it was freed: it stays for ever. */
+struct keyval {
+    int kind;
+    enum how how;
+    callback *copy, *delete;
+    MPI_Aint extra_state;
+};
+
+static MPI_Fint object_number(const struct keyval *keyval, void *object)
 {
-    int c_keyval;
-    int error = CRMPI_Keyval_create_fortran(kind, how, (void *)copy, (void *)delete,
-                                            &c_keyval, extra_state);
+    if (keyval->kind == CRMPI_COMM)
+        return PMPI_Comm_c2f(object);
+    return keyval->kind == CRMPI_TYPE ? PMPI_Type_c2f(object) : PMPI_Win_c2f(object);
+}
 
-    if (error == MPI_SUCCESS)
-        *keyval = c_keyval;
+static int call_copy(void *object, int number, struct keyval *keyval, MPI_Aint in,
+                     MPI_Aint *out, int *flag)
+{
+    MPI_Fint f_object = object_number(keyval, object), f_number = number;
+    MPI_Fint f_flag = 0, error = MPI_SUCCESS;
+
+    if (keyval->how == INTEGER) {
+        MPI_Fint extra_state = (MPI_Fint)keyval->extra_state, f_in = (MPI_Fint)in,
+                 f_out = 0;
+        ((copy_integer *)keyval->copy)(&f_object, &f_number, &extra_state, &f_in, &f_out,
+                                       &f_flag, &error);
+        *out = f_out;
+    } else {
+        MPI_Aint extra_state = keyval->extra_state;
+        ((copy_address *)keyval->copy)(&f_object, &f_number, &extra_state, &in, out,
+                                       &f_flag, &error);
+    }
+    *flag = f_flag != 0;
+    return error;
+}
+
+static int call_delete(void *object, int number, MPI_Aint value, struct keyval *keyval)
+{
+    MPI_Fint f_object = object_number(keyval, object), f_number = number;
+    MPI_Fint error = MPI_SUCCESS;
+
+    if (keyval->how == INTEGER) {
+        MPI_Fint extra_state = (MPI_Fint)keyval->extra_state, f_value = (MPI_Fint)value;
+        ((delete_integer *)keyval->delete)(&f_object, &f_number, &f_value, &extra_state,
+                                           &error);
+    } else {
+        MPI_Aint extra_state = keyval->extra_state;
+        ((delete_address *)keyval->delete)(&f_object, &f_number, &value, &extra_state,
+                                           &error);
+    }
+    return error;
+}
+
+static void keyval_create(int kind, enum how how, callback *copy, callback *delete,
+                          MPI_Fint *number, MPI_Aint extra_state, MPI_Fint *ierr)
+{
+    struct keyval *keyval = malloc(sizeof *keyval);
+    int error = keyval ? MPI_SUCCESS : crmpi_fortran_no_memory(), c_number;
+
+    if (error == MPI_SUCCESS) {
+        *keyval = (struct keyval){kind, how, copy, delete, extra_state};
+        error =
+            CRMPI_Keyval_create_fortran(kind, how, (void *)call_copy, (void *)call_delete,
+                                        &c_number, (MPI_Aint)keyval);
+        if (error == MPI_SUCCESS)
+            *number = c_number;
+        else
+            free(keyval);
+    }
     crmpi_fortran_return(ierr, error);
 }
 
