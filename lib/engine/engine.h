@@ -3,6 +3,13 @@
  * The engine: a protocol thread in every rank, joined in a binary tree of TCP connections
  * of its own, takes checkpoints by the policy.  Lower half.  crmpi_config has to be loaded
  * before.
+ *
+ * For each line rank 0 logs, at level info, what bench/run reads:
+ *
+ *   checkpoint 12 committed: quiet after 3.1 ms, saved in 85.0 ms, 104857600 bytes
+ *
+ * quiet: from the request until all ranks have drained; saved: from then until the commit;
+ * bytes: of all rank files together.
  */
 #ifndef CRMPI_ENGINE_ENGINE_H
 #define CRMPI_ENGINE_ENGINE_H

@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Bringing a rank back from its checkpoint.  Lower half.
+ *
+ * Each rank logs, at level info, what bench/run reads, mapping not included:
+ *
+ *   memory restored: 104857600 bytes in 51.2 ms
  */
 #ifndef CRMPI_RESTART_RESTART_H
 #define CRMPI_RESTART_RESTART_H
