@@ -13,3 +13,8 @@ bench_io_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
 bench_mpi_LDADD = $(MPI_LIBS)
 bench_memory_LDADD = $(MPI_LIBS)
 bench_io_LDADD = $(MPI_LIBS)
+
+dist_noinst_SCRIPTS += bench/run
+.PHONY: bench
+bench: all $(bench_programs)
+	$(PYTHON3) $(srcdir)/bench/run . $(BENCHFLAGS)
