@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The way past libcrmpi.so's Fortran and C++ entry points (upper half), for a process
- * that is not split.
+ * that is not split; and the errors that Open MPI's Fortran library finds itself.
  */
 #include <dlfcn.h>
 #include <stdio.h>
@@ -25,4 +25,18 @@ void *crmpi_binding_next(const char *library, const char *function)
     }
     dlclose(handle);
     return next;
+}
+
+/* Wrong arguments (too long a string) and a lack of memory: they are reported on
+ * MPI_COMM_WORLD, as Open MPI does. */
+CRMPI_EXPORT int ompi_errhandler_invoke(void *errhandler, void *object, int type,
+                                        int error, const char *function)
+{
+    __typeof__(&ompi_errhandler_invoke) next =
+        crmpi_binding_next("libmpi.so.40", "ompi_errhandler_invoke");
+
+    if (next)
+        return next(errhandler, object, type, error, function);
+    PMPI_Comm_call_errhandler(MPI_COMM_WORLD, error);
+    return error;
 }
