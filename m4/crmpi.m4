@@ -50,9 +50,11 @@ AC_DEFUN([CRMPI_CHECK_MPI],
 [AC_ARG_VAR([MPI_CPPFLAGS], [preprocessor flags for Open MPI])
 AC_ARG_VAR([MPI_LIBS], [linker flags for Open MPI])
 AC_ARG_VAR([MPICC], [Open MPI's compiler wrapper, for the test programs])
-AC_ARG_VAR([MPIFORT], [the same for Fortran; without it the Fortran tests are skipped])
+AC_ARG_VAR([MPICXX], [the same for C++; without it the C++ tests are left out])
+AC_ARG_VAR([MPIFORT], [the same for Fortran; without it the Fortran tests are left out])
 AC_ARG_VAR([MPIRUN], [Open MPI's launcher])
 AC_PATH_PROGS([MPICC], [mpicc.openmpi mpicc])
+AC_PATH_PROGS([MPICXX], [mpicxx.openmpi mpicxx])
 AC_PATH_PROGS([MPIFORT], [mpifort.openmpi mpifort])
 AC_PATH_PROGS([MPIRUN], [mpirun.openmpi mpirun])
 AC_MSG_CHECKING([for Open MPI])
@@ -77,6 +79,7 @@ AC_PREPROC_IFELSE([AC_LANG_SOURCE([[#include <mpi.h>
     [AC_MSG_RESULT([no])
      AC_MSG_ERROR([crmpi needs Open MPI 4.1; set MPICC, or MPI_CPPFLAGS and MPI_LIBS, to it])])
 CPPFLAGS=$crmpi_cppflags
+AM_CONDITIONAL([HAVE_MPICXX], [test -n "$MPICXX" && $MPICXX --version >/dev/null 2>&1])
 AM_CONDITIONAL([HAVE_MPIFORT], [test -n "$MPIFORT" && $MPIFORT --version >/dev/null 2>&1])])
 
 # CRMPI_CHECK_OPAL: opal_progress_register() is in libopen-pal, which libmpi itself needs.
