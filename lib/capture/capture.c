@@ -18,6 +18,7 @@
 #include "capture/files.h"
 #include "capture/process.h"
 #include "capture/regions.h"
+#include "lower/children.h"
 #include "lower/park.h"
 
 /* Name a child process that is still running, if there is one. */
@@ -36,6 +37,8 @@ static int child_refusal(char *why, size_t why_bytes)
         for (int pid; children && child == 0 && fscanf(children, "%d", &pid) == 1;) {
             char state = 'Z';
 
+            if (crmpi_child_is_lower(pid))
+                continue;
             snprintf(path, sizeof path, "/proc/%d/stat", pid);
             FILE *about = fopen(path, "re");
 

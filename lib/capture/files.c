@@ -24,21 +24,37 @@
 
 #define MAX_DATA (4ul << 30)   /* of all unlinked files and pipes together */
 
-/* What the launcher gave as stdin, stdout, stderr. */
+/* What the process was started with: stdin, stdout, stderr, and others. */
+#define MAX_INHERITED 1024
 static struct {
     dev_t device;
-    ino_t inode;
-} standard[3];
+    ino_t inode; /* 0: none, or a regular file */
+} standard[3], inherited[MAX_INHERITED];
+static int n_inherited;
 
 void crmpi_files_start(void)
 {
     struct stat about;
 
-    for (int fd = 0; fd < 3; fd++)
-        if (fstat(fd, &about) == 0 && !S_ISREG(about.st_mode)) {
+    for (int fd = 0; fd < MAX_INHERITED; fd++) {
+        if (fstat(fd, &about) != 0 || S_ISREG(about.st_mode) || S_ISDIR(about.st_mode))
+            continue;
+        if (fd < 3) {
             standard[fd].device = about.st_dev;
             standard[fd].inode = about.st_ino;
+        } else if (S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode)) {
+            inherited[n_inherited].device = about.st_dev;
+            inherited[n_inherited++].inode = about.st_ino;
         }
+    }
+}
+
+static int is_inherited(const struct stat *about)
+{
+    for (int i = 0; i < n_inherited; i++)
+        if (inherited[i].device == about->st_dev && inherited[i].inode == about->st_ino)
+            return 1;
+    return 0;
 }
 
 /* Which of the launcher's three a descriptor is; its own number first, as all three may be
@@ -223,6 +239,8 @@ static enum crmpi_status save_one(struct save *save, int fd)
     file->identity[1] = about.st_ino;
     if ((file->other = standard_of(fd, &about)) >= 0) {
         file->kind = CRMPI_FILE_STANDARD;
+    } else if (is_inherited(&about)) {
+        file->kind = CRMPI_FILE_INHERITED;
     } else if ((file->other = shares_open_file(save, fd, &about)) >= 0) {
         file->kind = CRMPI_FILE_DUPLICATE;
     } else {

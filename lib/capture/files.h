@@ -19,6 +19,8 @@ enum crmpi_file_kind {
     CRMPI_FILE_EVENTFD,
     CRMPI_FILE_EPOLL,
     CRMPI_FILE_DUPLICATE,   /* shares the open file of another descriptor */
+    CRMPI_FILE_INHERITED,   /* a pipe or socket the process was started with, such as a make
+                               job server's: nothing comes of it any more */
 };
 
 /* A descriptor; record /task/files is an array of these, then the files' data. */
@@ -44,7 +46,8 @@ struct crmpi_watch {
     uint64_t data;
 };
 
-/** Note which pipes and terminals are the launcher's; at the host's start and restart. */
+/** Note what the process was started with: the launcher's stdin, stdout and stderr, and
+ * other pipes and sockets; at the host's start and restart. */
 void crmpi_files_start(void);
 
 /**

@@ -1,6 +1,7 @@
 # The host program: loader, traps, threads.
 crmpi_host_SOURCES += \
 	lib/lower/calls.h \
+	lib/lower/children.c lib/lower/children.h \
 	lib/lower/cpu.c \
 	lib/lower/descriptors.c lib/lower/descriptors.h \
 	lib/lower/host.h \

@@ -216,6 +216,8 @@ static enum crmpi_status restore_one(const struct crmpi_file *files, size_t n,
         return place(file, open(file->path, file->flags | O_NOCTTY));
     case CRMPI_FILE_STANDARD:
         return file->fd == file->other ? CRMPI_OK : place(file, dup(file->other));
+    case CRMPI_FILE_INHERITED:
+        return place(file, open("/dev/null", O_RDWR));
     case CRMPI_FILE_EVENTFD:
         return place(file, eventfd(file->size, file->flags & O_NONBLOCK ? EFD_NONBLOCK : 0));
     case CRMPI_FILE_EPOLL:
