@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How a running job can be reached: the file DIR/control, which rank 0 writes, and the
+ * conversation with rank 0 over TCP.  Lower half and tools.
+ *
+ * Whoever asks sends a struct crmpi_demand; rank 0 answers by lines of text: "accepted",
+ * any number of "progress TEXT", then "committed N" or "failed TEXT".
+ */
+#ifndef CRMPI_ENGINE_CONTACT_H
+#define CRMPI_ENGINE_CONTACT_H
+
+#include <stdint.h>
+#include <stddef.h>
+#include "base/status.h"
+
+#define CRMPI_KEY_BYTES 16
+#define CRMPI_ADDRESSES_MAX 8
+
+struct crmpi_contact {
+    char job_id[64];
+    int pid;
+    char host[256];
+    uint32_t addresses[CRMPI_ADDRESSES_MAX]; /* IPv4, network byte order */
+    unsigned n_addresses;
+    uint16_t port;
+    unsigned char key[CRMPI_KEY_BYTES];
+};
+
+#define CRMPI_DEMAND_MAGIC "crmpi 1"
+enum crmpi_demand_kind { CRMPI_DEMAND_CHECKPOINT = 1, CRMPI_DEMAND_NOTHING };
+struct crmpi_demand {
+    char magic[8];
+    unsigned char key[CRMPI_KEY_BYTES];
+    uint32_t kind; /* NOTHING: only be told "accepted": the job lives */
+    uint32_t stop; /* CHECKPOINT: end the job after it */
+};
+
+/**
+ * Write DIR/control for a job that now begins, atomically and for its owner's eyes only.
+ * @param[out] lock_out  a descriptor that marks the file as that of a living job
+ * @param[out] why       on failure; CRMPI_ERR_PERMISSION: another running job uses DIR
+ */
+enum crmpi_status crmpi_contact_publish(const char *dir, const struct crmpi_contact *contact,
+                                        int *lock_out, char *why, size_t why_bytes);
+
+/** Remove what crmpi_contact_publish() wrote. */
+void crmpi_contact_withdraw(const char *dir, int lock);
+
+/** Read DIR/control; CRMPI_ERR_NOTFOUND: there is none. */
+enum crmpi_status crmpi_contact_read(const char *dir, struct crmpi_contact *contact_out,
+                                     char *why, size_t why_bytes);
+
+/**
+ * Connect to rank 0 of the job and make a demand.
+ * @param[out] socket_out  a blocking socket on which "accepted" comes next
+ * @return CRMPI_ERR_NOTFOUND if nobody answers there: the job is over
+ */
+enum crmpi_status crmpi_contact_call(const struct crmpi_contact *contact,
+                                     const struct crmpi_demand *demand, int *socket_out,
+                                     char *why, size_t why_bytes);
+
+/** Tell whether a job that uses DIR is running; describes it in @p who ("job X, process N
+ * on host Y"). */
+int crmpi_contact_alive(const char *dir, char *who, size_t who_bytes);
+
+/** List this host's IPv4 addresses but the loopback's; returns how many. */
+unsigned crmpi_addresses_list(uint32_t *addresses_out, unsigned max);
+
+/** Connect to an IPv4 address within a time limit; a blocking socket, or -1 with errno. */
+int crmpi_address_connect(uint32_t address, uint16_t port, int limit_ms);
+
+#endif

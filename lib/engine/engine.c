@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The engine's beginning and end, and what the application's threads ask of it.  Lower half.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/config.h"
+#include "base/log.h"
+#include "boundary/boundary.h"
+#include "boundary/heap.h"
+#include "engine/launcher.h"
+#include "engine/requests.h"
+#include "engine/state.h"
+#include "interaction/cut.h"
+
+#define BURST_MS 1000
+
+extern void opal_progress(void);
+int crmpi_lower_CRMPI_Checkpoint(void);
+
+struct crmpi_engine crmpi_engine = {.wake = {-1, -1}, .lock = -1};
+static struct crmpi_engine *const engine = &crmpi_engine;
+
+/* What rank 0 decides for all. */
+struct birth {
+    char job_id[64];
+    unsigned char key[CRMPI_KEY_BYTES]; /* of the tree */
+    uint64_t next_sn;
+    int32_t usable; /* the checkpoint directory */
+};
+
+/* ---- identity ---- */
+
+static enum crmpi_status fill_random(void *bytes, size_t n)
+{
+    if (getrandom(bytes, n, 0) == (ssize_t)n)
+        return CRMPI_OK;
+    crmpi_warn("no random numbers: %s", strerror(errno));
+    return CRMPI_ERR_SYSTEM;
+}
+
+static void describe_job(const struct crmpi_job *restored, int world_rank, int n_ranks)
+{
+    struct crmpi_job *job = &engine->job;
+    char version[MPI_MAX_LIBRARY_VERSION_STRING];
+    int length;
+
+    memset(job, 0, sizeof *job);
+    if (restored != NULL)
+        *job = *restored;
+    job->world_rank = (uint32_t)world_rank;
+    job->n_ranks = (uint32_t)n_ranks;
+    gethostname(job->host, sizeof job->host - 1);
+    snprintf(job->program, sizeof job->program, "%s", crmpi_control->program);
+    snprintf(job->policy, sizeof job->policy, "%s", crmpi_config.policy);
+    snprintf(job->cpu, sizeof job->cpu, "%s", crmpi_cpu_features());
+    PMPI_Get_library_version(version, &length);
+    snprintf(job->mpi_version, sizeof job->mpi_version, "%.255s", version);
+    engine->committed = job->sn;
+}
+
+static enum crmpi_status make_job_id(char *job_id, size_t bytes)
+{
+    unsigned char random[16];
+
+    if (fill_random(random, sizeof random) != CRMPI_OK)
+        return CRMPI_ERR_SYSTEM;
+    for (size_t i = 0; i < sizeof random; i++)
+        snprintf(job_id + 2 * i, bytes - 2 * i, "%02x", random[i]);
+    return CRMPI_OK;
+}
+
+/* ---- the directory, in rank 0 ---- */
+
+/* New checkpoints are numbered after all lines there are, of whichever job. */
+static enum crmpi_status find_next_sn(uint64_t *next_sn_out)
+{
+    uint64_t *numbers;
+    size_t n;
+    enum crmpi_status status = crmpi_lines_list(crmpi_config.dir, &numbers, &n);
+
+    if (status != CRMPI_OK)
+        return status;
+    *next_sn_out = engine->job.sn + 1;
+    if (n > 0 && numbers[n - 1] >= *next_sn_out)
+        *next_sn_out = numbers[n - 1] + 1;
+    free(numbers);
+    return CRMPI_OK;
+}
+
+static enum crmpi_status open_directory(struct birth *birth, const struct crmpi_address *self,
+                                        struct crmpi_contact *contact)
+{
+    char why[5000];
+    enum crmpi_status status = crmpi_directory_create(crmpi_config.dir);
+
+    if (status == CRMPI_OK)
+        status = find_next_sn(&birth->next_sn);
+    if (status != CRMPI_OK) {
+        crmpi_warn("the job runs, but no checkpoints can be taken: %s: %s", crmpi_config.dir,
+                   crmpi_status_text(status));
+        return status;
+    }
+    contact->pid = getpid();
+    contact->port = (uint16_t)self->port;
+    contact->n_addresses = self->n_addresses;
+    memcpy(contact->addresses, self->addresses, sizeof contact->addresses);
+    snprintf(contact->host, sizeof contact->host, "%s", engine->job.host);
+    snprintf(contact->job_id, sizeof contact->job_id, "%s", engine->job.job_id);
+    if (fill_random(contact->key, sizeof contact->key) != CRMPI_OK)
+        return CRMPI_ERR_SYSTEM;
+    status = crmpi_contact_publish(crmpi_config.dir, contact, &engine->lock, why, sizeof why);
+    if (status != CRMPI_OK)
+        crmpi_warn("the job runs, but no checkpoints can be taken: %s: %s", crmpi_config.dir,
+                   why);
+    return status;
+}
+
+static void prepare_birth(struct birth *birth, const struct crmpi_address *self,
+                          struct crmpi_contact *contact)
+{
+    memset(birth, 0, sizeof *birth);
+    if ((engine->job.job_id[0] != '\0' ||
+         make_job_id(engine->job.job_id, sizeof engine->job.job_id) == CRMPI_OK) &&
+        fill_random(birth->key, sizeof birth->key) == CRMPI_OK && self->port != 0 &&
+        open_directory(birth, self, contact) == CRMPI_OK)
+        birth->usable = 1;
+    memcpy(birth->job_id, engine->job.job_id, sizeof birth->job_id);
+}
+
+/* ---- start ---- */
+
+static int all_agree(int fine)
+{
+    int all = 0;
+    return PMPI_Allreduce(&fine, &all, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD) == MPI_SUCCESS &&
+           all;
+}
+
+static enum crmpi_status connect_tree(const struct birth *birth,
+                                      const struct crmpi_address *self, int listener)
+{
+    uint32_t n_ranks = engine->job.n_ranks;
+    struct crmpi_address *all = malloc(n_ranks * sizeof *all);
+    enum crmpi_status status = CRMPI_ERR_NOMEM;
+
+    if (all_agree(all != NULL && self->port != 0))
+        status = PMPI_Allgather(self, sizeof *self, MPI_BYTE, all, sizeof *self, MPI_BYTE,
+                                MPI_COMM_WORLD) == MPI_SUCCESS
+                     ? CRMPI_OK
+                     : CRMPI_ERR_MPI;
+    if (status == CRMPI_OK)
+        status = crmpi_tree_connect(&engine->tree, engine->job.world_rank, n_ranks, all,
+                                    listener, birth->key);
+    free(all);
+    return status;
+}
+
+static enum crmpi_status prepare_own(const struct birth *birth)
+{
+    struct crmpi_engine_saved *saved = crmpi_control->engine;
+
+    if (saved == NULL)
+        crmpi_control->engine = saved = crmpi_heap_alloc(sizeof *saved);
+    engine->policy_ops = &crmpi_policy_coordinated;
+    engine->policy = engine->policy_ops->create(
+        engine->job.world_rank, engine->job.n_ranks, birth->next_sn,
+        (int64_t)(1000 * crmpi_config.quiesce_limit_seconds), &crmpi_loop_env);
+    if (saved == NULL || engine->policy == NULL)
+        return CRMPI_ERR_NOMEM;
+    if (pipe2(engine->wake, O_CLOEXEC | O_NONBLOCK) != 0 || sem_init(&engine->gone, 0, 0) != 0)
+        return CRMPI_ERR_SYSTEM;
+    crmpi_phase_set_interval();
+    return CRMPI_OK;
+}
+
+static void close_wake(void)
+{
+    for (int i = 0; i < 2; i++) {
+        if (engine->wake[i] >= 0)
+            close(engine->wake[i]);
+        engine->wake[i] = -1;
+    }
+}
+
+static void undo_start(void)
+{
+    crmpi_requests_stop("no checkpoints can be taken");
+    crmpi_tree_fini(&engine->tree);
+    if (engine->policy != NULL)
+        engine->policy_ops->destroy(engine->policy);
+    engine->policy = NULL;
+    close_wake();
+    free(engine->launcher);
+    engine->launcher = NULL;
+    if (engine->lock >= 0)
+        crmpi_contact_withdraw(crmpi_config.dir, engine->lock);
+    engine->lock = -1;
+}
+
+static enum crmpi_status start_threads(int *listener, const struct crmpi_contact *contact)
+{
+    enum crmpi_status status = CRMPI_OK;
+
+    if (engine->job.world_rank == 0) {
+        crmpi_launcher_record(&engine->launcher, &engine->launcher_bytes);
+        status = crmpi_requests_start(*listener, contact->key, crmpi_loop_wake);
+        *listener = -1; /* the server's now */
+    }
+    return status;
+}
+
+enum crmpi_status crmpi_engine_start(const struct crmpi_job *job)
+{
+    struct crmpi_contact contact = {0};
+    struct crmpi_address self;
+    struct birth birth;
+    int world_rank, n_ranks, listener, fine;
+
+    if (PMPI_Comm_rank(MPI_COMM_WORLD, &world_rank) != MPI_SUCCESS ||
+        PMPI_Comm_size(MPI_COMM_WORLD, &n_ranks) != MPI_SUCCESS)
+        return CRMPI_ERR_MPI;
+    describe_job(job, world_rank, n_ranks);
+    listener = crmpi_tree_listen(&self);
+    if (listener < 0)
+        crmpi_warn("cannot listen on a TCP port: %s", strerror(errno));
+    if (world_rank == 0)
+        prepare_birth(&birth, &self, &contact);
+    if (PMPI_Bcast(&birth, sizeof birth, MPI_BYTE, 0, MPI_COMM_WORLD) != MPI_SUCCESS)
+        return CRMPI_ERR_MPI;
+    memcpy(engine->job.job_id, birth.job_id, sizeof engine->job.job_id);
+    fine = birth.usable;
+    if (fine) {
+        fine = connect_tree(&birth, &self, listener) == CRMPI_OK &&
+               prepare_own(&birth) == CRMPI_OK &&
+               start_threads(&listener, &contact) == CRMPI_OK;
+        fine = all_agree(fine);
+        if (!fine && world_rank == 0)
+            crmpi_warn("the job runs, but no checkpoints can be taken: the ranks cannot "
+                       "connect their control tree");
+    }
+    if (listener >= 0)
+        close(listener);
+    if (fine) {
+        engine->alive = 1;
+        if (crmpi_lower_thread_start(crmpi_loop_run, NULL, "crmpi-protocol") == 0)
+            return CRMPI_OK;
+        engine->alive = 0; /* the others see the connections end */
+    }
+    undo_start();
+    return CRMPI_OK;
+}
+
+/* ---- what the application's threads ask ---- */
+
+static int is_alive(void)
+{
+    return __atomic_load_n(&engine->alive, __ATOMIC_ACQUIRE);
+}
+
+int crmpi_engine_just_committed(void)
+{
+    int64_t committed_ms = __atomic_load_n(&engine->committed_ms, __ATOMIC_RELAXED);
+    return committed_ms != 0 && crmpi_clock_ms() - committed_ms < BURST_MS;
+}
+
+uint64_t crmpi_engine_committed(void)
+{
+    return __atomic_load_n(&engine->committed, __ATOMIC_RELAXED);
+}
+
+void crmpi_engine_request(void)
+{
+    if (!is_alive())
+        return;
+    __atomic_store_n(&engine->wanted, 1, __ATOMIC_RELEASE);
+    crmpi_loop_wake();
+}
+
+void crmpi_engine_request_from_signal(void)
+{
+    if (!is_alive())
+        return;
+    __atomic_store_n(&engine->wanted_by_signal, 1, __ATOMIC_RELEASE);
+    crmpi_loop_wake();
+}
+
+/* While a thread waits here, peers may need what MPI does in it. */
+static void wait_a_little(unsigned *turn)
+{
+    struct timespec pause = {.tv_nsec = 50000};
+
+    crmpi_park_point();
+    opal_progress();
+    if (++*turn > 200)
+        nanosleep(&pause, NULL);
+}
+
+/* This rank has to go on for others to get to the common point. */
+static int has_to_run_on(uint64_t n_opened)
+{
+    if (__atomic_load_n(&crmpi_control->phase, __ATOMIC_ACQUIRE) != CRMPI_PHASE_RUNON)
+        return 0;
+    return __atomic_load_n(&engine->n_opened, __ATOMIC_ACQUIRE) != n_opened ||
+           !crmpi_cut_at_targets();
+}
+
+/*
+ * The function below CRMPI_Checkpoint(): waits, parking, until the checkpoint is over.  If
+ * all ranks of a program call it, those who come when it is over have had theirs: the n-th
+ * call in each rank is taken for the same, if it comes soon after.
+ */
+int crmpi_lower_CRMPI_Checkpoint(void)
+{
+    struct crmpi_engine_saved *saved = crmpi_control->engine;
+    uint64_t ordinal, n_ended, n_opened;
+    unsigned turn = 0;
+
+    if (crmpi_call_resumed())
+        return MPI_SUCCESS; /* restored from the very checkpoint, or a later one */
+    if (!is_alive()) {
+        crmpi_warn("CRMPI_Checkpoint(): no checkpoints can be taken in this job");
+        return MPI_ERR_OTHER;
+    }
+    ordinal = __atomic_add_fetch(&saved->ordinal, 1, __ATOMIC_RELAXED);
+    n_ended = __atomic_load_n(&engine->n_ended, __ATOMIC_ACQUIRE);
+    n_opened = __atomic_load_n(&engine->n_opened, __ATOMIC_ACQUIRE);
+    if (ordinal <= __atomic_load_n(&engine->served, __ATOMIC_RELAXED) &&
+        crmpi_engine_just_committed())
+        return MPI_SUCCESS;
+    __atomic_store_n(&engine->wanted_ordinal, ordinal, __ATOMIC_RELEASE);
+    crmpi_loop_wake();
+    if (crmpi_thread->nest > 0)
+        return MPI_SUCCESS; /* in a callback, which cannot be parked: it will come later */
+    while (is_alive() && n_ended == __atomic_load_n(&engine->n_ended, __ATOMIC_ACQUIRE)) {
+        if (has_to_run_on(n_opened))
+            return MPI_SUCCESS;
+        wait_a_little(&turn);
+    }
+    return __atomic_load_n(&engine->last_failed, __ATOMIC_RELAXED) ? MPI_ERR_OTHER
+                                                                   : MPI_SUCCESS;
+}
+
+/* ---- the end ---- */
+
+void crmpi_engine_stop(void)
+{
+    unsigned turn = 0;
+
+    if (engine->policy == NULL)
+        return;
+    __atomic_store_n(&engine->finishing, 1, __ATOMIC_RELEASE);
+    crmpi_loop_wake();
+    while (is_alive())
+        wait_a_little(&turn);
+    while (sem_wait(&engine->gone) != 0)
+        ;
+    sem_destroy(&engine->gone);
+    undo_start();
+}

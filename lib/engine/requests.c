@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The server for demands from outside, in rank 0.  Lower half.  What clients are told is
+ * sent without waiting: who does not read misses it.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "boundary/boundary.h"
+#include "engine/requests.h"
+
+#define CLIENTS_MAX 32
+#define DEMAND_LIMIT_MS 5000
+#define PROGRESS_GAP_MS 200
+
+enum client_state { FREE = 0, READS, NEW, TAKEN };
+
+struct client {
+    enum client_state state;
+    int fd;
+    size_t got;
+    struct crmpi_demand demand;
+    int64_t since_ms;
+};
+
+static struct {
+    pthread_mutex_t lock; /* of the clients */
+    struct client clients[CLIENTS_MAX];
+    int listener;
+    int stop_pipe[2];
+    unsigned char key[CRMPI_KEY_BYTES];
+    void (*wake)(void);
+    int64_t progress_ms;
+    sem_t ended;
+    int running;
+} server = {.lock = PTHREAD_MUTEX_INITIALIZER, .listener = -1, .stop_pipe = {-1, -1}};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void say(const struct client *client, const char *text)
+{
+    ssize_t sent = send(client->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
+    (void)sent; /* a client that is gone or does not read misses it */
+}
+
+static void drop(struct client *client)
+{
+    close(client->fd);
+    *client = (struct client){.state = FREE};
+}
+
+static void accept_client(void)
+{
+    int fd = accept4(server.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    if (fd < 0)
+        return;
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        if (server.clients[i].state != FREE)
+            continue;
+        server.clients[i] = (struct client){.state = READS, .fd = fd, .since_ms = now_ms()};
+        return;
+    }
+    close(fd);
+}
+
+static void take_demand(struct client *client)
+{
+    const struct crmpi_demand *demand = &client->demand;
+
+    if (memcmp(demand->magic, CRMPI_DEMAND_MAGIC, sizeof demand->magic) != 0 ||
+        memcmp(demand->key, server.key, sizeof server.key) != 0) {
+        drop(client);
+        return;
+    }
+    say(client, "accepted\n");
+    if (demand->kind != CRMPI_DEMAND_CHECKPOINT) {
+        drop(client);
+        return;
+    }
+    client->state = NEW;
+    server.wake();
+}
+
+static void read_client(struct client *client)
+{
+    char rest[64];
+    int reads = client->state == READS;
+    ssize_t bytes =
+        reads ? recv(client->fd, (char *)&client->demand + client->got,
+                     sizeof client->demand - client->got, 0)
+              : recv(client->fd, rest, sizeof rest, 0);
+
+    if (bytes < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (bytes <= 0) {
+        drop(client); /* a demand that was taken stands though nobody waits */
+        return;
+    }
+    if (!reads)
+        return;
+    client->got += (size_t)bytes;
+    if (client->got == sizeof client->demand)
+        take_demand(client);
+}
+
+/* Fill in what to poll; returns the number of entries.  A NEW client is left alone. */
+static nfds_t poll_list(struct pollfd *entries, struct client **clients)
+{
+    nfds_t n = 0;
+
+    entries[n++] = (struct pollfd){.fd = server.stop_pipe[0], .events = POLLIN};
+    entries[n++] = (struct pollfd){.fd = server.listener, .events = POLLIN};
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        struct client *client = &server.clients[i];
+        if (client->state == READS && now_ms() - client->since_ms > DEMAND_LIMIT_MS)
+            drop(client);
+        if (client->state != READS && client->state != TAKEN)
+            continue;
+        clients[n] = client;
+        entries[n++] = (struct pollfd){.fd = client->fd, .events = POLLIN};
+    }
+    return n;
+}
+
+static void *serve(void *unused)
+{
+    struct pollfd entries[CLIENTS_MAX + 2];
+    struct client *clients[CLIENTS_MAX + 2];
+
+    (void)unused;
+    for (;;) {
+        nfds_t n;
+        pthread_mutex_lock(&server.lock);
+        n = poll_list(entries, clients);
+        pthread_mutex_unlock(&server.lock);
+        if (poll(entries, n, n > 2 ? DEMAND_LIMIT_MS : -1) < 0)
+            continue;
+        if (entries[0].revents)
+            break;
+        pthread_mutex_lock(&server.lock);
+        for (nfds_t i = 2; i < n; i++)
+            if (entries[i].revents && clients[i]->fd == entries[i].fd &&
+                clients[i]->state != FREE)
+                read_client(clients[i]);
+        if (entries[1].revents)
+            accept_client();
+        pthread_mutex_unlock(&server.lock);
+    }
+    sem_post(&server.ended);
+    return NULL;
+}
+
+enum crmpi_status crmpi_requests_start(int listener, const unsigned char *key,
+                                       void (*wake)(void))
+{
+    server.listener = listener;
+    server.wake = wake;
+    memcpy(server.key, key, sizeof server.key);
+    if (fcntl(listener, F_SETFL, O_NONBLOCK) != 0 || sem_init(&server.ended, 0, 0) != 0 ||
+        pipe2(server.stop_pipe, O_CLOEXEC) != 0) {
+        crmpi_warn("requests from outside are not taken: %s", strerror(errno));
+        return CRMPI_ERR_SYSTEM;
+    }
+    if (crmpi_lower_thread_start(serve, NULL, "crmpi-requests") != 0)
+        return CRMPI_ERR_SYSTEM;
+    server.running = 1;
+    return CRMPI_OK;
+}
+
+int crmpi_requests_take(int *stop_out)
+{
+    int n = 0, stop = 0;
+
+    pthread_mutex_lock(&server.lock);
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        if (server.clients[i].state != NEW)
+            continue;
+        server.clients[i].state = TAKEN;
+        stop |= server.clients[i].demand.stop != 0;
+        n++;
+    }
+    pthread_mutex_unlock(&server.lock);
+    *stop_out = stop;
+    return n;
+}
+
+void crmpi_requests_progress(const char *text)
+{
+    int64_t now = now_ms();
+    char line[128];
+
+    if (!server.running || now - server.progress_ms < PROGRESS_GAP_MS)
+        return;
+    server.progress_ms = now;
+    snprintf(line, sizeof line, "progress %s\n", text);
+    pthread_mutex_lock(&server.lock);
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        if (server.clients[i].state == TAKEN)
+            say(&server.clients[i], line);
+    pthread_mutex_unlock(&server.lock);
+}
+
+static void tell(enum client_state from, const char *line)
+{
+    pthread_mutex_lock(&server.lock);
+    for (int i = 0; i < CLIENTS_MAX; i++) {
+        struct client *client = &server.clients[i];
+        if (client->state == FREE || client->state < from)
+            continue;
+        say(client, line);
+        drop(client);
+    }
+    pthread_mutex_unlock(&server.lock);
+}
+
+void crmpi_requests_report(uint64_t sn, const char *why)
+{
+    char line[700];
+
+    if (!server.running)
+        return;
+    if (why == NULL)
+        snprintf(line, sizeof line, "committed %llu\n", (unsigned long long)sn);
+    else
+        snprintf(line, sizeof line, "failed %.600s\n", why);
+    tell(TAKEN, line);
+}
+
+void crmpi_requests_stop(const char *why)
+{
+    char line[700];
+
+    if (server.running) {
+        ssize_t written = write(server.stop_pipe[1], "", 1);
+        (void)written; /* one byte into an empty pipe */
+        while (sem_wait(&server.ended) != 0)
+            ;
+        server.running = 0;
+        snprintf(line, sizeof line, "failed %.600s\n", why);
+        tell(READS, line);
+    }
+    if (server.listener >= 0)
+        close(server.listener);
+    for (int i = 0; i < 2; i++)
+        if (server.stop_pipe[i] >= 0)
+            close(server.stop_pipe[i]);
+    server.listener = server.stop_pipe[0] = server.stop_pipe[1] = -1;
+}

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The state of the engine in one rank, for the files of lib/engine only.  Lower half.
+ */
+#ifndef CRMPI_ENGINE_STATE_H
+#define CRMPI_ENGINE_STATE_H
+
+#include <semaphore.h>
+#include <stdint.h>
+#include "engine/engine.h"
+#include "engine/tree.h"
+#include "policy/policy.h"
+#include "storage/container.h"
+
+/* What outlives a restart, in the upper half: crmpi_control->engine. */
+struct crmpi_engine_saved {
+    uint64_t ordinal; /* calls of CRMPI_Checkpoint() in this rank */
+};
+
+/* Times of a checkpoint in rank 0, in seconds of the monotonic clock. */
+struct crmpi_engine_times {
+    double begun, parked, quiet, saved;
+};
+
+struct crmpi_engine {
+    /* set before the protocol thread starts */
+    struct crmpi_job job;
+    struct crmpi_tree tree;
+    struct crmpi_policy *policy;
+    const struct crmpi_policy_ops *policy_ops;
+    int wake[2]; /* a pipe: whoever writes to it wakes the protocol thread */
+    int lock;    /* rank 0: of DIR/control */
+    char *launcher;
+    size_t launcher_bytes;
+
+    /* the protocol thread's own */
+    struct crmpi_action todo[4]; /* that may block, or have a result */
+    unsigned n_todo;
+    int parked;     /* threads are stopped, or run on */
+    int running_on; /* and it has not been reported that the targets are reached */
+    int draining;   /* 1: until this rank is drained, 2: for the others */
+    int finished;   /* all ranks are in MPI_Finalize */
+    int broken;     /* a connection of the tree has ended: no more checkpoints */
+    uint64_t saved_sn; /* number of the rank file written in this attempt; 0: none */
+    uint64_t *kept;    /* RELEASE: the lines there are */
+    size_t n_kept;
+    struct crmpi_line line; /* rank 0: to be committed */
+    struct crmpi_engine_times times;
+    double cost_seconds; /* rank 0: mean time that a checkpoint stops the job */
+    unsigned n_costs;
+    int64_t interval_ms; /* rank 0: when to take the next one by the clock */
+
+    /* shared with the application's threads: atomics */
+    int alive;              /* the protocol thread serves */
+    int finishing;          /* this rank is in MPI_Finalize */
+    int wanted;             /* by crmpi_engine_request() */
+    int wanted_by_signal;
+    uint64_t wanted_ordinal; /* by CRMPI_Checkpoint() */
+    uint64_t committed;      /* newest line */
+    uint64_t n_ended;        /* checkpoints that are over, committed or not */
+    uint64_t n_opened;       /* times the gates were opened */
+    int last_failed;
+    int64_t committed_ms;    /* when the newest was committed; 0: not by this process */
+    uint64_t served;         /* highest ordinal that it served */
+    sem_t gone;              /* posted when the protocol thread has ended */
+};
+
+extern struct crmpi_engine crmpi_engine;
+
+int64_t crmpi_clock_ms(void);
+double crmpi_clock_seconds(void);
+
+/** Tell whether a line was committed a moment ago: the signals and calls of several ranks
+ * that belong together do not come at exactly the same time. */
+int crmpi_engine_just_committed(void);
+
+/* phases.c: what the policy wants done. */
+
+/** Note an action; what neither blocks nor has a result is done at once. */
+void crmpi_phase_act(void *context, const struct crmpi_action *action);
+/** Do a noted action.  Returns 1 and fills @p result_out if it has a result. */
+int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result_out);
+/** Free what a result points to. */
+void crmpi_phase_result_fini(struct crmpi_event *result);
+/** Let the threads go without knowing the outcome: the tree has come apart. */
+void crmpi_phase_let_go(void);
+/** When rank 0 takes the next checkpoint by the clock. */
+void crmpi_phase_set_interval(void);
+
+/* loop.c */
+extern const struct crmpi_policy_env crmpi_loop_env;
+void *crmpi_loop_run(void *unused);
+/** Wake the protocol thread; async-signal-safe, touches no thread-local data. */
+void crmpi_loop_wake(void);
+
+#endif

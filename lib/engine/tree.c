@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Connecting the control tree.  Lower half.  A rank first connects to its parent, then
+ * takes its children; who comes with a wrong key is turned away without an answer.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/log.h"
+#include "engine/tree.h"
+
+#define CONNECT_LIMIT_MS 5000
+#define TREE_LIMIT_MS 60000
+#define HELLO_LIMIT_MS 10000
+#define HELLO_MAGIC 0x6372747265653031 /* "crtree01" */
+
+struct hello {
+    uint64_t magic;
+    unsigned char key[CRMPI_KEY_BYTES];
+    uint32_t from, to;
+};
+
+static int64_t now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void hash_text(uint64_t *hash, const char *text, size_t bytes)
+{
+    for (size_t i = 0; i < bytes; i++)
+        *hash = (*hash ^ (unsigned char)text[i]) * 0x100000001b3;
+}
+
+/* Processes with one kernel and one network namespace reach each other at 127.0.0.1. */
+static uint64_t host_key(void)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    char text[128];
+    ssize_t bytes;
+    int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+
+    if (fd >= 0) {
+        bytes = read(fd, text, sizeof text);
+        hash_text(&hash, text, bytes > 0 ? (size_t)bytes : 0);
+        close(fd);
+    }
+    bytes = readlink("/proc/self/ns/net", text, sizeof text);
+    hash_text(&hash, text, bytes > 0 ? (size_t)bytes : 0);
+    return hash;
+}
+
+int crmpi_tree_listen(struct crmpi_address *address_out)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = INADDR_ANY};
+    socklen_t bytes = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), saved_errno;
+
+    memset(address_out, 0, sizeof *address_out);
+    address_out->host_key = host_key();
+    if (fd < 0)
+        return -1;
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 64) != 0 ||
+        getsockname(fd, (struct sockaddr *)&address, &bytes) != 0) {
+        saved_errno = errno;
+        close(fd);
+        errno = saved_errno;
+        return -1;
+    }
+    address_out->port = ntohs(address.sin_port);
+    address_out->n_addresses =
+        crmpi_addresses_list(address_out->addresses, CRMPI_ADDRESSES_MAX);
+    return fd;
+}
+
+static int await_input(int fd, int64_t deadline_ms)
+{
+    struct pollfd entry = {.fd = fd, .events = POLLIN};
+    int64_t left = deadline_ms - now_ms();
+    int ready;
+
+    do
+        ready = poll(&entry, 1, left > 0 ? (int)left : 0);
+    while (ready < 0 && errno == EINTR);
+    return ready == 1;
+}
+
+/* A greeting, whole and in time, or not. */
+static int receive_hello(int fd, struct hello *hello_out, int64_t deadline_ms)
+{
+    size_t got = 0;
+
+    while (got < sizeof *hello_out) {
+        ssize_t bytes;
+        if (!await_input(fd, deadline_ms))
+            return 0;
+        bytes = recv(fd, (char *)hello_out + got, sizeof *hello_out - got, MSG_DONTWAIT);
+        if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR))
+            return 0;
+        got += bytes > 0 ? (size_t)bytes : 0;
+    }
+    return 1;
+}
+
+static int hello_is_from(const struct hello *hello, const unsigned char *key, uint32_t to)
+{
+    return hello->magic == HELLO_MAGIC && memcmp(hello->key, key, CRMPI_KEY_BYTES) == 0 &&
+           hello->to == to;
+}
+
+static struct hello make_hello(const unsigned char *key, uint32_t from, uint32_t to)
+{
+    struct hello hello = {.magic = HELLO_MAGIC, .from = from, .to = to};
+    memcpy(hello.key, key, CRMPI_KEY_BYTES);
+    return hello;
+}
+
+static int send_hello(int fd, const unsigned char *key, uint32_t from, uint32_t to)
+{
+    struct hello hello = make_hello(key, from, to);
+    return send(fd, &hello, sizeof hello, MSG_NOSIGNAL) == sizeof hello;
+}
+
+/* Try one address of the parent; its answer says that it is the parent. */
+static int connect_at(uint32_t address, uint32_t port, uint32_t self, uint32_t parent,
+                      const unsigned char *key, int64_t deadline_ms)
+{
+    int fd = crmpi_address_connect(address, (uint16_t)port, CONNECT_LIMIT_MS);
+    struct hello answer;
+
+    if (fd < 0)
+        return -1;
+    if (send_hello(fd, key, self, parent) && receive_hello(fd, &answer, deadline_ms) &&
+        hello_is_from(&answer, key, self) && answer.from == parent)
+        return fd;
+    close(fd);
+    return -1;
+}
+
+/* How many leading bits two addresses share: the more, the likelier the same network. */
+static int likeness(uint32_t a, uint32_t b)
+{
+    uint32_t differ = ntohl(a ^ b);
+    return differ == 0 ? 32 : __builtin_clz(differ);
+}
+
+static int affinity(const struct crmpi_address *self, uint32_t address)
+{
+    int best = 0;
+    for (uint32_t i = 0; i < self->n_addresses; i++)
+        if (likeness(self->addresses[i], address) > best)
+            best = likeness(self->addresses[i], address);
+    return best;
+}
+
+/* The parent's addresses, those most like one of our own first. */
+static void order_addresses(const struct crmpi_address *self,
+                            const struct crmpi_address *parent, uint32_t *ordered_out)
+{
+    for (uint32_t i = 0; i < parent->n_addresses; i++) {
+        uint32_t address = parent->addresses[i], at = i;
+        for (; at > 0 && affinity(self, ordered_out[at - 1]) < affinity(self, address); at--)
+            ordered_out[at] = ordered_out[at - 1];
+        ordered_out[at] = address;
+    }
+}
+
+static int connect_parent(uint32_t self, const struct crmpi_address *all,
+                          const unsigned char *key, int64_t deadline_ms)
+{
+    uint32_t parent = CRMPI_TREE_PARENT(self), ordered[CRMPI_ADDRESSES_MAX];
+    uint32_t loopback = htonl(INADDR_LOOPBACK);
+    int fd = -1;
+
+    order_addresses(&all[self], &all[parent], ordered);
+    while (fd < 0 && now_ms() < deadline_ms) {
+        if (all[self].host_key == all[parent].host_key)
+            fd = connect_at(loopback, all[parent].port, self, parent, key, deadline_ms);
+        for (uint32_t i = 0; i < all[parent].n_addresses && fd < 0; i++)
+            fd = connect_at(ordered[i], all[parent].port, self, parent, key, deadline_ms);
+        if (fd < 0)
+            poll(NULL, 0, 100);
+    }
+    if (fd < 0)
+        crmpi_warn("cannot connect to rank %u over TCP: %s", parent, strerror(errno));
+    return fd;
+}
+
+static void accept_child(struct crmpi_tree *tree, int listener, const unsigned char *key,
+                         unsigned *missing)
+{
+    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC), one = 1;
+    struct hello hello;
+
+    if (fd < 0)
+        return;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    if (receive_hello(fd, &hello, now_ms() + HELLO_LIMIT_MS) &&
+        hello_is_from(&hello, key, tree->world_rank)) {
+        for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++) {
+            if (hello.from != CRMPI_TREE_CHILD(tree->world_rank, i) ||
+                !(*missing & 1u << i) || !send_hello(fd, key, tree->world_rank, hello.from))
+                continue;
+            crmpi_link_init(&tree->links[tree->n_links++], fd, hello.from);
+            *missing &= ~(1u << i);
+            return;
+        }
+    }
+    close(fd);
+}
+
+enum crmpi_status crmpi_tree_connect(struct crmpi_tree *tree, uint32_t world_rank,
+                                     uint32_t n_ranks, const struct crmpi_address *all,
+                                     int listener, const unsigned char *key)
+{
+    int64_t deadline_ms = now_ms() + TREE_LIMIT_MS;
+    unsigned missing = 0;
+    int fd;
+
+    *tree = (struct crmpi_tree){.world_rank = world_rank, .n_ranks = n_ranks};
+    for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++)
+        if (CRMPI_TREE_CHILD((uint64_t)world_rank, i) < n_ranks)
+            missing |= 1u << i;
+    if (world_rank > 0) {
+        fd = connect_parent(world_rank, all, key, deadline_ms);
+        if (fd < 0)
+            return CRMPI_ERR_IO;
+        crmpi_link_init(&tree->links[tree->n_links++], fd, CRMPI_TREE_PARENT(world_rank));
+    }
+    while (missing != 0 && await_input(listener, deadline_ms))
+        accept_child(tree, listener, key, &missing);
+    if (missing == 0)
+        return CRMPI_OK;
+    crmpi_warn("rank %u does not connect over TCP",
+               CRMPI_TREE_CHILD(world_rank, missing & 1 ? 0 : 1));
+    crmpi_tree_fini(tree);
+    return CRMPI_ERR_TIMEOUT;
+}
+
+void crmpi_tree_fini(struct crmpi_tree *tree)
+{
+    for (unsigned i = 0; i < tree->n_links; i++)
+        crmpi_link_fini(&tree->links[i]);
+    tree->n_links = 0;
+}
+
+struct crmpi_link *crmpi_tree_link(struct crmpi_tree *tree, uint32_t world_rank)
+{
+    for (unsigned i = 0; i < tree->n_links; i++)
+        if (tree->links[i].world_rank == world_rank)
+            return &tree->links[i];
+    return NULL;
+}
