@@ -168,6 +168,7 @@ static void introduce(void)
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)
 {
     (void)argc;
+    environ = envp; /* for getenv(): libc's own constructor runs after this one */
     if (is_mapped(CRMPI_U0) && crmpi_control->magic == CRMPI_CONTROL_MAGIC)
         introduce();
     else if (wants_host())
