@@ -11,7 +11,7 @@
  *             +3 TiB    brk area
  *             +4 TiB    stack of the first thread, ends at +4 TiB + 64 GiB
  *             +5 TiB    everything the application maps
- *   CRMPI_U1
+ *   CRMPI_U1            the gate (lib/lower/trap.c), one page
  *
  * Included by assembly too: the offsets below are checked in control.c.
  */
@@ -30,6 +30,9 @@
 #define CRMPI_BRK_ADDR (CRMPI_U0 + 3 * CRMPI_TIB)
 #define CRMPI_STACK_END (CRMPI_U0 + 4 * CRMPI_TIB + 0x1000000000)
 #define CRMPI_MAP_ADDR (CRMPI_U0 + 5 * CRMPI_TIB)
+
+#define CRMPI_GATE_ADDR CRMPI_U1 /* one page: its system calls are not trapped */
+#define CRMPI_UPPER_END (CRMPI_GATE_ADDR + 0x1000)
 
 #define CRMPI_CONTROL_MAGIC 0x6c74636d70697263 /* "crpimctl" */
 
@@ -136,7 +139,8 @@ struct crmpi_control_page {
 
 static inline int crmpi_is_upper(uint64_t address)
 {
-    return (address >= CRMPI_U0 && address < CRMPI_U1) || address < CRMPI_LOW_END;
+    return (address >= CRMPI_U0 && address < CRMPI_UPPER_END) ||
+           address < CRMPI_LOW_END;
 }
 #endif
 #endif

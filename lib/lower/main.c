@@ -117,7 +117,7 @@ static int start_program(const char *program, int argc, char **argv, char **envp
     crmpi_host_renew();
     crmpi_files_start();
     signals_inherit();
-    if (crmpi_vdso_map() != CRMPI_OK ||
+    if (crmpi_vdso_map() != CRMPI_OK || crmpi_trap_gate_map() != CRMPI_OK ||
         crmpi_program_load(program, argc, argv, environment, &start) != CRMPI_OK ||
         crmpi_lender_start() != CRMPI_OK || crmpi_trap_install() != CRMPI_OK)
         return 1;

@@ -101,6 +101,7 @@ static int is_begun_again(long number)
     case SYS_msgrcv:
     case SYS_msgsnd:
     case SYS_rt_sigtimedwait:
+    case SYS_rt_sigsuspend:
     case SYS_recvfrom:
     case SYS_recvmsg:
     case SYS_sendto:
@@ -114,20 +115,29 @@ static int is_begun_again(long number)
     }
 }
 
-/*
- * If the parking signal has just cut a system call short, make the thread issue it again.
- * The number is no longer known but stands in the instruction before: mov $number, %eax;
- * syscall, as compilers and libc write it.
- */
-static void system_call_again(greg_t *r)
+/* The number of the system call just made: it is no longer in a register, but at the gate it
+ * is on the stack, and elsewhere it stands in the instruction before, as compilers and libc
+ * write it: mov $number, %eax; syscall. */
+static long system_call_made(const greg_t *r)
 {
     const unsigned char *code = (const unsigned char *)r[REG_RIP];
     uint32_t number;
+    long at_gate = crmpi_trap_gate_number(r[REG_RIP], r[REG_RSP]);
 
-    if (r[REG_RAX] != -EINTR || code[-2] != 0x0f || code[-1] != 0x05 || code[-7] != 0xb8)
-        return;
+    if (at_gate >= 0)
+        return at_gate;
+    if (code[-2] != 0x0f || code[-1] != 0x05 || code[-7] != 0xb8)
+        return -1;
     __builtin_memcpy(&number, code - 6, sizeof number);
-    if (!is_begun_again(number))
+    return number;
+}
+
+/* If the parking signal has just cut a system call short, make the thread issue it again. */
+static void system_call_again(greg_t *r)
+{
+    long number = r[REG_RAX] == -EINTR ? system_call_made(r) : -1;
+
+    if (number < 0 || !is_begun_again(number))
         return;
     if (number == SYS_nanosleep && r[REG_RSI])
         r[REG_RDI] = r[REG_RSI]; /* what is left */

@@ -281,10 +281,86 @@ static long kernel_tid(long tid)
 }
 
 /*
+ * The gate
+ *
+ * System calls that wait under a signal mask of the application's must not wait with our
+ * signals blocked (or, of sigwait, take them).  They cannot be made in the handler, where
+ * all signals are blocked.  So the handler sends the thread on to the gate, a page outside
+ * the filter's range but saved with the upper half, with the mask corrected in a copy on
+ * the thread's own stack:
+ *
+ *      gate:  syscall
+ *             ret $GATE_FRAME      back behind the call; drops the copy and the red zone
+ */
+struct gate_frame {
+    uint64_t back;   /* where to go on */
+    uint64_t number; /* of the system call, for crmpi_trap_gate_number() */
+    uint64_t set;    /* the corrected mask */
+    uint64_t pselect[2];
+    uint64_t red_zone[16];
+};
+#define GATE_FRAME (sizeof(struct gate_frame) - 8)
+
+enum crmpi_status crmpi_trap_gate_map(void)
+{
+    const unsigned char code[] = {0x0f, 0x05, 0xc2, GATE_FRAME & 0xff, GATE_FRAME >> 8};
+    void *gate = mmap((void *)CRMPI_GATE_ADDR, PAGE, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+    if (gate != (void *)CRMPI_GATE_ADDR) {
+        crmpi_error("cannot map the upper half's gate: %s", strerror(errno));
+        return CRMPI_ERR_SYSTEM;
+    }
+    memcpy(gate, code, sizeof code);
+    mprotect(gate, PAGE, PROT_READ | PROT_EXEC);
+    return CRMPI_OK;
+}
+
+long crmpi_trap_gate_number(uint64_t rip, uint64_t rsp)
+{
+    return rip == CRMPI_GATE_ADDR + 2 ? (long)((struct gate_frame *)rsp)->number : -1;
+}
+
+static uint64_t corrected(const uint64_t *set)
+{
+    return *set & ~OUR_SIGNALS;
+}
+
+/* Arrange that the thread makes its call at the gate, with our signals not in its mask. */
+static long through_gate(long number, greg_t *r)
+{
+    struct gate_frame *frame =
+        (struct gate_frame *)((r[REG_RSP] - sizeof *frame) & ~7ul);
+    greg_t *mask = number == SYS_rt_sigsuspend || number == SYS_rt_sigtimedwait
+                       ? &r[REG_RDI]
+                   : number == SYS_ppoll ? &r[REG_R10]
+                   : number == SYS_pselect6 ? &r[REG_R9]
+                                            : &r[REG_R8]; /* epoll_pwait, epoll_pwait2 */
+
+    frame->back = r[REG_RIP];
+    frame->number = number;
+    if (number == SYS_pselect6 && *mask) {
+        const uint64_t *given = (const uint64_t *)*mask; /* set, its size */
+
+        if (given[0])
+            frame->set = corrected((const uint64_t *)given[0]);
+        frame->pselect[0] = given[0] ? (uint64_t)&frame->set : 0;
+        frame->pselect[1] = given[1];
+        *mask = (greg_t)frame->pselect;
+    } else if (number != SYS_pselect6 && *mask) {
+        frame->set = corrected((const uint64_t *)*mask);
+        *mask = (greg_t)&frame->set;
+    }
+    r[REG_RSP] = (greg_t)frame;
+    r[REG_RIP] = CRMPI_GATE_ADDR;
+    return number; /* in rax, for the call at the gate */
+}
+
+/*
  * The trap
  */
 
-static long emulate(long number, const greg_t *r, ucontext_t *context)
+static long emulate(long number, greg_t *r, ucontext_t *context)
 {
     long a = r[REG_RDI], b = r[REG_RSI], c = r[REG_RDX], d = r[REG_R10], e = r[REG_R8];
 
@@ -303,6 +379,13 @@ static long emulate(long number, const greg_t *r, ucontext_t *context)
         return do_sigaction(a, (void *)b, (void *)c, d);
     case SYS_rt_sigprocmask:
         return do_sigprocmask(a, (void *)b, (void *)c, d, context);
+    case SYS_rt_sigsuspend:
+    case SYS_rt_sigtimedwait:
+    case SYS_ppoll:
+    case SYS_pselect6:
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
+        return through_gate(number, r);
     case SYS_readlink:
         return do_readlink(number, 0, (void *)a, (void *)b, c);
     case SYS_readlinkat:
@@ -346,6 +429,12 @@ static const struct {
     {SYS_shmat, TAIL_ADDRESS},
     {SYS_rt_sigaction, TAIL_ADDRESS},
     {SYS_rt_sigprocmask, TAIL_ADDRESS},
+    {SYS_rt_sigsuspend, TAIL_ADDRESS},
+    {SYS_rt_sigtimedwait, TAIL_ADDRESS},
+    {SYS_ppoll, TAIL_ADDRESS},
+    {SYS_pselect6, TAIL_ADDRESS},
+    {SYS_epoll_pwait, TAIL_ADDRESS},
+    {SYS_epoll_pwait2, TAIL_ADDRESS},
     {SYS_readlink, TAIL_ADDRESS},
     {SYS_readlinkat, TAIL_ADDRESS},
     {SYS_tgkill, TAIL_ADDRESS},

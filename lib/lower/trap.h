@@ -8,6 +8,7 @@
 #define CRMPI_LOWER_TRAP_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include "base/status.h"
 
 #define CRMPI_SIGNAL_PARK 64 /* SIGRTMAX: delivered after all others */
@@ -27,6 +28,13 @@ void crmpi_trap_thread_map(int known_tid, int kernel_tid);
 
 /** The id the application knows a thread by. */
 int crmpi_trap_known_tid(int kernel_tid);
+
+/** Map the gate page; of a fresh upper half, a restored one has it. */
+enum crmpi_status crmpi_trap_gate_map(void);
+
+/** The system call a thread at @p rip has just made at the gate, its stack pointer being
+ * @p rsp; -1 if it is not there.  Signal safe. */
+long crmpi_trap_gate_number(uint64_t rip, uint64_t rsp);
 
 /** Choose an address for @p bytes in the upper range and map there as mmap(2) does;
  * signal safe.  Returns the address or -errno. */
