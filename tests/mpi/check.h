@@ -3,7 +3,7 @@
  * What the self-checking MPI programs share: deterministic random numbers and message
  * contents, checks that say what was found and what was expected, and the digest line.
  *
- * A program does a number of steps (first argument: a number, or "50%" of its default) and
+ * A program does a number of steps (first argument: a number, or "50%" of its own) and
  * compares all it sees with values computed independently.  Rank 0 ends with a line
  * "digest NAME np=N steps=S HEX" that depends on nothing else, so a run that was
  * interrupted and restarted can be compared with one that was not.  Used by the
