@@ -27,7 +27,8 @@ struct crmpi_collective_count {
  * while threads run (the values are then a snapshot).
  * @param[out] counts_out  a block from malloc(), the caller frees it; sorted by comm_id
  */
-enum crmpi_status crmpi_cut_counts(struct crmpi_collective_count **counts_out, size_t *n_out);
+enum crmpi_status crmpi_cut_counts(struct crmpi_collective_count **counts_out,
+                                   size_t *n_out);
 
 /**
  * Set the targets for phase RUNON: calls that would go beyond the target of their
@@ -40,26 +41,27 @@ void crmpi_cut_set_targets(const struct crmpi_collective_count *targets, size_t 
 /** Tell whether this rank has reached all its targets.  While threads run. */
 int crmpi_cut_at_targets(void);
 
-/** Let a thread that waits at the gate pass (targets will be raised).  While threads run. */
+/** Let a thread that waits at the gate pass (targets will be raised).  While threads
+ * run. */
 void crmpi_cut_open_gate(void);
 
 /**
- * Say why this rank cannot be checkpointed now (a window, an open MPI file, a connection to
- * another job, MPI_Finalize has begun, ...), in words with the object's name; returns 0 if
- * it can.
+ * Say why this rank cannot be checkpointed now (a window, an open MPI file, a connection
+ * to another job, MPI_Finalize has begun, ...), in words with the object's name; returns
+ * 0 if it can.
  */
 int crmpi_cut_refusal(char *why, size_t why_bytes);
 
 /**
  * Drain: exchange bookmarks with all ranks and receive what is in flight until, for this
  * rank, received equals sent on every channel; pending nonblocking collectives are
- * completed.  Messages no posted receive matches go into the saved queue.  Collective over
- * all ranks.  Must keep making progress for the others afterwards: crmpi_drain_progress()
- * until the engine says that all ranks have drained.
+ * completed.  Messages no posted receive matches go into the saved queue.  Collective
+ * over all ranks.  Must keep making progress for the others afterwards:
+ * crmpi_drain_progress() until the engine says that all ranks have drained.
  */
-enum crmpi_status crmpi_drain_begin(void);   /* exchanges the bookmarks; collective */
-int crmpi_drain_progress(void);              /* one step; 1 when this rank is drained */
-enum crmpi_status crmpi_drain_end(void);     /* annotates requests and pending calls with
+enum crmpi_status crmpi_drain_begin(void); /* exchanges the bookmarks; collective */
+int crmpi_drain_progress(void);            /* one step; 1 when this rank is drained */
+enum crmpi_status crmpi_drain_end(void);   /* annotates requests and pending calls with
                                                 what a restart has to know; local */
 
 /** Create the layer's state after MPI_Init (the application's own thread, below). */

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The gate in front of collectives, and the collective counts (lower half).  The targets
+ * are of this process only: a restart begins in phase RUN.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+
+#include "interaction/cut.h"
+#include "interaction/targets.h"
+#include "wrappers/hand/p2p.h"
+
+/* Never held where a thread may park. */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct crmpi_targets targets;
+static int n_waiting; /* threads at the gate */
+static int n_tickets; /* so many of them may pass */
+
+/*
+ * For the engine
+ */
+
+struct list {
+    struct crmpi_collective_count *items;
+    size_t n, room;
+    int failed;
+};
+
+/* Of a freed one, some members may know already that all have freed it, and no longer
+ * report. */
+static void list_add(struct list *list, const struct crmpi_handle *handle)
+{
+    const struct crmpi_comm *comm = handle->extra;
+
+    if (!comm)
+        return;
+    if (list->n == list->room) {
+        size_t room = list->room ? 2 * list->room : 64;
+        struct crmpi_collective_count *items = realloc(list->items, room * sizeof *items);
+
+        if (!items) {
+            list->failed = 1;
+            return;
+        }
+        list->items = items;
+        list->room = room;
+    }
+    list->items[list->n++] = (struct crmpi_collective_count){
+        .comm_id = comm->id,
+        .count = __atomic_load_n(&comm->collective_count, __ATOMIC_ACQUIRE),
+        .members =
+            handle->flags & CRMPI_HANDLE_FREED ? 0 : comm->size + comm->remote_size,
+    };
+}
+
+static void visit_comm(struct crmpi_handle *handle, void *context)
+{
+    list_add(context, handle);
+}
+
+static int by_id(const void *a, const void *b)
+{
+    const struct crmpi_collective_count *x = a, *y = b;
+
+    return (x->comm_id > y->comm_id) - (x->comm_id < y->comm_id);
+}
+
+enum crmpi_status crmpi_cut_counts(struct crmpi_collective_count **counts_out,
+                                   size_t *n_out)
+{
+    struct list list = {0};
+
+    list_add(&list, CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_world));
+    list_add(&list, CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_self));
+    crmpi_handle_visit(CRMPI_COMM, visit_comm, &list);
+    if (list.failed || !list.items) {
+        free(list.items);
+        return CRMPI_ERR_NOMEM;
+    }
+    qsort(list.items, list.n, sizeof *list.items, by_id);
+    *counts_out = list.items;
+    *n_out = list.n;
+    return CRMPI_OK;
+}
+
+void crmpi_cut_set_targets(const struct crmpi_collective_count *wanted, size_t n)
+{
+    struct crmpi_collective_count *counts = NULL;
+    size_t n_counts = 0;
+
+    /* Without memory the gate stays open, and the counts will disagree again. */
+    if (crmpi_cut_counts(&counts, &n_counts) != CRMPI_OK)
+        n = 0;
+    pthread_mutex_lock(&lock);
+    n_tickets = 0;
+    if (crmpi_targets_set(&targets, wanted, n, counts, n_counts) != CRMPI_OK)
+        targets.n = targets.n_below = 0;
+    pthread_mutex_unlock(&lock);
+    free(counts);
+}
+
+int crmpi_cut_at_targets(void)
+{
+    pthread_mutex_lock(&lock);
+    int at_targets = targets.n_below == 0;
+    pthread_mutex_unlock(&lock);
+    return at_targets;
+}
+
+void crmpi_cut_open_gate(void)
+{
+    pthread_mutex_lock(&lock);
+    if (n_tickets < n_waiting)
+        n_tickets++;
+    pthread_mutex_unlock(&lock);
+}
+
+/*
+ * For the wrappers
+ */
+
+static int may_pass(const struct crmpi_comm *comm)
+{
+    int pass;
+
+    pthread_mutex_lock(&lock);
+    pass = crmpi_targets_allow(&targets, comm->id, comm->collective_count);
+    if (!pass && n_tickets > 0) {
+        n_tickets--;
+        pass = 1;
+    }
+    pthread_mutex_unlock(&lock);
+    return pass;
+}
+
+static void count_waiting(int n)
+{
+    pthread_mutex_lock(&lock);
+    n_waiting += n;
+    pthread_mutex_unlock(&lock);
+}
+
+/* The others may need this rank's progress to reach their targets. */
+static void gate_wait(const struct crmpi_comm *comm)
+{
+    int flag;
+
+    count_waiting(1);
+    while (__atomic_load_n(&crmpi_control->phase, __ATOMIC_ACQUIRE) ==
+               CRMPI_PHASE_RUNON &&
+           !may_pass(comm)) {
+        PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, crmpi_private_self, &flag,
+                    MPI_STATUS_IGNORE);
+        sched_yield();
+        crmpi_park_point();
+    }
+    count_waiting(-1);
+}
+
+void crmpi_collective_begin(MPI_Comm comm)
+{
+    const struct crmpi_comm *c;
+
+    if (__builtin_expect(!crmpi_checkpoint_under_way(), 1) || !(c = crmpi_comm_of(comm)))
+        return;
+    gate_wait(c);
+}
+
+void crmpi_collective_end(MPI_Comm comm)
+{
+    struct crmpi_comm *c = crmpi_comm_of(comm);
+
+    if (!c)
+        return;
+    __atomic_store_n(&c->collective_count, c->collective_count + 1, __ATOMIC_RELEASE);
+    if (__builtin_expect(!crmpi_checkpoint_under_way(), 1))
+        return;
+    pthread_mutex_lock(&lock);
+    crmpi_targets_note(&targets, c->id, c->collective_count);
+    pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,335 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Probes, matched messages, and the delivery of saved messages (lower half).
+ *
+ * Probes poll, since a probe waiting inside the library would take a message away from
+ * the drain.  A matched message counts as received.
+ */
+#include <limits.h>
+
+#include "wrappers/hand/p2p.h"
+
+/*
+ * Copies
+ */
+
+int crmpi_typed_copy(const void *from, int from_count, MPI_Datatype from_type, void *to,
+                     int to_count, MPI_Datatype to_type, MPI_Status *status)
+{
+    static uint32_t n_copies; /* threads that copy at once have to keep apart */
+    int tag = __atomic_fetch_add(&n_copies, 1, __ATOMIC_RELAXED) & 0x7fff;
+    MPI_Request in, out;
+    MPI_Status received = crmpi_status_empty;
+    int error;
+
+    crmpi_whole_begin();
+    error = PMPI_Irecv(to, to_count, to_type, 0, tag, crmpi_private_self, &in);
+    if (error == MPI_SUCCESS) {
+        error = PMPI_Isend(from, from_count, from_type, 0, tag, crmpi_private_self, &out);
+        if (error == MPI_SUCCESS) {
+            received.MPI_ERROR = crmpi_wait_real(&in, &received);
+            crmpi_wait_real(&out, MPI_STATUS_IGNORE);
+        } else {
+            PMPI_Cancel(&in);
+            crmpi_wait_real(&in, MPI_STATUS_IGNORE);
+        }
+    }
+    crmpi_whole_end();
+    if (status)
+        *status = received;
+    return error;
+}
+
+int crmpi_bytes_type(uint64_t bytes, int *count_out, MPI_Datatype *type_out)
+{
+    const int chunk_bytes = 1 << 30;
+    MPI_Datatype chunk, parts[2];
+    int lengths[2] = {(int)(bytes / chunk_bytes), (int)(bytes % chunk_bytes)};
+    MPI_Aint places[2] = {0, (MPI_Aint)(bytes - bytes % chunk_bytes)};
+    int error;
+
+    *type_out = MPI_BYTE;
+    *count_out = (int)bytes;
+    if (bytes <= INT_MAX)
+        return MPI_SUCCESS;
+    if (bytes / chunk_bytes > INT_MAX)
+        return MPI_ERR_COUNT;
+    *count_out = 1;
+    error = PMPI_Type_contiguous(chunk_bytes, MPI_BYTE, &chunk);
+    if (error != MPI_SUCCESS)
+        return error;
+    parts[0] = chunk;
+    parts[1] = MPI_BYTE;
+    error = PMPI_Type_create_struct(2, lengths, places, parts, type_out);
+    PMPI_Type_free(&chunk);
+    if (error == MPI_SUCCESS && (error = PMPI_Type_commit(type_out)) != MPI_SUCCESS)
+        PMPI_Type_free(type_out);
+    return error;
+}
+
+void crmpi_bytes_type_free(MPI_Datatype *type)
+{
+    if (*type != MPI_BYTE)
+        PMPI_Type_free(type);
+}
+
+int crmpi_saved_deliver(const struct crmpi_saved_message *message, void *buffer,
+                        int count, MPI_Datatype type, MPI_Status *status)
+{
+    MPI_Datatype bytes_type;
+    int n, error = crmpi_bytes_type(message->bytes, &n, &bytes_type);
+
+    if (error != MPI_SUCCESS)
+        return error;
+    error = crmpi_typed_copy(message->data, n, bytes_type, buffer, count, type, status);
+    crmpi_bytes_type_free(&bytes_type);
+    status->MPI_SOURCE = message->source;
+    status->MPI_TAG = message->tag;
+    return error;
+}
+
+static uint64_t status_bytes(const MPI_Status *status)
+{
+    MPI_Count bytes = 0;
+
+    PMPI_Get_elements_x(status, MPI_BYTE, &bytes);
+    return bytes > 0 ? (uint64_t)bytes : 0;
+}
+
+struct crmpi_saved_message *crmpi_saved_room(const MPI_Status *status, uint64_t comm_id)
+{
+    uint64_t bytes = status_bytes(status);
+    struct crmpi_saved_message *saved =
+        crmpi_saved_create(comm_id, status->MPI_SOURCE, status->MPI_TAG, bytes);
+
+    if (!saved)
+        crmpi_error("no memory to keep a message of %llu bytes that is in flight",
+                    (unsigned long long)bytes);
+    return saved;
+}
+
+int crmpi_saved_receive(MPI_Message *real, struct crmpi_saved_message *saved)
+{
+    MPI_Request request;
+    MPI_Datatype type;
+    int n, error = crmpi_bytes_type(saved->bytes, &n, &type);
+
+    if (error != MPI_SUCCESS)
+        return error;
+    error = PMPI_Imrecv(saved->data, n, type, real, &request);
+    if (error == MPI_SUCCESS)
+        error = crmpi_wait_real(&request, MPI_STATUS_IGNORE);
+    crmpi_bytes_type_free(&type);
+    return error;
+}
+
+/* What a probe tells of a saved message. */
+static void saved_status(const struct crmpi_saved_message *message, MPI_Status *status)
+{
+    *status = crmpi_status_empty;
+    PMPI_Status_set_elements_x(status, MPI_BYTE, (MPI_Count)message->bytes);
+    status->MPI_SOURCE = message->source;
+    status->MPI_TAG = message->tag;
+}
+
+/*
+ * Probes
+ */
+
+static int probe_once(int source, int tag, MPI_Comm comm, int *flag, MPI_Status *status)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(comm);
+    struct crmpi_saved_message envelope;
+    MPI_Status found;
+
+    if (c && !crmpi_saved_is_empty(&crmpi_p2p->saved) &&
+        crmpi_saved_peek(&crmpi_p2p->saved, c->id, source, tag, &envelope)) {
+        saved_status(&envelope, &found);
+        crmpi_status_give(status, &found);
+        *flag = 1;
+        return MPI_SUCCESS;
+    }
+    return PMPI_Iprobe(source, tag, CRMPI_REAL(MPI_Comm, comm), flag, status);
+}
+
+int crmpi_lower_MPI_Iprobe(int source, int tag, MPI_Comm comm, int *flag,
+                           MPI_Status *status)
+{
+    crmpi_call_resumed();
+    return crmpi_comm_result(comm, probe_once(source, tag, comm, flag, status),
+                             "MPI_Iprobe");
+}
+
+int crmpi_lower_MPI_Probe(int source, int tag, MPI_Comm comm, MPI_Status *status)
+{
+    int flag = 0, error;
+
+    crmpi_call_resumed();
+    while ((error = probe_once(source, tag, comm, &flag, status)) == MPI_SUCCESS && !flag)
+        crmpi_park_point();
+    return crmpi_comm_result(comm, error, "MPI_Probe");
+}
+
+static MPI_Message message_create(MPI_Message real, MPI_Comm comm, uint64_t comm_id,
+                                  struct crmpi_saved_message *saved,
+                                  const MPI_Status *status)
+{
+    struct crmpi_handle *handle =
+        crmpi_handle_create(CRMPI_MESSAGE, real, sizeof(struct crmpi_matched));
+    struct crmpi_matched *matched = handle->extra;
+
+    matched->saved = saved;
+    matched->comm = crmpi_hold(comm);
+    matched->comm_id = comm_id;
+    matched->status = *status;
+    return (MPI_Message)(void *)handle;
+}
+
+static void message_destroy(struct crmpi_handle *handle)
+{
+    struct crmpi_matched *matched = handle->extra;
+
+    crmpi_saved_destroy(matched->saved);
+    crmpi_drop(matched->comm);
+}
+
+void crmpi_message_start(void)
+{
+    crmpi_handle_set_destroy(CRMPI_MESSAGE, message_destroy);
+}
+
+/* The library parks only after it has found nothing. */
+static int mprobe_once(int source, int tag, MPI_Comm comm, int *flag,
+                       MPI_Message *message, MPI_Status *status)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(comm);
+    struct crmpi_saved_message *saved = NULL;
+    MPI_Message real = MPI_MESSAGE_NULL;
+    MPI_Status found = crmpi_status_empty;
+    int error;
+
+    if (c && !crmpi_saved_is_empty(&crmpi_p2p->saved))
+        saved = crmpi_saved_take(&crmpi_p2p->saved, c->id, source, tag);
+    if (saved) {
+        *flag = 1;
+        saved_status(saved, &found);
+    } else {
+        error =
+            PMPI_Improbe(source, tag, CRMPI_REAL(MPI_Comm, comm), flag, &real, &found);
+        if (error != MPI_SUCCESS || !*flag)
+            return error;
+        crmpi_count(crmpi_counter(crmpi_p2p->received, comm, found.MPI_SOURCE), 1);
+    }
+    *message = real == MPI_MESSAGE_NO_PROC
+                   ? CRMPI_UPPER(MPI_Message, ompi_message_no_proc)
+                   : message_create(real, comm, c ? c->id : 0, saved, &found);
+    crmpi_status_give(status, &found);
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Improbe(int source, int tag, MPI_Comm comm, int *flag,
+                            MPI_Message *message, MPI_Status *status)
+{
+    crmpi_call_resumed();
+    return crmpi_comm_result(comm, mprobe_once(source, tag, comm, flag, message, status),
+                             "MPI_Improbe");
+}
+
+int crmpi_lower_MPI_Mprobe(int source, int tag, MPI_Comm comm, MPI_Message *message,
+                           MPI_Status *status)
+{
+    int flag = 0, error;
+
+    crmpi_call_resumed();
+    while ((error = mprobe_once(source, tag, comm, &flag, message, status)) ==
+               MPI_SUCCESS &&
+           !flag)
+        crmpi_park_point();
+    return crmpi_comm_result(comm, error, "MPI_Mprobe");
+}
+
+/*
+ * Receiving a matched message
+ */
+
+/* Begin to receive; @p r then stands for it, and the message handle is gone. */
+static int message_receive(struct crmpi_request *r, void *buf, int count,
+                           MPI_Datatype type, MPI_Message *message)
+{
+    struct crmpi_handle *handle = (struct crmpi_handle *)(void *)*message;
+    struct crmpi_matched *matched;
+    int error;
+
+    if (!handle || handle->magic != CRMPI_HANDLE_MAGIC || handle->kind != CRMPI_MESSAGE ||
+        *message == CRMPI_UPPER(MPI_Message, ompi_message_null))
+        return MPI_ERR_REQUEST;
+    matched = handle->extra;
+    r->noted = r->complete = r->cancelled = 0;
+    crmpi_whole_begin();
+    if (!(handle->flags & CRMPI_HANDLE_PREDEFINED) && matched->saved) {
+        error = crmpi_saved_deliver(matched->saved, buf, count,
+                                    CRMPI_REAL(MPI_Datatype, type), &r->status);
+        r->complete = 1;
+    } else {
+        MPI_Message real = handle->real;
+        MPI_Request request = MPI_REQUEST_NULL;
+
+        error = PMPI_Imrecv(buf, count, CRMPI_REAL(MPI_Datatype, type), &real, &request);
+        r->handle.real = request;
+    }
+    r->active = error == MPI_SUCCESS;
+    if (error == MPI_SUCCESS) {
+        crmpi_handle_release(handle);
+        *message = CRMPI_UPPER(MPI_Message, ompi_message_null);
+    }
+    crmpi_whole_end();
+    return error;
+}
+
+static MPI_Comm message_comm(MPI_Message message)
+{
+    const struct crmpi_handle *handle = (const void *)message;
+    const struct crmpi_matched *matched;
+
+    if (!handle || handle->magic != CRMPI_HANDLE_MAGIC || handle->kind != CRMPI_MESSAGE ||
+        handle->flags & CRMPI_HANDLE_PREDEFINED)
+        return NULL;
+    matched = handle->extra;
+    return matched->comm;
+}
+
+int crmpi_lower_MPI_Imrecv(void *buf, int count, MPI_Datatype type, MPI_Message *message,
+                           MPI_Request *request)
+{
+    MPI_Comm comm = message_comm(*message);
+    struct crmpi_request *r = crmpi_request_take(CRMPI_RECEIVE_MATCHED, comm, NULL);
+    int error = message_receive(r, buf, count, type, message);
+
+    if (error == MPI_SUCCESS) {
+        *request = crmpi_request_handle(r);
+        return error;
+    }
+    crmpi_request_drop(r);
+    return crmpi_comm_error(comm, error, "MPI_Imrecv");
+}
+
+int crmpi_lower_MPI_Mrecv(void *buf, int count, MPI_Datatype type, MPI_Message *message,
+                          MPI_Status *status)
+{
+    struct crmpi_request *r = &crmpi_call()->receive;
+    int error;
+
+    if (!crmpi_call_resumed()) {
+        MPI_Comm comm = message_comm(*message);
+
+        r->operation = CRMPI_RECEIVE_MATCHED;
+        r->comm = crmpi_hold(comm);
+        error = message_receive(r, buf, count, type, message);
+        if (error != MPI_SUCCESS) {
+            crmpi_drop(r->comm);
+            return crmpi_comm_error(comm, error, "MPI_Mrecv");
+        }
+    }
+    crmpi_request_wait(r);
+    return crmpi_receive_end(r, status, "MPI_Mrecv");
+}

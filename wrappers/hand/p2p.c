@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Blocking point-to-point communication and the state behind all of it (lower half).
+ *
+ * A send is counted when it is handed to the library.  A thread that parks in a blocking
+ * send has handed its message over: at the cut it has arrived or is saved, and the call
+ * made again after a restart has nothing to do.  A blocking receive is a nonblocking one
+ * that is noted in the thread's state, and waited for.
+ */
+#include <stdlib.h>
+
+#include "wrappers/hand/p2p.h"
+
+struct crmpi_p2p *crmpi_p2p;
+MPI_Status crmpi_status_empty;
+MPI_Comm crmpi_private_self = MPI_COMM_NULL;
+
+struct crmpi_call *crmpi_call_create(void)
+{
+    struct crmpi_call *call = crmpi_heap_alloc(sizeof *call);
+
+    if (!call) {
+        crmpi_error("no memory for a thread's MPI calls");
+        abort();
+    }
+    crmpi_thread->mpi = call;
+    return call;
+}
+
+enum crmpi_status crmpi_p2p_renew(void)
+{
+    MPI_Request none = MPI_REQUEST_NULL;
+
+    crmpi_p2p = crmpi_root->p2p;
+    crmpi_message_start();
+    if (PMPI_Wait(&none, &crmpi_status_empty) != MPI_SUCCESS ||
+        PMPI_Comm_dup(MPI_COMM_SELF, &crmpi_private_self) != MPI_SUCCESS ||
+        PMPI_Comm_set_errhandler(crmpi_private_self, MPI_ERRORS_RETURN) != MPI_SUCCESS)
+        return CRMPI_ERR_MPI;
+    return crmpi_drain_start();
+}
+
+enum crmpi_status crmpi_p2p_start(void)
+{
+    struct crmpi_p2p *p2p = crmpi_heap_alloc(sizeof *p2p);
+    int n;
+
+    PMPI_Comm_size(MPI_COMM_WORLD, &n);
+    if (!p2p || !(p2p->sent = crmpi_heap_alloc(n * sizeof *p2p->sent)) ||
+        !(p2p->received = crmpi_heap_alloc(n * sizeof *p2p->received)))
+        return CRMPI_ERR_NOMEM;
+    crmpi_root->p2p = p2p;
+    return crmpi_p2p_renew();
+}
+
+/*
+ * Sends
+ */
+
+typedef int (*send_fn)(const void *, int, MPI_Datatype, int, int, MPI_Comm);
+typedef int (*isend_fn)(const void *, int, MPI_Datatype, int, int, MPI_Comm,
+                        MPI_Request *);
+
+/* Lower types and communicator; counts nothing. */
+static inline __attribute__((always_inline)) int send_real(send_fn send, isend_fn isend,
+                                                           const void *buf, int count,
+                                                           MPI_Datatype type, int dest,
+                                                           int tag, MPI_Comm comm)
+{
+    MPI_Request request;
+    int error;
+
+    if (__builtin_expect(!crmpi_thread_multiple, 1))
+        return send(buf, count, type, dest, tag, comm);
+    crmpi_whole_begin();
+    error = isend(buf, count, type, dest, tag, comm, &request);
+    crmpi_whole_end();
+    return error == MPI_SUCCESS ? crmpi_wait_real(&request, MPI_STATUS_IGNORE) : error;
+}
+
+static inline __attribute__((always_inline)) int
+blocking_send(send_fn send, isend_fn isend, const char *function, const void *buf,
+              int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm)
+{
+    uint64_t *counter;
+    int error;
+
+    if (crmpi_call_resumed())
+        return MPI_SUCCESS;
+    counter = crmpi_counter(crmpi_p2p->sent, comm, dest);
+    crmpi_count(counter, 1);
+    error = send_real(send, isend, buf, count, CRMPI_REAL(MPI_Datatype, type), dest, tag,
+                      CRMPI_REAL(MPI_Comm, comm));
+    if (__builtin_expect(error == MPI_SUCCESS, 1))
+        return error;
+    crmpi_count(counter, -1);
+    return crmpi_comm_error(comm, error, function);
+}
+
+int crmpi_lower_MPI_Send(const void *buf, int count, MPI_Datatype datatype, int dest,
+                         int tag, MPI_Comm comm)
+{
+    return blocking_send(PMPI_Send, PMPI_Isend, "MPI_Send", buf, count, datatype, dest,
+                         tag, comm);
+}
+
+int crmpi_lower_MPI_Ssend(const void *buf, int count, MPI_Datatype datatype, int dest,
+                          int tag, MPI_Comm comm)
+{
+    return blocking_send(PMPI_Ssend, PMPI_Issend, "MPI_Ssend", buf, count, datatype, dest,
+                         tag, comm);
+}
+
+/* See MPI_Irsend. */
+int crmpi_lower_MPI_Rsend(const void *ibuf, int count, MPI_Datatype datatype, int dest,
+                          int tag, MPI_Comm comm)
+{
+    return blocking_send(PMPI_Send, PMPI_Isend, "MPI_Rsend", ibuf, count, datatype, dest,
+                         tag, comm);
+}
+
+int crmpi_lower_MPI_Bsend(const void *buf, int count, MPI_Datatype datatype, int dest,
+                          int tag, MPI_Comm comm)
+{
+    return blocking_send(PMPI_Bsend, PMPI_Ibsend, "MPI_Bsend", buf, count, datatype, dest,
+                         tag, comm);
+}
+
+/*
+ * Receives
+ */
+
+int crmpi_receive_end(struct crmpi_request *r, MPI_Status *status, const char *function)
+{
+    int error = r->status.MPI_ERROR;
+    MPI_Comm comm = r->comm;
+
+    crmpi_status_give(status, &r->status);
+    r->active = 0; /* an error handler may use it again */
+    crmpi_drop(r->type);
+    if (__builtin_expect(error != MPI_SUCCESS, 0))
+        error = crmpi_comm_error(comm, error, function);
+    crmpi_drop(comm);
+    return error;
+}
+
+/* Post the receive of a blocking call. */
+static inline int receive_begin(struct crmpi_request *r, void *buf, int count,
+                                MPI_Datatype type, int source, int tag, MPI_Comm comm,
+                                const char *function)
+{
+    int error;
+
+    r->operation = CRMPI_RECEIVE;
+    r->handle.real = MPI_REQUEST_NULL;
+    r->comm = crmpi_hold(comm);
+    r->type = crmpi_hold(type);
+    crmpi_request_arguments(r, buf, count, source, tag);
+    error = crmpi_receive_post(r);
+    if (__builtin_expect(error == MPI_SUCCESS, 1))
+        return error;
+    r->status = crmpi_status_empty;
+    r->status.MPI_ERROR = error;
+    return crmpi_receive_end(r, MPI_STATUS_IGNORE, function);
+}
+
+int crmpi_lower_MPI_Recv(void *buf, int count, MPI_Datatype datatype, int source, int tag,
+                         MPI_Comm comm, MPI_Status *status)
+{
+    struct crmpi_request *r = &crmpi_call()->receive;
+
+    if (!crmpi_call_resumed()) {
+        int error = receive_begin(r, buf, count, datatype, source, tag, comm, "MPI_Recv");
+        if (error != MPI_SUCCESS || !r->active)
+            return error;
+    }
+    crmpi_request_wait(r);
+    return crmpi_receive_end(r, status, "MPI_Recv");
+}
+
+/* A receive whose call fails before it has come is taken back.  If its message has come
+ * nevertheless, the message is lost with the call. */
+static void receive_take_back(struct crmpi_request *r)
+{
+    MPI_Request real = r->handle.real;
+
+    if (!r->complete) {
+        r->cancelled = 1;
+        PMPI_Cancel(&real);
+        crmpi_request_wait(r);
+    }
+    r->status.MPI_ERROR = MPI_SUCCESS;
+    crmpi_receive_end(r, MPI_STATUS_IGNORE, "");
+}
+
+/* Sends and receives at once.  The receive is posted first; the thread parks when both
+ * are under way, in the send or in the wait. */
+static int send_and_receive(const void *sendbuf, int sendcount, MPI_Datatype sendtype,
+                            int dest, int sendtag, void *recvbuf, int recvcount,
+                            MPI_Datatype recvtype, int source, int recvtag, MPI_Comm comm,
+                            const char *function)
+{
+    struct crmpi_request *r = &crmpi_call()->receive;
+    uint64_t *counter = crmpi_counter(crmpi_p2p->sent, comm, dest);
+    int error =
+        receive_begin(r, recvbuf, recvcount, recvtype, source, recvtag, comm, function);
+
+    if (error != MPI_SUCCESS || !r->active)
+        return error;
+    crmpi_count(counter, 1);
+    error = send_real(PMPI_Send, PMPI_Isend, sendbuf, sendcount, sendtype, dest, sendtag,
+                      CRMPI_REAL(MPI_Comm, comm));
+    if (__builtin_expect(error == MPI_SUCCESS, 1)) {
+        crmpi_request_wait(r);
+        return error;
+    }
+    crmpi_count(counter, -1);
+    receive_take_back(r);
+    return crmpi_comm_error(comm, error, function);
+}
+
+int crmpi_lower_MPI_Sendrecv(const void *sendbuf, int sendcount, MPI_Datatype sendtype,
+                             int dest, int sendtag, void *recvbuf, int recvcount,
+                             MPI_Datatype recvtype, int source, int recvtag,
+                             MPI_Comm comm, MPI_Status *status)
+{
+    struct crmpi_request *r = &crmpi_call()->receive;
+
+    if (crmpi_call_resumed()) {
+        crmpi_request_wait(r);
+    } else {
+        int error = send_and_receive(
+            sendbuf, sendcount, CRMPI_REAL(MPI_Datatype, sendtype), dest, sendtag,
+            recvbuf, recvcount, recvtype, source, recvtag, comm, "MPI_Sendrecv");
+        if (error != MPI_SUCCESS || !r->active)
+            return error;
+    }
+    return crmpi_receive_end(r, status, "MPI_Sendrecv");
+}
+
+/* A copy of a typed buffer as bytes, from malloc(). */
+static int pack(const void *buf, int count, MPI_Datatype type, void **copy_out,
+                int *n_out, MPI_Datatype *bytes_type_out)
+{
+    MPI_Count element_bytes;
+    uint64_t bytes;
+    int error = PMPI_Type_size_x(type, &element_bytes);
+
+    if (error != MPI_SUCCESS)
+        return error;
+    if (count < 0)
+        return MPI_ERR_COUNT;
+    bytes = (uint64_t)element_bytes * count;
+    error = crmpi_bytes_type(bytes, n_out, bytes_type_out);
+    if (error != MPI_SUCCESS)
+        return error;
+    *copy_out = malloc(bytes + 1);
+    error = *copy_out ? crmpi_typed_copy(buf, count, type, *copy_out, *n_out,
+                                         *bytes_type_out, NULL)
+                      : MPI_ERR_NO_MEM;
+    if (error != MPI_SUCCESS) {
+        free(*copy_out);
+        crmpi_bytes_type_free(bytes_type_out);
+    }
+    return error;
+}
+
+/* The copy that is sent lies below: after a restart it has been received. */
+int crmpi_lower_MPI_Sendrecv_replace(void *buf, int count, MPI_Datatype datatype,
+                                     int dest, int sendtag, int source, int recvtag,
+                                     MPI_Comm comm, MPI_Status *status)
+{
+    struct crmpi_request *r = &crmpi_call()->receive;
+    MPI_Datatype bytes_type;
+    void *copy;
+    int n;
+
+    if (crmpi_call_resumed()) {
+        crmpi_request_wait(r);
+    } else {
+        int error =
+            pack(buf, count, CRMPI_REAL(MPI_Datatype, datatype), &copy, &n, &bytes_type);
+
+        if (error != MPI_SUCCESS)
+            return crmpi_comm_error(comm, error, "MPI_Sendrecv_replace");
+        error = send_and_receive(copy, n, bytes_type, dest, sendtag, buf, count, datatype,
+                                 source, recvtag, comm, "MPI_Sendrecv_replace");
+        free(copy);
+        crmpi_bytes_type_free(&bytes_type);
+        if (error != MPI_SUCCESS || !r->active)
+            return error;
+    }
+    return crmpi_receive_end(r, status, "MPI_Sendrecv_replace");
+}
+
+/*
+ * The buffer of buffered sends: a restart attaches it again.
+ */
+
+int crmpi_lower_MPI_Buffer_attach(void *buffer, int size)
+{
+    int error = PMPI_Buffer_attach(buffer, size);
+
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(NULL, error, "MPI_Buffer_attach");
+    crmpi_p2p->buffer = buffer;
+    crmpi_p2p->buffer_bytes = size;
+    crmpi_p2p->buffer_attached = 1;
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Buffer_detach(void *buffer, int *size)
+{
+    int error;
+
+    crmpi_call_resumed();
+    error = PMPI_Buffer_detach(buffer, size);
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(NULL, error, "MPI_Buffer_detach");
+    crmpi_p2p->buffer_attached = 0;
+    return MPI_SUCCESS;
+}

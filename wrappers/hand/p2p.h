@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the wrappers of point-to-point communication and of requests share (lower half).
+ * All structures lie in the upper heap.
+ *
+ * A request is known here in three degrees:
+ *   active    started, and the application has not seen its end
+ *   noted     the drain saw that the lower request is complete, and counted it; `status`
+ *             is set.  The lower request is still there; the note is for a restart
+ *   complete  its end is known for good: `status` is final, it has been counted, and the
+ *             lower request is gone (persistent: inactive)
+ * The application's call that waits or tests takes a complete request away from it.  Each
+ * receive is counted once: when noted or, if it was not, when complete.
+ */
+#ifndef CRMPI_WRAPPERS_HAND_P2P_H
+#define CRMPI_WRAPPERS_HAND_P2P_H
+
+#include <sched.h>
+
+#include "interaction/saved.h"
+#include "wrappers/layer.h"
+
+enum crmpi_operation {
+    CRMPI_SEND, /* standard and ready */
+    CRMPI_SEND_BUFFERED,
+    CRMPI_SEND_SYNCHRONOUS,
+    CRMPI_RECEIVE,
+    CRMPI_RECEIVE_MATCHED, /* of a message that was probed, and counted, before */
+    CRMPI_COLLECTIVE,      /* nonblocking */
+    CRMPI_GENERALIZED,
+    CRMPI_FOREIGN, /* crmpi_request_wrap(): forbids checkpoints while it is */
+};
+
+struct crmpi_request {
+    struct crmpi_handle handle; /* next: the free list; extra: not used */
+    uint8_t operation;          /* enum crmpi_operation */
+    uint8_t persistent;
+    uint8_t active, noted, complete;
+    uint8_t cancelled; /* MPI_Cancel was called */
+    uint8_t freed;     /* MPI_Request_free was called: nobody will ask for it */
+    uint8_t wrap;      /* CRMPI_FOREIGN: enum crmpi_wrap */
+    int32_t count, peer, tag;
+    uint64_t order;    /* of posting; receives are posted again in it */
+    void *buffer;      /* the application's */
+    MPI_Datatype type; /* the application's, held; MPI_DATATYPE_NULL's place is NULL */
+    MPI_Comm comm;     /* the application's, held; NULL: none */
+    MPI_Status status;
+    MPI_Op op;   /* CRMPI_COLLECTIVE: the application's, held; NULL: none */
+    void *lower; /* memory of the lower half to free at the end; not renewed */
+    struct crmpi_generalized *generalized; /* CRMPI_GENERALIZED */
+};
+
+/* Requests are cut from slabs, which stay for ever: there the drain finds them all. */
+struct crmpi_request_slab {
+    struct crmpi_request_slab *next;
+    uint64_t n;
+    struct crmpi_request requests[];
+};
+
+/* The application's side of a generalized request. */
+struct crmpi_generalized {
+    MPI_Grequest_query_function *query;
+    MPI_Grequest_free_function *free;
+    MPI_Grequest_cancel_function *cancel;
+    void *state;
+    int32_t completed; /* MPI_Grequest_complete was called */
+};
+
+/* extra of a message handle: matched by a probe, and counted; not received yet */
+struct crmpi_matched {
+    struct crmpi_saved_message *saved; /* NULL: still in the lower library */
+    uint64_t comm_id;
+    MPI_Comm comm;     /* the application's, held */
+    MPI_Status status; /* the probe's */
+};
+
+/* What a thread's blocking call has done, for the drain and for the call made again. */
+struct crmpi_call {
+    struct crmpi_request
+        receive; /* MPI_Recv, Mrecv, Sendrecv: active until seen complete */
+    /* The input of a collective that overwrites it, until it has completed. */
+    int32_t input_kept;
+    size_t input_room;
+    void *input;
+};
+
+/* crmpi_root->p2p */
+struct crmpi_p2p {
+    uint64_t *sent, *received; /* messages to and from each world rank */
+    uint64_t order;
+    struct crmpi_saved_queue saved;
+    struct crmpi_request_slab *slabs;
+    struct crmpi_request *free;
+    int32_t lock;      /* of the free list */
+    int32_t n_foreign; /* requests in use that forbid a checkpoint */
+    uint64_t n_freed;  /* requests freed while active and not yet gone */
+    uint64_t reap_at;  /* look at them when there are so many */
+    int32_t reaping;
+    void *buffer; /* MPI_Buffer_attach */
+    int32_t buffer_bytes;
+    int32_t buffer_attached;
+};
+extern struct crmpi_p2p *crmpi_p2p;   /* renewed */
+extern MPI_Status crmpi_status_empty; /* renewed */
+extern MPI_Comm
+    crmpi_private_self; /* lower, for crmpi alone: copies between types.  Renewed */
+
+/*
+ * Small things
+ */
+
+static inline void crmpi_lock(int32_t *lock)
+{
+    if (crmpi_thread_multiple)
+        while (__atomic_exchange_n(lock, 1, __ATOMIC_ACQUIRE))
+            sched_yield();
+}
+
+static inline void crmpi_unlock(int32_t *lock)
+{
+    if (crmpi_thread_multiple)
+        __atomic_store_n(lock, 0, __ATOMIC_RELEASE);
+}
+
+static inline uint64_t crmpi_add(uint64_t *counter, uint64_t n)
+{
+    if (crmpi_thread_multiple)
+        return __atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
+    *counter += n;
+    return *counter - n;
+}
+
+/* Between these the thread does not park, so a checkpoint sees all that happens or
+ * nothing. Nothing that waits for another rank may lie between. */
+static inline void crmpi_whole_begin(void)
+{
+    crmpi_thread->nest++;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static inline void crmpi_whole_end(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    crmpi_thread->nest--;
+}
+
+/* The counter of the world rank behind a communicator's; NULL: nothing to count,
+ * because it is MPI_PROC_NULL, or wrong, which MPI itself will say. */
+static inline uint64_t *crmpi_counter(uint64_t *counters, MPI_Comm comm, int comm_rank)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(comm);
+    int world_rank;
+
+    if (!c || comm_rank < 0 || comm_rank >= (c->remote_size ? c->remote_size : c->size))
+        return NULL;
+    world_rank = c->peers[comm_rank];
+    return world_rank < 0 ? NULL : &counters[world_rank];
+}
+
+static inline void crmpi_count(uint64_t *counter, uint64_t n)
+{
+    if (counter)
+        crmpi_add(counter, n);
+}
+
+static inline int crmpi_comm_result(MPI_Comm comm, int error, const char *function)
+{
+    return __builtin_expect(error == MPI_SUCCESS, 1)
+               ? error
+               : crmpi_comm_error(comm, error, function);
+}
+
+/* Add a reference; NULL if this is no handle.  Most handles are predefined, and most jobs
+ * have one thread: both are worth a test. */
+static inline void *crmpi_hold(void *handle)
+{
+    struct crmpi_handle *h = handle;
+
+    if (!h || h->magic != CRMPI_HANDLE_MAGIC)
+        return NULL;
+    if (!(h->flags & CRMPI_HANDLE_PREDEFINED)) {
+        if (crmpi_thread_multiple)
+            crmpi_handle_hold(h);
+        else
+            h->refs++;
+    }
+    return h;
+}
+
+static inline void crmpi_drop(void *handle)
+{
+    struct crmpi_handle *h = handle;
+
+    if (!h || h->flags & CRMPI_HANDLE_PREDEFINED)
+        return;
+    if (!crmpi_thread_multiple && h->refs > 1)
+        h->refs--;
+    else
+        crmpi_handle_release(h);
+}
+
+/* A single completion leaves MPI_ERROR as it was. */
+static inline void crmpi_status_give(MPI_Status *status, const MPI_Status *from)
+{
+    if (status != MPI_STATUS_IGNORE) {
+        int error = status->MPI_ERROR;
+        *status = *from;
+        status->MPI_ERROR = error;
+    }
+}
+
+/** The calling thread's state, made at its first call; ends the job without memory. */
+struct crmpi_call *crmpi_call_create(void);
+static inline struct crmpi_call *crmpi_call(void)
+{
+    struct crmpi_call *call = crmpi_thread->mpi;
+    return __builtin_expect(call != NULL, 1) ? call : crmpi_call_create();
+}
+
+/*
+ * request.c
+ */
+
+static inline int crmpi_is_send(const struct crmpi_request *r)
+{
+    return r->operation <= CRMPI_SEND_SYNCHRONOUS;
+}
+
+static inline struct crmpi_request *crmpi_request_of(MPI_Request request)
+{
+    return (struct crmpi_request *)(void *)request;
+}
+
+static inline MPI_Request crmpi_request_handle(struct crmpi_request *r)
+{
+    return (MPI_Request)(void *)r;
+}
+
+/** A new request of the application's, holding @p comm and @p type (each may be NULL). */
+struct crmpi_request *crmpi_request_take(enum crmpi_operation operation, MPI_Comm comm,
+                                         MPI_Datatype type);
+/** Give it back: its handle is no more. */
+void crmpi_request_drop(struct crmpi_request *r);
+
+/** Visit every request that is in use, in no particular order. */
+void crmpi_request_visit(void (*visit)(struct crmpi_request *, void *), void *context);
+
+static inline int crmpi_request_is_valid(MPI_Request request)
+{
+    const struct crmpi_handle *handle = (const void *)request;
+    return handle && handle->magic == CRMPI_HANDLE_MAGIC && handle->kind == CRMPI_REQUEST;
+}
+
+/** If it is a receive, count what it received: @p r->status is set. */
+void crmpi_request_count(struct crmpi_request *r);
+
+/** The lower request is complete, with @p r->status and @p error, and is gone or, if
+ * persistent, inactive: note and count it. */
+void crmpi_request_completed(struct crmpi_request *r, int error);
+
+/**
+ * Look once whether an active request is complete, and make it so if its lower request
+ * is; makes progress.
+ */
+static inline int crmpi_request_poll(struct crmpi_request *r)
+{
+    MPI_Request real = r->handle.real;
+    int flag = 0, error;
+
+    if (r->complete)
+        return 1;
+    error = PMPI_Test(&real, &flag, &r->status);
+    if (!flag && error == MPI_SUCCESS)
+        return 0;
+    r->handle.real = real;
+    crmpi_request_completed(r, error);
+    return 1;
+}
+
+/** Wait until it is complete; a park point. */
+static inline void crmpi_request_wait(struct crmpi_request *r)
+{
+    while (!crmpi_request_poll(r))
+        crmpi_park_point();
+}
+
+/** Take a completed request from the application: it is inactive if persistent, or gone. */
+static inline void crmpi_request_retire(struct crmpi_request *r, MPI_Request *request)
+{
+    r->active = 0;
+    if (!r->persistent) {
+        *request = CRMPI_UPPER(MPI_Request, ompi_request_null);
+        crmpi_request_drop(r);
+    }
+}
+
+/** Post a receive, or serve it from the saved messages; @p r has its arguments. */
+int crmpi_receive_post(struct crmpi_request *r);
+/** Take the arguments of a transfer into @p r. */
+static inline void crmpi_request_arguments(struct crmpi_request *r, const void *buffer,
+                                           int count, int peer, int tag)
+{
+    r->buffer = (void *)(uintptr_t)buffer;
+    r->count = count;
+    r->peer = peer;
+    r->tag = tag;
+}
+
+/** A blocking call's receive, complete, ends: give its status, drop what it holds. */
+int crmpi_receive_end(struct crmpi_request *r, MPI_Status *status, const char *function);
+
+/** Create the lower request of a persistent one; returns MPI's error code. */
+int crmpi_request_init(struct crmpi_request *r);
+
+/** grequest.c: create the lower request of a generalized one, again after a restart. */
+int crmpi_generalized_create(struct crmpi_request *r);
+
+/** Set what belongs to this process only: at the start and at a restart.  Collective. */
+enum crmpi_status crmpi_p2p_renew(void);
+
+/** drain.c: the communicator for the bookmarks.  Collective. */
+enum crmpi_status crmpi_drain_start(void);
+
+/** coll.c: give back the memory of inputs kept by calls that have ended. */
+void crmpi_input_trim(struct crmpi_call *call);
+
+/*
+ * message.c
+ */
+
+/**
+ * Copy between two typed buffers as a message does, within this process.  Not interrupted
+ * by a checkpoint.  Types are lower ones.
+ * @param status  of the receive (NULL: none); an error in it is also returned
+ */
+int crmpi_typed_copy(const void *from, int from_count, MPI_Datatype from_type, void *to,
+                     int to_count, MPI_Datatype to_type, MPI_Status *status);
+
+/**
+ * Say @p bytes as a count and a (lower) datatype; a type that had to be made is to be
+ * freed by crmpi_bytes_type_free().
+ */
+int crmpi_bytes_type(uint64_t bytes, int *count_out, MPI_Datatype *type_out);
+void crmpi_bytes_type_free(MPI_Datatype *type);
+
+/** Receive a saved message as a receive with these arguments would.  @p type is lower. */
+int crmpi_saved_deliver(const struct crmpi_saved_message *message, void *buffer,
+                        int count, MPI_Datatype type, MPI_Status *status);
+
+/** Room to save the message that a probe of the lower library found; NULL: no memory. */
+struct crmpi_saved_message *crmpi_saved_room(const MPI_Status *status, uint64_t comm_id);
+
+/** Receive a lower message, which a probe matched, into it; returns MPI's error code. */
+int crmpi_saved_receive(MPI_Message *real, struct crmpi_saved_message *saved);
+
+/** Set what crmpi_handle_release() does with messages. */
+void crmpi_message_start(void);
+
+#endif

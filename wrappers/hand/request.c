@@ -1,0 +1,530 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Requests: their descriptors, nonblocking and persistent operations, freeing and
+ * cancelling (lower half; the descriptors lie in the upper heap).  Waiting and testing is
+ * in complete.c.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "wrappers/hand/p2p.h"
+
+#define SLAB_BYTES ((1ul << 16) - 64) /* with the heap's header below a power of two */
+#define REAP_MIN 64 /* freed requests are looked at when there are so many */
+
+/*
+ * Descriptors
+ */
+
+static void slab_create(void)
+{
+    struct crmpi_request_slab *slab = crmpi_heap_alloc(SLAB_BYTES);
+
+    if (!slab) {
+        crmpi_error("no memory for MPI requests");
+        abort();
+    }
+    slab->n = (SLAB_BYTES - sizeof *slab) / sizeof slab->requests[0];
+    slab->next = crmpi_p2p->slabs;
+    crmpi_p2p->slabs = slab;
+    for (uint64_t i = slab->n; i-- > 0;) {
+        struct crmpi_request *r = &slab->requests[i];
+        r->handle.kind = CRMPI_REQUEST;
+        r->handle.fortran = -1;
+        r->handle.refs = 1;
+        r->handle.next = crmpi_p2p->free ? &crmpi_p2p->free->handle : NULL;
+        crmpi_p2p->free = r;
+    }
+}
+
+struct crmpi_request *crmpi_request_take(enum crmpi_operation operation, MPI_Comm comm,
+                                         MPI_Datatype type)
+{
+    struct crmpi_request *r;
+
+    crmpi_lock(&crmpi_p2p->lock);
+    if (__builtin_expect(!crmpi_p2p->free, 0))
+        slab_create();
+    r = crmpi_p2p->free;
+    crmpi_p2p->free = (struct crmpi_request *)r->handle.next;
+    crmpi_unlock(&crmpi_p2p->lock);
+    r->handle.magic = CRMPI_HANDLE_MAGIC;
+    r->handle.real = MPI_REQUEST_NULL;
+    r->operation = operation;
+    r->persistent = r->active = r->noted = r->complete = r->cancelled = r->freed = 0;
+    r->comm = crmpi_hold(comm);
+    r->type = crmpi_hold(type);
+    return r;
+}
+
+void crmpi_request_drop(struct crmpi_request *r)
+{
+    if (r->handle.fortran >= 0)
+        crmpi_handle_drop_number(&r->handle);
+    if (r->persistent && r->handle.real != MPI_REQUEST_NULL) {
+        MPI_Request real = r->handle.real;
+        PMPI_Request_free(&real);
+    }
+    if (r->operation == CRMPI_FOREIGN)
+        __atomic_sub_fetch(&crmpi_p2p->n_foreign, 1, __ATOMIC_RELAXED);
+    if (r->operation == CRMPI_COLLECTIVE)
+        crmpi_drop(r->op);
+    crmpi_drop(r->comm);
+    crmpi_drop(r->type);
+    r->handle.magic = 0;
+    r->handle.real = NULL;
+    crmpi_lock(&crmpi_p2p->lock);
+    r->handle.next = crmpi_p2p->free ? &crmpi_p2p->free->handle : NULL;
+    crmpi_p2p->free = r;
+    crmpi_unlock(&crmpi_p2p->lock);
+}
+
+void crmpi_request_visit(void (*visit)(struct crmpi_request *, void *), void *context)
+{
+    for (struct crmpi_request_slab *slab = crmpi_p2p->slabs; slab; slab = slab->next)
+        for (uint64_t i = 0; i < slab->n; i++)
+            if (slab->requests[i].handle.magic == CRMPI_HANDLE_MAGIC)
+                visit(&slab->requests[i], context);
+}
+
+void crmpi_request_count(struct crmpi_request *r)
+{
+    int cancelled = 0;
+
+    if (r->operation != CRMPI_RECEIVE)
+        return;
+    if (r->cancelled)
+        PMPI_Test_cancelled(&r->status, &cancelled);
+    if (!cancelled)
+        crmpi_count(crmpi_counter(crmpi_p2p->received, r->comm, r->status.MPI_SOURCE), 1);
+}
+
+/* Open MPI leaves a request that failed to whoever looks at its error, or frees it,
+ * even a persistent one. */
+static void failed_end(struct crmpi_request *r)
+{
+    MPI_Request real = r->handle.real;
+
+    if (!r->persistent && real != MPI_REQUEST_NULL) {
+        r->handle.real = MPI_REQUEST_NULL;
+        PMPI_Request_free(&real);
+    } else if (r->persistent && real == MPI_REQUEST_NULL &&
+               r->operation != CRMPI_FOREIGN) {
+        crmpi_request_init(r);
+    }
+}
+
+void crmpi_request_completed(struct crmpi_request *r, int error)
+{
+    r->status.MPI_ERROR = error;
+    if (!r->noted)
+        crmpi_request_count(r);
+    r->complete = 1;
+    if (__builtin_expect(error != MPI_SUCCESS, 0))
+        failed_end(r);
+    if (__builtin_expect(r->lower != NULL, 0)) {
+        free(r->lower);
+        r->lower = NULL;
+    }
+}
+
+int crmpi_wait_real(MPI_Request *real, MPI_Status *status)
+{
+    for (;;) {
+        int flag = 0, error = PMPI_Test(real, &flag, status);
+
+        if (flag || error != MPI_SUCCESS)
+            return error;
+        crmpi_park_point();
+    }
+}
+
+/*
+ * Starting
+ */
+
+typedef int (*isend_fn)(const void *, int, MPI_Datatype, int, int, MPI_Comm,
+                        MPI_Request *);
+
+/* The lower send stands as a constant in each caller, so this becomes a direct call. */
+static inline __attribute__((always_inline)) int
+isend(enum crmpi_operation operation, isend_fn lower, const char *function,
+      const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
+      MPI_Request *request)
+{
+    uint64_t *counter = crmpi_counter(crmpi_p2p->sent, comm, dest);
+    struct crmpi_request *r;
+    MPI_Request real;
+    int error;
+
+    crmpi_whole_begin();
+    error = lower(buf, count, CRMPI_REAL(MPI_Datatype, type), dest, tag,
+                  CRMPI_REAL(MPI_Comm, comm), &real);
+    if (__builtin_expect(error == MPI_SUCCESS, 1)) {
+        crmpi_count(counter, 1);
+        r = crmpi_request_take(operation, comm, NULL);
+        r->handle.real = real;
+        r->active = 1;
+        *request = crmpi_request_handle(r);
+    }
+    crmpi_whole_end();
+    return crmpi_comm_result(comm, error, function);
+}
+
+int crmpi_lower_MPI_Isend(const void *buf, int count, MPI_Datatype datatype, int dest,
+                          int tag, MPI_Comm comm, MPI_Request *request)
+{
+    return isend(CRMPI_SEND, PMPI_Isend, "MPI_Isend", buf, count, datatype, dest, tag,
+                 comm, request);
+}
+
+/* Ready mode promises that the receive is posted.  After a restart it may not be yet. */
+int crmpi_lower_MPI_Irsend(const void *buf, int count, MPI_Datatype datatype, int dest,
+                           int tag, MPI_Comm comm, MPI_Request *request)
+{
+    return isend(CRMPI_SEND, PMPI_Isend, "MPI_Irsend", buf, count, datatype, dest, tag,
+                 comm, request);
+}
+
+int crmpi_lower_MPI_Ibsend(const void *buf, int count, MPI_Datatype datatype, int dest,
+                           int tag, MPI_Comm comm, MPI_Request *request)
+{
+    return isend(CRMPI_SEND_BUFFERED, PMPI_Ibsend, "MPI_Ibsend", buf, count, datatype,
+                 dest, tag, comm, request);
+}
+
+int crmpi_lower_MPI_Issend(const void *buf, int count, MPI_Datatype datatype, int dest,
+                           int tag, MPI_Comm comm, MPI_Request *request)
+{
+    return isend(CRMPI_SEND_SYNCHRONOUS, PMPI_Issend, "MPI_Issend", buf, count, datatype,
+                 dest, tag, comm, request);
+}
+
+/* Serve the receive from the saved messages, if one matches. */
+static int receive_saved(struct crmpi_request *r, int *error_out)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(r->comm);
+    struct crmpi_saved_message *message;
+
+    if (!c || !(message = crmpi_saved_take(&crmpi_p2p->saved, c->id, r->peer, r->tag)))
+        return 0;
+    *error_out = crmpi_saved_deliver(message, r->buffer, r->count,
+                                     CRMPI_REAL(MPI_Datatype, r->type), &r->status);
+    if (*error_out != MPI_SUCCESS) {
+        crmpi_saved_return(&crmpi_p2p->saved, message);
+        return 1;
+    }
+    crmpi_saved_destroy(message);
+    r->complete = 1; /* counted when it was saved */
+    return 1;
+}
+
+/*
+ * No saved message could have been received by a receive posted before it was saved, for
+ * then the library would have matched them; and none is saved but at a cut.  So looking
+ * at the saved messages first, and posting what finds none there, gives each message to
+ * the receive that MPI's order wants: among messages of one source a saved one is older
+ * than any the library will still match, and receives posted before the cut cannot take
+ * it.
+ */
+int crmpi_receive_post(struct crmpi_request *r)
+{
+    int error;
+
+    r->noted = r->complete = r->cancelled = 0;
+    r->order = crmpi_add(&crmpi_p2p->order, 1);
+    crmpi_whole_begin();
+    if (__builtin_expect(crmpi_saved_is_empty(&crmpi_p2p->saved), 1) ||
+        !receive_saved(r, &error)) {
+        MPI_Request real = r->handle.real;
+
+        error = r->persistent
+                    ? PMPI_Start(&real)
+                    : PMPI_Irecv(r->buffer, r->count, CRMPI_REAL(MPI_Datatype, r->type),
+                                 r->peer, r->tag, CRMPI_REAL(MPI_Comm, r->comm), &real);
+        r->handle.real = real;
+    }
+    r->active = error == MPI_SUCCESS;
+    crmpi_whole_end();
+    return error;
+}
+
+int crmpi_lower_MPI_Irecv(void *buf, int count, MPI_Datatype datatype, int source,
+                          int tag, MPI_Comm comm, MPI_Request *request)
+{
+    struct crmpi_request *r = crmpi_request_take(CRMPI_RECEIVE, comm, datatype);
+    int error;
+
+    crmpi_request_arguments(r, buf, count, source, tag);
+    error = crmpi_receive_post(r);
+    if (__builtin_expect(error == MPI_SUCCESS, 1)) {
+        *request = crmpi_request_handle(r);
+        return error;
+    }
+    crmpi_request_drop(r);
+    return crmpi_comm_error(comm, error, "MPI_Irecv");
+}
+
+/*
+ * Persistent operations
+ */
+
+int crmpi_request_init(struct crmpi_request *r)
+{
+    static const isend_fn init[] = {
+        [CRMPI_SEND] = PMPI_Send_init,
+        [CRMPI_SEND_BUFFERED] = PMPI_Bsend_init,
+        [CRMPI_SEND_SYNCHRONOUS] = PMPI_Ssend_init,
+    };
+    MPI_Datatype type = CRMPI_REAL(MPI_Datatype, r->type);
+    MPI_Comm comm = CRMPI_REAL(MPI_Comm, r->comm);
+    MPI_Request real = MPI_REQUEST_NULL;
+    int error =
+        crmpi_is_send(r)
+            ? init[r->operation](r->buffer, r->count, type, r->peer, r->tag, comm, &real)
+            : PMPI_Recv_init(r->buffer, r->count, type, r->peer, r->tag, comm, &real);
+
+    r->handle.real = real;
+    return error;
+}
+
+static int persistent_create(enum crmpi_operation operation, const char *function,
+                             const void *buf, int count, MPI_Datatype type, int peer,
+                             int tag, MPI_Comm comm, MPI_Request *request)
+{
+    struct crmpi_request *r = crmpi_request_take(operation, comm, type);
+    int error;
+
+    r->persistent = 1;
+    crmpi_request_arguments(r, buf, count, peer, tag);
+    error = crmpi_request_init(r);
+    if (error == MPI_SUCCESS) {
+        *request = crmpi_request_handle(r);
+        return error;
+    }
+    r->handle.real = MPI_REQUEST_NULL;
+    crmpi_request_drop(r);
+    return crmpi_comm_error(comm, error, function);
+}
+
+int crmpi_lower_MPI_Send_init(const void *buf, int count, MPI_Datatype datatype, int dest,
+                              int tag, MPI_Comm comm, MPI_Request *request)
+{
+    return persistent_create(CRMPI_SEND, "MPI_Send_init", buf, count, datatype, dest, tag,
+                             comm, request);
+}
+
+int crmpi_lower_MPI_Rsend_init(const void *buf, int count, MPI_Datatype datatype,
+                               int dest, int tag, MPI_Comm comm, MPI_Request *request)
+{
+    return persistent_create(CRMPI_SEND, "MPI_Rsend_init", buf, count, datatype, dest,
+                             tag, comm, request);
+}
+
+int crmpi_lower_MPI_Bsend_init(const void *buf, int count, MPI_Datatype datatype,
+                               int dest, int tag, MPI_Comm comm, MPI_Request *request)
+{
+    return persistent_create(CRMPI_SEND_BUFFERED, "MPI_Bsend_init", buf, count, datatype,
+                             dest, tag, comm, request);
+}
+
+int crmpi_lower_MPI_Ssend_init(const void *buf, int count, MPI_Datatype datatype,
+                               int dest, int tag, MPI_Comm comm, MPI_Request *request)
+{
+    return persistent_create(CRMPI_SEND_SYNCHRONOUS, "MPI_Ssend_init", buf, count,
+                             datatype, dest, tag, comm, request);
+}
+
+int crmpi_lower_MPI_Recv_init(void *buf, int count, MPI_Datatype datatype, int source,
+                              int tag, MPI_Comm comm, MPI_Request *request)
+{
+    return persistent_create(CRMPI_RECEIVE, "MPI_Recv_init", buf, count, datatype, source,
+                             tag, comm, request);
+}
+
+static int start(MPI_Request request)
+{
+    struct crmpi_request *r = crmpi_request_of(request);
+    MPI_Request real;
+    int error;
+
+    if (!crmpi_request_is_valid(request) || r->handle.flags & CRMPI_HANDLE_PREDEFINED ||
+        !r->persistent || r->active)
+        return MPI_ERR_REQUEST;
+    if (r->operation == CRMPI_RECEIVE)
+        return crmpi_receive_post(r);
+    r->noted = r->complete = r->cancelled = 0;
+    crmpi_whole_begin();
+    real = r->handle.real;
+    error = PMPI_Start(&real);
+    r->handle.real = real;
+    r->active = error == MPI_SUCCESS;
+    if (r->active && crmpi_is_send(r))
+        crmpi_count(crmpi_counter(crmpi_p2p->sent, r->comm, r->peer), 1);
+    crmpi_whole_end();
+    return error;
+}
+
+int crmpi_lower_MPI_Start(MPI_Request *request)
+{
+    int error = start(*request);
+
+    return error == MPI_SUCCESS ? error : crmpi_comm_error(NULL, error, "MPI_Start");
+}
+
+int crmpi_lower_MPI_Startall(int count, MPI_Request array_of_requests[])
+{
+    int error = count < 0 ? MPI_ERR_ARG : MPI_SUCCESS;
+
+    for (int i = 0; i < count && error == MPI_SUCCESS; i++)
+        error = start(array_of_requests[i]);
+    return error == MPI_SUCCESS ? error : crmpi_comm_error(NULL, error, "MPI_Startall");
+}
+
+/*
+ * Freeing and cancelling
+ */
+
+static void reap_one(struct crmpi_request *r, void *context)
+{
+    (void)context;
+    if (!r->freed || r->operation == CRMPI_GENERALIZED || !crmpi_request_poll(r))
+        return;
+    __atomic_sub_fetch(&crmpi_p2p->n_freed, 1, __ATOMIC_RELAXED);
+    crmpi_request_drop(r);
+}
+
+/* One thread at a time looks at the requests that were freed while active. */
+static void reap(void)
+{
+    crmpi_whole_begin();
+    if (__atomic_exchange_n(&crmpi_p2p->reaping, 1, __ATOMIC_ACQUIRE) == 0) {
+        crmpi_request_visit(reap_one, NULL);
+        crmpi_p2p->reap_at = 2 * crmpi_p2p->n_freed + REAP_MIN;
+        __atomic_store_n(&crmpi_p2p->reaping, 0, __ATOMIC_RELEASE);
+    }
+    crmpi_whole_end();
+}
+
+/* An active request: the library completes a send by itself; others have to be kept,
+ * to be counted, and posted again by a restart. */
+static void free_active(struct crmpi_request *r)
+{
+    MPI_Request real = r->handle.real;
+
+    if (r->operation == CRMPI_GENERALIZED) {
+        r->freed = 1; /* MPI_Grequest_complete() drops it */
+        PMPI_Request_free(&real);
+    } else if (crmpi_is_send(r) || r->operation == CRMPI_FOREIGN) {
+        PMPI_Request_free(&real);
+        r->handle.real = MPI_REQUEST_NULL;
+        crmpi_request_drop(r);
+    } else {
+        r->freed = 1;
+        if (__atomic_add_fetch(&crmpi_p2p->n_freed, 1, __ATOMIC_RELAXED) >=
+            crmpi_p2p->reap_at)
+            reap();
+    }
+}
+
+int crmpi_lower_MPI_Request_free(MPI_Request *request)
+{
+    struct crmpi_request *r = crmpi_request_of(*request);
+
+    if (!crmpi_request_is_valid(*request) || r->handle.flags & CRMPI_HANDLE_PREDEFINED)
+        return crmpi_comm_error(NULL, MPI_ERR_REQUEST, "MPI_Request_free");
+    if (r->active && !r->complete)
+        free_active(r);
+    else
+        crmpi_request_drop(r);
+    *request = CRMPI_UPPER(MPI_Request, ompi_request_null);
+    return MPI_SUCCESS;
+}
+
+/*
+ * A send is not cancelled, as in Open MPI's own transport: MPI leaves that open, and a
+ * message that is on its way at a cut then surely arrives.
+ */
+int crmpi_lower_MPI_Cancel(MPI_Request *request)
+{
+    struct crmpi_request *r = crmpi_request_of(*request);
+    MPI_Request real;
+    int error;
+
+    if (!crmpi_request_is_valid(*request) || r->handle.flags & CRMPI_HANDLE_PREDEFINED)
+        return crmpi_comm_error(NULL, MPI_ERR_REQUEST, "MPI_Cancel");
+    if (r->complete || crmpi_is_send(r))
+        return MPI_SUCCESS;
+    crmpi_whole_begin();
+    real = r->handle.real;
+    r->cancelled = 1;
+    error = PMPI_Cancel(&real);
+    crmpi_whole_end();
+    return crmpi_comm_result(r->comm, error, "MPI_Cancel");
+}
+
+int crmpi_lower_MPI_Request_get_status(MPI_Request request, int *flag, MPI_Status *status)
+{
+    struct crmpi_request *r = crmpi_request_of(request);
+    MPI_Request real;
+
+    crmpi_call_resumed();
+    if (!crmpi_request_is_valid(request))
+        return crmpi_comm_error(NULL, MPI_ERR_REQUEST, "MPI_Request_get_status");
+    if (r->handle.flags & CRMPI_HANDLE_PREDEFINED || !r->active) {
+        *flag = 1;
+        crmpi_status_give(status, &crmpi_status_empty);
+        return MPI_SUCCESS;
+    }
+    if (r->complete) {
+        *flag = 1;
+        crmpi_status_give(status, &r->status);
+        return MPI_SUCCESS;
+    }
+    real = r->handle.real;
+    return crmpi_comm_result(r->comm, PMPI_Request_get_status(real, flag, status),
+                             "MPI_Request_get_status");
+}
+
+/*
+ * Requests that other wrappers started
+ */
+
+MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind)
+{
+    struct crmpi_request *r = crmpi_request_take(
+        kind == CRMPI_WRAP_IDUP ? CRMPI_COLLECTIVE : CRMPI_FOREIGN, NULL, NULL);
+
+    if (r->operation == CRMPI_FOREIGN)
+        __atomic_add_fetch(&crmpi_p2p->n_foreign, 1, __ATOMIC_RELAXED);
+    r->op = NULL;
+    r->wrap = kind;
+    r->persistent = kind == CRMPI_WRAP_COLLECTIVE;
+    r->active = !r->persistent;
+    r->handle.real = real;
+    return crmpi_request_handle(r);
+}
+
+static void find_foreign(struct crmpi_request *r, void *context)
+{
+    if (r->operation == CRMPI_FOREIGN)
+        *(const struct crmpi_request **)context = r;
+}
+
+int crmpi_request_refusal(char *why, size_t why_bytes)
+{
+    static const char *const words[] = {
+        [CRMPI_WRAP_WIN] = "a request of one-sided communication is pending",
+        [CRMPI_WRAP_FILE] = "a request of file access is pending",
+        [CRMPI_WRAP_COLLECTIVE] = "there is a persistent collective request",
+    };
+    const struct crmpi_request *foreign = NULL;
+
+    if (!crmpi_p2p || __atomic_load_n(&crmpi_p2p->n_foreign, __ATOMIC_RELAXED) == 0)
+        return 0;
+    crmpi_request_visit(find_foreign, &foreign);
+    if (!foreign)
+        return 0;
+    snprintf(why, why_bytes, "%s", words[foreign->wrap]);
+    return 1;
+}
