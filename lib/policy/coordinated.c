@@ -117,10 +117,17 @@ static void send_up(struct crmpi_policy *p, const struct crmpi_message *message,
                 payload_bytes);
 }
 
-static void send_down(struct crmpi_policy *p, const struct crmpi_message *message)
+static void send_down_with(struct crmpi_policy *p, const struct crmpi_message *message,
+                           const void *payload, size_t payload_bytes)
 {
     for (unsigned i = 0; i < p->n_children; i++)
-        p->env.send(p->env.context, CRMPI_TREE_CHILD(p->world_rank, i), message, NULL, 0);
+        p->env.send(p->env.context, CRMPI_TREE_CHILD(p->world_rank, i), message, payload,
+                    payload_bytes);
+}
+
+static void send_down(struct crmpi_policy *p, const struct crmpi_message *message)
+{
+    send_down_with(p, message, NULL, 0);
 }
 
 static void act(struct crmpi_policy *p, const struct crmpi_action *action)
@@ -158,7 +165,8 @@ static void forget_counts(struct crmpi_policy *p)
 }
 
 /* This rank learns the outcome: pass it on, then act on it. */
-static void end(struct crmpi_policy *p, const struct crmpi_message *outcome, int64_t now_ms)
+static void end(struct crmpi_policy *p, const struct crmpi_message *outcome,
+                const uint64_t *kept, size_t n_kept, int64_t now_ms)
 {
     int committed = outcome->kind == CRMPI_MESSAGE_COMMITTED;
 
@@ -170,13 +178,14 @@ static void end(struct crmpi_policy *p, const struct crmpi_message *outcome, int
     p->request_sent = 0;
     p->stop = committed && outcome->stop;
     p->gate_ms = INT64_MAX;
-    send_down(p, outcome);
+    send_down_with(p, outcome, kept, n_kept * sizeof *kept);
     if (!p->stop)
         act(p, &(struct crmpi_action){
                    .kind = CRMPI_ACTION_RELEASE,
                    .sn = p->sn,
                    .committed = committed,
-                   .oldest = outcome->value,
+                   .kept = kept,
+                   .n_kept = n_kept,
                    .ordinal = outcome->ordinal,
                });
     p->missing &= ~OWN;
@@ -191,7 +200,7 @@ static void abort_attempt(struct crmpi_policy *p, uint32_t world_rank, const cha
     act(p, &(struct crmpi_action){
                .kind = CRMPI_ACTION_REPORT, .sn = p->sn, .world_rank = world_rank, .why = why});
     p->request_stop = 0;
-    end(p, &outcome, now_ms);
+    end(p, &outcome, NULL, 0, now_ms);
 }
 
 /* This rank cannot go on; the first reason counts. */
@@ -208,14 +217,13 @@ static void fail(struct crmpi_policy *p, const char *why, int64_t now_ms)
     }
 }
 
-static void committed(struct crmpi_policy *p, uint64_t oldest, int64_t now_ms)
+static void committed(struct crmpi_policy *p, const struct crmpi_event *event)
 {
     struct crmpi_message outcome = message_of(p, CRMPI_MESSAGE_COMMITTED);
 
-    outcome.value = oldest;
     outcome.stop = (uint32_t)p->request_stop;
     act(p, &(struct crmpi_action){.kind = CRMPI_ACTION_REPORT, .sn = p->sn, .committed = 1});
-    end(p, &outcome, now_ms);
+    end(p, &outcome, event->kept, event->n_kept, event->now_ms);
 }
 
 static void ended(struct crmpi_policy *p, int64_t now_ms)
@@ -596,7 +604,8 @@ static void from_parent(struct crmpi_policy *p, const struct crmpi_event *event)
         break;
     case CRMPI_MESSAGE_COMMITTED:
     case CRMPI_MESSAGE_ABORT:
-        end(p, message, event->now_ms);
+        end(p, message, event->payload, event->payload_bytes / sizeof(uint64_t),
+            event->now_ms);
         break;
     }
 }
@@ -759,7 +768,7 @@ static void take_event(struct crmpi_policy *p, const struct crmpi_event *event)
         break;
     case CRMPI_EVENT_COMMITTED:
         if (p->phase == SAVING)
-            committed(p, event->oldest, event->now_ms);
+            committed(p, event);
         break;
     case CRMPI_EVENT_FAILED:
         fail(p, event->why, event->now_ms);

@@ -52,7 +52,7 @@ struct crmpi_message {
     uint32_t stop;       /* COMMITTED: the job ends */
     uint64_t sn;         /* PARK, COMMITTED: number of the checkpoint */
     uint64_t ordinal;    /* REQUEST: the highest one asked for; COMMITTED: served */
-    uint64_t value;      /* PARK: limit in ms; COMMITTED: oldest line that is kept */
+    uint64_t value;      /* PARK: limit in ms; PARKED: 1 if counts disagree */
 };
 
 enum crmpi_event_kind {
@@ -79,7 +79,8 @@ struct crmpi_event {
     const struct crmpi_collective_count *counts; /* PARKED: sorted by comm_id */
     size_t n_counts;
     uint64_t file_bytes;                  /* SAVED */
-    uint64_t oldest;                      /* COMMITTED: oldest line that is kept */
+    const uint64_t *kept;                 /* COMMITTED: the lines there are now */
+    size_t n_kept;
     uint64_t ordinal;                     /* REQUEST: see the engine; 0: none */
     int stop;                             /* REQUEST: end the job after it; rank 0 only */
     const char *why;                      /* FAILED */
@@ -113,7 +114,8 @@ struct crmpi_action {
     uint64_t sn;                                  /* SAVE, COMMIT, RELEASE, REPORT */
     const struct crmpi_saved *saved;              /* COMMIT: of all ranks, in any order */
     int committed;                                /* RELEASE, REPORT */
-    uint64_t oldest;                              /* RELEASE: oldest line that is kept */
+    const uint64_t *kept;                         /* RELEASE: after a commit, the lines */
+    size_t n_kept;                                /* there are now */
     uint64_t ordinal;                             /* RELEASE: requests served */
     uint32_t world_rank;                          /* REPORT: the rank that failed */
     const char *why;                              /* REPORT: for what reason */

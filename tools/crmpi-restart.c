@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * crmpi-restart: let a job go on from a recovery line.  Tool.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/config.h"
+#include "base/log.h"
+#include "engine/contact.h"
+#include "tools/restart.h"
+#include "tools/tool.h"
+
+#define TOOL "crmpi-restart"
+#define GONE_LIMIT_MS 10000 /* how long a job that was killed may take to vanish */
+
+static const char usage[] =
+    "Usage: crmpi-restart [DIR] [--at N] [--no-truncate] [--dry-run] [-- MPIRUN-OPTIONS]\n"
+    "       mpirun -np RANKS crmpi-restart DIR [--at N] [--no-truncate]\n"
+    "Go on with the job whose checkpoint directory is DIR (default: CRMPI_DIR, or else\n"
+    "./crmpi.ckpt) from its newest complete recovery line, with the launcher and options it\n"
+    "was started with and MPIRUN-OPTIONS.  Under a launcher: restart this rank.\n"
+    "\n"
+    "  --at N         use recovery line N ('crmpi-inspect DIR' lists them)\n"
+    "  --no-truncate  leave files that have grown since the checkpoint as they are\n"
+    "  --dry-run      print the command, do not run it\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit status: that of the job; 1 if it could not be restarted; 2 for a wrong option.\n";
+
+struct options {
+    const char *dir;
+    unsigned long long at;
+    int no_truncate, dry_run;
+    char *const *extra; /* for the launcher */
+};
+
+static struct options parse(int argc, char **argv)
+{
+    struct options options = {0};
+
+    tool_common_options(argc, argv, usage);
+    for (int i = 1; i < argc; i++) {
+        const char *value;
+        if (strcmp(argv[i], "--") == 0) {
+            options.extra = &argv[i + 1];
+            break;
+        }
+        value = tool_option_value(TOOL, argc, argv, &i, "--at");
+        if (value != NULL) {
+            options.at = tool_number(TOOL, "--at", value);
+            if (options.at == 0)
+                tool_usage(TOOL, "--at 0: recovery lines are numbered from 1");
+        } else if (strcmp(argv[i], "--no-truncate") == 0) {
+            options.no_truncate = 1;
+        } else if (strcmp(argv[i], "--dry-run") == 0) {
+            options.dry_run = 1;
+        } else if (argv[i][0] == '-') {
+            tool_usage(TOOL, "there is no option %s", argv[i]);
+        } else if (options.dir != NULL) {
+            tool_usage(TOOL, "more than one directory: %s and %s", options.dir, argv[i]);
+        } else {
+            options.dir = argv[i];
+        }
+    }
+    return options;
+}
+
+static int is_rank(void)
+{
+    return getenv("OMPI_COMM_WORLD_RANK") != NULL || getenv("PMIX_RANK") != NULL;
+}
+
+/* The ranks of a job that was killed a moment ago may not all be gone yet. */
+static int job_is_gone(void)
+{
+    char who[512];
+
+    for (int waited = 0; crmpi_contact_alive(crmpi_config.dir, who, sizeof who); waited += 100) {
+        if (waited >= GONE_LIMIT_MS) {
+            crmpi_error("the job is still running (%s): end it before you restart it", who);
+            return 0;
+        }
+        poll(NULL, 0, 100);
+    }
+    return 1;
+}
+
+static void print_words(const struct crmpi_words *words)
+{
+    for (size_t i = 0; i < words->n; i++) {
+        const char *word = words->items[i];
+        int plain = word[0] != '\0' &&
+                    word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                      "0123456789-_./=:,+@%")] == '\0';
+        if (i > 0)
+            putchar(' ');
+        if (plain) {
+            fputs(word, stdout);
+            continue;
+        }
+        putchar('\'');
+        for (; *word != '\0'; word++) {
+            if (*word == '\'')
+                fputs("'\\''", stdout);
+            else
+                putchar(*word);
+        }
+        putchar('\'');
+    }
+    putchar('\n');
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = parse(argc, argv);
+    struct crmpi_words words = {0};
+    struct tool_choice choice = {.at = options.at, .glance = is_rank()};
+    struct crmpi_line line;
+    int truncate, rank = is_rank();
+
+    tool_config_load(TOOL, options.dir);
+    if (rank && options.extra != NULL)
+        tool_usage(TOOL, "options for mpirun belong to the mpirun that starts it");
+    if (!rank && !options.dry_run && !job_is_gone())
+        return TOOL_FAILED;
+    if (tool_line_choose(crmpi_config.dir, &choice, &line) != CRMPI_OK)
+        return TOOL_FAILED;
+    tool_line_settings(&line);
+    tool_config_load(TOOL, crmpi_config.dir);
+    truncate = crmpi_config.truncate && !options.no_truncate;
+    if (rank) {
+        tool_host_command(line.job.sn, truncate, &words);
+    } else {
+        tool_restart_command(&line, options.extra, truncate, &words);
+    }
+    if (options.dry_run) {
+        print_words(&words);
+        return fflush(stdout) == 0 ? 0 : TOOL_FAILED;
+    }
+    tool_preload_clean();
+    execvp(words.items[0], words.items);
+    crmpi_error("%s: %s", words.items[0], strerror(errno));
+    return TOOL_FAILED;
+}

@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * crmpi-run: run a launcher such that its ranks are under crmpi, and restart the job if it
+ * fails.  Tool.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/config.h"
+#include "base/log.h"
+#include "tools/restart.h"
+#include "tools/tool.h"
+
+#define TOOL "crmpi-run"
+#define IDLE_RESTARTS_MAX 2 /* in a row without a new recovery line */
+
+struct options {
+    unsigned long long max_restarts;
+    int progress;
+    int first; /* argv index of the launcher */
+};
+
+/* What is known of the job while it runs. */
+struct progress {
+    time_t begun;
+    unsigned restarts;
+    uint64_t line; /* newest; 0: none yet */
+    time_t line_seen;
+};
+
+static volatile sig_atomic_t child;       /* the launcher's process id */
+static volatile sig_atomic_t told_to_end; /* a signal that ends, which we were sent */
+
+static void print_usage(char *text, size_t bytes)
+{
+    size_t used = (size_t)snprintf(
+        text, bytes,
+        "Usage: crmpi-run [options] LAUNCHER [its arguments] PROGRAM [its arguments]\n"
+        "Run an MPI job under crmpi: crmpi-run mpirun -np 4 ./program\n"
+        "\n"
+        "  --max-restarts N  restart the job from its newest recovery line when it fails, at\n"
+        "                    most N times; it is given up when it failed twice in a row\n"
+        "                    without a new line (default: 0)\n"
+        "  --progress        show on the terminal how it goes\n"
+        "  --config FILE     take settings from FILE, as CRMPI_CONFIG does\n"
+        "  --help, --version\n"
+        "\n"
+        "Settings, each also an environment variable and a line NAME=VALUE of the file:\n");
+    for (size_t i = 0; i < crmpi_n_variables; i++) {
+        const struct crmpi_variable *variable = &crmpi_variables[i];
+        char option[64];
+        crmpi_variable_option(variable, option, sizeof option);
+        used += (size_t)snprintf(text + used, bytes - used, "  %s %s   (%s)\n      %s.\n"
+                                 "      Default: %s\n", option, variable->argument,
+                                 variable->name, variable->help, variable->fallback);
+    }
+    snprintf(text + used, bytes - used,
+             "\nExit status: that of the launcher; 1 if it could not be run; 2 for a wrong "
+             "option.\n");
+}
+
+/* An option that sets a variable: put it into the environment. */
+static int take_setting(int argc, char **argv, int *i)
+{
+    for (size_t v = 0; v < crmpi_n_variables; v++) {
+        char option[64], why[1024];
+        const char *value;
+        crmpi_variable_option(&crmpi_variables[v], option, sizeof option);
+        value = tool_option_value(TOOL, argc, argv, i, option);
+        if (value == NULL)
+            continue;
+        if (crmpi_config_check(&crmpi_variables[v], value, why, sizeof why) != CRMPI_OK)
+            tool_usage(TOOL, "%s", why);
+        setenv(crmpi_variables[v].name, value, 1);
+        return 1;
+    }
+    return 0;
+}
+
+static struct options parse(int argc, char **argv)
+{
+    struct options options = {.first = argc};
+    const char *value;
+    char usage[8192];
+    int i, n = 1;
+
+    while (n < argc && argv[n][0] == '-') /* --help behind the launcher is the launcher's */
+        n++;
+    print_usage(usage, sizeof usage);
+    tool_common_options(n, argv, usage);
+    for (i = 1; i < argc && argv[i][0] == '-'; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            i++;
+            break;
+        }
+        if (take_setting(argc, argv, &i))
+            continue;
+        if ((value = tool_option_value(TOOL, argc, argv, &i, "--max-restarts")) != NULL)
+            options.max_restarts = tool_number(TOOL, "--max-restarts", value);
+        else if ((value = tool_option_value(TOOL, argc, argv, &i, "--config")) != NULL)
+            setenv("CRMPI_CONFIG", value, 1);
+        else if (strcmp(argv[i], "--progress") == 0)
+            options.progress = 1;
+        else
+            tool_usage(TOOL, "there is no option %s; the launcher's own come behind it",
+                       argv[i]);
+    }
+    options.first = i;
+    if (i >= argc)
+        tool_usage(TOOL, "which launcher? For example: crmpi-run mpirun -np 4 ./program");
+    return options;
+}
+
+/* ---- the launcher's command line ---- */
+
+/*
+ * Settings the user gives to mpirun by -x are ours to pass on: take them into the
+ * environment, and out of the words.  LD_PRELOAD is returned, to be kept.
+ */
+static const char *take_exports(char **argv, struct crmpi_words *words)
+{
+    const char *preload = getenv("LD_PRELOAD");
+
+    for (int i = 0; argv[i] != NULL; i++) {
+        char *setting = argv[i + 1], *value;
+        if (strcmp(argv[i], "-x") != 0 || setting == NULL) {
+            tool_words_add(words, argv[i]);
+            continue;
+        }
+        i++;
+        value = strchr(setting, '=');
+        if (strncmp(setting, "LD_PRELOAD=", 11) == 0) {
+            preload = value + 1;
+        } else if (strncmp(setting, "CRMPI_", 6) == 0 && value != NULL) {
+            *value = '\0';
+            setenv(setting, value + 1, 1);
+        } else if (strcmp(setting, "LD_PRELOAD") != 0 && strncmp(setting, "CRMPI_", 6) != 0) {
+            tool_words_add2(words, "-x", setting);
+        }
+    }
+    return preload;
+}
+
+static char *make_preload(const char *library, const char *kept)
+{
+    char *text;
+    int made = kept != NULL && kept[0] != '\0'
+                   ? asprintf(&text, "LD_PRELOAD=%s:%s", library, kept)
+                   : asprintf(&text, "LD_PRELOAD=%s", library);
+    if (made < 0) {
+        crmpi_error("out of memory");
+        exit(TOOL_FAILED);
+    }
+    return text;
+}
+
+/* mpirun passes -x on to the ranks of one program; others come behind a ":". */
+static void make_mpirun(const struct crmpi_words *given, const char *preload,
+                        struct crmpi_words *words)
+{
+    for (size_t i = 0; i < given->n; i++) {
+        tool_words_add(words, given->items[i]);
+        if (i > 0 && strcmp(given->items[i], ":") != 0)
+            continue;
+        tool_words_add2(words, "-x", preload);
+        tool_words_add_settings(words);
+        tool_words_add_launcher(words, given);
+    }
+}
+
+static void make_command(char **argv, struct crmpi_words *words)
+{
+    struct crmpi_words given = {0};
+    char library[4096], *preload;
+    const char *kept;
+    int mpirun = crmpi_launcher_is_mpirun(argv[0]);
+
+    if (mpirun) {
+        kept = take_exports(argv, &given);
+    } else {
+        kept = getenv("LD_PRELOAD");
+        for (; *argv != NULL; argv++)
+            tool_words_add(&given, *argv);
+    }
+    tool_config_load(TOOL, NULL);
+    tool_path_find("CRMPI_LIB", "libcrmpi.so", CRMPI_LIBDIR, library, sizeof library);
+    preload = make_preload(library, kept);
+    if (mpirun) {
+        make_mpirun(&given, preload, words);
+    } else {
+        char *launcher = crmpi_words_encode(&given);
+        for (size_t i = 0; i < given.n; i++)
+            tool_words_add(words, given.items[i]);
+        setenv("CRMPI_DIR", crmpi_config.dir, 1);
+        if (launcher != NULL)
+            setenv("CRMPI_LAUNCHER", launcher, 1);
+        free(launcher);
+        putenv(preload);
+    }
+    crmpi_words_fini(&given);
+}
+
+/* ---- running it ---- */
+
+/* What the terminal sends goes to the launcher, too: only signals sent to us are passed. */
+static void pass_on(int signal, siginfo_t *info, void *context)
+{
+    (void)context;
+    if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT)
+        told_to_end = signal;
+    if (child > 0 && info->si_code != SI_KERNEL)
+        kill((pid_t)child, signal);
+}
+
+static void install_signals(void)
+{
+    static const int passed[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
+    struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+
+    for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++)
+        sigaction(passed[i], &action, NULL);
+}
+
+static void look_for_line(struct progress *progress)
+{
+    uint64_t *numbers;
+    size_t n;
+
+    if (access(crmpi_config.dir, R_OK) != 0 ||
+        crmpi_lines_list(crmpi_config.dir, &numbers, &n) != CRMPI_OK)
+        return;
+    if (n > 0 && numbers[n - 1] > progress->line) {
+        progress->line = numbers[n - 1];
+        progress->line_seen = time(NULL);
+    }
+    free(numbers);
+}
+
+static void show_progress(struct progress *progress)
+{
+    long seconds = time(NULL) - progress->begun;
+    uint64_t before = progress->line;
+
+    look_for_line(progress);
+    fprintf(stderr, "\r\033[Kcrmpi: running %ld:%02ld:%02ld", seconds / 3600,
+            seconds / 60 % 60, seconds % 60);
+    if (progress->line_seen != 0 || progress->line > before)
+        fprintf(stderr, ", line %llu %ld s ago", (unsigned long long)progress->line,
+                (long)(time(NULL) - progress->line_seen));
+    if (progress->restarts > 0)
+        fprintf(stderr, ", restarted %u times", progress->restarts);
+}
+
+/* Wait for the launcher; returns what waitpid() says of it. */
+static int await(pid_t pid, struct progress *shown)
+{
+    int status;
+
+    for (;;) {
+        pid_t ended = waitpid(pid, &status, shown != NULL ? WNOHANG : 0);
+        if (ended == pid)
+            break;
+        if (ended < 0 && errno != EINTR) {
+            crmpi_error("waiting for the launcher: %s", strerror(errno));
+            exit(TOOL_FAILED);
+        }
+        if (shown != NULL) {
+            show_progress(shown);
+            sleep(1); /* the end of the launcher cuts it short: SIGCHLD */
+        }
+    }
+    if (shown != NULL)
+        fputs("\r\033[K", stderr);
+    return status;
+}
+
+static void no_action(int signal)
+{
+    (void)signal;
+}
+
+static int run(const struct crmpi_words *words, struct progress *shown)
+{
+    sigset_t blocked, before;
+    pid_t pid;
+
+    sigfillset(&blocked);
+    sigprocmask(SIG_BLOCK, &blocked, &before); /* until `child` is known */
+    pid = fork();
+    if (pid == 0) {
+        for (int i = 1; i < 32; i++)
+            if (i == SIGCHLD || i == SIGINT || i == SIGTERM || i == SIGHUP || i == SIGQUIT ||
+                i == SIGUSR1 || i == SIGUSR2)
+                signal(i, SIG_DFL);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        execvp(words->items[0], words->items);
+        crmpi_error("%s: %s", words->items[0], strerror(errno));
+        _exit(TOOL_FAILED);
+    }
+    child = pid;
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    if (pid < 0) {
+        crmpi_error("cannot start the launcher: %s", strerror(errno));
+        exit(TOOL_FAILED);
+    }
+    return await(pid, shown);
+}
+
+static int exit_status(int status)
+{
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+static void describe_end(int status, char *text, size_t bytes)
+{
+    if (WIFEXITED(status))
+        snprintf(text, bytes, "the job failed with status %d", WEXITSTATUS(status));
+    else
+        snprintf(text, bytes, "the launcher was ended by signal %d", WTERMSIG(status));
+}
+
+/* ---- restarting ---- */
+
+/* Make the command for the next try; 0 if there is to be none. */
+static int prepare_restart(struct progress *progress, const struct options *options,
+                           uint64_t first_line, uint64_t *last_line, unsigned *idle,
+                           struct crmpi_words *words, const char *reason)
+{
+    struct tool_choice choice = {.after = first_line};
+    struct crmpi_line line;
+
+    look_for_line(progress);
+    if (progress->line <= first_line) {
+        crmpi_error("%s before its first recovery line: it is not restarted", reason);
+        return 0;
+    }
+    *idle = progress->line > *last_line ? 0 : *idle + 1;
+    *last_line = progress->line;
+    if (*idle >= IDLE_RESTARTS_MAX) {
+        crmpi_error("%s, the %uth time without a new recovery line: it is given up", reason,
+                    *idle + 1);
+        return 0;
+    }
+    if (progress->restarts >= options->max_restarts) {
+        crmpi_error("%s, and has been restarted %u times: it is given up; 'crmpi-restart %s' "
+                    "goes on with it", reason, progress->restarts, crmpi_config.dir);
+        return 0;
+    }
+    if (tool_line_choose(crmpi_config.dir, &choice, &line) != CRMPI_OK)
+        return 0;
+    progress->restarts++;
+    crmpi_warn("%s: restarting it from line %llu (%u of %llu)", reason,
+               (unsigned long long)line.job.sn, progress->restarts, options->max_restarts);
+    crmpi_words_fini(words);
+    tool_restart_command(&line, NULL, crmpi_config.truncate, words);
+    crmpi_line_free(&line);
+    return 1;
+}
+
+static int supervise(struct crmpi_words *words, const struct options *options)
+{
+    struct progress progress = {.begun = time(NULL)};
+    struct progress *shown = options->progress && isatty(STDERR_FILENO) ? &progress : NULL;
+    uint64_t first_line, last_line = 0;
+    unsigned idle = 0;
+    char reason[128];
+    int status;
+
+    look_for_line(&progress);
+    first_line = progress.line;
+    progress.line_seen = 0;
+    install_signals();
+    signal(SIGCHLD, no_action);
+    for (;;) {
+        status = run(words, shown);
+        if (status == 0 || options->max_restarts == 0 || told_to_end)
+            return exit_status(status);
+        describe_end(status, reason, sizeof reason);
+        if (!prepare_restart(&progress, options, first_line, &last_line, &idle, words, reason))
+            return exit_status(status);
+        tool_preload_clean();
+    }
+}
+
+int main(int argc, char **argv)
+{
+    struct options options = parse(argc, argv);
+    struct crmpi_words words = {0};
+
+    make_command(argv + options.first, &words);
+    if (options.max_restarts > 0 || options.progress)
+        return supervise(&words, &options);
+    execvp(words.items[0], words.items);
+    crmpi_error("%s: %s", words.items[0], strerror(errno));
+    return TOOL_FAILED;
+}

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Choosing a recovery line and making the command that restarts a job from it.  Tools.
+ */
+#ifndef CRMPI_TOOLS_RESTART_H
+#define CRMPI_TOOLS_RESTART_H
+
+#include "storage/container.h"
+#include "engine/launcher.h"
+
+/* Which line to choose. */
+struct tool_choice {
+    uint64_t at;    /* this one; 0: the newest that is whole */
+    uint64_t after; /* and numbered above this one */
+    int glance;     /* do not open the rank files: every rank of a job is choosing */
+};
+
+/**
+ * Choose a line of DIR and read it, telling why newer ones are not whole.  Logs why there
+ * is none.
+ */
+enum crmpi_status tool_line_choose(const char *dir, const struct tool_choice *choice,
+                                   struct crmpi_line *line_out);
+
+/** Put what was configured when the line was made into the environment, unless it is set
+ * there; the configuration has to be loaded again. */
+void tool_line_settings(const struct crmpi_line *line);
+
+/**
+ * Make the command line that restarts @p line under its launcher.
+ * @param extra  options for the launcher, or NULL
+ * @param truncate  whether files are cut to the length they had
+ */
+void tool_restart_command(const struct crmpi_line *line, char *const *extra, int truncate,
+                          struct crmpi_words *words_out);
+
+/** Make the command that a rank itself runs, under a launcher's words or alone. */
+void tool_host_command(uint64_t sn, int truncate, struct crmpi_words *words);
+
+/** Take libcrmpi.so out of LD_PRELOAD: the host must not have it. */
+void tool_preload_clean(void);
+
+#endif
