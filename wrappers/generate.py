@@ -21,7 +21,7 @@ KINDS = {'MPI_Comm': 'comm', 'MPI_Group': 'group', 'MPI_Datatype': 'type', 'MPI_
          'MPI_Request': 'request', 'MPI_Message': 'message', 'MPI_Errhandler': 'errhandler',
          'MPI_Info': 'info', 'MPI_Win': 'win', 'MPI_File': 'file'}
 STRUCTS = {'comm': 'communicator', 'type': 'datatype'}
-CLASSES = ('pass', 'meet', 'plain', 'c2f', 'f2c', 'hand', 'inner')
+CLASSES = ('pass', 'make', 'meet', 'plain', 'c2f', 'f2c', 'hand', 'inner')
 COUNTS = {'members': 'crmpi_comm_n_peers(%s)', 'sources': 'crmpi_comm_n_sources(%s)',
           'targets': 'crmpi_comm_n_targets(%s)'}
 HEAD = '/* SPDX-License-Identifier: BSD-3-Clause */\n' \
@@ -121,11 +121,12 @@ def inner(calls, objects):
 
 def lower(calls, objects):
     yield HEAD + '#ifndef CRMPI_LOWER_H\n#define CRMPI_LOWER_H\n\n'
-    yield '#include <stdint.h>\n#include <mpi.h>\n#include <mpi-ext.h>\n\n'
+    yield '#include <stdint.h>\n\n/* declare what MPI-3 removed, too */\n'
+    yield '#define OMPI_OMIT_MPI1_COMPAT_DECLS 0\n#include <mpi.h>\n#include <mpi-ext.h>\n\n'
     yield ''.join(c.prototype('crmpi_lower_') + ';\n' for c in calls)
     yield '\n/* By call number. */\nextern void *const crmpi_calls[];\n'
-    yield 'extern const char *const crmpi_lower_call_names[];\n'
-    yield 'extern const unsigned crmpi_n_calls;\n'
+    yield 'extern const char *const crmpi_call_names[];\n'
+    yield 'extern const int crmpi_n_calls;\n'
     yield '/* Changes with any row of the table. */\nextern const uint64_t crmpi_calls_hash;\n\n'
     yield '/* Predefined objects: the lower addresses; numbers in this array and in\n'
     yield ' * crmpi_control->predefined. */\n'
@@ -188,14 +189,18 @@ def body_pass(c):
         yield '    %s *%s_real = crmpi_reals(%s, (void *const *)%s);\n' % (
             p.type, p.name, n, p.name)
     for p in outs:
-        yield '    %s %s_real;\n' % (p.type, p.name)
-    if c.group == 'meet':
-        yield '    crmpi_meet_begin(%s);\n' % comm.name
+        yield '    %s %s_real = NULL;\n' % (p.type, p.name)
+    if c.group in ('make', 'meet'):
+        yield '    crmpi_%s_begin(%s);\n' % (c.group, comm.name)
     yield '    int error = %s;\n' % call
     if c.group == 'meet':
         yield '    crmpi_meet_end(%s, error);\n' % comm.name
     yield ''.join('    crmpi_info_drop(%s_real);\n' % p.name for p in infos)
     yield ''.join('    free(%s_real);\n' % p.name for p in arrays)
+    if c.group == 'make':
+        yield '    return crmpi_make_end(%s, error, %s_real, %s, "%s");\n' % (
+            comm.name, outs[0].name, outs[0].name, c.name)
+        return
     for p in outs:
         yield '    if (error == MPI_SUCCESS && %s)\n        *%s = %s;\n' % (
             p.name, p.name, adoption(c, p))
@@ -206,13 +211,14 @@ def body_pass(c):
             owner.kind if owner else 'comm', owner.name if owner else 'NULL', c.name)
 
 
-BODIES = {'pass': body_pass, 'meet': body_pass, 'plain': body_pass, 'c2f': body_c2f,
+BODIES = {'pass': body_pass, 'make': body_pass, 'meet': body_pass, 'plain': body_pass, 'c2f': body_c2f,
           'f2c': body_f2c}
 
 
 def calls_c(calls, objects):
     yield HEAD + '#include <stdlib.h>\n\n#include "wrappers/lower.h"\n'
-    yield '#include "wrappers/layer.h"\n\n'
+    yield '#include "wrappers/layer.h"\n#include "wrappers/objects.h"\n\n'
+    yield '#pragma GCC diagnostic ignored "-Wdeprecated-declarations"\n\n'
     for c in calls:
         if not c.name.startswith('CRMPI'):
             yield '_Static_assert(__builtin_types_compatible_p(__typeof__(crmpi_lower_%s), ' \
@@ -222,9 +228,9 @@ def calls_c(calls, objects):
             yield '\n%s\n{\n%s}\n' % (c.prototype('crmpi_lower_'), ''.join(BODIES[c.group](c)))
     yield '\nvoid *const crmpi_calls[] = {\n'
     yield ''.join('    (void *)crmpi_lower_%s,\n' % c.name for c in calls) + '};\n'
-    yield 'const char *const crmpi_lower_call_names[] = {\n'
+    yield 'const char *const crmpi_call_names[] = {\n'
     yield ''.join('    "%s",\n' % c.name for c in calls) + '};\n'
-    yield 'const unsigned crmpi_n_calls = %d;\n' % len(calls)
+    yield 'const int crmpi_n_calls = %d;\n' % len(calls)
     yield 'const uint64_t crmpi_calls_hash = 0x%s;\n\n' % table_hash(calls, objects)
     for kind, name in objects:
         yield 'extern struct ompi_predefined_%s_t %s;\n' % (STRUCTS.get(kind, kind), name)

@@ -6,28 +6,33 @@
 #ifndef CRMPI_WRAPPERS_LAYER_H
 #define CRMPI_WRAPPERS_LAYER_H
 
-#include <stddef.h>
-#include <mpi.h>
+#include "wrappers/lower.h" /* generated; includes mpi.h */
 #include "base/log.h"
 #include "base/status.h"
 #include "boundary/boundary.h"
 #include "boundary/heap.h"
 #include "handle/handle.h"
-#include "wrappers/lower.h"
 
 struct crmpi_attribute;
 struct crmpi_topology;
 struct crmpi_objects;
 
 /* Root of all that the MPI layer keeps across a restart. */
-struct crmpi_root {
+struct crmpi_layer {
     struct crmpi_handles *handles; /* lib/handle */
     struct crmpi_objects *objects; /* wrappers/hand/objects.c */
     void *p2p;                     /* wrappers/hand/p2p.c */
 };
-#define crmpi_root ((struct crmpi_root *)crmpi_control->mpi)
+#define crmpi_root ((struct crmpi_layer *)crmpi_control->mpi)
 
-/* extra of a communicator's handle */
+/*
+ * extra of a communicator's handle.
+ *
+ * A cut counts the collectives of MPI_COMM_WORLD, MPI_COMM_SELF and of all in the list,
+ * unborn ones and freed ones (CRMPI_HANDLE_FREED) too: making one by MPI_Comm_create_group
+ * or MPI_Intercomm_create is its own first collective, MPI_Comm_free its last, and a
+ * freed one stays in the list until all its members have freed it.
+ */
 struct crmpi_comm {
     uint64_t id;               /* the same in all members, unique in the job */
     uint64_t n_created;        /* communicators created from this one so far */
@@ -43,6 +48,12 @@ struct crmpi_comm {
     char *name;                /* NULL: MPI's own */
     struct crmpi_handle *info; /* hints given; NULL: none */
     void *p2p;                 /* kept by wrappers/hand/p2p.c */
+    int32_t is_dynamic;        /* has processes outside of the job, whose members and peers
+                                  are -1 */
+    int32_t inherits;          /* has MPI_COMM_WORLD's predefined attributes */
+    int32_t unborn;            /* MPI_Comm_create_group or MPI_Intercomm_create has begun; the
+                                  handle's real is NULL */
+    struct crmpi_group_calls *group_calls;
 };
 
 /* The lower handle behind the application's; NULL, which MPI reports as an error, if it is

@@ -1,3 +1,38 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # The MPI calls: table, generator, wrappers written by hand.
+
+GENERATE = $(PYTHON3) $(srcdir)/wrappers/generate.py $(srcdir)/wrappers/mpi-calls.txt
+GENERATED = wrappers/stubs.S wrappers/inner.h wrappers/lower.h wrappers/calls.c
+
+BUILT_SOURCES += wrappers/inner.h wrappers/lower.h
+CLEANFILES += $(GENERATED)
+EXTRA_DIST += wrappers/generate.py wrappers/mpi-calls.txt
+
+nodist_libcrmpi_so_SOURCES += wrappers/stubs.S wrappers/inner.h
+nodist_crmpi_host_SOURCES += wrappers/calls.c wrappers/lower.h
+crmpi_host_SOURCES += wrappers/layer.h wrappers/objects.h \
+	wrappers/hand/attribute.c wrappers/hand/comm.c wrappers/hand/comm_life.c \
+	wrappers/hand/dynamic.c wrappers/hand/error.c wrappers/hand/group.c \
+	wrappers/hand/info.c wrappers/hand/init.c wrappers/hand/misc.c \
+	wrappers/hand/objects.c wrappers/hand/op.c wrappers/hand/topology.c \
+	wrappers/hand/type.c wrappers/hand/window.c
+
+$(GENERATED): $(srcdir)/wrappers/generate.py $(srcdir)/wrappers/mpi-calls.txt
+	@$(MKDIR_P) wrappers
+	$(AM_V_GEN)$(GENERATE) `basename $@ | sed 's/\..*//'` > $@.tmp && mv $@.tmp $@
+
+# Every function of the MPI library must have its row in the table.
+check-local: check-mpi-calls
+.PHONY: check-mpi-calls
+check-mpi-calls: crmpi-host
+	$(AM_V_at)header=`echo '#include <mpi.h>' | $(CPP) $(MPI_CPPFLAGS) -M - | tr ' ' '\n' | \
+	    grep '/mpi\.h$$'`; \
+	library=`ldd crmpi-host | awk '/libmpi\.so/ { print $$3 }'`; \
+	$(GENERATE) check "$$header" "$$library"
+
+# Point-to-point, requests, collectives, the gate and the drain.
+crmpi_host_SOURCES += wrappers/hand/p2p.h \
+	wrappers/hand/coll.c wrappers/hand/complete.c wrappers/hand/drain.c \
+	wrappers/hand/gate.c wrappers/hand/grequest.c wrappers/hand/message.c \
+	wrappers/hand/p2p.c wrappers/hand/repost.c wrappers/hand/request.c

@@ -194,6 +194,18 @@ void crmpi_handle_visit(enum crmpi_kind kind, void (*visit)(struct crmpi_handle 
     pthread_mutex_unlock(&lock);
 }
 
+struct crmpi_handle *crmpi_handle_find(enum crmpi_kind kind,
+                                       int (*fn)(struct crmpi_handle *, void *),
+                                       void *argument)
+{
+    pthread_mutex_lock(&lock);
+    struct crmpi_handle *handle = handles->first[kind];
+    while (handle && !fn(handle, argument))
+        handle = handle->next;
+    pthread_mutex_unlock(&lock);
+    return handle;
+}
+
 void crmpi_handle_set_destroy(enum crmpi_kind kind, void (*destroy)(struct crmpi_handle *))
 {
     destroy_fn[kind] = destroy;

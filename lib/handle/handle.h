@@ -65,12 +65,19 @@ void crmpi_handle_release(struct crmpi_handle *handle);
  * hangs off `extra`.  One for each kind, set once in each process. */
 void crmpi_handle_set_destroy(enum crmpi_kind kind, void (*destroy)(struct crmpi_handle *));
 
-/** All non-predefined handles of a kind in order of creation; follow ->next. */
+/** All non-predefined handles of a kind in order of creation; follow ->next, while no other
+ * thread runs. */
 struct crmpi_handle *crmpi_handle_first(enum crmpi_kind kind);
 
 /** Visit them while threads may create and destroy some; @p visit must not. */
 void crmpi_handle_visit(enum crmpi_kind kind, void (*visit)(struct crmpi_handle *, void *),
                         void *context);
+
+/** The first for which @p fn returns nonzero, or NULL.  Safe while other threads make and
+ * free handles, which @p fn must not do. */
+struct crmpi_handle *crmpi_handle_find(enum crmpi_kind kind,
+                                       int (*fn)(struct crmpi_handle *, void *),
+                                       void *argument);
 
 /** The application's handle for a lower one: predefined, or derived and living; else NULL.
  * For results that are not new objects (envelopes, callbacks of operations).  Knows

@@ -22,6 +22,7 @@
 
 #include "boundary/control.h"
 #include "upper/upper.h"
+#include "wrappers/inner.h"
 
 __thread struct crmpi_thread *crmpi_self
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -87,6 +88,8 @@ void *crmpi_enter(int call)
         return function;
     }
     crmpi_self = crmpi_control->attach(fs_base());
+    if (!crmpi_control->mpi)
+        CRMPI_Start();
     return NULL;
 }
 

@@ -1,0 +1,443 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Communicators: how they are made, and what is kept of them (lower half).
+ *
+ * Making one is a blocking collective of the parent: a rank parked in it has not made the new
+ * communicator yet, and makes the call again.  The job-wide id is computed by each member
+ * from what all of them know: the parent's id, how many it has made before, the members.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checksum.h"
+#include "wrappers/objects.h"
+
+static uint64_t id_make(const struct crmpi_comm *parent, const struct crmpi_comm *c)
+{
+    int n_peers = c->remote_size;
+    struct crmpi_checksum_state state;
+    const uint64_t seed[2] = {parent->id, parent->n_created};
+    /* both sides of an intercommunicator have to agree: the lower first rank goes first */
+    int swap = n_peers && c->peers[0] < c->members[0];
+
+    crmpi_checksum_begin(&state);
+    crmpi_checksum_add(&state, seed, sizeof seed);
+    if (swap)
+        crmpi_checksum_add(&state, c->peers, n_peers * sizeof *c->peers);
+    crmpi_checksum_add(&state, c->members, c->size * sizeof *c->members);
+    if (n_peers && !swap)
+        crmpi_checksum_add(&state, c->peers, n_peers * sizeof *c->peers);
+    return crmpi_checksum_end(&state);
+}
+
+static int32_t *ranks_read(MPI_Group group, int n, int32_t *is_dynamic)
+{
+    int32_t *ranks = crmpi_upper_alloc(n * sizeof *ranks);
+
+    *is_dynamic |= crmpi_group_world_ranks(group, n, ranks);
+    PMPI_Group_free(&group);
+    return ranks;
+}
+
+void crmpi_comm_fill(struct crmpi_handle *handle, struct crmpi_comm *parent, uint64_t id)
+{
+    struct crmpi_comm *c = handle->extra;
+    MPI_Comm real = handle->real;
+    MPI_Group group;
+    int is_inter = 0;
+
+    PMPI_Comm_size(real, &c->size);
+    PMPI_Comm_rank(real, &c->rank);
+    PMPI_Comm_test_inter(real, &is_inter);
+    PMPI_Comm_group(real, &group);
+    c->members = ranks_read(group, c->size, &c->is_dynamic);
+    c->peers = c->members;
+    if (is_inter) {
+        PMPI_Comm_remote_size(real, &c->remote_size);
+        PMPI_Comm_remote_group(real, &group);
+        c->peers = ranks_read(group, c->remote_size, &c->is_dynamic);
+    }
+    c->id = id ? id : id_make(parent, c);
+    c->topology = crmpi_topology_read(real);
+    c->errhandler = parent ? parent->errhandler
+                           : CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_errors_are_fatal);
+    crmpi_handle_hold(c->errhandler);
+    crmpi_comm_apply_errhandler(handle);
+}
+
+MPI_Comm crmpi_comm_adopt(MPI_Comm real, MPI_Comm parent, uint64_t id)
+{
+    struct crmpi_handle *handle =
+        crmpi_handle_create(CRMPI_COMM, real, sizeof(struct crmpi_comm));
+
+    crmpi_comm_fill(handle, crmpi_comm_of(parent), id);
+    return (void *)handle;
+}
+
+void crmpi_comm_destroy(struct crmpi_handle *handle)
+{
+    struct crmpi_comm *c = handle->extra;
+    MPI_Comm real = handle->real;
+
+    if (real && real != MPI_COMM_NULL)
+        PMPI_Comm_free(&real);
+    if (c->peers != c->members)
+        crmpi_heap_free(c->peers);
+    crmpi_heap_free(c->members);
+    crmpi_heap_free(c->name);
+    crmpi_topology_free(c->topology);
+    crmpi_handle_release(c->errhandler);
+    crmpi_handle_release(c->info);
+    while (c->group_calls) {
+        struct crmpi_group_calls *next = c->group_calls->next;
+        crmpi_heap_free(c->group_calls);
+        c->group_calls = next;
+    }
+}
+
+/* Wait here for a lower nonblocking collective of crmpi's own. */
+static int wait_for(int error, MPI_Request *request)
+{
+    return error == MPI_SUCCESS ? crmpi_wait_real(request, MPI_STATUS_IGNORE) : error;
+}
+
+void crmpi_meet(MPI_Comm real)
+{
+    MPI_Request request;
+
+    wait_for(PMPI_Ibarrier(real, &request), &request);
+}
+
+void crmpi_make_begin(MPI_Comm comm)
+{
+    if (!crmpi_comm_of(comm))
+        return; /* the MPI library will say what is wrong */
+    crmpi_comm_reap();
+    crmpi_collective_begin(comm);
+    crmpi_call_resumed();
+    if (crmpi_thread_multiple)
+        crmpi_meet(CRMPI_REAL(MPI_Comm, comm)); /* no thread can park in a call that sleeps */
+}
+
+int crmpi_make_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
+                   const char *function)
+{
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(comm, error, function);
+    if (real == MPI_COMM_NULL)
+        *newcomm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null);
+    else
+        *newcomm = crmpi_comm_adopt(real, comm, 0);
+    crmpi_comm_of(comm)->n_created++;
+    crmpi_collective_end(comm);
+    return MPI_SUCCESS;
+}
+
+void crmpi_meet_begin(MPI_Comm comm)
+{
+    if (!crmpi_comm_of(comm))
+        return;
+    crmpi_collective_begin(comm);
+    crmpi_call_resumed();
+    crmpi_meet(CRMPI_REAL(MPI_Comm, comm));
+    crmpi_thread->nest++;
+}
+
+void crmpi_meet_end(MPI_Comm comm, int error)
+{
+    if (!crmpi_comm_of(comm))
+        return;
+    crmpi_thread->nest--;
+    if (error == MPI_SUCCESS)
+        crmpi_collective_end(comm);
+}
+
+/*
+ * Duplicates
+ */
+
+/* Give a duplicate what MPI_Comm_dup copies beside the group; on failure it is freed. */
+static int dup_finish(MPI_Comm comm, MPI_Comm *newcomm, MPI_Info info, const char *function)
+{
+    struct crmpi_comm *from = crmpi_comm_of(comm), *to = crmpi_comm_of(*newcomm);
+
+    to->inherits = from->inherits;
+    crmpi_info_merge(&to->info, info);
+    int error = crmpi_attributes_copy(CRMPI_COMM, comm, from->attributes, *newcomm,
+                                      &to->attributes);
+    if (error == MPI_SUCCESS)
+        return error;
+    crmpi_handle_release((void *)*newcomm);
+    *newcomm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null);
+    return crmpi_comm_error(comm, error, function);
+}
+
+int crmpi_lower_MPI_Comm_dup(MPI_Comm comm, MPI_Comm *newcomm)
+{
+    MPI_Comm real = MPI_COMM_NULL;
+
+    crmpi_make_begin(comm);
+    int error = PMPI_Comm_dup(CRMPI_REAL(MPI_Comm, comm), newcomm ? &real : NULL);
+    error = crmpi_make_end(comm, error, real, newcomm, "MPI_Comm_dup");
+    return error == MPI_SUCCESS ? dup_finish(comm, newcomm, NULL, "MPI_Comm_dup") : error;
+}
+
+int crmpi_lower_MPI_Comm_dup_with_info(MPI_Comm comm, MPI_Info info, MPI_Comm *newcomm)
+{
+    MPI_Comm real = MPI_COMM_NULL;
+    MPI_Info info_real = crmpi_info_make(info);
+
+    crmpi_make_begin(comm);
+    int error = PMPI_Comm_dup_with_info(CRMPI_REAL(MPI_Comm, comm), info_real,
+                                        newcomm ? &real : NULL);
+    crmpi_info_drop(info_real);
+    error = crmpi_make_end(comm, error, real, newcomm, "MPI_Comm_dup_with_info");
+    return error == MPI_SUCCESS ? dup_finish(comm, newcomm, info, "MPI_Comm_dup_with_info")
+                                : error;
+}
+
+/* The new communicator is known at once, its request is a nonblocking collective. */
+int crmpi_lower_MPI_Comm_idup(MPI_Comm comm, MPI_Comm *newcomm, MPI_Request *request)
+{
+    MPI_Comm real = MPI_COMM_NULL;
+    MPI_Request request_real = MPI_REQUEST_NULL;
+
+    if (crmpi_comm_of(comm)) {
+        crmpi_collective_begin(comm);
+        crmpi_call_resumed();
+    }
+    int error = PMPI_Comm_idup(CRMPI_REAL(MPI_Comm, comm), newcomm ? &real : NULL,
+                               request ? &request_real : NULL);
+    error = crmpi_make_end(comm, error, real, newcomm, "MPI_Comm_idup");
+    if (error != MPI_SUCCESS)
+        return error;
+    *request = crmpi_request_wrap(request_real, CRMPI_WRAP_IDUP);
+    return dup_finish(comm, newcomm, NULL, "MPI_Comm_idup");
+}
+
+/*
+ * Communicators whose members are not all of a parent's.  No collective of an existing
+ * communicator tells a checkpoint whether all members have the new one: so it is listed as
+ * unborn before, and its making is its first collective.
+ */
+
+static int is_unborn(struct crmpi_handle *handle, void *id)
+{
+    struct crmpi_comm *c = handle->extra;
+
+    return c->unborn && c->id == *(uint64_t *)id;
+}
+
+static struct crmpi_handle *unborn(uint64_t id)
+{
+    struct crmpi_handle *handle = crmpi_handle_find(CRMPI_COMM, is_unborn, &id);
+
+    if (!handle) {
+        handle = crmpi_handle_create(CRMPI_COMM, NULL, sizeof(struct crmpi_comm));
+        struct crmpi_comm *c = handle->extra;
+        c->id = id;
+        c->unborn = 1;
+    }
+    return handle;
+}
+
+static int born(struct crmpi_handle *handle, MPI_Comm parent, int error, MPI_Comm real,
+                MPI_Comm *newcomm, const char *function)
+{
+    struct crmpi_comm *c = handle->extra;
+
+    if (error != MPI_SUCCESS) {
+        crmpi_handle_release(handle);
+        return crmpi_comm_error(parent, error, function);
+    }
+    handle->real = real;
+    crmpi_comm_fill(handle, crmpi_comm_of(parent), c->id);
+    c->unborn = 0;
+    *newcomm = (void *)handle;
+    crmpi_collective_end(*newcomm);
+    return MPI_SUCCESS;
+}
+
+/* As above where processes outside of the job take part: such a communicator forbids
+ * checkpoints, so the MPI library's own call will do. */
+static int made_natively(MPI_Comm parent, int error, MPI_Comm real, MPI_Comm *newcomm,
+                         const char *function)
+{
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(parent, error, function);
+    *newcomm = real == MPI_COMM_NULL ? CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null)
+                                     : crmpi_comm_adopt(real, parent, 0);
+    return MPI_SUCCESS;
+}
+
+/* The count of calls of MPI_Comm_create_group with these members and tag. */
+static struct crmpi_group_calls *group_calls(struct crmpi_comm *c,
+                                             const struct crmpi_group *group, int tag)
+{
+    struct crmpi_checksum_state state;
+    struct crmpi_group_calls *calls = c->group_calls;
+
+    crmpi_checksum_begin(&state);
+    crmpi_checksum_add(&state, &tag, sizeof tag);
+    crmpi_checksum_add(&state, group->world_ranks, group->n * sizeof *group->world_ranks);
+    uint64_t key = crmpi_checksum_end(&state);
+    while (calls && calls->key != key)
+        calls = calls->next;
+    if (!calls) {
+        calls = crmpi_upper_alloc(sizeof *calls);
+        calls->key = key;
+        calls->next = c->group_calls;
+        c->group_calls = calls;
+    }
+    return calls;
+}
+
+static int group_has_rank(const struct crmpi_group *group, int32_t world_rank)
+{
+    for (int i = 0; i < group->n; i++)
+        if (group->world_ranks[i] == world_rank)
+            return 1;
+    return 0;
+}
+
+int crmpi_lower_MPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag,
+                                      MPI_Comm *newcomm)
+{
+    struct crmpi_comm *c = crmpi_comm_of(comm);
+    struct crmpi_group *g = CRMPI_EXTRA(group, group);
+    MPI_Comm real = MPI_COMM_NULL;
+
+    if (!c || !g || !newcomm || c->remote_size || c->is_dynamic || g->is_dynamic || tag < 0 ||
+        !group_has_rank(g, c->members[c->rank])) {
+        int error = PMPI_Comm_create_group(CRMPI_REAL(MPI_Comm, comm),
+                                           CRMPI_REAL(MPI_Group, group), tag,
+                                           newcomm ? &real : NULL);
+        return made_natively(comm, error, real, newcomm, "MPI_Comm_create_group");
+    }
+    struct crmpi_group_calls *calls = group_calls(c, g, tag);
+    const uint64_t seed[3] = {c->id, calls->key, calls->n};
+    struct crmpi_handle *handle = unborn(crmpi_checksum(seed, sizeof seed));
+    struct crmpi_comm *new = handle->extra;
+    crmpi_collective_begin((void *)handle);
+    crmpi_call_resumed();
+    /* over crmpi's own communicator, where no drain takes the library's messages away */
+    int error = PMPI_Comm_create_group(crmpi_private_world, CRMPI_REAL(MPI_Group, group),
+                                       new->id & 0x3fff, &real);
+    error = born(handle, comm, error, real, newcomm, "MPI_Comm_create_group");
+    if (error == MPI_SUCCESS)
+        calls->n++;
+    return error;
+}
+
+/* What the leaders of the two sides of a new intercommunicator tell each other. */
+struct side {
+    uint64_t comm_id, n_created;
+    int32_t n, unused; /* no padding: it is sent */
+};
+
+/* Exchange @p mine and the leaders' lists, and tell all of the local communicator. */
+static int sides_exchange(struct crmpi_comm *c, MPI_Comm local, int leader, int remote_leader,
+                          int tag, const struct side *mine, struct side *theirs,
+                          int32_t **ranks_out)
+{
+    MPI_Request request[2];
+    int error = MPI_SUCCESS, bytes = sizeof *mine;
+    const void *out = mine;
+    void *in = theirs;
+
+    for (int step = 0; step < 2 && error == MPI_SUCCESS; step++) {
+        if (c->rank == leader) {
+            error = PMPI_Irecv(in, step ? theirs->n : bytes, step ? MPI_INT : MPI_BYTE,
+                               remote_leader, tag, crmpi_private_world, &request[0]);
+            if (error == MPI_SUCCESS)
+                error = PMPI_Isend(out, step ? mine->n : bytes, step ? MPI_INT : MPI_BYTE,
+                                   remote_leader, tag, crmpi_private_world, &request[1]);
+            for (int i = 0; i < 2; i++)
+                error = wait_for(error, &request[i]);
+        }
+        if (error == MPI_SUCCESS)
+            error = wait_for(PMPI_Ibcast(in, step ? theirs->n : bytes,
+                                         step ? MPI_INT : MPI_BYTE, leader, local,
+                                         &request[0]),
+                             &request[0]);
+        if (step == 0 && error == MPI_SUCCESS) {
+            out = c->members;
+            in = *ranks_out = malloc((theirs->n + 1) * sizeof **ranks_out);
+            error = in ? MPI_SUCCESS : MPI_ERR_NO_MEM;
+        }
+    }
+    return error;
+}
+
+/* The same on both sides. */
+static uint64_t sides_id(const struct side *mine, const int32_t *members,
+                         const struct side *theirs, const int32_t *ranks)
+{
+    struct crmpi_checksum_state state;
+    int swap = mine->n && theirs->n && ranks[0] < members[0];
+
+    crmpi_checksum_begin(&state);
+    for (int i = 0; i < 2; i++) {
+        const struct side *side = i == swap ? mine : theirs;
+        uint64_t seed[2] = {side->comm_id, side->n_created};
+        crmpi_checksum_add(&state, seed, sizeof seed);
+        crmpi_checksum_add(&state, side == mine ? members : ranks,
+                           side->n * sizeof *members);
+    }
+    return crmpi_checksum_end(&state);
+}
+
+/* Whether crmpi can do it, as far as this rank knows; otherwise the MPI library will find
+ * the error, or the communicator has processes outside of the job. */
+static int intercomm_is_plain(struct crmpi_comm *c, int leader, MPI_Comm peer, int remote_leader,
+                              int tag, const MPI_Comm *out)
+{
+    struct crmpi_comm *p = crmpi_comm_of(peer);
+
+    if (!c || !out || c->remote_size || c->is_dynamic || leader < 0 || leader >= c->size ||
+        tag < 0)
+        return 0;
+    return c->rank != leader || (p && !p->remote_size && remote_leader >= 0 &&
+                                 remote_leader < p->size && p->peers[remote_leader] >= 0);
+}
+
+int crmpi_lower_MPI_Intercomm_create(MPI_Comm local, int local_leader, MPI_Comm bridge_comm,
+                                     int remote_leader, int tag, MPI_Comm *newintercomm)
+{
+    static const char name[] = "MPI_Intercomm_create";
+    struct crmpi_comm *c = crmpi_comm_of(local), *p = crmpi_comm_of(bridge_comm);
+    MPI_Comm local_real = CRMPI_REAL(MPI_Comm, local), real = MPI_COMM_NULL;
+    struct side theirs;
+    int32_t *ranks = NULL;
+    int world_leader = 0, own_tag = 0;
+
+    if (!intercomm_is_plain(c, local_leader, bridge_comm, remote_leader, tag, newintercomm)) {
+        int error = PMPI_Intercomm_create(local_real, local_leader,
+                                          CRMPI_REAL(MPI_Comm, bridge_comm), remote_leader, tag,
+                                          newintercomm ? &real : NULL);
+        return made_natively(local, error, real, newintercomm, name);
+    }
+    struct side mine = {c->id, c->n_created, c->size, 0};
+    if (c->rank == local_leader) {
+        const uint64_t seed[2] = {p->id, (uint64_t)tag};
+        world_leader = p->peers[remote_leader];
+        own_tag = 0x4000 | (crmpi_checksum(seed, sizeof seed) & 0x3fff);
+    }
+    crmpi_call_resumed();
+    int error = sides_exchange(c, local_real, local_leader, world_leader, own_tag, &mine,
+                               &theirs, &ranks);
+    if (error != MPI_SUCCESS) {
+        free(ranks);
+        return crmpi_comm_error(local, error, name);
+    }
+    struct crmpi_handle *handle = unborn(sides_id(&mine, c->members, &theirs, ranks));
+    struct crmpi_comm *new = handle->extra;
+    free(ranks);
+    crmpi_collective_begin((void *)handle);
+    error = PMPI_Intercomm_create(local_real, local_leader, crmpi_private_world, world_leader,
+                                  new->id & 0x3fff, &real);
+    error = born(handle, local, error, real, newintercomm, name);
+    if (error == MPI_SUCCESS)
+        c->n_created++;
+    return error;
+}

@@ -1,0 +1,351 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Error handlers, error classes and codes.  Runs in the lower half.
+ *
+ * MPI_ERRORS_ARE_FATAL is also the lower object's handler, so that the MPI library ends the
+ * job with its own message.  With any other handler the lower object returns its errors, and
+ * the wrappers report them here, where the application's function is called.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "wrappers/objects.h"
+
+static struct crmpi_errhandler *user_handler(const struct crmpi_handle *handler)
+{
+    return handler && !(handler->flags & CRMPI_HANDLE_PREDEFINED) ? handler->extra : NULL;
+}
+
+static int is_fatal(const void *handler)
+{
+    return handler == CRMPI_UPPER(void *, ompi_mpi_errors_are_fatal);
+}
+
+/* The lower handler that does its part for @p handler. */
+static MPI_Errhandler lower_handler(struct crmpi_handle *handler)
+{
+    return is_fatal(handler) ? MPI_ERRORS_ARE_FATAL : MPI_ERRORS_RETURN;
+}
+
+/* Call the application's handler for @p object, which is of the handler's kind. */
+static int handler_call(struct crmpi_handle *handler, void *object, int error,
+                        const char *function)
+{
+    struct crmpi_errhandler *user = user_handler(handler);
+
+    if (!user)
+        return error;
+    if (user->is_fortran) {
+        MPI_Fint number = crmpi_handle_c2f(object), code = error;
+        crmpi_upcall(user->function, (uintptr_t)&number, (uintptr_t)&code, 0, 0, 0, 0);
+        return code;
+    }
+    crmpi_upcall(user->function, (uintptr_t)&object, (uintptr_t)&error, (uintptr_t)function,
+                 0, 0, 0);
+    return error;
+}
+
+int crmpi_comm_error(MPI_Comm comm, int error, const char *function)
+{
+    if (!crmpi_comm_of(comm))
+        comm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
+    struct crmpi_comm *c = crmpi_comm_of(comm);
+    if (!c)
+        return error; /* not between MPI_Init and MPI_Finalize: the MPI library has spoken */
+    if (is_fatal(c->errhandler))
+        PMPI_Comm_call_errhandler(CRMPI_REAL(MPI_Comm, comm), error);
+    return handler_call(c->errhandler, comm, error, function);
+}
+
+int crmpi_win_error(MPI_Win win, int error, const char *function)
+{
+    struct crmpi_win *w = CRMPI_EXTRA(win, win);
+
+    return w ? handler_call(w->errhandler, win, error, function)
+             : crmpi_comm_error(NULL, error, function);
+}
+
+/* Errors on MPI_FILE_NULL, as of MPI_File_open, go to its own handler. */
+static struct crmpi_handle **file_handler(MPI_File file)
+{
+    struct crmpi_file *f = CRMPI_EXTRA(file, file);
+
+    return f ? &f->errhandler : &crmpi_objects_root->file_null_errhandler;
+}
+
+int crmpi_file_error(MPI_File file, int error, const char *function)
+{
+    return handler_call(*file_handler(file), file, error, function);
+}
+
+void crmpi_comm_apply_errhandler(struct crmpi_handle *comm)
+{
+    struct crmpi_comm *c = comm->extra;
+
+    PMPI_Comm_set_errhandler(comm->real, lower_handler(c->errhandler));
+}
+
+/*
+ * Handlers
+ */
+
+static int handler_create(int kind, void *function, int is_fortran, MPI_Errhandler *out,
+                          const char *name)
+{
+    if (!function || !out)
+        return crmpi_comm_error(NULL, MPI_ERR_ARG, name);
+    struct crmpi_handle *handle =
+        crmpi_handle_create(CRMPI_ERRHANDLER, MPI_ERRORS_RETURN, sizeof(struct crmpi_errhandler));
+    struct crmpi_errhandler *handler = handle->extra;
+    handler->function = function;
+    handler->kind = kind;
+    handler->is_fortran = is_fortran;
+    *out = (void *)handle;
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Comm_create_errhandler(MPI_Comm_errhandler_function *function,
+                                           MPI_Errhandler *errhandler)
+{
+    return handler_create(CRMPI_COMM, (void *)function, 0, errhandler,
+                          "MPI_Comm_create_errhandler");
+}
+
+int crmpi_lower_MPI_Errhandler_create(MPI_Handler_function *function,
+                                      MPI_Errhandler *errhandler)
+{
+    return handler_create(CRMPI_COMM, (void *)function, 0, errhandler,
+                          "MPI_Errhandler_create");
+}
+
+int crmpi_lower_MPI_Win_create_errhandler(MPI_Win_errhandler_function *function,
+                                          MPI_Errhandler *errhandler)
+{
+    return handler_create(CRMPI_WIN, (void *)function, 0, errhandler,
+                          "MPI_Win_create_errhandler");
+}
+
+int crmpi_lower_MPI_File_create_errhandler(MPI_File_errhandler_function *function,
+                                           MPI_Errhandler *errhandler)
+{
+    return handler_create(CRMPI_FILE, (void *)function, 0, errhandler,
+                          "MPI_File_create_errhandler");
+}
+
+int crmpi_lower_CRMPI_Errhandler_create_fortran(int kind, void *function,
+                                                MPI_Errhandler *errhandler)
+{
+    return handler_create(kind, function, 1, errhandler, "MPI_Comm_create_errhandler");
+}
+
+int crmpi_lower_MPI_Errhandler_free(MPI_Errhandler *errhandler)
+{
+    if (!errhandler || !crmpi_handle_real(*errhandler) ||
+        *errhandler == CRMPI_UPPER(MPI_Errhandler, ompi_mpi_errhandler_null))
+        return crmpi_comm_error(NULL, MPI_ERR_ARG, "MPI_Errhandler_free");
+    crmpi_handle_release((void *)*errhandler);
+    *errhandler = CRMPI_UPPER(MPI_Errhandler, ompi_mpi_errhandler_null);
+    return MPI_SUCCESS;
+}
+
+/* Whether @p handler may be set on an object of @p kind. */
+static int handler_fits(MPI_Errhandler handler, int kind)
+{
+    struct crmpi_errhandler *user = user_handler((void *)handler);
+
+    return crmpi_handle_real(handler) &&
+           handler != CRMPI_UPPER(MPI_Errhandler, ompi_mpi_errhandler_null) &&
+           (!user || user->kind == kind);
+}
+
+static void handler_replace(struct crmpi_handle **slot, MPI_Errhandler handler)
+{
+    struct crmpi_handle *old = *slot;
+
+    crmpi_handle_hold((void *)handler);
+    *slot = (void *)handler;
+    crmpi_handle_release(old);
+}
+
+static MPI_Errhandler handler_get(struct crmpi_handle *handler)
+{
+    crmpi_handle_hold(handler);
+    return (void *)handler;
+}
+
+static int comm_set_errhandler(MPI_Comm comm, MPI_Errhandler handler, const char *name)
+{
+    struct crmpi_comm *c = crmpi_comm_of(comm);
+
+    if (!c)
+        return crmpi_comm_error(NULL, MPI_ERR_COMM, name);
+    if (!handler_fits(handler, CRMPI_COMM))
+        return crmpi_comm_error(comm, MPI_ERR_ARG, name);
+    handler_replace(&c->errhandler, handler);
+    crmpi_comm_apply_errhandler((void *)comm);
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Comm_set_errhandler(MPI_Comm comm, MPI_Errhandler errhandler)
+{
+    return comm_set_errhandler(comm, errhandler, "MPI_Comm_set_errhandler");
+}
+
+int crmpi_lower_MPI_Errhandler_set(MPI_Comm comm, MPI_Errhandler errhandler)
+{
+    return comm_set_errhandler(comm, errhandler, "MPI_Errhandler_set");
+}
+
+static int comm_get_errhandler(MPI_Comm comm, MPI_Errhandler *handler, const char *name)
+{
+    struct crmpi_comm *c = crmpi_comm_of(comm);
+
+    if (!c)
+        return crmpi_comm_error(NULL, MPI_ERR_COMM, name);
+    if (!handler)
+        return crmpi_comm_error(comm, MPI_ERR_ARG, name);
+    *handler = handler_get(c->errhandler);
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Comm_get_errhandler(MPI_Comm comm, MPI_Errhandler *erhandler)
+{
+    return comm_get_errhandler(comm, erhandler, "MPI_Comm_get_errhandler");
+}
+
+int crmpi_lower_MPI_Errhandler_get(MPI_Comm comm, MPI_Errhandler *errhandler)
+{
+    return comm_get_errhandler(comm, errhandler, "MPI_Errhandler_get");
+}
+
+int crmpi_lower_MPI_Win_set_errhandler(MPI_Win win, MPI_Errhandler errhandler)
+{
+    struct crmpi_win *w = CRMPI_EXTRA(win, win);
+
+    if (!w)
+        return crmpi_comm_error(NULL, MPI_ERR_WIN, "MPI_Win_set_errhandler");
+    if (!handler_fits(errhandler, CRMPI_WIN))
+        return crmpi_win_error(win, MPI_ERR_ARG, "MPI_Win_set_errhandler");
+    handler_replace(&w->errhandler, errhandler);
+    return PMPI_Win_set_errhandler(CRMPI_REAL(MPI_Win, win), lower_handler(w->errhandler));
+}
+
+int crmpi_lower_MPI_Win_get_errhandler(MPI_Win win, MPI_Errhandler *errhandler)
+{
+    struct crmpi_win *w = CRMPI_EXTRA(win, win);
+
+    if (!w)
+        return crmpi_comm_error(NULL, MPI_ERR_WIN, "MPI_Win_get_errhandler");
+    *errhandler = handler_get(w->errhandler);
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_File_set_errhandler(MPI_File file, MPI_Errhandler errhandler)
+{
+    if (!handler_fits(errhandler, CRMPI_FILE))
+        return crmpi_file_error(file, MPI_ERR_ARG, "MPI_File_set_errhandler");
+    handler_replace(file_handler(file), errhandler);
+    return PMPI_File_set_errhandler(CRMPI_REAL(MPI_File, file), lower_handler((void *)errhandler));
+}
+
+int crmpi_lower_MPI_File_get_errhandler(MPI_File file, MPI_Errhandler *errhandler)
+{
+    *errhandler = handler_get(*file_handler(file));
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Comm_call_errhandler(MPI_Comm comm, int errorcode)
+{
+    if (!crmpi_comm_of(comm))
+        return crmpi_comm_error(NULL, MPI_ERR_COMM, "MPI_Comm_call_errhandler");
+    crmpi_comm_error(comm, errorcode, "MPI_Comm_call_errhandler");
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Win_call_errhandler(MPI_Win win, int errorcode)
+{
+    struct crmpi_win *w = CRMPI_EXTRA(win, win);
+
+    if (!w)
+        return crmpi_comm_error(NULL, MPI_ERR_WIN, "MPI_Win_call_errhandler");
+    PMPI_Win_call_errhandler(CRMPI_REAL(MPI_Win, win), errorcode);
+    crmpi_win_error(win, errorcode, "MPI_Win_call_errhandler");
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_File_call_errhandler(MPI_File file, int errorcode)
+{
+    PMPI_File_call_errhandler(CRMPI_REAL(MPI_File, file), errorcode);
+    crmpi_file_error(file, errorcode, "MPI_File_call_errhandler");
+    return MPI_SUCCESS;
+}
+
+/*
+ * Classes and codes
+ */
+
+static void code_note(int number, int of_class)
+{
+    struct crmpi_objects *o = crmpi_objects_root;
+    size_t bytes = o->n_error_codes * sizeof *o->error_codes;
+
+    o->error_codes = crmpi_upper_grow(o->error_codes, bytes, bytes + sizeof *o->error_codes);
+    o->error_codes[o->n_error_codes++] = (struct crmpi_error_code){number, of_class, NULL};
+}
+
+int crmpi_lower_MPI_Add_error_class(int *errorclass)
+{
+    int error = PMPI_Add_error_class(errorclass);
+
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(NULL, error, "MPI_Add_error_class");
+    code_note(*errorclass, -1);
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Add_error_code(int errorclass, int *errorcode)
+{
+    int error = PMPI_Add_error_code(errorclass, errorcode);
+
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(NULL, error, "MPI_Add_error_code");
+    code_note(*errorcode, errorclass);
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Add_error_string(int errorcode, const char *string)
+{
+    struct crmpi_objects *o = crmpi_objects_root;
+    int error = PMPI_Add_error_string(errorcode, string);
+
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(NULL, error, "MPI_Add_error_string");
+    for (int i = 0; i < o->n_error_codes; i++)
+        if (o->error_codes[i].number == errorcode) {
+            crmpi_heap_free(o->error_codes[i].text);
+            o->error_codes[i].text = crmpi_upper_dup(string, strlen(string) + 1);
+        }
+    return MPI_SUCCESS;
+}
+
+enum crmpi_status crmpi_errors_rebuild(char *why, size_t why_bytes)
+{
+    struct crmpi_objects *o = crmpi_objects_root;
+
+    for (int i = 0; i < o->n_error_codes; i++) {
+        const struct crmpi_error_code *code = &o->error_codes[i];
+        int number, error;
+
+        if (code->of_class < 0)
+            error = PMPI_Add_error_class(&number);
+        else
+            error = PMPI_Add_error_code(code->of_class, &number);
+        if (error == MPI_SUCCESS && code->text)
+            error = PMPI_Add_error_string(number, code->text);
+        if (error != MPI_SUCCESS || number != code->number) {
+            snprintf(why, why_bytes, "this MPI library numbers error codes differently");
+            return CRMPI_ERR_MPI;
+        }
+    }
+    return CRMPI_OK;
+}

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The beginning and the end of MPI (lower half).
+ */
+#include <signal.h>
+#include <pthread.h>
+
+#include "engine/engine.h"
+#include "interaction/cut.h"
+#include "lower/park.h"
+#include "wrappers/objects.h"
+
+int crmpi_finalize_begun;
+
+/* The threads that the MPI library starts must not take the application's signals. */
+static int lower_init(int required, int *provided)
+{
+    sigset_t all, old;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    int error = PMPI_Init_thread(NULL, NULL, required, provided);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    return error;
+}
+
+static int init(int required, int *provided_out)
+{
+    struct crmpi_objects *o = crmpi_objects_root;
+    int provided = MPI_THREAD_SINGLE, done = 0;
+
+    PMPI_Initialized(&done);
+    if (done)
+        return PMPI_Init_thread(NULL, NULL, required, provided_out); /* says so, and aborts */
+    crmpi_thread->nest++;
+    int error = lower_init(required, &provided);
+    if (error != MPI_SUCCESS) {
+        crmpi_thread->nest--;
+        return error;
+    }
+    o->main_thread = crmpi_thread;
+    o->thread_provided = provided;
+    crmpi_thread_multiple = provided == MPI_THREAD_MULTIPLE;
+    if (crmpi_mpi_layer_start() != CRMPI_OK || crmpi_park_progress_register() != CRMPI_OK ||
+        crmpi_engine_start(NULL) != CRMPI_OK) {
+        crmpi_error("MPI_Init: crmpi cannot start");
+        PMPI_Abort(MPI_COMM_WORLD, 1);
+    }
+    crmpi_upcall((void *)crmpi_control->initialized, 0, 0, 0, 0, 0, 0);
+    crmpi_thread->nest--;
+    if (provided_out)
+        *provided_out = provided;
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Init(int *argc, char ***argv)
+{
+    (void)argc;
+    (void)argv;
+    return init(MPI_THREAD_SINGLE, NULL);
+}
+
+int crmpi_lower_MPI_Init_thread(int *argc, char ***argv, int required, int *provided)
+{
+    (void)argc;
+    (void)argv;
+    return init(required, provided);
+}
+
+int crmpi_lower_MPI_Is_thread_main(int *flag)
+{
+    int error = PMPI_Is_thread_main(flag); /* for what it says before MPI_Init */
+
+    if (error == MPI_SUCCESS)
+        *flag = crmpi_thread == crmpi_objects_root->main_thread;
+    return error;
+}
+
+int crmpi_lower_MPI_Finalize(void)
+{
+    struct crmpi_handle *self = CRMPI_UPPER(void *, ompi_mpi_comm_self);
+    struct crmpi_handle *world = CRMPI_UPPER(void *, ompi_mpi_comm_world);
+
+    if (!self->extra)
+        return PMPI_Finalize(); /* not initialised: says so, and aborts */
+    crmpi_engine_stop();
+    crmpi_call_resumed();
+    crmpi_thread->nest++;
+    crmpi_finalize_begun = 1;
+    crmpi_attributes_delete(CRMPI_COMM, self, &((struct crmpi_comm *)self->extra)->attributes);
+    crmpi_attributes_delete(CRMPI_COMM, world, &((struct crmpi_comm *)world->extra)->attributes);
+    crmpi_comm_reap();
+    int error = PMPI_Finalize();
+    crmpi_thread->nest--;
+    return error;
+}
+
+int crmpi_lower_MPI_Abort(MPI_Comm comm, int errorcode)
+{
+    MPI_Comm real = CRMPI_REAL(MPI_Comm, comm);
+
+    return PMPI_Abort(real ? real : MPI_COMM_WORLD, errorcode);
+}
+
+int crmpi_lower_MPI_Pcontrol(const int level, ...)
+{
+    return PMPI_Pcontrol(level);
+}

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The MPI layer's saved state: the predefined objects, its start and its return after a
+ * restart, and what forbids a checkpoint.  Runs in the lower half.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/checksum.h"
+#include "interaction/cut.h"
+#include "wrappers/objects.h"
+
+MPI_Comm crmpi_private_world = MPI_COMM_NULL;
+int crmpi_thread_multiple;
+
+static void out_of_memory(void)
+{
+    crmpi_error("no memory for MPI objects");
+    abort();
+}
+
+void *crmpi_upper_alloc(size_t bytes)
+{
+    void *block = crmpi_heap_alloc(bytes);
+
+    if (!block)
+        out_of_memory();
+    return block;
+}
+
+void *crmpi_upper_dup(const void *data, size_t bytes)
+{
+    void *block = crmpi_heap_dup(data, bytes);
+
+    if (!block)
+        out_of_memory();
+    return block;
+}
+
+void *crmpi_upper_grow(void *old, size_t old_bytes, size_t bytes)
+{
+    void *block = crmpi_heap_grow(old, old_bytes, bytes);
+
+    if (!block)
+        out_of_memory();
+    return block;
+}
+
+void *crmpi_reals(int n, void *const *handles)
+{
+    void **reals;
+
+    if (!handles || n < 0)
+        return NULL;
+    reals = malloc((n + 1) * sizeof *reals);
+    if (!reals)
+        out_of_memory();
+    for (int i = 0; i < n; i++)
+        reals[i] = crmpi_handle_real(handles[i]);
+    return reals;
+}
+
+static struct crmpi_handle *upper_object(int i)
+{
+    return crmpi_control->predefined[i];
+}
+
+static void destroys_set(void)
+{
+    crmpi_handle_set_destroy(CRMPI_COMM, crmpi_comm_destroy);
+    crmpi_handle_set_destroy(CRMPI_GROUP, crmpi_group_destroy);
+    crmpi_handle_set_destroy(CRMPI_TYPE, crmpi_type_destroy);
+    crmpi_handle_set_destroy(CRMPI_OP, crmpi_op_destroy);
+    crmpi_handle_set_destroy(CRMPI_INFO, crmpi_info_destroy);
+    crmpi_handle_set_destroy(CRMPI_WIN, crmpi_win_destroy);
+    crmpi_handle_set_destroy(CRMPI_FILE, crmpi_file_destroy);
+}
+
+enum crmpi_status crmpi_objects_start(void)
+{
+    struct crmpi_layer *root = crmpi_upper_alloc(sizeof *root);
+
+    root->objects = crmpi_upper_alloc(sizeof *root->objects);
+    root->objects->calls_hash = crmpi_calls_hash;
+    root->handles = crmpi_handles_create();
+    for (int i = 0; i < CRMPI_N_OBJECTS; i++)
+        crmpi_handle_predefine(upper_object(i), crmpi_objects[i].kind, crmpi_objects[i].real);
+    destroys_set();
+    crmpi_control->mpi = root;
+    return CRMPI_OK;
+}
+
+int crmpi_lower_CRMPI_Start(void)
+{
+    return crmpi_control->mpi ? CRMPI_OK : crmpi_objects_start();
+}
+
+static int lower_fortran(int kind, void *real)
+{
+    switch (kind) {
+    case CRMPI_COMM:
+        return PMPI_Comm_c2f(real);
+    case CRMPI_GROUP:
+        return PMPI_Group_c2f(real);
+    case CRMPI_TYPE:
+        return PMPI_Type_c2f(real);
+    case CRMPI_OP:
+        return PMPI_Op_c2f(real);
+    case CRMPI_REQUEST:
+        return PMPI_Request_c2f(real);
+    case CRMPI_MESSAGE:
+        return PMPI_Message_c2f(real);
+    case CRMPI_ERRHANDLER:
+        return PMPI_Errhandler_c2f(real);
+    case CRMPI_INFO:
+        return PMPI_Info_c2f(real);
+    case CRMPI_WIN:
+        return PMPI_Win_c2f(real);
+    default:
+        return PMPI_File_c2f(real);
+    }
+}
+
+static void comm_ready(struct crmpi_handle *handle, uint64_t id)
+{
+    struct crmpi_comm *c = crmpi_upper_alloc(sizeof *c);
+
+    handle->extra = c;
+    crmpi_comm_fill(handle, NULL, id);
+}
+
+enum crmpi_status crmpi_objects_ready(void)
+{
+    struct crmpi_handle *world = CRMPI_UPPER(void *, ompi_mpi_comm_world);
+    struct crmpi_handle *self = CRMPI_UPPER(void *, ompi_mpi_comm_self);
+    struct crmpi_handle *env = CRMPI_UPPER(void *, ompi_mpi_info_env);
+    uint64_t seed[2] = {1, 0};
+
+    for (int i = 0; i < CRMPI_N_OBJECTS; i++) {
+        struct crmpi_handle *h = upper_object(i);
+        crmpi_handle_set_fortran(h, lower_fortran(h->kind, h->real));
+        if (h->kind == CRMPI_TYPE && h->real != MPI_DATATYPE_NULL) {
+            h->extra = crmpi_upper_alloc(sizeof(struct crmpi_type));
+            ((struct crmpi_type *)h->extra)->combiner = MPI_COMBINER_NAMED;
+        }
+    }
+    crmpi_objects_root->file_null_errhandler = CRMPI_UPPER(void *, ompi_mpi_errors_return);
+    comm_ready(world, crmpi_checksum(seed, sizeof seed));
+    ((struct crmpi_comm *)world->extra)->inherits = 1;
+    seed[1] = 1 + ((struct crmpi_comm *)world->extra)->rank;
+    comm_ready(self, crmpi_checksum(seed, sizeof seed));
+    env->extra = crmpi_upper_alloc(sizeof(struct crmpi_info));
+    crmpi_info_read(MPI_INFO_ENV, env->extra);
+    if (PMPI_Comm_dup(MPI_COMM_WORLD, &crmpi_private_world) != MPI_SUCCESS)
+        return CRMPI_ERR_MPI;
+    return CRMPI_OK;
+}
+
+/* The predefined handles' lower objects, and all that needs no other handle. */
+static enum crmpi_status predefined_renew(char *why, size_t why_bytes)
+{
+    struct crmpi_handle *world = CRMPI_UPPER(void *, ompi_mpi_comm_world);
+    int size;
+
+    if (crmpi_objects_root->calls_hash != crmpi_calls_hash) {
+        snprintf(why, why_bytes,
+                 "the checkpoint was taken by another version of crmpi, whose table of MPI "
+                 "calls differs");
+        return CRMPI_ERR_MISMATCH;
+    }
+    PMPI_Comm_size(MPI_COMM_WORLD, &size);
+    if (size != ((struct crmpi_comm *)world->extra)->size) {
+        snprintf(why, why_bytes, "the job had %d ranks, now it has %d",
+                 ((struct crmpi_comm *)world->extra)->size, size);
+        return CRMPI_ERR_MISMATCH;
+    }
+    for (int i = 0; i < CRMPI_N_OBJECTS; i++) {
+        crmpi_handle_set_real(upper_object(i), crmpi_objects[i].real);
+        crmpi_handle_set_fortran(upper_object(i), upper_object(i)->fortran);
+    }
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_ERRHANDLER); h; h = h->next)
+        h->real = MPI_ERRORS_RETURN;
+    for (int i = 0; i < crmpi_objects_root->n_tools_inits; i++)
+        PMPI_T_init_thread(MPI_THREAD_SINGLE, &size);
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_objects_rebuild(char *why, size_t why_bytes)
+{
+    enum crmpi_status status;
+
+    crmpi_handles_attach(crmpi_root->handles);
+    destroys_set();
+    crmpi_thread_multiple = crmpi_objects_root->thread_provided == MPI_THREAD_MULTIPLE;
+    status = predefined_renew(why, why_bytes);
+    if (status != CRMPI_OK)
+        return status;
+    if (PMPI_Comm_dup(MPI_COMM_WORLD, &crmpi_private_world) != MPI_SUCCESS) {
+        snprintf(why, why_bytes, "MPI_COMM_WORLD cannot be duplicated");
+        return CRMPI_ERR_MPI;
+    }
+    status = crmpi_errors_rebuild(why, why_bytes);
+    if (status == CRMPI_OK)
+        status = crmpi_groups_rebuild(why, why_bytes);
+    if (status == CRMPI_OK)
+        status = crmpi_types_rebuild(why, why_bytes);
+    if (status == CRMPI_OK)
+        status = crmpi_ops_rebuild(why, why_bytes);
+    if (status == CRMPI_OK)
+        status = crmpi_datareps_rebuild(why, why_bytes);
+    if (status == CRMPI_OK)
+        status = crmpi_comms_rebuild(why, why_bytes);
+    return status;
+}
+
+enum crmpi_status crmpi_mpi_layer_start(void)
+{
+    enum crmpi_status status = crmpi_objects_ready();
+
+    return status == CRMPI_OK ? crmpi_p2p_start() : status;
+}
+
+enum crmpi_status crmpi_mpi_layer_rebuild(char *why, size_t why_bytes)
+{
+    enum crmpi_status status = crmpi_objects_rebuild(why, why_bytes);
+
+    return status == CRMPI_OK ? crmpi_p2p_rebuild(why, why_bytes) : status;
+}
+
+/*
+ * What forbids a checkpoint
+ */
+
+static int is_dynamic_comm(struct crmpi_handle *handle, void *unused)
+{
+    (void)unused;
+    return ((struct crmpi_comm *)handle->extra)->is_dynamic;
+}
+
+static int is_dynamic_group(struct crmpi_handle *handle, void *unused)
+{
+    (void)unused;
+    return ((struct crmpi_group *)handle->extra)->is_dynamic;
+}
+
+static int any(struct crmpi_handle *handle, void *unused)
+{
+    (void)handle;
+    (void)unused;
+    return 1;
+}
+
+static const char *comm_name(MPI_Comm comm, char name[MPI_MAX_OBJECT_NAME])
+{
+    const struct crmpi_comm *c = crmpi_comm_of(comm);
+    int length;
+
+    if (c && c->name)
+        return c->name;
+    name[0] = 0;
+    if (c)
+        PMPI_Comm_get_name(CRMPI_REAL(MPI_Comm, comm), name, &length);
+    return name;
+}
+
+int crmpi_cut_refusal(char *why, size_t why_bytes)
+{
+    char name[MPI_MAX_OBJECT_NAME] = "", of_comm[MPI_MAX_OBJECT_NAME];
+    struct crmpi_handle *handle;
+    int length;
+
+    if (crmpi_finalize_begun) {
+        snprintf(why, why_bytes, "MPI_Finalize has begun");
+    } else if ((handle = crmpi_handle_find(CRMPI_WIN, any, NULL))) {
+        PMPI_Win_get_name(handle->real, name, &length);
+        snprintf(why, why_bytes, "there is a window%s%s on communicator %s", name[0] ? " " : "",
+                 name, comm_name(((struct crmpi_win *)handle->extra)->comm, of_comm));
+    } else if ((handle = crmpi_handle_find(CRMPI_FILE, any, NULL))) {
+        const struct crmpi_file *file = handle->extra;
+        snprintf(why, why_bytes, "the MPI file %s is open on communicator %s", file->name,
+                 comm_name(file->comm, of_comm));
+    } else if ((handle = crmpi_handle_find(CRMPI_COMM, is_dynamic_comm, NULL))) {
+        snprintf(why, why_bytes, "the communicator %s has processes of another job",
+                 comm_name((void *)handle, of_comm));
+    } else if (crmpi_handle_find(CRMPI_GROUP, is_dynamic_group, NULL)) {
+        snprintf(why, why_bytes, "there is a group with processes of another job");
+    } else if (crmpi_n_tools_handles > 0) {
+        snprintf(why, why_bytes, "handles or sessions of the MPI tools interface are in use");
+    } else {
+        return crmpi_request_refusal(why, why_bytes);
+    }
+    return 1;
+}

@@ -1,0 +1,215 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the wrappers of MPI objects (lower half) share: the recipes of the objects, which lie
+ * in crmpi's upper heap, and how new lower objects are given handles.
+ */
+#ifndef CRMPI_WRAPPERS_OBJECTS_H
+#define CRMPI_WRAPPERS_OBJECTS_H
+
+#include "wrappers/layer.h"
+
+/* A group: world ranks, -1 for a process outside of the job. */
+struct crmpi_group {
+    int32_t n;
+    int32_t is_dynamic; /* has processes outside of the job */
+    int32_t *world_ranks;
+};
+
+/* A derived datatype: what MPI_Type_get_contents tells, and which constructor was used. */
+struct crmpi_type {
+    int32_t combiner; /* MPI_COMBINER_* */
+    int32_t n_ints, n_addresses, n_types;
+    int32_t is_committed;
+    int32_t *ints;
+    MPI_Aint *addresses;
+    MPI_Datatype *types; /* handles, each with a reference */
+    char *name;
+    struct crmpi_attribute *attributes;
+};
+
+struct crmpi_op {
+    void *function;
+    void *cxx; /* a fifth argument of the function, which the C++ bindings need */
+    int32_t commute;
+    int32_t is_fortran;
+    int32_t thunk; /* renewed */
+};
+
+struct crmpi_errhandler {
+    void *function;
+    int32_t kind; /* CRMPI_COMM, CRMPI_WIN, CRMPI_FILE */
+    int32_t is_fortran;
+};
+
+struct crmpi_info_entry {
+    char *key, *value;
+};
+
+struct crmpi_info {
+    int32_t n;
+    struct crmpi_info_entry *entries;
+};
+
+/* How a communicator's topology is made again: dims and periods, index and edges, or
+ * sources and destinations with their weights. */
+struct crmpi_topology {
+    int32_t kind; /* MPI_CART, MPI_GRAPH, MPI_DIST_GRAPH */
+    int32_t n_first, n_second, is_weighted;
+    int *first, *second, *first_weights, *second_weights;
+};
+
+/* How often MPI_Comm_create_group was called with the same members and tag. */
+struct crmpi_group_calls {
+    struct crmpi_group_calls *next;
+    uint64_t key, n;
+};
+
+struct crmpi_win {
+    MPI_Comm comm;
+    struct crmpi_handle *errhandler; /* NULL: never set */
+    struct crmpi_attribute *attributes;
+};
+
+struct crmpi_file {
+    MPI_Comm comm;
+    char *name;
+    struct crmpi_handle *errhandler; /* NULL: never set */
+};
+
+/* An attribute is a pointer (set in C), an INTEGER or an INTEGER(KIND=MPI_ADDRESS_KIND). */
+enum crmpi_attribute_how { CRMPI_ATTRIBUTE_C, CRMPI_ATTRIBUTE_INTEGER, CRMPI_ATTRIBUTE_AINT };
+
+struct crmpi_attribute {
+    struct crmpi_attribute *next; /* newest first */
+    int32_t keyval;
+    int32_t how; /* enum crmpi_attribute_how */
+    int64_t value;
+};
+
+/* A user's error class or code, in order of creation. */
+struct crmpi_error_code {
+    int32_t number;
+    int32_t of_class; /* -1: it is a class itself */
+    char *text;
+};
+
+#define CRMPI_COMM_ATTRIBUTES (MPI_UNIVERSE_SIZE + 1)
+
+/* Whatever else a restart needs. */
+struct crmpi_objects {
+    uint64_t calls_hash;          /* of the table the upper half's stubs were made from */
+    struct crmpi_thread *main_thread; /* that called MPI_Init */
+    int32_t thread_provided;
+    int32_t n_tools_inits;        /* MPI_T_init_thread calls without MPI_T_finalize */
+    int32_t n_keyvals;
+    struct crmpi_keyval *keyvals;
+    struct crmpi_error_code *error_codes;
+    int32_t n_error_codes;
+    int32_t predefined_attributes[CRMPI_COMM_ATTRIBUTES];
+    struct crmpi_datarep *datareps;
+    struct crmpi_handle *file_null_errhandler; /* of MPI_FILE_NULL: for MPI_File_open */
+    struct crmpi_handle *parent;  /* MPI_Comm_get_parent, once asked for */
+};
+#define crmpi_objects_root (crmpi_root->objects)
+
+/* The extra of the application's handle, NULL if that is not a living object. */
+#define CRMPI_EXTRA(kind, handle) ((struct crmpi_##kind *)crmpi_handle_extra((void *)(handle)))
+
+static inline void *crmpi_handle_extra(const void *handle)
+{
+    const struct crmpi_handle *h = handle;
+    return h && h->magic == CRMPI_HANDLE_MAGIC ? h->extra : NULL;
+}
+
+extern int crmpi_finalize_begun;  /* init.c */
+extern int crmpi_n_tools_handles; /* misc.c */
+
+/* Memory of the upper heap; ends the job if there is none. */
+void *crmpi_upper_alloc(size_t bytes);
+void *crmpi_upper_dup(const void *data, size_t bytes);
+void *crmpi_upper_grow(void *old, size_t old_bytes, size_t bytes);
+
+/*
+ * The application's handle for a new lower object.
+ */
+MPI_Group crmpi_group_adopt(MPI_Group real);
+/* A type made from the given types of the application; with n_types 0 a lower type that
+ * the MPI library returned, whose parts are looked up or adopted, too. */
+MPI_Datatype crmpi_type_adopt(MPI_Datatype real, int n_types, const MPI_Datatype *types);
+MPI_Info crmpi_info_adopt(MPI_Info real);
+/* id 0: made from the parent's, its count of communicators and the members. */
+MPI_Comm crmpi_comm_adopt(MPI_Comm real, MPI_Comm parent, uint64_t id);
+MPI_Win crmpi_win_adopt(MPI_Win real, MPI_Comm comm, const char *label);
+MPI_File crmpi_file_adopt(MPI_File real, MPI_Comm comm, const char *label);
+
+/** The recipes of these objects, after a restart.  Return CRMPI_OK or say why not. */
+enum crmpi_status crmpi_errors_rebuild(char *why, size_t why_bytes);
+enum crmpi_status crmpi_types_rebuild(char *why, size_t why_bytes);
+enum crmpi_status crmpi_ops_rebuild(char *why, size_t why_bytes);
+enum crmpi_status crmpi_groups_rebuild(char *why, size_t why_bytes);
+enum crmpi_status crmpi_datareps_rebuild(char *why, size_t why_bytes);
+enum crmpi_status crmpi_comms_rebuild(char *why, size_t why_bytes);
+
+/**
+ * Let the lower object's error handler follow the application's: errors that end the job do
+ * so in the MPI library, with its own words; others are returned to the wrapper.
+ */
+void crmpi_comm_apply_errhandler(struct crmpi_handle *comm);
+
+/** What the last release of a handle does. */
+void crmpi_info_destroy(struct crmpi_handle *handle);
+void crmpi_group_destroy(struct crmpi_handle *handle);
+void crmpi_type_destroy(struct crmpi_handle *handle);
+void crmpi_op_destroy(struct crmpi_handle *handle);
+void crmpi_comm_destroy(struct crmpi_handle *handle);
+void crmpi_win_destroy(struct crmpi_handle *handle);
+void crmpi_file_destroy(struct crmpi_handle *handle);
+
+/** The world ranks of a lower group of @p n processes; returns 1 if some are outside of the
+ * job (-1 in the list), -1 without memory. */
+int crmpi_group_world_ranks(MPI_Group real, int n, int32_t *world_ranks_out);
+
+/** Call the delete functions of all attributes, newest first, until one fails. */
+int crmpi_attributes_delete(int kind, void *handle, struct crmpi_attribute **list);
+/** Ask the copy functions of all attributes, oldest first, until one fails. */
+int crmpi_attributes_copy(int kind, void *from, struct crmpi_attribute *from_list, void *to,
+                          struct crmpi_attribute **to_list);
+
+/** A lower info object with the entries of the application's; drop it after use. */
+MPI_Info crmpi_info_make(MPI_Info info);
+void crmpi_info_drop(MPI_Info real);
+/** A copy; the entries of a lower object, or of @p info, added to one of ours. */
+MPI_Info crmpi_info_copy(MPI_Info info);
+void crmpi_info_read(MPI_Info real, struct crmpi_info *into);
+void crmpi_info_merge(struct crmpi_handle **into, MPI_Info info);
+
+/**
+ * Around a collective call of the MPI library that makes a window, a file or a connection
+ * and cannot be made again: all members meet, and no thread parks in the call.  It counts
+ * as a collective of @p comm if it succeeded.
+ */
+void crmpi_meet_begin(MPI_Comm comm);
+void crmpi_meet_end(MPI_Comm comm, int error);
+
+/** Around a blocking collective of @p comm that makes the communicator @p real, perhaps
+ * MPI_COMM_NULL; end returns what the wrapper has to. */
+void crmpi_make_begin(MPI_Comm comm);
+int crmpi_make_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
+                   const char *function);
+
+/** Fill in what crmpi keeps of the lower communicator of @p handle: members, id, topology. */
+void crmpi_comm_fill(struct crmpi_handle *handle, struct crmpi_comm *parent, uint64_t id);
+
+/** Free the lower communicators that all members have freed. */
+void crmpi_comm_reap(void);
+
+/** Note the topology of a lower communicator; NULL if it has none. */
+struct crmpi_topology *crmpi_topology_read(MPI_Comm real);
+/** Make a communicator with the topology from @p real, with the same ranks. */
+int crmpi_topology_apply(const struct crmpi_topology *topology, MPI_Comm real, MPI_Comm *out);
+void crmpi_topology_free(struct crmpi_topology *topology);
+
+/** Wait, with a park point, until all members of the lower @p real are here. */
+void crmpi_meet(MPI_Comm real);
+
+#endif
