@@ -3,6 +3,8 @@
 # Status, log and what else both the host program and the tools use.
 
 libcrmpi_base_a_SOURCES += \
+	lib/base/checksum.c lib/base/checksum.h \
 	lib/base/config.c lib/base/config.h \
+	lib/base/fault.c lib/base/fault.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/status.c lib/base/status.h

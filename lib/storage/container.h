@@ -53,15 +53,17 @@ struct crmpi_writer;
 enum crmpi_status crmpi_writer_create(const char *path, const struct crmpi_job *job,
                                       struct crmpi_writer **writer_out);
 /* Store the regions, and the extents' bytes straight from the memory at their addresses,
- * at the speed of write(2), with one checksum (XXH3-64) per block of 1 MiB. */
+ * at the speed of write(2), with one checksum (XXH3-64) per block of 1 MiB.  Regions are
+ * ascending and apart, extents likewise and each within one region.  Once per file. */
 enum crmpi_status crmpi_writer_memory(struct crmpi_writer *writer,
                                       const struct crmpi_region *regions, size_t n_regions,
                                       const struct crmpi_extent *extents, size_t n_extents,
                                       crmpi_progress_fn progress, void *context);
-/* Store a block of bytes as dataset @p name, such as "/task/threads" or "/channel/state"
- * (missing groups are made), with a checksum attribute. */
+/* Store a block of bytes (at most 2 GiB) as dataset @p name, such as "/task/threads" or
+ * "/channel/state" (missing groups are made), with a checksum attribute. */
 enum crmpi_status crmpi_writer_record(struct crmpi_writer *writer, const char *name,
                                       const void *data, size_t bytes);
+/* The writer is gone afterwards, also on failure; what was at PATH before is then intact. */
 enum crmpi_status crmpi_writer_close(struct crmpi_writer *writer, uint64_t *file_bytes_out);
 void crmpi_writer_abort(struct crmpi_writer *writer);
 
@@ -71,7 +73,7 @@ void crmpi_writer_abort(struct crmpi_writer *writer);
 struct crmpi_reader;
 enum crmpi_status crmpi_reader_open(const char *path, struct crmpi_reader **reader_out);
 const struct crmpi_job *crmpi_reader_job(const struct crmpi_reader *reader);
-/* Arrays owned by the reader. */
+/* Arrays owned by the reader; they were checked when it was opened, so this cannot fail. */
 enum crmpi_status crmpi_reader_memory(struct crmpi_reader *reader,
                                       const struct crmpi_region **regions_out, size_t *n_regions_out,
                                       const struct crmpi_extent **extents_out, size_t *n_extents_out);
@@ -85,6 +87,10 @@ enum crmpi_status crmpi_reader_load(struct crmpi_reader *reader, crmpi_progress_
 /* A record: a block from malloc(), the caller frees it; checked. */
 enum crmpi_status crmpi_reader_record(struct crmpi_reader *reader, const char *name,
                                       void **data_out, size_t *bytes_out);
+/* Call back for every record, in the order of their names. */
+typedef void (*crmpi_record_fn)(void *context, const char *name, uint64_t bytes);
+enum crmpi_status crmpi_reader_records(struct crmpi_reader *reader, crmpi_record_fn call,
+                                       void *context);
 void crmpi_reader_close(struct crmpi_reader *reader);
 
 /*
@@ -101,7 +107,8 @@ struct crmpi_line {
     char *launcher;                /* launcher's words, each ended by \0; may be NULL */
     size_t launcher_bytes;
 };
-/* Make DIR, DIR/ranks, DIR/lines (mode 0700); refuse a directory that others may write. */
+/* Make DIR, DIR/ranks, DIR/lines (mode 0700); refuse a directory that others may write.  The
+ * directory DIR is in has to exist.  Any number of processes may do so at once. */
 enum crmpi_status crmpi_directory_create(const char *dir);
 /* "DIR/ranks/000003/000012.h5"; makes the rank's folder if @p make. */
 enum crmpi_status crmpi_rank_path(const char *dir, uint32_t world_rank, uint64_t sn, int make,
@@ -110,10 +117,24 @@ enum crmpi_status crmpi_rank_path(const char *dir, uint32_t world_rank, uint64_t
 enum crmpi_status crmpi_line_write(const char *dir, const struct crmpi_line *line);
 enum crmpi_status crmpi_line_read(const char *dir, uint64_t number, struct crmpi_line *line_out);
 void crmpi_line_free(struct crmpi_line *line);
-/* Numbers of the complete lines, ascending; from malloc(). */
+/* Numbers of the complete lines, ascending; from malloc().  Reads the names in DIR/lines only. */
 enum crmpi_status crmpi_lines_list(const char *dir, uint64_t **numbers_out, size_t *n_out);
-/* Drop all but the newest @p keep lines: the line first, then rank files no line uses,
- * and what aborted checkpoints left. */
+
+/*
+ * Dropping old lines.  Not while a checkpoint is being saved or restored.  A number that once
+ * had a line must not be used for another one: number a new checkpoint higher than all lines.
+ */
+/* Drop all lines but the newest @p keep (at least 1) that can be read, and what unfinished
+ * commits left in DIR/lines; rank files stay.  A line that cannot be read is dropped when
+ * there are @p keep newer ones. */
+enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep);
+/* Drop what DIR/ranks/RRRRRR of one rank has of checkpoints older than the newest in @p keep
+ * that are not in @p keep; looks into that folder only, so that each rank of a large job
+ * does its own.  With n = 0 nothing is dropped. */
+enum crmpi_status crmpi_rank_prune(const char *dir, uint32_t world_rank, const uint64_t *keep,
+                                   size_t n);
+/* Both, for all ranks: the lines first, then the rank files that none of the remaining lines
+ * refers to.  Rank files stay if one of the remaining lines cannot be read. */
 enum crmpi_status crmpi_lines_prune(const char *dir, unsigned keep);
 
 #endif

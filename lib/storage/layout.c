@@ -12,6 +12,8 @@
 
 #define PAGE_BYTES 4096
 
+_Static_assert(CRMPI_BLOCK_BYTES % CRMPI_PIECE_BYTES == 0, "blocks are whole pieces");
+
 /* What is wrong with a region behind address after; NULL if nothing. */
 static const char *region_fault(const struct crmpi_region *region, uint64_t after)
 {
@@ -86,7 +88,7 @@ enum crmpi_status crmpi_layout_check(const char *path, const struct crmpi_region
 
 size_t crmpi_walk_next(struct crmpi_walk *walk, struct iovec *segments_out, size_t n_max)
 {
-    uint64_t room = CRMPI_BLOCK_BYTES - walk->offset % CRMPI_BLOCK_BYTES;
+    uint64_t room = CRMPI_PIECE_BYTES - walk->offset % CRMPI_PIECE_BYTES;
     size_t n = 0;
 
     while (n < n_max && room > 0 && walk->next < walk->n_extents) {

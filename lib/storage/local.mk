@@ -1,3 +1,16 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # The HDF5 container.
+
+libcrmpi_storage_a_SOURCES += \
+	lib/storage/container.h \
+	lib/storage/directory.c lib/storage/directory.h \
+	lib/storage/file.c lib/storage/file.h \
+	lib/storage/hdf.c lib/storage/hdf.h \
+	lib/storage/image.c lib/storage/image.h \
+	lib/storage/job.c lib/storage/job.h \
+	lib/storage/layout.c lib/storage/layout.h \
+	lib/storage/line.c \
+	lib/storage/prune.c \
+	lib/storage/reader.c \
+	lib/storage/writer.c

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Named fault points: places where tests make crmpi fail.  Both the host and the tools
+ * have them in every build; unless CRMPI_FAULT is set one costs a load and a branch.
+ *
+ *     CRMPI_FAULT="POINT[@RANK]:N[+]=WHAT[,...]"
+ *
+ * The Nth occurrence (from 1; with + also every later one) of POINT in the process, or only
+ * in the process with world rank RANK, has the effect WHAT:
+ *     ENOSPC, EIO, EINTR, ...  the call reports this errno without having been made
+ *     short                    a read or write transfers only a part of what was asked
+ *     kill                     the process ends by SIGKILL
+ * For example "storage.write:3=ENOSPC,engine.save@1:2=kill".
+ *
+ * A point is a call of crmpi_fault() right before the operation it stands for; its name is
+ * "part.operation".  Those of lib/storage:
+ *     storage.create storage.write storage.close storage.rename   writing a file
+ *     storage.open storage.read                                   reading a file
+ *     storage.mkdir storage.unlink                                the directory
+ */
+#ifndef CRMPI_BASE_FAULT_H
+#define CRMPI_BASE_FAULT_H
+
+#define CRMPI_FAULT_SHORT (-1)
+
+/* Non-zero unless it is known that no fault is wanted. */
+extern int crmpi_fault_armed;
+
+int crmpi_fault_occur(const char *point);
+
+/**
+ * Pass the fault point @p point.
+ * @return 0, an errno to fail with, or CRMPI_FAULT_SHORT (from points of reads and writes
+ *         only, if the configuration is sensible); thread safe
+ */
+static inline int crmpi_fault(const char *point)
+{
+    return __builtin_expect(__atomic_load_n(&crmpi_fault_armed, __ATOMIC_RELAXED), 0)
+               ? crmpi_fault_occur(point)
+               : 0;
+}
+
+/**
+ * Replace what CRMPI_FAULT says, and count occurrences from zero; for unit tests, while no
+ * other thread passes a fault point.
+ * @param text  as in CRMPI_FAULT; NULL or "" for no faults
+ * @return 0, or -1 after logging what is wrong with @p text: no faults are set then
+ */
+int crmpi_fault_configure(const char *text);
+
+/** How many faults have struck since the process began or the last configure. */
+unsigned crmpi_fault_struck(void);
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Dropping old checkpoints.  Nothing is ever removed but files named as crmpi names its
+ * own, and never one that is newer than the newest line: it may be in the making.  A rank's
+ * folder keeps one dropped file for the next checkpoint to write over (file.h).
+ * Lower half and tools.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/fault.h"
+#include "base/log.h"
+#include "storage/container.h"
+#include "storage/directory.h"
+#include "storage/file.h"
+
+/* Which files of a folder go: those older than the newest to be kept, but these. */
+struct dropping {
+    const uint64_t *keep;
+    size_t n;
+    uint64_t newest;
+    int spare; /* whether to keep one of them to be written over */
+};
+
+static int is_kept(const struct dropping *dropping, uint64_t number)
+{
+    for (size_t i = 0; i < dropping->n; i++)
+        if (dropping->keep[i] == number)
+            return 1;
+    return 0;
+}
+
+static enum crmpi_status drop_entry(int fd, const char *folder, const char *name,
+                                    void *context)
+{
+    const struct dropping *dropping = context;
+    int spare = 0, error;
+    uint64_t number;
+
+    if (crmpi_name_is(name, CRMPI_FILE_SUFFIX, &number)) {
+        if (number > dropping->newest || is_kept(dropping, number))
+            return CRMPI_OK;
+        spare = dropping->spare;
+    } else if (!crmpi_name_is(name, CRMPI_FILE_SUFFIX CRMPI_TMP_SUFFIX, &number) ||
+               number > dropping->newest) {
+        return CRMPI_OK;
+    }
+    error = crmpi_fault("storage.unlink");
+    if (!error && (spare ? renameat(fd, name, fd, CRMPI_SPARE_NAME) : unlinkat(fd, name, 0)))
+        error = errno == ENOENT ? 0 : errno;
+    if (!error)
+        return CRMPI_OK;
+    crmpi_error("cannot remove %s/%s: %s", folder, name, strerror(error));
+    return crmpi_file_status(error);
+}
+
+static enum crmpi_status folder_drop(const char *folder, const uint64_t *keep, size_t n,
+                                     int spare)
+{
+    struct dropping dropping = {keep, n, 0, spare};
+    if (n == 0)
+        return CRMPI_OK;
+    for (size_t i = 0; i < n; i++)
+        if (keep[i] > dropping.newest)
+            dropping.newest = keep[i];
+    return crmpi_entries_visit(folder, drop_entry, &dropping);
+}
+
+enum crmpi_status crmpi_rank_prune(const char *dir, uint32_t world_rank, const uint64_t *keep,
+                                   size_t n)
+{
+    char folder[CRMPI_PATH_BYTES];
+    enum crmpi_status status = crmpi_rank_folder(dir, world_rank, folder, sizeof folder);
+    return status == CRMPI_OK ? folder_drop(folder, keep, n, 1) : status;
+}
+
+/* How many of the lines, which ascend, are older than the newest @p keep readable ones. */
+static size_t lines_older(const char *dir, const uint64_t *numbers, size_t n, unsigned keep)
+{
+    struct crmpi_line line;
+    for (unsigned readable = 0; n > 0 && readable < (keep ? keep : 1); n--)
+        if (crmpi_line_read(dir, numbers[n - 1], &line) == CRMPI_OK) {
+            crmpi_line_free(&line);
+            readable++;
+        }
+    return n;
+}
+
+enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep)
+{
+    char folder[CRMPI_PATH_BYTES];
+    uint64_t *numbers;
+    size_t n;
+    enum crmpi_status status = crmpi_lines_folder(dir, folder, sizeof folder);
+    if (status != CRMPI_OK || (status = crmpi_lines_list(dir, &numbers, &n)) != CRMPI_OK)
+        return status;
+    size_t older = lines_older(dir, numbers, n, keep);
+    status = folder_drop(folder, numbers + older, n - older, 0);
+    free(numbers);
+    return status;
+}
+
+/* Drop the rank files that none of these lines has. */
+static enum crmpi_status ranks_drop(const char *dir, const struct crmpi_line *lines, size_t n)
+{
+    enum crmpi_status result = CRMPI_OK;
+    uint32_t n_ranks = 0;
+    uint64_t *keep = calloc(n ? n : 1, sizeof *keep);
+    if (!keep) {
+        crmpi_error("no memory to drop old checkpoints");
+        return CRMPI_ERR_NOMEM;
+    }
+    for (size_t i = 0; i < n; i++)
+        if (lines[i].job.n_ranks > n_ranks)
+            n_ranks = lines[i].job.n_ranks;
+    for (uint32_t rank = 0; rank < n_ranks; rank++) {
+        size_t n_keep = 0;
+        for (size_t i = 0; i < n; i++)
+            if (rank < lines[i].job.n_ranks)
+                keep[n_keep++] = lines[i].ranks[rank].sn;
+        enum crmpi_status status = crmpi_rank_prune(dir, rank, keep, n_keep);
+        if (result == CRMPI_OK)
+            result = status;
+    }
+    free(keep);
+    return result;
+}
+
+enum crmpi_status crmpi_lines_prune(const char *dir, unsigned keep)
+{
+    uint64_t *numbers;
+    size_t n, n_read = 0;
+    enum crmpi_status status = crmpi_lines_drop(dir, keep);
+    if (status != CRMPI_OK || (status = crmpi_lines_list(dir, &numbers, &n)) != CRMPI_OK)
+        return status;
+    struct crmpi_line *lines = calloc(n ? n : 1, sizeof *lines);
+    if (!lines) {
+        crmpi_error("no memory to drop old checkpoints");
+        status = CRMPI_ERR_NOMEM;
+    }
+    while (status == CRMPI_OK && n_read < n) {
+        status = crmpi_line_read(dir, numbers[n_read], &lines[n_read]);
+        n_read += status == CRMPI_OK;
+    }
+    if (status == CRMPI_OK)
+        status = ranks_drop(dir, lines, n);
+    for (size_t i = 0; i < n_read; i++)
+        crmpi_line_free(&lines[i]);
+    free(lines);
+    free(numbers);
+    return status;
+}

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reading a rank's container.  Everything but the memory is read and checked when it is
+ * opened; the memory goes from the file to its addresses.  Lower half and tools.
+ */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include "base/checksum.h"
+#include "base/log.h"
+#include "storage/file.h"
+#include "storage/hdf.h"
+#include "storage/image.h"
+#include "storage/job.h"
+#include "storage/layout.h"
+
+#define SEGMENTS_AT_ONCE 256
+#define PROGRESS_BLOCKS 16
+
+struct crmpi_reader {
+    char *path;
+    int fd;
+    struct crmpi_image *image;
+    struct crmpi_job job;
+    uint64_t memory_offset, memory_bytes;
+    struct crmpi_region *regions;
+    size_t n_regions;
+    struct crmpi_extent *extents;
+    size_t n_extents;
+    uint64_t *checksums;
+};
+
+static enum crmpi_status table_read(struct crmpi_reader *reader, const char *name, hid_t type,
+                                    size_t n_max, void *data_out, size_t *n_out)
+{
+    void *data;
+    enum crmpi_status status = crmpi_hdf_table_read(
+        crmpi_image_file(reader->image), reader->path, name, type, n_max, &data, n_out);
+    H5Tclose(type);
+    if (status == CRMPI_OK)
+        memcpy(data_out, &data, sizeof data);
+    return status;
+}
+
+/* Read the extents; their offsets have to be the sums of the sizes. */
+static enum crmpi_status extents_read(struct crmpi_reader *reader)
+{
+    struct crmpi_stored_extent *stored;
+    uint64_t offset = 0;
+    size_t n;
+    enum crmpi_status status = table_read(reader, "/task/extents", crmpi_hdf_extent_type(),
+                                          CRMPI_EXTENTS_MAX, &stored, &n);
+    if (status != CRMPI_OK)
+        return status;
+    reader->extents = calloc(n ? n : 1, sizeof *reader->extents);
+    if (!reader->extents) {
+        crmpi_error("no memory to read %s", reader->path);
+        status = CRMPI_ERR_NOMEM;
+    }
+    for (size_t i = 0; status == CRMPI_OK && i < n; i++) {
+        if (stored[i].offset != offset) {
+            crmpi_error("%s is damaged: extent %zu is not where it should be", reader->path,
+                        i);
+            status = CRMPI_ERR_CORRUPT;
+        }
+        reader->extents[i].start = stored[i].start;
+        reader->extents[i].bytes = stored[i].bytes;
+        offset += stored[i].bytes;
+    }
+    reader->n_extents = n;
+    free(stored);
+    return status;
+}
+
+static enum crmpi_status tables_read(struct crmpi_reader *reader)
+{
+    enum crmpi_status status;
+    uint64_t bytes;
+    size_t n_blocks;
+
+    if ((status = table_read(reader, "/task/regions", crmpi_hdf_region_type(),
+                             CRMPI_REGIONS_MAX, &reader->regions, &reader->n_regions)) !=
+            CRMPI_OK ||
+        (status = extents_read(reader)) != CRMPI_OK ||
+        (status = crmpi_layout_check(reader->path, reader->regions, reader->n_regions,
+                                     reader->extents, reader->n_extents, &bytes)) != CRMPI_OK)
+        return status;
+    crmpi_image_memory(reader->image, &reader->memory_offset, &reader->memory_bytes);
+    if (bytes != reader->memory_bytes) {
+        crmpi_error("%s is damaged: its extents have %" PRIu64 " bytes, its memory %" PRIu64,
+                    reader->path, bytes, reader->memory_bytes);
+        return CRMPI_ERR_CORRUPT;
+    }
+    if ((status = table_read(reader, "/task/checksums", crmpi_hdf_number_type(),
+                             crmpi_blocks_of(bytes), &reader->checksums, &n_blocks)) !=
+        CRMPI_OK)
+        return status;
+    if (n_blocks != crmpi_blocks_of(bytes)) {
+        crmpi_error("%s is damaged: it has %zu checksums for %" PRIu64 " bytes", reader->path,
+                    n_blocks, bytes);
+        return CRMPI_ERR_CORRUPT;
+    }
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_reader_open(const char *path, struct crmpi_reader **reader_out)
+{
+    enum crmpi_status status;
+    uint64_t file_bytes;
+    struct crmpi_reader *reader = calloc(1, sizeof *reader);
+
+    if (!reader || !(reader->path = strdup(path))) {
+        crmpi_error("no memory to read %s", path);
+        free(reader);
+        return CRMPI_ERR_NOMEM;
+    }
+    reader->fd = -1;
+    if ((status = crmpi_input_open(path, &reader->fd, &file_bytes)) != CRMPI_OK ||
+        (status = crmpi_image_load(CRMPI_CONTAINER_RANK, reader->fd, path, file_bytes,
+                                   &reader->image)) != CRMPI_OK ||
+        (status = crmpi_job_read(reader->image, path, CRMPI_CONTAINER_RANK, &reader->job,
+                                 NULL)) != CRMPI_OK ||
+        (status = tables_read(reader)) != CRMPI_OK) {
+        crmpi_reader_close(reader);
+        return status;
+    }
+    *reader_out = reader;
+    return CRMPI_OK;
+}
+
+const struct crmpi_job *crmpi_reader_job(const struct crmpi_reader *reader)
+{
+    return &reader->job;
+}
+
+enum crmpi_status crmpi_reader_memory(struct crmpi_reader *reader,
+                                      const struct crmpi_region **regions_out,
+                                      size_t *n_regions_out,
+                                      const struct crmpi_extent **extents_out,
+                                      size_t *n_extents_out)
+{
+    *regions_out = reader->regions;
+    *n_regions_out = reader->n_regions;
+    *extents_out = reader->extents;
+    *n_extents_out = reader->n_extents;
+    return CRMPI_OK;
+}
+
+static enum crmpi_status block_damaged(const struct crmpi_reader *reader, uint64_t block,
+                                       const struct iovec *last)
+{
+    crmpi_error("%s is damaged: block %" PRIu64 " of its memory (before address %p) has a "
+                "wrong checksum",
+                reader->path, block, (void *)((char *)last->iov_base + last->iov_len));
+    return CRMPI_ERR_CORRUPT;
+}
+
+/* Have the kernel make the pages at once: cheaper than a fault for each of them.  Where it
+ * cannot (before Linux 5.14) they are made when they are written. */
+static void segments_populate(const struct iovec *segments, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uintptr_t start = (uintptr_t)segments[i].iov_base & ~(uintptr_t)4095;
+        uintptr_t end = (uintptr_t)segments[i].iov_base + segments[i].iov_len;
+        madvise((void *)start, end - start, MADV_POPULATE_WRITE);
+    }
+}
+
+/*
+ * Read all memory, piece by piece, and check every block: to where it belongs, or, if there
+ * is a buffer of the size of a block, all pieces into that.
+ */
+static enum crmpi_status memory_read(struct crmpi_reader *reader, void *buffer,
+                                     crmpi_progress_fn progress, void *context)
+{
+    struct crmpi_walk walk = {.extents = reader->extents, .n_extents = reader->n_extents};
+    struct crmpi_checksum_state state;
+    struct iovec segments[SEGMENTS_AT_ONCE], *to = segments;
+    struct iovec whole = {buffer, 0};
+    uint64_t block = 0;
+    size_t n;
+
+    crmpi_checksum_begin(&state);
+    for (;;) {
+        uint64_t before = walk.offset;
+        if ((n = crmpi_walk_next(&walk, segments, SEGMENTS_AT_ONCE)) == 0)
+            return CRMPI_OK;
+        struct iovec last = segments[n - 1];
+        if (buffer) {
+            whole.iov_len = walk.offset - before;
+            to = &whole;
+            n = 1;
+        } else {
+            segments_populate(segments, n);
+        }
+        enum crmpi_status status = crmpi_input_read(reader->fd, reader->path, to, n,
+                                                    reader->memory_offset + before);
+        if (status != CRMPI_OK)
+            return status;
+        for (size_t i = 0; i < n; i++)
+            crmpi_checksum_add(&state, to[i].iov_base, to[i].iov_len);
+        if (!crmpi_walk_at_block_end(&walk))
+            continue;
+        if (crmpi_checksum_end(&state) != reader->checksums[block])
+            return block_damaged(reader, block, &last);
+        crmpi_checksum_begin(&state);
+        block++;
+        if (progress && (block % PROGRESS_BLOCKS == 0 || walk.offset == reader->memory_bytes))
+            progress(context, walk.offset, reader->memory_bytes);
+    }
+}
+
+enum crmpi_status crmpi_reader_verify(struct crmpi_reader *reader, crmpi_progress_fn progress,
+                                      void *context)
+{
+    void *buffer = aligned_alloc(4096, CRMPI_BLOCK_BYTES);
+    if (!buffer) {
+        crmpi_error("no memory to verify %s", reader->path);
+        return CRMPI_ERR_NOMEM;
+    }
+    enum crmpi_status status = memory_read(reader, buffer, progress, context);
+    free(buffer);
+    return status;
+}
+
+enum crmpi_status crmpi_reader_load(struct crmpi_reader *reader, crmpi_progress_fn progress,
+                                    void *context)
+{
+    return memory_read(reader, NULL, progress, context);
+}
+
+enum crmpi_status crmpi_reader_record(struct crmpi_reader *reader, const char *name,
+                                      void **data_out, size_t *bytes_out)
+{
+    return table_read(reader, name, crmpi_hdf_byte_type(), crmpi_image_bytes(reader->image),
+                      data_out, bytes_out);
+}
+
+struct record_visit {
+    crmpi_record_fn call;
+    void *context;
+};
+
+/* Records are the datasets of bytes, /task/memory apart. */
+static herr_t record_visit(hid_t root, const char *name, const H5O_info_t *info,
+                           void *context)
+{
+    const struct record_visit *visit = context;
+    char path[1024];
+    int64_t bytes = -1;
+    if (info->type != H5O_TYPE_DATASET || strcmp(name, "task/memory") == 0 ||
+        snprintf(path, sizeof path, "/%s", name) >= (int)sizeof path)
+        return 0;
+    hid_t set = H5Dopen2(root, name, H5P_DEFAULT);
+    if (set < 0)
+        return -1;
+    bytes = crmpi_hdf_dataset_elements(set, H5T_STD_U8LE);
+    H5Dclose(set);
+    if (bytes >= 0)
+        visit->call(visit->context, path, (uint64_t)bytes);
+    return 0;
+}
+
+enum crmpi_status crmpi_reader_records(struct crmpi_reader *reader, crmpi_record_fn call,
+                                       void *context)
+{
+    struct record_visit visit = {call, context};
+    if (H5Ovisit2(crmpi_image_file(reader->image), H5_INDEX_NAME, H5_ITER_INC, record_visit,
+                  &visit, H5O_INFO_BASIC) < 0)
+        return crmpi_hdf_failed(reader->path, "cannot list its records", CRMPI_ERR_CORRUPT);
+    return CRMPI_OK;
+}
+
+void crmpi_reader_close(struct crmpi_reader *reader)
+{
+    if (!reader)
+        return;
+    crmpi_image_destroy(reader->image);
+    if (reader->fd >= 0)
+        close(reader->fd);
+    free(reader->regions);
+    free(reader->extents);
+    free(reader->checksums);
+    free(reader->path);
+    free(reader);
+}
