@@ -6,10 +6,8 @@
  *
  * For each line rank 0 logs, at level info, what bench/run reads:
  *
- *   checkpoint 12 committed: quiet after 3.1 ms, saved in 85.0 ms, 104857600 bytes
- *
- * quiet: from the request until all ranks have drained; saved: from then until the commit;
- * bytes: of all rank files together.
+ *   line 12: 4 ranks, quiesced in 2.1 ms, drained in 1.0 ms, saved 104.9 MB in 0.085 s,
+ *   committed in 1.2 ms
  */
 #ifndef CRMPI_ENGINE_ENGINE_H
 #define CRMPI_ENGINE_ENGINE_H
