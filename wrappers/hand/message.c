@@ -324,6 +324,7 @@ int crmpi_lower_MPI_Mrecv(void *buf, int count, MPI_Datatype type, MPI_Message *
 
         r->operation = CRMPI_RECEIVE_MATCHED;
         r->comm = crmpi_hold(comm);
+        r->type = NULL; /* that of the thread's last receive is not ours to drop */
         error = message_receive(r, buf, count, type, message);
         if (error != MPI_SUCCESS) {
             crmpi_drop(r->comm);
