@@ -19,6 +19,7 @@ CHECK_OFFSET(frame.r14, CRMPI_T_R14);
 CHECK_OFFSET(frame.r15, CRMPI_T_R15);
 CHECK_OFFSET(frame.args, CRMPI_T_ARGS);
 CHECK_OFFSET(frame.call, CRMPI_T_CALL);
+CHECK_OFFSET(resumed, CRMPI_T_RESUMED);
 
 _Static_assert(offsetof(struct crmpi_control_page, calls) == CRMPI_C_CALLS, "calls");
 _Static_assert(offsetof(struct crmpi_control_page, vdso) == CRMPI_C_VDSO, "vdso");

@@ -49,6 +49,7 @@
 #define CRMPI_T_R15 72
 #define CRMPI_T_ARGS 80
 #define CRMPI_T_CALL 128
+#define CRMPI_T_RESUMED 140
 #define CRMPI_C_CALLS 16
 #define CRMPI_C_VDSO 24
 

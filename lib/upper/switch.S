@@ -50,6 +50,7 @@ crmpi_stub_begin:
         movq    %r8, CRMPI_T_ARGS+32(%r11)
         movq    %r9, CRMPI_T_ARGS+40(%r11)
         movq    %rax, CRMPI_T_CALL(%r11)
+        movl    $0, CRMPI_T_RESUMED(%r11) /* a mark no wrapper took is not for this call */
         movq    %r11, %rbx
 call_down:
         movabsq $CRMPI_U0, %r10
