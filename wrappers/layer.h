@@ -51,6 +51,7 @@ struct crmpi_comm {
     int32_t is_dynamic;        /* has processes outside of the job, whose members and peers
                                   are -1 */
     int32_t inherits;          /* has MPI_COMM_WORLD's predefined attributes */
+    int32_t reaped;            /* all members have freed it: only requests keep it */
     int32_t unborn;            /* MPI_Comm_create_group or MPI_Intercomm_create has begun; the
                                   handle's real is NULL */
     struct crmpi_group_calls *group_calls;

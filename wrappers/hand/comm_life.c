@@ -44,6 +44,7 @@ void crmpi_comm_reap(void)
 
         PMPI_Test(&freed->barrier, &done, MPI_STATUS_IGNORE);
         if (done) {
+            ((struct crmpi_comm *)freed->handle->extra)->reaped = 1;
             crmpi_handle_release(freed->handle);
             free(freed);
         } else {
@@ -56,10 +57,11 @@ void crmpi_comm_reap(void)
 /* The collective is counted: no thread may park before MPI_Comm_free has returned. */
 static void free_begin(struct crmpi_handle *handle)
 {
-    const struct crmpi_comm *c = handle->extra;
+    struct crmpi_comm *c = handle->extra;
 
     handle->flags |= CRMPI_HANDLE_FREED;
     if (c->size == 1 && c->remote_size == 0) {
+        c->reaped = 1;
         crmpi_handle_release(handle);
         return;
     }
@@ -212,26 +214,24 @@ static int members_create(MPI_Group world, int n, const int32_t *members, int ta
     return error;
 }
 
-/* Bring back a communicator in the same moment as its other members. */
-static int comm_rebuild(struct crmpi_handle *handle, MPI_Group world)
+/* Make a communicator in the same moment as its other members. */
+static int comm_make(const struct crmpi_comm *c, MPI_Group world, MPI_Comm *real_out)
 {
-    const struct crmpi_comm *c = handle->extra;
     int tag = c->id & 0x3fff;
-    MPI_Comm part, real;
-    int error = members_create(world, c->size, c->members, tag, &real);
+    MPI_Comm part;
+    int error = members_create(world, c->size, c->members, tag, real_out);
 
     if (error == MPI_SUCCESS && c->remote_size) {
-        part = real;
-        error = PMPI_Intercomm_create(part, 0, crmpi_private_world, c->peers[0], tag, &real);
+        part = *real_out;
+        error = PMPI_Intercomm_create(part, 0, crmpi_private_world, c->peers[0], tag,
+                                      real_out);
         PMPI_Comm_free(&part);
     }
     if (error == MPI_SUCCESS && c->topology) {
-        part = real;
-        error = crmpi_topology_apply(c->topology, part, &real);
+        part = *real_out;
+        error = crmpi_topology_apply(c->topology, part, real_out);
         PMPI_Comm_free(&part);
     }
-    if (error == MPI_SUCCESS)
-        handle->real = real;
     return error;
 }
 
@@ -277,18 +277,158 @@ static struct crmpi_handle **living(size_t *n_out)
     return list;
 }
 
-/* All members have freed these: what is left is kept by requests that can no longer run. */
+/*
+ * Communicators that all members have freed, but that requests of some members keep: pending
+ * receives, persistent ones.  All members have to make them again, also those that know
+ * nothing of them any more.  So every rank tells all others what it has: for each the id in
+ * two integers, the sizes, the members, the remote members.
+ */
+#define N_HEAD 4
+
+/* What is left of them is kept by requests. */
 static void freed_drop(void)
 {
     struct crmpi_handle *next;
 
     for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_COMM); h; h = next) {
+        struct crmpi_comm *c = h->extra;
+
         next = h->next;
-        if (h->flags & CRMPI_HANDLE_FREED) {
-            h->real = MPI_COMM_NULL;
+        if (!(h->flags & CRMPI_HANDLE_FREED))
+            continue;
+        h->real = NULL;
+        if (!c->reaped) {
+            c->reaped = 1;
             crmpi_handle_release(h);
         }
     }
+}
+
+/* What this rank tells, from malloc(). */
+static int32_t *kept_tell(int *n_out)
+{
+    int32_t *all, *at;
+    int n = 0;
+
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_COMM); h; h = h->next) {
+        const struct crmpi_comm *c = h->extra;
+        if (h->flags & CRMPI_HANDLE_FREED)
+            n += N_HEAD + c->size + c->remote_size;
+    }
+    all = at = malloc((n + 1) * sizeof *all);
+    if (!all)
+        return NULL;
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_COMM); h; h = h->next) {
+        const struct crmpi_comm *c = h->extra;
+        if (!(h->flags & CRMPI_HANDLE_FREED))
+            continue;
+        memcpy(at, &c->id, sizeof c->id);
+        at[2] = c->size;
+        at[3] = c->remote_size;
+        memcpy(at + N_HEAD, c->members, c->size * sizeof *at);
+        memcpy(at + N_HEAD + c->size, c->peers, c->remote_size * sizeof *at);
+        at += N_HEAD + c->size + c->remote_size;
+    }
+    *n_out = n;
+    return all;
+}
+
+/* What all ranks told, from malloc(); NULL with *n_out 0: nothing. */
+static int32_t *kept_gather(int *n_out)
+{
+    int n_ranks, n = 0, sum = 0, *counts, *places;
+    int32_t *mine = kept_tell(&n), *all = NULL;
+
+    PMPI_Comm_size(crmpi_private_world, &n_ranks);
+    counts = calloc(n_ranks, sizeof *counts);
+    places = calloc(n_ranks, sizeof *places);
+    *n_out = -1;
+    if (!mine || !counts || !places)
+        goto out;
+    PMPI_Allgather(&n, 1, MPI_INT, counts, 1, MPI_INT, crmpi_private_world);
+    for (int i = 0; i < n_ranks; i++) {
+        places[i] = sum;
+        sum += counts[i];
+    }
+    *n_out = sum;
+    if (sum == 0)
+        goto out;
+    all = malloc(sum * sizeof *all);
+    if (!all || PMPI_Allgatherv(mine, n, MPI_INT32_T, all, counts, places, MPI_INT32_T,
+                                crmpi_private_world) != MPI_SUCCESS)
+        *n_out = -1;
+out:
+    free(mine);
+    free(counts);
+    free(places);
+    return all;
+}
+
+static int by_told_id(const void *a, const void *b)
+{
+    uint64_t x, y;
+
+    memcpy(&x, *(int32_t *const *)a, sizeof x);
+    memcpy(&y, *(int32_t *const *)b, sizeof y);
+    return x < y ? -1 : x > y;
+}
+
+static int has_rank(const int32_t *ranks, int n, int world_rank)
+{
+    for (int i = 0; i < n; i++)
+        if (ranks[i] == world_rank)
+            return 1;
+    return 0;
+}
+
+/* Make one, if this rank is a member; keep it if this rank has requests on it. */
+static int kept_make(int32_t *told, MPI_Group world, int world_rank)
+{
+    int32_t *members = told + N_HEAD, *peers = members + told[2];
+    struct crmpi_comm c = {
+        .size = told[2], .members = members, .remote_size = told[3], .peers = peers};
+    MPI_Comm real;
+    int error;
+
+    memcpy(&c.id, told, sizeof c.id);
+    if (has_rank(peers, told[3], world_rank)) {
+        c.size = told[3];
+        c.members = peers;
+        c.remote_size = told[2];
+        c.peers = members;
+    } else if (!has_rank(members, told[2], world_rank)) {
+        return MPI_SUCCESS;
+    }
+    error = comm_make(&c, world, &real);
+    if (error != MPI_SUCCESS)
+        return error;
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_COMM); h; h = h->next)
+        if (h->flags & CRMPI_HANDLE_FREED && ((struct crmpi_comm *)h->extra)->id == c.id) {
+            h->real = real;
+            settings_rebuild(h);
+            return MPI_SUCCESS;
+        }
+    return PMPI_Comm_free(&real);
+}
+
+static int kept_rebuild(MPI_Group world)
+{
+    int n, n_told = 0, world_rank, error = MPI_SUCCESS;
+    int32_t *all = kept_gather(&n), **told = malloc((n / N_HEAD + 1) * sizeof *told);
+
+    if (n < 0 || !told)
+        error = MPI_ERR_NO_MEM;
+    for (int32_t *at = all; error == MPI_SUCCESS && at < all + n;
+         at += N_HEAD + at[2] + at[3])
+        told[n_told++] = at;
+    qsort(told, n_told, sizeof *told, by_told_id);
+    PMPI_Comm_rank(MPI_COMM_WORLD, &world_rank);
+    for (int i = 0; i < n_told && error == MPI_SUCCESS; i++)
+        if (i == 0 || by_told_id(&told[i - 1], &told[i]) != 0)
+            error = kept_make(told[i], world, world_rank);
+    free(told);
+    free(all);
+    return error;
 }
 
 enum crmpi_status crmpi_comms_rebuild(char *why, size_t why_bytes)
@@ -306,13 +446,19 @@ enum crmpi_status crmpi_comms_rebuild(char *why, size_t why_bytes)
     PMPI_Comm_group(MPI_COMM_WORLD, &world);
     for (size_t i = 0; i < n && status == CRMPI_OK; i++) {
         const struct crmpi_comm *c = list[i]->extra;
-        if (comm_rebuild(list[i], world) == MPI_SUCCESS) {
+        MPI_Comm real;
+        if (comm_make(c, world, &real) == MPI_SUCCESS) {
+            list[i]->real = real;
             settings_rebuild(list[i]);
         } else {
             snprintf(why, why_bytes, "the communicator %s of %d processes cannot be made again",
                      c->name ? c->name : "", c->size);
             status = CRMPI_ERR_MPI;
         }
+    }
+    if (status == CRMPI_OK && kept_rebuild(world) != MPI_SUCCESS) {
+        snprintf(why, why_bytes, "a communicator of pending requests cannot be made again");
+        status = CRMPI_ERR_MPI;
     }
     settings_rebuild(CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_world));
     settings_rebuild(CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_self));
