@@ -133,6 +133,7 @@ struct crmpi_control_page {
     void (*resume)(struct crmpi_thread *); /* libcrmpi's crmpi_resume: make the call again */
     void (*initialized)(void); /* libcrmpi's function to call above after MPI_Init */
     void *const *predefined; /* libcrmpi's array of predefined MPI objects */
+    int32_t owner; /* renewed: the process this memory belongs to, also of a forked child */
     int64_t lower_self_offset; /* renewed: of the lower crmpi_thread from a lower FS */
 };
 

@@ -48,7 +48,7 @@ void crmpi_host_renew(void)
     crmpi_control->calls = crmpi_calls;
     crmpi_control->attach = crmpi_thread_attach;
     crmpi_control->fsgsbase = 1;
-    crmpi_control->pid = getpid();
+    crmpi_control->pid = crmpi_control->owner = getpid();
     crmpi_control->lower_self_offset =
         (int64_t)((uint64_t)&crmpi_thread - __builtin_ia32_rdfsbase64());
     crmpi_vdso_renew();

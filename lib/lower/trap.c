@@ -167,7 +167,13 @@ static long do_sigaction(long signal, const struct crmpi_sigaction *action,
     struct crmpi_sigaction *known = &crmpi_control->sigactions[signal];
     struct crmpi_sigaction old = *known;
 
-    if (action) {
+    if (action && crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0) != crmpi_control->owner) {
+        /* between vfork and exec: the table is the parent's, the dispositions are not */
+        long result = kernel_sigaction(signal, action);
+
+        if (result < 0)
+            return result;
+    } else if (action) {
         struct crmpi_sigaction wanted = *action;
 
         *known = wanted; /* before the kernel knows: the handler's entry reads it */

@@ -11,6 +11,7 @@
  */
 #include <dlfcn.h>
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -152,10 +153,17 @@ static void execute_host(char **argv, char **envp)
     free(renamed);
 }
 
+/* A forked child has the control page to itself; one of vfork or posix_spawn has not. */
+static void forked(void)
+{
+    crmpi_control->owner = getpid();
+}
+
 static void introduce(void)
 {
     struct crmpi_control_page *control = crmpi_control;
 
+    pthread_atfork(NULL, NULL, forked);
     control->self_offset = (int64_t)((uint64_t)&crmpi_self - fs_base());
     control->rseq_offset = __rseq_offset;
     control->rseq_bytes = __rseq_size;
