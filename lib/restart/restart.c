@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/config.h"
@@ -143,13 +144,35 @@ static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32
     return status == CRMPI_OK ? records_read(saved) : status;
 }
 
+static double clock_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return 1e3 * now.tv_sec + 1e-6 * now.tv_nsec;
+}
+
+static enum crmpi_status memory_load(struct saved *saved)
+{
+    double begun = clock_ms();
+    uint64_t bytes = 0;
+    enum crmpi_status status = crmpi_reader_load(saved->reader, NULL, NULL);
+
+    for (size_t i = 0; i < saved->n_extents; i++)
+        bytes += saved->extents[i].bytes;
+    if (status == CRMPI_OK)
+        crmpi_info("memory restored: %llu bytes in %.1f ms", (unsigned long long)bytes,
+                   clock_ms() - begun);
+    return status;
+}
+
 static enum crmpi_status memory_restore(struct saved *saved)
 {
     enum crmpi_status status = crmpi_memory_map(saved->regions, saved->n_regions,
                                                 saved->extents, saved->n_extents);
 
     if (status == CRMPI_OK)
-        status = crmpi_reader_load(saved->reader, NULL, NULL);
+        status = memory_load(saved);
     if (status == CRMPI_OK)
         status = crmpi_memory_protect(saved->regions, saved->n_regions);
     if (status == CRMPI_OK && crmpi_control->magic != CRMPI_CONTROL_MAGIC) {
