@@ -19,6 +19,7 @@
 #include "capture/process.h"
 #include "capture/regions.h"
 #include "lower/children.h"
+#include "lower/clock.h"
 #include "lower/park.h"
 
 /* Name a child process that is still running, if there is one. */
@@ -126,6 +127,7 @@ enum crmpi_status crmpi_capture(const char *path, const struct crmpi_job *job,
     if (status != CRMPI_OK)
         return status;
     why[0] = 0;
+    crmpi_clock_note();
     status = crmpi_writer_create(path, job, &writer);
     if (status == CRMPI_OK)
         status = crmpi_writer_memory(writer, memory.regions, memory.n_regions, memory.extents,

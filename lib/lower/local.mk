@@ -2,6 +2,7 @@
 crmpi_host_SOURCES += \
 	lib/lower/calls.h \
 	lib/lower/children.c lib/lower/children.h \
+	lib/lower/clock.c lib/lower/clock.h \
 	lib/lower/cpu.c \
 	lib/lower/descriptors.c lib/lower/descriptors.h \
 	lib/lower/host.h \

@@ -89,19 +89,13 @@ static int is_begun_again(long number)
     case SYS_nanosleep:
     case SYS_clock_nanosleep:
     case SYS_poll:
-    case SYS_ppoll:
     case SYS_select:
-    case SYS_pselect6:
     case SYS_epoll_wait:
-    case SYS_epoll_pwait:
-    case SYS_epoll_pwait2:
     case SYS_futex:
     case SYS_semop:
     case SYS_semtimedop:
     case SYS_msgrcv:
     case SYS_msgsnd:
-    case SYS_rt_sigtimedwait:
-    case SYS_rt_sigsuspend:
     case SYS_recvfrom:
     case SYS_recvmsg:
     case SYS_sendto:
@@ -115,17 +109,13 @@ static int is_begun_again(long number)
     }
 }
 
-/* The number of the system call just made: it is no longer in a register, but at the gate it
- * is on the stack, and elsewhere it stands in the instruction before, as compilers and libc
- * write it: mov $number, %eax; syscall. */
+/* The number of the system call just made: it is no longer in a register, but stands in the
+ * instruction before, as compilers and libc write it: mov $number, %eax; syscall. */
 static long system_call_made(const greg_t *r)
 {
     const unsigned char *code = (const unsigned char *)r[REG_RIP];
     uint32_t number;
-    long at_gate = crmpi_trap_gate_number(r[REG_RIP], r[REG_RSP]);
 
-    if (at_gate >= 0)
-        return at_gate;
     if (code[-2] != 0x0f || code[-1] != 0x05 || code[-7] != 0xb8)
         return -1;
     __builtin_memcpy(&number, code - 6, sizeof number);
@@ -135,7 +125,9 @@ static long system_call_made(const greg_t *r)
 /* If the parking signal has just cut a system call short, make the thread issue it again. */
 static void system_call_again(greg_t *r)
 {
-    long number = r[REG_RAX] == -EINTR ? system_call_made(r) : -1;
+    if (crmpi_trap_gate_leave(r) || r[REG_RAX] != -EINTR)
+        return;
+    long number = system_call_made(r);
 
     if (number < 0 || !is_begun_again(number))
         return;

@@ -290,19 +290,21 @@ static long kernel_tid(long tid)
  * The gate
  *
  * System calls that wait under a signal mask of the application's must not wait with our
- * signals blocked (or, of sigwait, take them).  They cannot be made in the handler, where
- * all signals are blocked.  So the handler sends the thread on to the gate, a page outside
- * the filter's range but saved with the upper half, with the mask corrected in a copy on
- * the thread's own stack:
+ * signals blocked (or, of sigwait, take them), and deadlines on a monotonic clock are
+ * different ones for the kernel after a restart.  Such calls cannot be made in the handler,
+ * where all signals are blocked.  So the handler sends the thread on to the gate, a page
+ * outside the filter's range but saved with the upper half, with the argument corrected in
+ * a copy on the thread's own stack:
  *
  *      gate:  syscall
  *             ret $GATE_FRAME      back behind the call; drops the copy and the red zone
  */
 struct gate_frame {
-    uint64_t back;   /* where to go on */
-    uint64_t number; /* of the system call, for crmpi_trap_gate_number() */
-    uint64_t set;    /* the corrected mask */
-    uint64_t pselect[2];
+    uint64_t back;    /* where to go on */
+    uint64_t number;  /* of the system call */
+    int64_t reg;      /* the register whose argument was replaced, */
+    uint64_t given;   /* by the application's own */
+    uint64_t copy[3]; /* what it points to instead */
     uint64_t red_zone[16];
 };
 #define GATE_FRAME (sizeof(struct gate_frame) - 8)
@@ -322,44 +324,81 @@ enum crmpi_status crmpi_trap_gate_map(void)
     return CRMPI_OK;
 }
 
-long crmpi_trap_gate_number(uint64_t rip, uint64_t rsp)
-{
-    return rip == CRMPI_GATE_ADDR + 2 ? (long)((struct gate_frame *)rsp)->number : -1;
-}
-
 static uint64_t corrected(const uint64_t *set)
 {
     return *set & ~OUR_SIGNALS;
 }
 
-/* Arrange that the thread makes its call at the gate, with our signals not in its mask. */
+/* A deadline on the application's clock, on the kernel's. */
+static void correct_deadline(int is_monotonic, const struct timespec *given, uint64_t *copy)
+{
+    long ns = given->tv_sec * 1000000000l + given->tv_nsec -
+              (is_monotonic ? crmpi_control->clock_offset_ns : 0);
+
+    copy[0] = ns < 0 ? 0 : ns / 1000000000l;
+    copy[1] = ns < 0 ? 0 : ns % 1000000000l;
+}
+
+static int gate_register(long number)
+{
+    switch (number) {
+    case SYS_rt_sigsuspend:
+    case SYS_rt_sigtimedwait:
+        return REG_RDI;
+    case SYS_clock_nanosleep:
+        return REG_RDX;
+    case SYS_ppoll:
+    case SYS_futex:
+        return REG_R10;
+    case SYS_pselect6:
+        return REG_R9;
+    default: /* epoll_pwait, epoll_pwait2 */
+        return REG_R8;
+    }
+}
+
+/* Arrange that the thread makes its call at the gate, with a corrected argument. */
 static long through_gate(long number, greg_t *r)
 {
-    struct gate_frame *frame =
-        (struct gate_frame *)((r[REG_RSP] - sizeof *frame) & ~7ul);
-    greg_t *mask = number == SYS_rt_sigsuspend || number == SYS_rt_sigtimedwait
-                       ? &r[REG_RDI]
-                   : number == SYS_ppoll ? &r[REG_R10]
-                   : number == SYS_pselect6 ? &r[REG_R9]
-                                            : &r[REG_R8]; /* epoll_pwait, epoll_pwait2 */
+    struct gate_frame *frame = (struct gate_frame *)(r[REG_RSP] - sizeof *frame);
+    int reg = gate_register(number);
+    const uint64_t *given = (const uint64_t *)r[reg];
 
     frame->back = r[REG_RIP];
     frame->number = number;
-    if (number == SYS_pselect6 && *mask) {
-        const uint64_t *given = (const uint64_t *)*mask; /* set, its size */
+    frame->reg = reg;
+    frame->given = r[reg];
+    if (given && (number == SYS_futex || number == SYS_clock_nanosleep)) {
+        int is_monotonic = number == SYS_futex || r[REG_RDI] == CLOCK_MONOTONIC ||
+                           r[REG_RDI] == CLOCK_BOOTTIME;
 
+        correct_deadline(is_monotonic, (const struct timespec *)given, frame->copy);
+    } else if (given && number == SYS_pselect6) { /* a set's address and its size */
         if (given[0])
-            frame->set = corrected((const uint64_t *)given[0]);
-        frame->pselect[0] = given[0] ? (uint64_t)&frame->set : 0;
-        frame->pselect[1] = given[1];
-        *mask = (greg_t)frame->pselect;
-    } else if (number != SYS_pselect6 && *mask) {
-        frame->set = corrected((const uint64_t *)*mask);
-        *mask = (greg_t)&frame->set;
+            frame->copy[2] = corrected((const uint64_t *)given[0]);
+        frame->copy[0] = given[0] ? (uint64_t)&frame->copy[2] : 0;
+        frame->copy[1] = given[1];
+    } else if (given) {
+        frame->copy[0] = corrected(given);
     }
+    r[reg] = given ? (greg_t)frame->copy : 0;
     r[REG_RSP] = (greg_t)frame;
     r[REG_RIP] = CRMPI_GATE_ADDR;
     return number; /* in rax, for the call at the gate */
+}
+
+int crmpi_trap_gate_leave(greg_t *r)
+{
+    const struct gate_frame *frame = (const struct gate_frame *)r[REG_RSP];
+
+    if (r[REG_RIP] != CRMPI_GATE_ADDR &&
+        (r[REG_RIP] != CRMPI_GATE_ADDR + 2 || r[REG_RAX] != -EINTR))
+        return 0;
+    r[frame->reg] = frame->given;
+    r[REG_RIP] = frame->back - 2;
+    r[REG_RAX] = frame->number;
+    r[REG_RSP] += sizeof *frame;
+    return 1;
 }
 
 /*
@@ -391,6 +430,8 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
     case SYS_pselect6:
     case SYS_epoll_pwait:
     case SYS_epoll_pwait2:
+    case SYS_futex:
+    case SYS_clock_nanosleep:
         return through_gate(number, r);
     case SYS_readlink:
         return do_readlink(number, 0, (void *)a, (void *)b, c);
@@ -424,7 +465,7 @@ static void handle_sigsys(int signal, siginfo_t *info, void *data)
  * The filter: a list of system calls, each with the place in the tail to go on at, and the
  * tail.  Jumps count instructions from the next one and only go forward.
  */
-enum { TAIL_ALLOW = 0, TAIL_MMAP = 1, TAIL_MREMAP = 3, TAIL_ADDRESS = 6 };
+enum { TAIL_MMAP = 1, TAIL_MREMAP = 3, TAIL_FUTEX = 6, TAIL_SLEEP = 11, TAIL_ADDRESS = 13 };
 
 static const struct {
     int number, tail;
@@ -435,6 +476,8 @@ static const struct {
     {SYS_shmat, TAIL_ADDRESS},
     {SYS_rt_sigaction, TAIL_ADDRESS},
     {SYS_rt_sigprocmask, TAIL_ADDRESS},
+    {SYS_futex, TAIL_FUTEX},
+    {SYS_clock_nanosleep, TAIL_SLEEP},
     {SYS_rt_sigsuspend, TAIL_ADDRESS},
     {SYS_rt_sigtimedwait, TAIL_ADDRESS},
     {SYS_ppoll, TAIL_ADDRESS},
@@ -454,20 +497,31 @@ static const struct {
 #define N_TRAPPED (sizeof trapped / sizeof *trapped)
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
-/* the flags of mmap and mremap both come fourth; only places the kernel would choose count */
 static const struct sock_filter tail[] = {
     /* 0 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    /* 1 */ LOAD(args[3]),
-    /* 2 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_FIXED, 6, 3),
-    /* 3 */ LOAD(args[3]),
-    /* 4 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MREMAP_FIXED, 4, 0),
-    /* 5 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MREMAP_MAYMOVE, 0, 3),
-    /* 6: the call was made in the upper range if its address's high half says so */
+    /* 1: mmap, where the kernel would choose the address */
+    LOAD(args[3]),
+    /* 2 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_FIXED, 13, 10),
+    /* 3: mremap, likewise */
+    LOAD(args[3]),
+    /* 4 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MREMAP_FIXED, 11, 0),
+    /* 5 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MREMAP_MAYMOVE, 7, 10),
+    /* 6: futex, waiting until a time on the monotonic clock */
+    LOAD(args[1]),
+    /* 7 */
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 1, 0),
+    /* 8 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAIT_BITSET, 0, 7),
+    /* 9 */ LOAD(args[3]),
+    /* 10 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 5, 2),
+    /* 11: clock_nanosleep until a time */
+    LOAD(args[1]),
+    /* 12 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TIMER_ABSTIME, 0, 3),
+    /* 13: the call was made in the upper range if its address's high half says so */
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4),
-    /* 7 */ BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, CRMPI_U0 >> 32, 0, 1),
-    /* 8 */ BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, CRMPI_U1 >> 32, 0, 1),
-    /* 9 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    /* 10 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+    /* 14 */ BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, CRMPI_U0 >> 32, 0, 1),
+    /* 15 */ BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, CRMPI_U1 >> 32, 0, 1),
+    /* 16 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    /* 17 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
 };
 #define N_TAIL (sizeof tail / sizeof *tail)
 #define N_HEAD 3

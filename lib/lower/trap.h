@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <ucontext.h>
 #include "base/status.h"
 
 #define CRMPI_SIGNAL_PARK 64 /* SIGRTMAX: delivered after all others */
@@ -32,9 +33,12 @@ int crmpi_trap_known_tid(int kernel_tid);
 /** Map the gate page; of a fresh upper half, a restored one has it. */
 enum crmpi_status crmpi_trap_gate_map(void);
 
-/** The system call a thread at @p rip has just made at the gate, its stack pointer being
- * @p rsp; -1 if it is not there.  Signal safe. */
-long crmpi_trap_gate_number(uint64_t rip, uint64_t rsp);
+/**
+ * If a thread with registers @p r is about to make its system call at the gate, or a signal
+ * cut it short there, put it back in front of the call, so that it is trapped and corrected
+ * afresh; 1 if so.  Signal safe.
+ */
+int crmpi_trap_gate_leave(greg_t *r);
 
 /** Choose an address for @p bytes in the upper range and map there as mmap(2) does;
  * signal safe.  Returns the address or -errno. */

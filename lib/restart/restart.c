@@ -31,6 +31,7 @@
 #include "capture/regions.h"
 #include "engine/engine.h"
 #include "interaction/cut.h"
+#include "lower/clock.h"
 #include "lower/host.h"
 #include "lower/park.h"
 #include "lower/thread.h"
@@ -218,6 +219,7 @@ static enum crmpi_status lower_restore(struct saved *saved)
     enum crmpi_status status;
 
     crmpi_host_renew();
+    crmpi_clock_renew();
     crmpi_control->phase = CRMPI_PHASE_RUN;
     crmpi_control->park_generation++;
     status = crmpi_threads_renew(saved->threads, saved->n_threads);
