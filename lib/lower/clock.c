@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The application's monotonic clocks (see clock.h).  Lower half.
+ *
+ * The upper libc asks crmpi's vdso, which after a restart leads here instead of to the
+ * kernel's; absolute deadlines in system calls are corrected in trap.c.
+ */
+#include <time.h>
+
+#include "boundary/control.h"
+#include "lower/clock.h"
+#include "wrappers/lower.h"
+
+#define SECOND 1000000000l
+
+static int (*kernel_clock_gettime)(clockid_t, struct timespec *);
+
+static int is_shifted(clockid_t clock)
+{
+    return clock == CLOCK_MONOTONIC || clock == CLOCK_MONOTONIC_RAW ||
+           clock == CLOCK_MONOTONIC_COARSE || clock == CLOCK_BOOTTIME;
+}
+
+/* On the upper TLS base: no libc. */
+static int shifted_clock_gettime(clockid_t clock, struct timespec *time_out)
+{
+    int result = kernel_clock_gettime(clock, time_out);
+
+    if (result == 0 && is_shifted(clock)) {
+        long ns = time_out->tv_sec * SECOND + time_out->tv_nsec +
+                  crmpi_control->clock_offset_ns;
+
+        time_out->tv_sec = ns / SECOND;
+        time_out->tv_nsec = ns % SECOND;
+    }
+    return result;
+}
+
+static long monotonic_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * SECOND + now.tv_nsec;
+}
+
+void crmpi_clock_note(void)
+{
+    crmpi_control->clock_saved_ns = monotonic_ns() + crmpi_control->clock_offset_ns;
+    crmpi_control->wtime_saved = PMPI_Wtime() + crmpi_control->wtime_offset;
+}
+
+void crmpi_clock_renew(void)
+{
+    crmpi_control->clock_offset_ns = crmpi_control->clock_saved_ns - monotonic_ns();
+    crmpi_control->wtime_offset = crmpi_control->wtime_saved - PMPI_Wtime();
+    kernel_clock_gettime = (int (*)(clockid_t, struct timespec *))crmpi_control->vdso[0];
+    crmpi_control->vdso[0] = (uint64_t)shifted_clock_gettime;
+}
+
+double crmpi_lower_MPI_Wtime(void)
+{
+    return PMPI_Wtime() + crmpi_control->wtime_offset;
+}
