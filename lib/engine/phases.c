@@ -271,8 +271,9 @@ void crmpi_phase_set_interval(void)
         seconds = crmpi_daly_interval(engine->n_costs ? engine->cost_seconds
                                                       : FIRST_COST_SECONDS,
                                       crmpi_config.mtbf_seconds);
-    engine->interval_ms =
-        seconds > 0 ? crmpi_clock_ms() + (int64_t)(1000 * seconds) : INT64_MAX;
+    engine->interval_ms = seconds > 0 && engine->job.world_rank == 0
+                              ? crmpi_clock_ms() + (int64_t)(1000 * seconds)
+                              : INT64_MAX;
 }
 
 static void note_cost(double seconds)
