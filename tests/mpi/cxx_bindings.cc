@@ -125,7 +125,7 @@ int main(int argc, char **argv)
     bool periods[1] = {true};
 
     MPI::Init(argc, argv);
-    long steps = check_begin("cxx_bindings", argc, argv, 20000);
+    long steps = check_begin("cxx_bindings", argc, argv, 6000);
     dimensions[0] = check_size;
     MPI::Cartcomm ring = MPI::COMM_WORLD.Create_cart(1, dimensions, periods, false);
     MPI::Intracomm dup = MPI::COMM_WORLD.Dup();

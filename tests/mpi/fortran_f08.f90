@@ -104,7 +104,7 @@ program fortran_f08
   call MPI_Init()
   call MPI_Comm_rank(MPI_COMM_WORLD, rank)
   call MPI_Comm_size(MPI_COMM_WORLD, size)
-  steps = check_begin('fortran_f08', 12000)
+  steps = check_begin('fortran_f08', 4000)
   left = mod(rank + size - 1, size)
   right = mod(rank + 1, size)
   call MPI_Op_create(longest, .true., op)

@@ -19,7 +19,7 @@ C once and used in every step, so they have to come back at a restart.
       call mpi_init(ierr)
       call mpi_comm_rank(MPI_COMM_WORLD, rank, ierr)
       call mpi_comm_size(MPI_COMM_WORLD, size, ierr)
-      steps = check_begin('fortran_f77', 20000)
+      steps = check_begin('fortran_f77', 8000)
       left = mod(rank + size - 1, size)
       right = mod(rank + 1, size)
       copies = 0

@@ -88,7 +88,7 @@ program fortran_interop
   call mpi_init(ierr)
   call mpi_comm_rank(MPI_COMM_WORLD, rank, ierr)
   call mpi_comm_size(MPI_COMM_WORLD, size, ierr)
-  steps = check_begin('fortran_interop', 30000)
+  steps = check_begin('fortran_interop', 8000)
   call mpi_comm_dup(MPI_COMM_WORLD, dup, ierr)
   call mpi_keyval_create(MPI_DUP_FN, MPI_NULL_DELETE_FN, old_keyval, 0, ierr)
   call mpi_comm_create_keyval(MPI_COMM_DUP_FN, MPI_COMM_NULL_DELETE_FN, keyval, 0_aint, ierr)

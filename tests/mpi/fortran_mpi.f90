@@ -129,7 +129,7 @@ program fortran_mpi
   call mpi_init(ierr)
   call mpi_comm_rank(MPI_COMM_WORLD, rank, ierr)
   call mpi_comm_size(MPI_COMM_WORLD, size, ierr)
-  steps = check_begin('fortran_mpi', 8000)
+  steps = check_begin('fortran_mpi', 2000)
   call prepare()
   do step = 1, steps
     call in_place(step)

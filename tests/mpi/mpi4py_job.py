@@ -63,7 +63,7 @@ def on_free(text):
     counts['free'] += 1
 
 
-steps = steps_wanted(1500)
+steps = steps_wanted(800)
 ring = world.Create_cart([size], periods=[True])
 graph = world.Create_dist_graph_adjacent([left], [right])
 half = world.Split(rank % 2, -rank)

@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The programs in other languages: built by Open MPI's compilers, without one left out.
+
+fortran_tests = tests/mpi/fortran_f77 tests/mpi/fortran_f08 tests/mpi/fortran_interop \
+	tests/mpi/fortran_mpi
+EXTRA_DIST += tests/mpi/fortran_check.f90 tests/mpi/fortran_f77.f tests/mpi/fortran_f08.f90 \
+	tests/mpi/fortran_interop.f90 tests/mpi/fortran_mpi.f90 tests/mpi/cxx_bindings.cc \
+	tests/mpi/mpi4py_job.py
+CLEANFILES += $(fortran_tests) tests/mpi/fortran_check.o tests/mpi/*.mod tests/mpi/cxx_bindings
+
+if HAVE_MPIFORT
+check_DATA += $(fortran_tests)
+endif
+if HAVE_MPICXX
+check_DATA += tests/mpi/cxx_bindings
+endif
+
+FORTRAN_COMPILE = $(MPIFORT) -O2 -J tests/mpi
+
+tests/mpi/fortran_check.o: $(srcdir)/tests/mpi/fortran_check.f90
+	@$(MKDIR_P) tests/mpi
+	$(AM_V_GEN)$(FORTRAN_COMPILE) -c $(srcdir)/tests/mpi/fortran_check.f90 -o $@
+
+tests/mpi/fortran_f77: $(srcdir)/tests/mpi/fortran_f77.f tests/mpi/fortran_check.o
+	$(AM_V_GEN)$(FORTRAN_COMPILE) $(srcdir)/tests/mpi/fortran_f77.f \
+	    tests/mpi/fortran_check.o -o $@
+
+tests/mpi/fortran_%: $(srcdir)/tests/mpi/fortran_%.f90 tests/mpi/fortran_check.o
+	$(AM_V_GEN)$(FORTRAN_COMPILE) $< tests/mpi/fortran_check.o -o $@
+
+tests/mpi/cxx_bindings: $(srcdir)/tests/mpi/cxx_bindings.cc $(srcdir)/tests/mpi/check.h
+	@$(MKDIR_P) tests/mpi
+	$(AM_V_GEN)$(MPICXX) -O2 $(srcdir)/tests/mpi/cxx_bindings.cc -o $@
