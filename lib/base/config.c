@@ -39,7 +39,7 @@ static enum crmpi_status parse_number(const struct crmpi_variable *variable, con
     int within = value >= variable->min && value <= variable->max; /* and not NaN */
 
     if (end == text || *end != '\0' || isspace((unsigned char)text[0]) || !within)
-        return WRONG("%s=%s: has to be a number from %g to %g", variable->name, text,
+        return WRONG("%s=%s: has to be a number from %.12g to %.12g", variable->name, text,
                      variable->min, variable->max);
     *value_out = value;
     return CRMPI_OK;

@@ -38,7 +38,7 @@ static const char *const phase_words[PHASES] = {
 #define OWN (1u << CRMPI_TREE_CHILDREN)
 
 /* How long rank 0 looks on when ranks wait at the gate and others do not arrive, at first. */
-#define GATE_FIRST_MS 20
+#define GATE_FIRST_MS 5
 #define GATE_LAST_MS 1000
 /* How much longer than its limit rank 0 waits for ranks that do not even say why. */
 #define SILENCE_MS 5000
@@ -317,7 +317,7 @@ static void run_on(struct crmpi_policy *p, struct crmpi_tallies *list, int64_t n
 
 static void widen_gap(struct crmpi_policy *p)
 {
-    p->gate_gap_ms += p->gate_gap_ms / 2;
+    p->gate_gap_ms += p->gate_gap_ms / 4 + 1;
     if (p->gate_gap_ms > GATE_LAST_MS)
         p->gate_gap_ms = GATE_LAST_MS;
 }

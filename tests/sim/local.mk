@@ -1,0 +1,10 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The policies in simulated jobs.
+
+check_PROGRAMS += tests/sim/coordinated
+TESTS += tests/sim/coordinated
+tests_sim_coordinated_SOURCES = tests/sim/coordinated.c tests/sim/sim.c tests/sim/sim.h \
+	$(crmpi_policy_sources)
+tests_sim_coordinated_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
+tests_sim_coordinated_LDADD = -lm

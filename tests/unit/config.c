@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Unit tests of the configuration: defaults, where values come from, and that each wrong
+ * value is named.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/config.h"
+
+static char why[512];
+static char file_path[64];
+
+static void setup(void)
+{
+    for (size_t i = 0; i < crmpi_n_variables; i++)
+        unsetenv(crmpi_variables[i].name);
+    unsetenv("CRMPI_CONFIG");
+    why[0] = '\0';
+    snprintf(file_path, sizeof file_path, "/tmp/crmpi-config-%d", getpid());
+}
+
+static void teardown(void)
+{
+    unlink(file_path);
+}
+
+static void use_file(const char *text)
+{
+    FILE *file = fopen(file_path, "w");
+    ck_assert_ptr_nonnull(file);
+    fputs(text, file);
+    ck_assert_int_eq(fclose(file), 0);
+    setenv("CRMPI_CONFIG", file_path, 1);
+}
+
+START_TEST(test_defaults)
+{
+    char here[4096];
+
+    ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_OK);
+    ck_assert_ptr_nonnull(getcwd(here, sizeof here));
+    strcat(here, "/crmpi.ckpt");
+    ck_assert_str_eq(crmpi_config.dir, here);
+    ck_assert(crmpi_config.interval_seconds == 0);
+    ck_assert_str_eq(crmpi_config.policy, "coordinated");
+    ck_assert_uint_eq(crmpi_config.keep, 2);
+    ck_assert_int_eq(crmpi_config.log, CRMPI_LOG_WARN);
+    ck_assert_int_eq(crmpi_config.truncate, 1);
+    ck_assert(crmpi_config.quiesce_limit_seconds == 60);
+}
+END_TEST
+
+START_TEST(test_environment)
+{
+    setenv("CRMPI_DIR", "/scratch/x", 1);
+    setenv("CRMPI_INTERVAL", "0.5", 1);
+    setenv("CRMPI_KEEP", "7", 1);
+    setenv("CRMPI_LOG", "debug", 1);
+    setenv("CRMPI_TRUNCATE", "0", 1);
+    ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_OK);
+    ck_assert_str_eq(crmpi_config.dir, "/scratch/x");
+    ck_assert(crmpi_config.interval_seconds == 0.5);
+    ck_assert_uint_eq(crmpi_config.keep, 7);
+    ck_assert_int_eq(crmpi_config.log, CRMPI_LOG_DEBUG);
+    ck_assert_int_eq(crmpi_config.truncate, 0);
+    setenv("CRMPI_INTERVAL", "auto", 1);
+    ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_OK);
+    ck_assert(crmpi_config.interval_seconds == CRMPI_INTERVAL_AUTO);
+}
+END_TEST
+
+START_TEST(test_file)
+{
+    use_file("# a comment\n\n CRMPI_KEEP = 5 \nCRMPI_DIR=/a b/c\nCRMPI_INTERVAL=9\n");
+    setenv("CRMPI_INTERVAL", "3", 1);
+    ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_OK);
+    ck_assert_uint_eq(crmpi_config.keep, 5);
+    ck_assert_str_eq(crmpi_config.dir, "/a b/c");
+    ck_assert(crmpi_config.interval_seconds == 3); /* the environment wins */
+}
+END_TEST
+
+static const struct {
+    const char *name, *value;
+} wrong[] = {
+    {"CRMPI_DIR", ""},           {"CRMPI_INTERVAL", "-1"},   {"CRMPI_INTERVAL", "10s"},
+    {"CRMPI_INTERVAL", "nan"},   {"CRMPI_INTERVAL", "inf"},  {"CRMPI_INTERVAL", ""},
+    {"CRMPI_INTERVAL", "Auto"},  {"CRMPI_MTBF", "0"},        {"CRMPI_POLICY", "partial"},
+    {"CRMPI_POLICY", "none"},    {"CRMPI_KEEP", "0"},        {"CRMPI_KEEP", "1.5"},
+    {"CRMPI_KEEP", " 2"},        {"CRMPI_KEEP", "1e30"},     {"CRMPI_LOG", "verbose"},
+    {"CRMPI_TRUNCATE", "yes"},   {"CRMPI_QUIESCE_LIMIT", "0"},
+};
+
+START_TEST(test_wrong_value)
+{
+    setenv("CRMPI_KEEP", "3", 1);
+    ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_OK);
+    setenv(wrong[_i].name, wrong[_i].value, 1);
+    ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_ERR_USAGE);
+    ck_assert_ptr_nonnull(strstr(why, wrong[_i].name));
+    ck_assert_ptr_nonnull(strstr(why, wrong[_i].value));
+    ck_assert_uint_eq(crmpi_config.keep, 3); /* what was loaded before still holds */
+}
+END_TEST
+
+START_TEST(test_long_directory)
+{
+    static char path[5000];
+
+    memset(path, 'x', sizeof path - 1);
+    path[0] = '/';
+    setenv("CRMPI_DIR", path, 1);
+    ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_ERR_USAGE);
+}
+END_TEST
+
+START_TEST(test_wrong_file)
+{
+    static const char *const texts[] = {
+        "CRMPI_KEEP=2\nCRMPI_KEP=3\n", "CRMPI_KEEP=2\nCRMPI_KEEP 3\n",
+        "CRMPI_KEEP=2\nCRMPI_LOG=loud\n",
+    };
+
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        use_file(texts[i]);
+        ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_ERR_USAGE);
+        ck_assert_ptr_nonnull(strstr(why, "line 2"));
+    }
+    setenv("CRMPI_CONFIG", "/nonexistent/file", 1);
+    ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_ERR_USAGE);
+    ck_assert_ptr_nonnull(strstr(why, "/nonexistent/file"));
+}
+END_TEST
+
+START_TEST(test_table)
+{
+    for (size_t i = 0; i < crmpi_n_variables; i++) {
+        const struct crmpi_variable *variable = &crmpi_variables[i];
+        char option[64];
+        /* the default is a right value, and the option names the variable */
+        ck_assert_int_eq(
+            crmpi_config_check(variable, variable->fallback, why, sizeof why), CRMPI_OK);
+        crmpi_variable_option(variable, option, sizeof option);
+        ck_assert_ptr_eq(crmpi_variable_find(option), variable);
+        ck_assert_ptr_eq(crmpi_variable_find(variable->name), variable);
+    }
+    ck_assert_ptr_nonnull(crmpi_variable_find("--quiesce-limit"));
+    ck_assert_ptr_null(crmpi_variable_find("--quiesce_limit"));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("config");
+    TCase *tests = tcase_create("config");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_checked_fixture(tests, setup, teardown);
+    tcase_add_test(tests, test_defaults);
+    tcase_add_test(tests, test_environment);
+    tcase_add_test(tests, test_file);
+    tcase_add_loop_test(tests, test_wrong_value, 0, sizeof wrong / sizeof wrong[0]);
+    tcase_add_test(tests, test_long_directory);
+    tcase_add_test(tests, test_wrong_file);
+    tcase_add_test(tests, test_table);
+    suite_add_tcase(suite, tests);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}

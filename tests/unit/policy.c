@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Unit tests of what the policy is made of: tallies and Daly's formula.  The policy itself is
+ * tested in simulated jobs (tests/sim).
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include "policy/daly.h"
+#include "policy/tally.h"
+
+#define COUNT(id, n, size) {.comm_id = (id), .count = (n), .members = (size)}
+#define N(array) (sizeof array / sizeof array[0])
+
+static struct crmpi_tallies make(const struct crmpi_collective_count *counts, size_t n)
+{
+    struct crmpi_tallies tallies;
+    ck_assert_int_eq(crmpi_tallies_init(&tallies, counts, n), CRMPI_OK);
+    return tallies;
+}
+
+START_TEST(test_own_communicators_stay_out)
+{
+    const struct crmpi_collective_count counts[] = {
+        COUNT(1, 5, 4), COUNT(2, 9, 1), COUNT(2, 8, 1), COUNT(3, 7, 0)};
+    const struct crmpi_collective_count unsorted[] = {COUNT(3, 5, 4), COUNT(1, 9, 2)};
+    struct crmpi_tallies tallies = make(counts, N(counts));
+
+    ck_assert_uint_eq(tallies.n, 2);
+    ck_assert_uint_eq(tallies.items[1].comm_id, 3);
+    crmpi_tallies_fini(&tallies);
+    ck_assert_int_eq(crmpi_tallies_init(&tallies, unsorted, 2), CRMPI_ERR_INTERNAL);
+}
+END_TEST
+
+START_TEST(test_settling)
+{
+    /* 1: complete here and equal; 2: complete, not equal; 3: a member is elsewhere;
+     * 4: of unknown size */
+    const struct crmpi_collective_count left[] = {
+        COUNT(1, 5, 2), COUNT(2, 5, 2), COUNT(3, 5, 3), COUNT(4, 1, 0)};
+    const struct crmpi_collective_count right[] = {
+        COUNT(1, 5, 2), COUNT(2, 8, 2), COUNT(3, 4, 3), COUNT(4, 1, 0)};
+    struct crmpi_tallies all = make(left, N(left)), more = make(right, N(right)), settled;
+
+    ck_assert_int_eq(crmpi_tallies_merge(&all, &more), CRMPI_OK);
+    ck_assert_int_eq(crmpi_tallies_settle(&all, &settled), CRMPI_OK);
+    ck_assert_uint_eq(settled.n, 1);
+    ck_assert_uint_eq(settled.items[0].comm_id, 2);
+    ck_assert_uint_eq(settled.items[0].high, 8);
+    ck_assert_uint_eq(all.n, 2);
+    ck_assert_uint_eq(all.items[0].comm_id, 3);
+    ck_assert_uint_eq(all.items[0].low, 4);
+    ck_assert_uint_eq(all.items[0].high, 5);
+    ck_assert_uint_eq(all.items[0].reported, 2);
+    ck_assert_uint_eq(all.items[1].comm_id, 4);
+    crmpi_tallies_fini(&all);
+    crmpi_tallies_fini(&more);
+    crmpi_tallies_fini(&settled);
+}
+END_TEST
+
+START_TEST(test_targets)
+{
+    const struct crmpi_collective_count counts[] = {
+        COUNT(1, 5, 4), COUNT(2, 9, 1), COUNT(3, 7, 2), COUNT(4, 2, 3)};
+    const struct crmpi_tally items[] = {
+        {.comm_id = 3, .high = 10}, {.comm_id = 4, .high = CRMPI_TARGET_NONE},
+        {.comm_id = 6, .high = 1}};
+    const struct crmpi_tallies list = {.items = (struct crmpi_tally *)items, .n = N(items)};
+    struct crmpi_collective_count *targets;
+    size_t n;
+
+    ck_assert_int_eq(crmpi_tallies_targets(&list, counts, N(counts), &targets, &n), CRMPI_OK);
+    ck_assert_uint_eq(n, 2); /* 2 is this rank's own, 4 has no limit */
+    ck_assert_uint_eq(targets[0].comm_id, 1);
+    ck_assert_uint_eq(targets[0].count, 5);
+    ck_assert_uint_eq(targets[1].comm_id, 3);
+    ck_assert_uint_eq(targets[1].count, 10);
+    free(targets);
+}
+END_TEST
+
+START_TEST(test_encoding)
+{
+    struct crmpi_tally items[] = {
+        {.comm_id = 0, .low = 0, .high = 0, .members = 0, .reported = 1},
+        {.comm_id = 1, .low = 127, .high = 128, .members = UINT32_MAX, .reported = 2},
+        {.comm_id = UINT64_MAX, .low = 0, .high = UINT64_MAX, .members = 3, .reported = 3}};
+    struct crmpi_tallies list = {.items = items, .n = N(items)}, back;
+    void *bytes;
+    size_t n;
+
+    ck_assert_int_eq(crmpi_tallies_encode(&list, &bytes, &n), CRMPI_OK);
+    ck_assert_int_eq(crmpi_tallies_decode(&back, bytes, n), CRMPI_OK);
+    ck_assert_uint_eq(back.n, N(items));
+    for (size_t i = 0; i < N(items); i++) {
+        ck_assert_uint_eq(back.items[i].comm_id, items[i].comm_id);
+        ck_assert_uint_eq(back.items[i].low, items[i].low);
+        ck_assert_uint_eq(back.items[i].high, items[i].high);
+        ck_assert_uint_eq(back.items[i].members, items[i].members);
+        ck_assert_uint_eq(back.items[i].reported, items[i].reported);
+    }
+    crmpi_tallies_fini(&back);
+    for (size_t cut = 1; cut < n; cut++) { /* a torn one is refused, or is the beginning */
+        if (crmpi_tallies_decode(&back, bytes, cut) == CRMPI_OK) {
+            ck_assert_uint_lt(back.n, N(items));
+            crmpi_tallies_fini(&back);
+        }
+    }
+    free(bytes);
+}
+END_TEST
+
+START_TEST(test_decoding_nonsense)
+{
+    static const unsigned char twice[] = {5, 1, 0, 2, 1, 0, 1, 0, 2, 1};
+    static const unsigned char spread[] = {5, 1, 2, 2, 1};
+    static const unsigned char too_long[] = {255, 255, 255, 255, 255, 255, 255,
+                                             255, 255, 2,   1,   0,   1,   1};
+    static const unsigned char wraps[] = {2,   1,   0,   1,   1,   255, 255, 255, 255, 255,
+                                          255, 255, 255, 255, 1,   1,   0,   1,   1};
+    struct crmpi_tallies back;
+
+    ck_assert_int_eq(crmpi_tallies_decode(&back, twice, sizeof twice), CRMPI_ERR_CORRUPT);
+    ck_assert_int_eq(crmpi_tallies_decode(&back, spread, sizeof spread), CRMPI_ERR_CORRUPT);
+    ck_assert_int_eq(crmpi_tallies_decode(&back, too_long, sizeof too_long),
+                     CRMPI_ERR_CORRUPT);
+    ck_assert_int_eq(crmpi_tallies_decode(&back, wraps, sizeof wraps), CRMPI_ERR_CORRUPT);
+}
+END_TEST
+
+/* The published examples: a checkpoint of 5 minutes, failures every 24 h, 6 h, 15 min. */
+START_TEST(test_daly)
+{
+    ck_assert_double_eq_tol(crmpi_daly_interval(5, 24 * 60), 116.69, 0.005);
+    ck_assert_double_eq_tol(crmpi_daly_interval(5, 6 * 60), 56.71, 0.005);
+    ck_assert_double_eq_tol(crmpi_daly_interval(5, 15), 9.14, 0.005);
+    ck_assert_double_eq(crmpi_daly_interval(40, 15), 15);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("policy");
+    TCase *tests = tcase_create("policy");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_test(tests, test_own_communicators_stay_out);
+    tcase_add_test(tests, test_settling);
+    tcase_add_test(tests, test_targets);
+    tcase_add_test(tests, test_encoding);
+    tcase_add_test(tests, test_decoding_nonsense);
+    tcase_add_test(tests, test_daly);
+    suite_add_tcase(suite, tests);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed != 0;
+}
