@@ -161,13 +161,14 @@ static char *make_preload(const char *library, const char *kept)
 
 /* mpirun passes -x on to the ranks of one program; others come behind a ":". */
 static void make_mpirun(const struct crmpi_words *given, const char *preload,
-                        struct crmpi_words *words)
+                        const char *host, struct crmpi_words *words)
 {
     for (size_t i = 0; i < given->n; i++) {
         tool_words_add(words, given->items[i]);
         if (i > 0 && strcmp(given->items[i], ":") != 0)
             continue;
         tool_words_add2(words, "-x", preload);
+        tool_words_add_setting(words, "CRMPI_HOST", host);
         tool_words_add_settings(words);
         tool_words_add_launcher(words, given);
     }
@@ -176,7 +177,7 @@ static void make_mpirun(const struct crmpi_words *given, const char *preload,
 static void make_command(char **argv, struct crmpi_words *words)
 {
     struct crmpi_words given = {0};
-    char library[4096], *preload;
+    char library[4096], host[4096], *preload;
     const char *kept;
     int mpirun = crmpi_launcher_is_mpirun(argv[0]);
 
@@ -189,14 +190,16 @@ static void make_command(char **argv, struct crmpi_words *words)
     }
     tool_config_load(TOOL, NULL);
     tool_path_find("CRMPI_LIB", "libcrmpi.so", CRMPI_LIBDIR, library, sizeof library);
+    tool_path_find("CRMPI_HOST", "crmpi-host", CRMPI_LIBEXECDIR, host, sizeof host);
     preload = make_preload(library, kept);
     if (mpirun) {
-        make_mpirun(&given, preload, words);
+        make_mpirun(&given, preload, host, words);
     } else {
         char *launcher = crmpi_words_encode(&given);
         for (size_t i = 0; i < given.n; i++)
             tool_words_add(words, given.items[i]);
         setenv("CRMPI_DIR", crmpi_config.dir, 1);
+        setenv("CRMPI_HOST", host, 1);
         if (launcher != NULL)
             setenv("CRMPI_LAUNCHER", launcher, 1);
         free(launcher);

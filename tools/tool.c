@@ -120,7 +120,7 @@ void tool_words_add2(struct crmpi_words *words, const char *first, const char *s
     tool_words_add(words, second);
 }
 
-static void add_setting(struct crmpi_words *words, const char *name, const char *value)
+void tool_words_add_setting(struct crmpi_words *words, const char *name, const char *value)
 {
     char *setting;
 
@@ -134,11 +134,11 @@ static void add_setting(struct crmpi_words *words, const char *name, const char 
 
 void tool_words_add_settings(struct crmpi_words *words)
 {
-    add_setting(words, "CRMPI_DIR", crmpi_config.dir);
+    tool_words_add_setting(words, "CRMPI_DIR", crmpi_config.dir);
     for (size_t i = 0; i < crmpi_n_variables; i++) {
         const char *name = crmpi_variables[i].name, *value = getenv(name);
         if (value != NULL && strcmp(name, "CRMPI_DIR") != 0)
-            add_setting(words, name, value);
+            tool_words_add_setting(words, name, value);
     }
 }
 
@@ -150,6 +150,6 @@ void tool_words_add_launcher(struct crmpi_words *words, const struct crmpi_words
         crmpi_error("out of memory");
         exit(TOOL_FAILED);
     }
-    add_setting(words, "CRMPI_LAUNCHER", text);
+    tool_words_add_setting(words, "CRMPI_LAUNCHER", text);
     free(text);
 }

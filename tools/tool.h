@@ -38,6 +38,9 @@ void tool_path_find(const char *variable, const char *name, const char *installe
 void tool_words_add(struct crmpi_words *words, const char *word);
 void tool_words_add2(struct crmpi_words *words, const char *first, const char *second);
 
+/** Append "-x NAME=VALUE". */
+void tool_words_add_setting(struct crmpi_words *words, const char *name, const char *value);
+
 /** Append "-x NAME=VALUE" for every configuration variable that is set. */
 void tool_words_add_settings(struct crmpi_words *words);
 
