@@ -124,7 +124,11 @@ static void take_messages(struct crmpi_link *link)
             feed(event);
         }
     }
-    if (status != CRMPI_OK && !engine->finished)
+    if (status == CRMPI_OK || engine->finished)
+        return;
+    if (engine->policy_ops->may_leave(engine->policy, link->world_rank))
+        crmpi_link_fini(link);
+    else
         break_off(link);
 }
 

@@ -794,11 +794,20 @@ static const char *phase(const struct crmpi_policy *p)
     return phase_words[p->phase];
 }
 
+static int may_leave(const struct crmpi_policy *p, uint32_t world_rank)
+{
+    for (unsigned i = 0; i < p->n_children; i++)
+        if (CRMPI_TREE_CHILD(p->world_rank, i) == world_rank)
+            return p->stop && p->phase == ENDING && (p->missing & 1u << i) == 0;
+    return 0;
+}
+
 const struct crmpi_policy_ops crmpi_policy_coordinated = {
     .name = "coordinated",
     .create = create,
     .destroy = destroy,
     .event = take_event,
     .wakeup_ms = wakeup_ms,
+    .may_leave = may_leave,
     .phase = phase,
 };

@@ -144,6 +144,9 @@ struct crmpi_policy_ops {
     void (*event)(struct crmpi_policy *policy, const struct crmpi_event *event);
     /** When a TICK is wanted next; INT64_MAX: not at all. */
     int64_t (*wakeup_ms)(const struct crmpi_policy *policy);
+    /** Tell whether this rank's link to @p world_rank may end: the job ends after the
+     * checkpoint that has been committed, and that rank has done its part. */
+    int (*may_leave)(const struct crmpi_policy *policy, uint32_t world_rank);
     /** The phase of a checkpoint under way, as a word for people; NULL if there is none. */
     const char *(*phase)(const struct crmpi_policy *policy);
 };
