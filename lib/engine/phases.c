@@ -310,6 +310,22 @@ static void report(const struct crmpi_action *action)
     crmpi_phase_set_interval();
 }
 
+/* What the MPI library would remove in MPI_Finalize: the segments that it shares with the
+ * other ranks, all of which end, too. */
+static void remove_segments(void)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char line[4400], path[4200];
+    unsigned long start;
+
+    while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
+        if (sscanf(line, "%lx-%*x %*s %*s %*s %*s %4199[^\n]", &start, path) == 2 &&
+            strncmp(path, "/dev/shm/", 9) == 0 && !crmpi_is_upper(start))
+            unlink(path); /* another rank may have been faster */
+    if (maps != NULL)
+        fclose(maps);
+}
+
 /*
  * The job was to be stopped after its checkpoint: this process ends, with status 0.  Its
  * threads stay parked.  mpirun is told, by the end of PMIx, that the end is meant to be.
@@ -324,6 +340,7 @@ static void end_process(void)
         crmpi_requests_stop("the job has ended");
         crmpi_contact_withdraw(crmpi_config.dir, engine->lock);
     }
+    remove_segments();
     if (finalize != NULL)
         finalize(NULL, 0);
     _exit(0);
