@@ -3,6 +3,20 @@
 # Unit tests, MPI programs, acceptance.
 
 include tests/sim/local.mk
+include tests/unit/local.mk
+include tests/mpi/local.mk
+
+# All tests use what is in the build tree.
+crmpi_here = CRMPI_BIN='$(abs_builddir)' CRMPI_LIB='$(abs_builddir)/libcrmpi.so' \
+	CRMPI_HOST='$(abs_builddir)/crmpi-host' CRMPI_TESTS='$(abs_builddir)/tests/mpi'
+AM_TESTS_ENVIRONMENT = export $(crmpi_here);
+
+EXTRA_DIST += tests/campaign tests/testlist tests/quick.sh
+TESTS += tests/quick.sh
+
+.PHONY: check-long
+check-long: check
+	$(crmpi_here) $(srcdir)/tests/campaign -n 20 --time 3000
 
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/config tests/unit/launcher tests/unit/policy

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The self-checking MPI programs in C and C++, compiled by Open MPI's compiler and linked
+# with nothing of crmpi: unmodified programs.  languages.mk has those in other languages.
+
+mpi_c_tests = attributes cancel children coll comms datatypes dlopen errors files groups \
+	heap icoll inflight info intercomm lifecycle memory neighbor nonblock nopie ops p2p \
+	persistent pmpi probe process sendrecv signals skew stdin threads_multiple \
+	threads_team threads_wait timers topologies
+mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
+mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/message.h
+
+EXTRA_DIST += $(mpi_headers) $(mpi_c_tests:%=tests/mpi/%.c) tests/mpi/plugin.c \
+	tests/mpi/pool.cpp
+CLEANFILES += $(mpi_c_programs) tests/mpi/plugin.so tests/mpi/pool
+check_DATA += $(mpi_c_programs) tests/mpi/plugin.so
+if HAVE_MPICXX
+check_DATA += tests/mpi/pool
+endif
+
+MPI_C_COMPILE = $(MPICC) -std=gnu11 -O2 -g $(WARN_CFLAGS)
+
+$(mpi_c_programs): tests/mpi/%: $(srcdir)/tests/mpi/%.c \
+		$(mpi_headers:%=$(srcdir)/%)
+	@$(MKDIR_P) tests/mpi
+	$(AM_V_GEN)case $@ in */nopie) fixed="-no-pie -fno-pie";; esac; \
+	    $(MPI_C_COMPILE) $$fixed $< -o $@ -pthread -ldl -lm
+
+tests/mpi/plugin.so: $(srcdir)/tests/mpi/plugin.c
+	@$(MKDIR_P) tests/mpi
+	$(AM_V_GEN)$(MPI_C_COMPILE) -shared -fPIC $(srcdir)/tests/mpi/plugin.c -o $@
+
+tests/mpi/pool: $(srcdir)/tests/mpi/pool.cpp $(srcdir)/tests/mpi/check.h
+	@$(MKDIR_P) tests/mpi
+	$(AM_V_GEN)$(MPICXX) -std=c++17 -O2 -g $(srcdir)/tests/mpi/pool.cpp -o $@ -pthread
