@@ -1,0 +1,588 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tests of a rank's container: what is written is read, and nothing else is.
+ */
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include "base/fault.h"
+#include "boundary/control.h"
+#include "storage-fixture.h"
+
+#define PATH (in_folder("000012.h5"))
+#define TMP (in_folder("000012.h5.tmp"))
+
+static void setup(void)
+{
+    folder_make();
+    memory_map();
+}
+
+static uint64_t progress_last, progress_calls;
+
+static void progress(void *context, uint64_t done, uint64_t total)
+{
+    ck_assert_ptr_eq(context, &progress_last);
+    ck_assert_uint_gt(done, progress_last);
+    ck_assert_uint_le(done, total);
+    progress_last = done;
+    progress_calls++;
+}
+
+static void large_save(const char *path)
+{
+    struct crmpi_job job = job_make(0, 1);
+    struct crmpi_writer *writer;
+    uint64_t bytes;
+    struct stat info;
+    memory_fill(large_extents, 5);
+    ck_assert_int_eq(crmpi_writer_create(path, &job, &writer), CRMPI_OK);
+    progress_last = 0;
+    ck_assert_int_eq(crmpi_writer_memory(writer, regions, N_REGIONS, large_extents, N_EXTENTS,
+                                         progress, &progress_last),
+                     CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_close(writer, &bytes), CRMPI_OK);
+    ck_assert_int_eq(stat(path, &info), 0);
+    ck_assert_uint_eq((uint64_t)info.st_size, bytes);
+    ck_assert_int_eq(info.st_mode & 07777, 0600);
+}
+
+START_TEST(everything_comes_back)
+{
+    const struct crmpi_region *regions_read;
+    const struct crmpi_extent *extents_read;
+    size_t n_regions, n_extents;
+    struct crmpi_reader *reader;
+    struct crmpi_job job = job_make(0, 1);
+
+    large_save(PATH);
+    uint64_t total = progress_last;
+    ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
+    ck_assert_mem_eq(crmpi_reader_job(reader), &job, sizeof job);
+    crmpi_reader_memory(reader, &regions_read, &n_regions, &extents_read, &n_extents);
+    ck_assert_uint_eq(n_regions, N_REGIONS);
+    ck_assert_uint_eq(n_extents, N_EXTENTS);
+    ck_assert_mem_eq(regions_read, regions, sizeof regions);
+    ck_assert_mem_eq(extents_read, large_extents, sizeof large_extents);
+    progress_last = progress_calls = 0;
+    ck_assert_int_eq(crmpi_reader_verify(reader, progress, &progress_last), CRMPI_OK);
+    ck_assert_uint_eq(progress_last, total);
+    memory_fill(large_extents, 6);
+    ck_assert_int_eq(crmpi_reader_load(reader, NULL, NULL), CRMPI_OK);
+    ck_assert(memory_is(large_extents, 5));
+    crmpi_reader_close(reader);
+    ck_assert(folder_has(folder, "000012.h5"));
+    ck_assert_uint_eq(log_lines, 0);
+}
+END_TEST
+
+START_TEST(a_rank_without_memory_and_records_of_all_sizes)
+{
+    struct crmpi_job job = job_make(0, 1);
+    struct crmpi_writer *writer;
+    struct crmpi_reader *reader;
+    void *data;
+    size_t bytes;
+    char *big = calloc(1, 300000);
+    big[299999] = 7;
+    ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_memory(writer, NULL, 0, NULL, 0, NULL, NULL), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_record(writer, "/a/b/empty", NULL, 0), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_record(writer, "/big", big, 300000), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_OK);
+    ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
+    ck_assert_int_eq(crmpi_reader_load(reader, NULL, NULL), CRMPI_OK);
+    ck_assert_int_eq(crmpi_reader_record(reader, "/a/b/empty", &data, &bytes), CRMPI_OK);
+    ck_assert_uint_eq(bytes, 0);
+    free(data);
+    ck_assert_int_eq(crmpi_reader_record(reader, "/big", &data, &bytes), CRMPI_OK);
+    ck_assert_uint_eq(bytes, 300000);
+    ck_assert_mem_eq(data, big, bytes);
+    free(data);
+    ck_assert_uint_eq(log_lines, 0);
+    ck_assert_int_eq(crmpi_reader_record(reader, "/none", &data, &bytes), CRMPI_ERR_NOTFOUND);
+    ck_assert_uint_eq(log_lines, 1);
+    crmpi_reader_close(reader);
+    free(big);
+}
+END_TEST
+
+static void name_add(void *context, const char *name, uint64_t bytes)
+{
+    char *all = context;
+    sprintf(all + strlen(all), "%s:%d ", name, (int)bytes);
+}
+
+START_TEST(records_are_listed)
+{
+    struct crmpi_reader *reader;
+    char all[256] = "";
+    ck_assert_int_eq(small_save(PATH, 9), CRMPI_OK);
+    ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
+    ck_assert_int_eq(crmpi_reader_records(reader, name_add, all), CRMPI_OK);
+    ck_assert_str_eq(all, "/channel/state:4 /task/threads:7 ");
+    crmpi_reader_close(reader);
+}
+END_TEST
+
+/* Every fourth page of a region, so that a piece has more segments than one call takes. */
+START_TEST(scattered_pages_come_back)
+{
+    enum { N = 1024 };
+    static struct crmpi_extent extents[N];
+    struct crmpi_job job = job_make(0, 1);
+    struct crmpi_writer *writer;
+    struct crmpi_reader *reader;
+    for (int i = 0; i < N; i++) {
+        extents[i].start = regions[1].start + (uint64_t)i * 8192 + 17;
+        extents[i].bytes = i % 2 ? 700 : 3;
+        memset((void *)extents[i].start, i, extents[i].bytes);
+    }
+    ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_memory(writer, regions, N_REGIONS, extents, N, NULL, NULL),
+                     CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_OK);
+    memset((void *)regions[1].start, 255, regions[1].bytes);
+    ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
+    ck_assert_int_eq(crmpi_reader_load(reader, NULL, NULL), CRMPI_OK);
+    crmpi_reader_close(reader);
+    for (int i = 0; i < N; i++) {
+        unsigned char *at = (void *)extents[i].start;
+        ck_assert_uint_eq(at[-1], 255);
+        for (uint64_t k = 0; k < extents[i].bytes; k++)
+            ck_assert_uint_eq(at[k], (unsigned char)i);
+        ck_assert_uint_eq(at[extents[i].bytes], 255);
+    }
+}
+END_TEST
+
+START_TEST(unreadable_memory_is_an_error)
+{
+    struct crmpi_job job = job_make(0, 1);
+    struct crmpi_writer *writer;
+    ck_assert_int_eq(mprotect((void *)small_extents[2].start, 4096, PROT_NONE), 0);
+    ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_memory(writer, regions, N_REGIONS, small_extents, N_EXTENTS,
+                                         NULL, NULL),
+                     CRMPI_ERR_SYSTEM);
+    ck_assert_uint_eq(log_lines, 1);
+    crmpi_writer_abort(writer);
+    ck_assert(folder_has(folder, ""));
+}
+END_TEST
+
+START_TEST(wrong_order_of_calls_is_refused)
+{
+    struct crmpi_job job = job_make(0, 1);
+    struct crmpi_writer *writer;
+    ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_ERR_INTERNAL); /* no memory yet */
+    ck_assert(folder_has(folder, ""));
+
+    ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_memory(writer, NULL, 0, NULL, 0, NULL, NULL), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_memory(writer, NULL, 0, NULL, 0, NULL, NULL),
+                     CRMPI_ERR_INTERNAL);
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_ERR_INTERNAL);
+
+    ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_record(writer, "/x", "1", 1), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_record(writer, "/x", "1", 1), CRMPI_ERR_INTERNAL);
+    crmpi_writer_abort(writer);
+    ck_assert(folder_has(folder, ""));
+}
+END_TEST
+
+START_TEST(the_same_bytes_give_the_same_file)
+{
+    size_t a_bytes, b_bytes;
+    ck_assert_int_eq(small_save(PATH, 3), CRMPI_OK);
+    unsigned char *a = file_get(PATH, &a_bytes);
+    /* and so does writing over a spare file that is longer, or shorter */
+    for (int longer = 0; longer < 2; longer++) {
+        char *old = malloc(100000);
+        memset(old, 0xa5, 100000);
+        file_put(in_folder("spare.tmp"), old, longer ? 100000 : 5000);
+        free(old);
+        ck_assert_int_eq(small_save(PATH, 3), CRMPI_OK);
+        unsigned char *b = file_get(PATH, &b_bytes);
+        ck_assert_uint_eq(a_bytes, b_bytes);
+        ck_assert_mem_eq(a, b, a_bytes);
+        free(b);
+        ck_assert(folder_has(folder, "000012.h5"));
+    }
+    free(a);
+}
+END_TEST
+
+START_TEST(a_spare_file_with_another_name_is_not_written_over)
+{
+    size_t bytes;
+    file_put(in_folder("other"), "precious", 8);
+    ck_assert_int_eq(link(in_folder("other"), in_folder("spare.tmp")), 0);
+    ck_assert_int_eq(small_save(PATH, 3), CRMPI_OK);
+    unsigned char *other = file_get(in_folder("other"), &bytes);
+    ck_assert_uint_eq(bytes, 8);
+    ck_assert_mem_eq(other, "precious", 8);
+    free(other);
+    ck_assert_int_eq(unlink(in_folder("other")), 0);
+
+    file_put(in_folder("other"), "precious", 8);
+    ck_assert_int_eq(symlink("other", in_folder("spare.tmp")), 0);
+    ck_assert_int_eq(small_save(PATH, 3), CRMPI_OK);
+    other = file_get(in_folder("other"), &bytes);
+    ck_assert_mem_eq(other, "precious", 8);
+    free(other);
+    ck_assert(small_is(PATH, 3));
+    ck_assert(folder_has(folder, "000012.h5 other"));
+}
+END_TEST
+
+START_TEST(a_link_instead_of_the_file_is_refused)
+{
+    struct crmpi_reader *reader;
+    ck_assert_int_eq(small_save(in_folder("real.h5"), 3), CRMPI_OK);
+    ck_assert_int_eq(symlink("real.h5", PATH), 0);
+    ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_ERR_PERMISSION);
+    ck_assert_int_eq(crmpi_reader_open(folder, &reader), CRMPI_ERR_FORMAT);
+    ck_assert_int_eq(crmpi_reader_open(in_folder("none"), &reader), CRMPI_ERR_NOTFOUND);
+    ck_assert_uint_eq(log_lines, 3);
+}
+END_TEST
+
+START_TEST(files_others_may_write_are_refused)
+{
+    static const mode_t bad[] = {0620, 0602, 0666, 0660};
+    struct crmpi_reader *reader;
+    ck_assert_int_eq(small_save(PATH, 3), CRMPI_OK);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        ck_assert_int_eq(chmod(PATH, bad[i]), 0);
+        log_reset();
+        ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_ERR_PERMISSION);
+        ck_assert_uint_eq(log_lines, 1);
+    }
+    ck_assert_int_eq(chmod(PATH, 0644), 0);
+    ck_assert(small_is(PATH, 3));
+    if (geteuid() == 0) { /* only root can give a file away */
+        ck_assert_int_eq(chown(PATH, 12345, 12345), 0);
+        ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_ERR_PERMISSION);
+    }
+}
+END_TEST
+
+/* What reading all of a damaged file says; CRMPI_OK only if all is as it was. */
+static enum crmpi_status read_all(const char *path, unsigned seed)
+{
+    struct crmpi_reader *reader;
+    void *record;
+    size_t bytes;
+    log_reset();
+    enum crmpi_status status = crmpi_reader_open(path, &reader);
+    if (status != CRMPI_OK)
+        return status;
+    if ((status = crmpi_reader_verify(reader, NULL, NULL)) == CRMPI_OK &&
+        (status = crmpi_reader_record(reader, "/channel/state", &record, &bytes)) == CRMPI_OK)
+        free(record);
+    crmpi_reader_close(reader);
+    if (status == CRMPI_OK)
+        ck_assert(small_is(path, seed));
+    return status;
+}
+
+static void byte_put(const char *path, size_t at, unsigned char byte)
+{
+    int fd = open(path, O_WRONLY);
+    ck_assert_int_eq(pwrite(fd, &byte, 1, (off_t)at), 1);
+    close(fd);
+}
+
+/* The next byte to damage: all where structures are, fewer in zeros and in memory. */
+static size_t next_of(const unsigned char *data, size_t i)
+{
+    uint64_t offset, memory;
+    memcpy(&offset, data + 24, 8);
+    memcpy(&memory, data + 32, 8);
+    if (i >= 48 && i < 4096 - 61)
+        return i + 61;
+    return i >= offset && i + 61 < offset + memory ? i + 61 : i + 1;
+}
+
+START_TEST(every_damaged_byte_is_noticed)
+{
+    size_t bytes;
+    ck_assert_int_eq(small_save(PATH, 3), CRMPI_OK);
+    unsigned char *data = file_get(PATH, &bytes);
+    ck_assert_uint_gt(bytes, 4096 + 4 * 4096);
+    for (size_t i = 0; i < bytes; i = next_of(data, i)) {
+        byte_put(PATH, i, data[i] ^ (unsigned char)(1u << (i % 8)));
+        enum crmpi_status status = read_all(PATH, 3);
+        ck_assert_msg(status == CRMPI_ERR_CORRUPT || status == CRMPI_ERR_FORMAT,
+                      "byte %zu: status %d", i, (int)status);
+        ck_assert_uint_eq(log_lines, 1);
+        byte_put(PATH, i, data[i]);
+    }
+    ck_assert_int_eq(read_all(PATH, 3), CRMPI_OK);
+    free(data);
+}
+END_TEST
+
+/* With the digest right the damage reaches HDF5 and the checks behind it. */
+START_TEST(damage_with_a_right_digest_is_noticed_or_harmless)
+{
+    size_t bytes, noticed = 0;
+    uint64_t offset, memory;
+    ck_assert_int_eq(small_save(PATH, 3), CRMPI_OK);
+    unsigned char *data = file_get(PATH, &bytes);
+    memcpy(&offset, data + 24, 8);
+    memcpy(&memory, data + 32, 8);
+    for (size_t i = 4096; i < bytes; i++) {
+        if (i == offset)
+            i += memory; /* blocks have their own checksums */
+        unsigned char was = data[i];
+        data[i] = i % 3 == 0   ? 0xff
+                  : i % 3 == 1 ? was + 1
+                               : was ^ (unsigned char)(1u << (i % 8));
+        file_seal(data, bytes);
+        byte_put(PATH, i, data[i]);
+        for (size_t k = 40; k < 48; k++)
+            byte_put(PATH, k, data[k]);
+        noticed += read_all(PATH, 3) != CRMPI_OK;
+        data[i] = was;
+        byte_put(PATH, i, was);
+    }
+    ck_assert_uint_gt(noticed, 1000);
+    free(data);
+}
+END_TEST
+
+START_TEST(every_truncation_is_noticed)
+{
+    size_t bytes;
+    ck_assert_int_eq(small_save(PATH, 3), CRMPI_OK);
+    unsigned char *data = file_get(PATH, &bytes);
+    for (size_t i = 0; i < bytes; i += i < 64 || i > bytes - 64 ? 1 : 97) {
+        file_put(PATH, data, i);
+        enum crmpi_status status = read_all(PATH, 3);
+        ck_assert_msg(status == CRMPI_ERR_CORRUPT || status == CRMPI_ERR_FORMAT,
+                      "%zu bytes: status %d", i, (int)status);
+        ck_assert_uint_eq(log_lines, 1);
+    }
+    data[bytes] = 0; /* file_get has room for one more */
+    file_put(PATH, data, bytes + 1);
+    ck_assert_int_eq(read_all(PATH, 3), CRMPI_ERR_CORRUPT);
+    free(data);
+}
+END_TEST
+
+START_TEST(a_file_cut_after_it_was_opened_is_noticed)
+{
+    struct crmpi_reader *reader;
+    large_save(PATH);
+    ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
+    ck_assert_int_eq(truncate(PATH, 1 << 20), 0);
+    ck_assert_int_eq(crmpi_reader_load(reader, NULL, NULL), CRMPI_ERR_CORRUPT);
+    ck_assert_uint_eq(log_lines, 1);
+    crmpi_reader_close(reader);
+}
+END_TEST
+
+/* Replace a number in the seal, with the digest right, and read. */
+static enum crmpi_status seal_with(const unsigned char *data, size_t bytes, size_t at,
+                                   const void *value, size_t value_bytes)
+{
+    unsigned char *copy = malloc(bytes);
+    memcpy(copy, data, bytes);
+    memcpy(copy + at, value, value_bytes);
+    file_seal(copy, bytes);
+    file_put(PATH, copy, bytes);
+    free(copy);
+    return read_all(PATH, 3);
+}
+
+START_TEST(impossible_sizes_in_the_seal_are_refused)
+{
+    size_t bytes;
+    ck_assert_int_eq(small_save(PATH, 3), CRMPI_OK);
+    unsigned char *data = file_get(PATH, &bytes);
+    const uint64_t bad[] = {0, 1, 4095, bytes - 1, bytes + 1, UINT64_MAX, UINT64_MAX - 4096,
+                            (uint64_t)1 << 63, (uint64_t)1 << 40};
+    const uint32_t version = 2, line = 2, strange = 77;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        for (size_t field = 16; field <= 32; field += 8)
+            ck_assert_int_eq(seal_with(data, bytes, field, &bad[i], 8), CRMPI_ERR_CORRUPT);
+    ck_assert_int_eq(seal_with(data, bytes, 8, &version, 4), CRMPI_ERR_FORMAT);
+    ck_assert_int_eq(seal_with(data, bytes, 12, &line, 4), CRMPI_ERR_FORMAT);
+    ck_assert_int_eq(seal_with(data, bytes, 12, &strange, 4), CRMPI_ERR_FORMAT);
+    ck_assert_int_eq(seal_with(data, bytes, 12, &data[12], 4), CRMPI_OK);
+    free(data);
+}
+END_TEST
+
+/* Call save() with a fault at the nth occurrence of a point: 1 if the fault struck. */
+static int save_with(const char *point, unsigned n, const char *effect,
+                     enum crmpi_status *status_out)
+{
+    char text[128];
+    snprintf(text, sizeof text, "%s:%u=%s", point, n, effect);
+    ck_assert_int_eq(crmpi_fault_configure(text), 0);
+    log_reset();
+    *status_out = small_save(PATH, 8);
+    int struck = crmpi_fault_struck() > 0;
+    crmpi_fault_configure(NULL);
+    return struck;
+}
+
+static const char *const write_points[] = {"storage.create", "storage.write",
+                                           "storage.close", "storage.rename"};
+
+START_TEST(whatever_fails_the_old_file_stays)
+{
+    static const struct {
+        const char *name;
+        enum crmpi_status status;
+    } effects[] = {{"ENOSPC", CRMPI_ERR_NOSPACE},
+                   {"EDQUOT", CRMPI_ERR_NOSPACE},
+                   {"EIO", CRMPI_ERR_IO},
+                   {"EACCES", CRMPI_ERR_PERMISSION}};
+    for (size_t p = 0; p < sizeof write_points / sizeof *write_points; p++)
+        for (size_t e = 0; e < sizeof effects / sizeof *effects; e++) {
+            unsigned n = 1;
+            enum crmpi_status status;
+            ck_assert_int_eq(small_save(PATH, 7), CRMPI_OK);
+            for (; save_with(write_points[p], n, effects[e].name, &status); n++) {
+                ck_assert_int_eq(status, effects[e].status);
+                ck_assert_uint_eq(log_lines, 1);
+                ck_assert(folder_has(folder, "000012.h5"));
+                ck_assert(small_is(PATH, 7));
+            }
+            ck_assert_uint_gt(n, 1);
+            ck_assert_int_eq(status, CRMPI_OK);
+            ck_assert(small_is(PATH, 8));
+        }
+}
+END_TEST
+
+START_TEST(interrupted_and_short_writes_go_on)
+{
+    static const char *const effects[] = {"EINTR", "short"};
+    for (int e = 0; e < 2; e++) {
+        unsigned n = 1;
+        enum crmpi_status status;
+        for (; save_with("storage.write", n, effects[e], &status); n++) {
+            ck_assert_int_eq(status, CRMPI_OK);
+            ck_assert(small_is(PATH, 8));
+        }
+        ck_assert_uint_gt(n, 2);
+    }
+}
+END_TEST
+
+START_TEST(interrupted_and_short_reads_go_on_and_errors_do_not)
+{
+    static const char *const effects[] = {"EINTR", "short", "EIO"};
+    ck_assert_int_eq(small_save(PATH, 8), CRMPI_OK);
+    for (int e = 0; e < 3; e++) {
+        unsigned n = 1, struck = 1;
+        for (; struck; n++) {
+            char text[64];
+            snprintf(text, sizeof text, "storage.read:%u=%s", n, effects[e]);
+            ck_assert_int_eq(crmpi_fault_configure(text), 0);
+            int right = small_is(PATH, 8);
+            struck = crmpi_fault_struck();
+            ck_assert_int_eq(right, e < 2 || !struck);
+        }
+        ck_assert_uint_gt(n, 4);
+    }
+    ck_assert_int_eq(crmpi_fault_configure("storage.open:1=EIO"), 0);
+    ck_assert(!small_is(PATH, 8));
+    crmpi_fault_configure(NULL);
+}
+END_TEST
+
+START_TEST(killed_anywhere_the_old_file_stays)
+{
+    for (size_t p = 0; p < sizeof write_points / sizeof *write_points; p++)
+        for (unsigned n = 1;; n++) {
+            int how;
+            ck_assert_int_eq(small_save(PATH, 7), CRMPI_OK);
+            pid_t child = fork();
+            if (child == 0) {
+                enum crmpi_status status;
+                save_with(write_points[p], n, "kill", &status);
+                _exit(0);
+            }
+            ck_assert_int_eq(waitpid(child, &how, 0), child);
+            if (WIFEXITED(how)) {
+                ck_assert_uint_gt(n, 1);
+                ck_assert(small_is(PATH, 8));
+                break;
+            }
+            ck_assert_int_eq(WTERMSIG(how), SIGKILL);
+            ck_assert(small_is(PATH, 7));
+        }
+    /* what the killed ones left is no obstacle */
+    ck_assert_int_eq(small_save(PATH, 9), CRMPI_OK);
+    ck_assert(folder_has(folder, "000012.h5"));
+    ck_assert(small_is(PATH, 9));
+}
+END_TEST
+
+START_TEST(a_full_disk_is_told)
+{
+    struct rlimit limit = {1 << 20, 1 << 20};
+    struct crmpi_job job = job_make(0, 1);
+    struct crmpi_writer *writer;
+    signal(SIGXFSZ, SIG_IGN);
+    ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_memory(writer, regions, N_REGIONS, large_extents, N_EXTENTS,
+                                         NULL, NULL),
+                     CRMPI_ERR_NOSPACE);
+    ck_assert_uint_eq(log_lines, 1);
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_ERR_INTERNAL);
+    ck_assert(folder_has(folder, ""));
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("container");
+    TCase *tests = tcase_create("all");
+    tcase_add_checked_fixture(tests, setup, folder_remove);
+    tcase_set_timeout(tests, 120);
+    tcase_add_test(tests, everything_comes_back);
+    tcase_add_test(tests, a_rank_without_memory_and_records_of_all_sizes);
+    tcase_add_test(tests, records_are_listed);
+    tcase_add_test(tests, scattered_pages_come_back);
+    tcase_add_test(tests, unreadable_memory_is_an_error);
+    tcase_add_test(tests, wrong_order_of_calls_is_refused);
+    tcase_add_test(tests, the_same_bytes_give_the_same_file);
+    tcase_add_test(tests, a_spare_file_with_another_name_is_not_written_over);
+    tcase_add_test(tests, a_link_instead_of_the_file_is_refused);
+    tcase_add_test(tests, files_others_may_write_are_refused);
+    tcase_add_test(tests, every_damaged_byte_is_noticed);
+    tcase_add_test(tests, damage_with_a_right_digest_is_noticed_or_harmless);
+    tcase_add_test(tests, every_truncation_is_noticed);
+    tcase_add_test(tests, a_file_cut_after_it_was_opened_is_noticed);
+    tcase_add_test(tests, impossible_sizes_in_the_seal_are_refused);
+    tcase_add_test(tests, whatever_fails_the_old_file_stays);
+    tcase_add_test(tests, interrupted_and_short_writes_go_on);
+    tcase_add_test(tests, interrupted_and_short_reads_go_on_and_errors_do_not);
+    tcase_add_test(tests, killed_anywhere_the_old_file_stays);
+    tcase_add_test(tests, a_full_disk_is_told);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Tests of lines and of the checkpoint directory: a line is there or it is not, and pruning
+ * removes what it may and nothing else.
+ */
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <signal.h>
+#include <unistd.h>
+#include "base/fault.h"
+#include "storage-fixture.h"
+
+#define N_RANKS 3
+
+static char dir[512];
+
+static void setup(void)
+{
+    folder_make();
+    memory_map();
+    snprintf(dir, sizeof dir, "%s/checkpoints", folder);
+    ck_assert_int_eq(crmpi_directory_create(dir), CRMPI_OK);
+}
+
+static char *in_dir(const char *name)
+{
+    static char paths[4][768];
+    static unsigned turn;
+    char *path = paths[turn++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", dir, name);
+    return path;
+}
+
+static void touch(const char *name)
+{
+    file_put(in_dir(name), "x", 1);
+}
+
+static struct crmpi_line_rank line_ranks[N_RANKS];
+static char launcher[] = "mpirun\0-np\0003";
+
+static struct crmpi_line line_make(uint64_t number)
+{
+    struct crmpi_line line = {.job = job_make(0, number),
+                              .ranks = line_ranks,
+                              .save_seconds = 1.5,
+                              .launcher = launcher,
+                              .launcher_bytes = sizeof launcher};
+    line.job.n_ranks = N_RANKS;
+    for (int rank = 0; rank < N_RANKS; rank++) {
+        line_ranks[rank].sn = number;
+        line_ranks[rank].file_bytes = number * 1000 + (uint64_t)rank;
+    }
+    return line;
+}
+
+static enum crmpi_status line_save(uint64_t number)
+{
+    struct crmpi_line line = line_make(number);
+    return crmpi_line_write(dir, &line);
+}
+
+static void checkpoint_save(uint64_t number)
+{
+    char path[1024];
+    for (uint32_t rank = 0; rank < N_RANKS; rank++) {
+        ck_assert_int_eq(crmpi_rank_path(dir, rank, number, 1, path, sizeof path), CRMPI_OK);
+        ck_assert_int_eq(small_save(path, (unsigned)number), CRMPI_OK);
+    }
+    ck_assert_int_eq(line_save(number), CRMPI_OK);
+}
+
+START_TEST(a_line_comes_back)
+{
+    struct crmpi_line line, made = line_make(12);
+    ck_assert_int_eq(crmpi_line_write(dir, &made), CRMPI_OK);
+    ck_assert_int_eq(crmpi_line_read(dir, 12, &line), CRMPI_OK);
+    ck_assert_mem_eq(&line.job, &made.job, sizeof made.job);
+    ck_assert_mem_eq(line.ranks, made.ranks, sizeof line_ranks);
+    ck_assert_double_eq(line.save_seconds, 1.5);
+    ck_assert_uint_eq(line.launcher_bytes, sizeof launcher);
+    ck_assert_mem_eq(line.launcher, launcher, sizeof launcher);
+    crmpi_line_free(&line);
+    made.launcher = NULL;
+    ck_assert_int_eq(crmpi_line_write(dir, &made), CRMPI_OK);
+    ck_assert_int_eq(crmpi_line_read(dir, 12, &line), CRMPI_OK);
+    ck_assert_ptr_null(line.launcher);
+    crmpi_line_free(&line);
+    ck_assert(folder_has(in_dir("lines"), "000012.h5"));
+    ck_assert_uint_eq(log_lines, 0);
+    ck_assert_int_eq(crmpi_line_read(dir, 13, &line), CRMPI_ERR_NOTFOUND);
+    ck_assert_uint_eq(log_lines, 1);
+}
+END_TEST
+
+START_TEST(a_line_of_many_ranks)
+{
+    enum { N = 20000 };
+    struct crmpi_line_rank *many = calloc(N, sizeof *many);
+    struct crmpi_line line = {.job = job_make(0, 1), .ranks = many}, back;
+    line.job.n_ranks = N;
+    for (uint32_t i = 0; i < N; i++)
+        many[i].sn = i + 1000000;
+    ck_assert_int_eq(crmpi_line_write(dir, &line), CRMPI_OK);
+    ck_assert_int_eq(crmpi_line_read(dir, 1, &back), CRMPI_OK);
+    ck_assert_mem_eq(back.ranks, many, N * sizeof *many);
+    crmpi_line_free(&back);
+    free(many);
+}
+END_TEST
+
+START_TEST(every_damaged_byte_of_a_line_is_noticed)
+{
+    struct crmpi_line line;
+    size_t bytes;
+    ck_assert_int_eq(line_save(1), CRMPI_OK);
+    unsigned char *data = file_get(in_dir("lines/000001.h5"), &bytes);
+    for (size_t i = 0; i < bytes; i += i >= 48 && i < 4000 ? 61 : 1) {
+        data[i] ^= 0x10;
+        file_put(in_dir("lines/000001.h5"), data, bytes);
+        data[i] ^= 0x10;
+        log_reset();
+        ck_assert_int_ne(crmpi_line_read(dir, 1, &line), CRMPI_OK);
+        ck_assert_uint_eq(log_lines, 1);
+        if (i % 8 == 0) {
+            file_put(in_dir("lines/000001.h5"), data, i);
+            ck_assert_int_ne(crmpi_line_read(dir, 1, &line), CRMPI_OK);
+        }
+    }
+    /* a line under another's name is not taken for it */
+    file_put(in_dir("lines/000002.h5"), data, bytes);
+    ck_assert_int_eq(crmpi_line_read(dir, 2, &line), CRMPI_ERR_CORRUPT);
+    free(data);
+}
+END_TEST
+
+START_TEST(a_line_is_whole_or_not_there)
+{
+    static const char *const points[] = {"storage.create", "storage.write", "storage.close",
+                                         "storage.rename"};
+    for (size_t p = 0; p < sizeof points / sizeof *points; p++)
+        for (int killed = 0; killed < 2; killed++) {
+            char text[64];
+            uint64_t *numbers;
+            size_t n;
+            int how;
+            unlink(in_dir("lines/000001.h5"));
+            snprintf(text, sizeof text, "%s:1=%s", points[p], killed ? "kill" : "ENOSPC");
+            pid_t child = fork();
+            if (child == 0) {
+                crmpi_fault_configure(text);
+                _exit(line_save(1) == CRMPI_OK ? 1 : log_lines == 1 ? 0 : 2);
+            }
+            ck_assert_int_eq(waitpid(child, &how, 0), child);
+            if (killed)
+                ck_assert(WIFSIGNALED(how) && WTERMSIG(how) == SIGKILL);
+            else
+                ck_assert(WIFEXITED(how) && WEXITSTATUS(how) == 0);
+            ck_assert_int_eq(crmpi_lines_list(dir, &numbers, &n), CRMPI_OK);
+            ck_assert_uint_eq(n, 0);
+            free(numbers);
+            ck_assert_int_eq(line_save(1), CRMPI_OK);
+            ck_assert(folder_has(in_dir("lines"), "000001.h5"));
+        }
+}
+END_TEST
+
+START_TEST(lines_are_listed_in_order)
+{
+    static const char *const others[] = {
+        "lines/12.h5",     "lines/000012.h5.tmp", "lines/0000013.h5", "lines/x",
+        "lines/-00001.h5", "lines/000014.h5x",    "lines/.h5",        "lines/99999999999999999999.h5"};
+    const uint64_t expected[] = {2, 7, 1000000, 12345678901234567890u};
+    uint64_t *numbers;
+    size_t n;
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        touch(others[i]);
+    touch("lines/12345678901234567890.h5");
+    touch("lines/1000000.h5");
+    touch("lines/000002.h5");
+    touch("lines/000007.h5");
+    ck_assert_int_eq(crmpi_lines_list(dir, &numbers, &n), CRMPI_OK);
+    ck_assert_uint_eq(n, 4);
+    ck_assert_mem_eq(numbers, expected, sizeof expected);
+    free(numbers);
+    ck_assert_int_eq(crmpi_lines_list(in_folder("none"), &numbers, &n), CRMPI_ERR_NOTFOUND);
+    ck_assert_uint_eq(log_lines, 1);
+}
+END_TEST
+
+START_TEST(directories_are_private)
+{
+    static const char *const names[] = {"", "ranks", "lines", "ranks/000003"};
+    char path[1024], expected[1024];
+    struct stat info;
+    ck_assert_int_eq(crmpi_rank_path(dir, 3, 12, 1, path, sizeof path), CRMPI_OK);
+    snprintf(expected, sizeof expected, "%s/ranks/000003/000012.h5", dir);
+    ck_assert_str_eq(path, expected);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        ck_assert_int_eq(stat(in_dir(names[i]), &info), 0);
+        ck_assert_int_eq(info.st_mode & 07777, 0700);
+    }
+    ck_assert_int_eq(crmpi_directory_create(dir), CRMPI_OK); /* it may be there */
+    ck_assert_int_eq(crmpi_rank_path(dir, 4, 12, 0, path, sizeof path), CRMPI_OK);
+    ck_assert_int_ne(stat(in_dir("ranks/000004"), &info), 0);
+    ck_assert_int_eq(crmpi_rank_path(dir, 4, 12, 0, path, 20), CRMPI_ERR_USAGE);
+    ck_assert_int_eq(crmpi_directory_create(in_folder("a/b")), CRMPI_ERR_NOTFOUND);
+}
+END_TEST
+
+START_TEST(directories_others_may_write_are_refused)
+{
+    static const char *const names[] = {"", "ranks", "lines"};
+    char path[1024];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        ck_assert_int_eq(chmod(in_dir(names[i]), 0770), 0);
+        log_reset();
+        ck_assert_int_eq(crmpi_directory_create(dir), CRMPI_ERR_PERMISSION);
+        ck_assert_uint_eq(log_lines, 1);
+        ck_assert_int_eq(chmod(in_dir(names[i]), 0755), 0);
+        ck_assert_int_eq(crmpi_directory_create(dir), CRMPI_OK);
+    }
+    ck_assert_int_eq(crmpi_rank_path(dir, 0, 1, 1, path, sizeof path), CRMPI_OK);
+    ck_assert_int_eq(chmod(in_dir("ranks/000000"), 0707), 0);
+    ck_assert_int_eq(crmpi_rank_path(dir, 0, 1, 1, path, sizeof path), CRMPI_ERR_PERMISSION);
+    if (geteuid() == 0) {
+        ck_assert_int_eq(chown(dir, 12345, 12345), 0);
+        ck_assert_int_eq(crmpi_directory_create(dir), CRMPI_ERR_PERMISSION);
+    }
+}
+END_TEST
+
+START_TEST(directories_that_cannot_be_made_are_told)
+{
+    char path[1024];
+    ck_assert_int_eq(crmpi_fault_configure("storage.mkdir:2=EDQUOT"), 0);
+    ck_assert_int_eq(crmpi_directory_create(in_folder("new")), CRMPI_ERR_NOSPACE);
+    ck_assert_uint_eq(log_lines, 1);
+    ck_assert_int_eq(crmpi_fault_configure("storage.mkdir:1=EROFS"), 0);
+    ck_assert_int_eq(crmpi_rank_path(dir, 0, 1, 1, path, sizeof path), CRMPI_ERR_PERMISSION);
+}
+END_TEST
+
+START_TEST(pruning_keeps_the_newest_lines_and_their_files)
+{
+    for (uint64_t number = 1; number <= 4; number++)
+        checkpoint_save(number);
+    touch("ranks/000001/000002.h5.tmp"); /* what killed runs left */
+    touch("lines/000003.h5.tmp");
+    touch("ranks/000001/000005.h5"); /* a checkpoint in the making */
+    touch("ranks/000001/000005.h5.tmp");
+    touch("lines/000005.h5.tmp");
+    touch("ranks/000002/notes.txt"); /* not ours */
+    touch("ranks/000002/1.h5");
+    touch("ranks/000002/000001.h5.bak");
+    touch("lines/README");
+    ck_assert_int_eq(crmpi_lines_prune(dir, 2), CRMPI_OK);
+    ck_assert_uint_eq(log_lines, 0);
+    ck_assert(folder_has(in_dir("lines"), "000003.h5 000004.h5 000005.h5.tmp README"));
+    ck_assert(folder_has(in_dir("ranks/000000"), "000003.h5 000004.h5 spare.tmp"));
+    ck_assert(folder_has(in_dir("ranks/000001"),
+                         "000003.h5 000004.h5 000005.h5 000005.h5.tmp spare.tmp"));
+    ck_assert(folder_has(in_dir("ranks/000002"),
+                         "000001.h5.bak 000003.h5 000004.h5 1.h5 notes.txt spare.tmp"));
+    for (unsigned number = 3; number <= 4; number++) {
+        char name[64];
+        snprintf(name, sizeof name, "ranks/000000/%06u.h5", number);
+        ck_assert(small_is(in_dir(name), number));
+    }
+    ck_assert_int_eq(crmpi_lines_prune(dir, 7), CRMPI_OK); /* there are fewer */
+    ck_assert(folder_has(in_dir("lines"), "000003.h5 000004.h5 000005.h5.tmp README"));
+}
+END_TEST
+
+START_TEST(a_dropped_file_is_written_over_by_the_next)
+{
+    struct stat dropped, next;
+    checkpoint_save(1);
+    checkpoint_save(2);
+    ck_assert_int_eq(stat(in_dir("ranks/000000/000001.h5"), &dropped), 0);
+    ck_assert_int_eq(crmpi_lines_prune(dir, 1), CRMPI_OK);
+    checkpoint_save(3);
+    ck_assert_int_eq(stat(in_dir("ranks/000000/000003.h5"), &next), 0);
+    ck_assert_uint_eq(dropped.st_ino, next.st_ino);
+    ck_assert(folder_has(in_dir("ranks/000000"), "000002.h5 000003.h5"));
+    ck_assert(small_is(in_dir("ranks/000000/000002.h5"), 2));
+    ck_assert(small_is(in_dir("ranks/000000/000003.h5"), 3));
+}
+END_TEST
+
+START_TEST(a_line_that_cannot_be_read_does_not_count)
+{
+    for (uint64_t number = 1; number <= 4; number++)
+        checkpoint_save(number);
+    ck_assert_int_eq(truncate(in_dir("lines/000004.h5"), 5000), 0);
+    ck_assert_int_eq(crmpi_lines_prune(dir, 2), CRMPI_ERR_CORRUPT);
+    ck_assert(folder_has(in_dir("lines"), "000002.h5 000003.h5 000004.h5"));
+    ck_assert(folder_has(in_dir("ranks/000000"), "000001.h5 000002.h5 000003.h5 000004.h5"));
+    checkpoint_save(5);
+    checkpoint_save(6);
+    ck_assert_int_eq(crmpi_lines_prune(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000005.h5 000006.h5"));
+    ck_assert(folder_has(in_dir("ranks/000000"), "000005.h5 000006.h5 spare.tmp"));
+}
+END_TEST
+
+START_TEST(a_rank_prunes_for_itself)
+{
+    const uint64_t keep[] = {4, 2};
+    for (uint64_t number = 1; number <= 5; number++)
+        checkpoint_save(number);
+    ck_assert_int_eq(crmpi_rank_prune(dir, 1, keep, 0), CRMPI_OK);
+    ck_assert(folder_has(in_dir("ranks/000001"),
+                         "000001.h5 000002.h5 000003.h5 000004.h5 000005.h5"));
+    ck_assert_int_eq(crmpi_rank_prune(dir, 1, keep, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("ranks/000001"),
+                         "000002.h5 000004.h5 000005.h5 spare.tmp"));
+    ck_assert(folder_has(in_dir("ranks/000000"),
+                         "000001.h5 000002.h5 000003.h5 000004.h5 000005.h5"));
+    ck_assert_int_eq(crmpi_lines_drop(dir, 1), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000005.h5"));
+    ck_assert_int_eq(crmpi_rank_prune(dir, 77, keep, 2), CRMPI_ERR_NOTFOUND);
+}
+END_TEST
+
+START_TEST(what_cannot_be_removed_is_told)
+{
+    for (uint64_t number = 1; number <= 3; number++)
+        checkpoint_save(number);
+    ck_assert_int_eq(crmpi_fault_configure("storage.unlink:1=EACCES"), 0);
+    ck_assert_int_eq(crmpi_lines_prune(dir, 1), CRMPI_ERR_PERMISSION);
+    ck_assert_uint_eq(log_lines, 1);
+    crmpi_fault_configure(NULL);
+    ck_assert_int_eq(crmpi_lines_prune(dir, 1), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000003.h5"));
+    ck_assert(folder_has(in_dir("ranks/000002"), "000003.h5 spare.tmp"));
+}
+END_TEST
+
+/* Killed between any two removals, no line is left that misses a file. */
+START_TEST(killed_while_pruning_lines_stay_whole)
+{
+    for (unsigned k = 1;; k++) {
+        char text[64];
+        uint64_t *numbers;
+        size_t n;
+        int how;
+        for (uint64_t number = 1; number <= 4; number++)
+            checkpoint_save(number);
+        snprintf(text, sizeof text, "storage.unlink:%u=kill", k);
+        pid_t child = fork();
+        if (child == 0) {
+            crmpi_fault_configure(text);
+            _exit(crmpi_lines_prune(dir, 2) != CRMPI_OK);
+        }
+        ck_assert_int_eq(waitpid(child, &how, 0), child);
+        ck_assert_int_eq(crmpi_lines_list(dir, &numbers, &n), CRMPI_OK);
+        ck_assert_uint_ge(n, 2);
+        for (size_t i = 0; i < n; i++)
+            for (uint32_t rank = 0; rank < N_RANKS; rank++) {
+                char path[1024];
+                crmpi_rank_path(dir, rank, numbers[i], 0, path, sizeof path);
+                ck_assert(small_is(path, (unsigned)numbers[i]));
+            }
+        free(numbers);
+        if (WIFEXITED(how)) {
+            ck_assert_int_eq(WEXITSTATUS(how), 0);
+            ck_assert_uint_gt(k, 2 * N_RANKS);
+            break;
+        }
+    }
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("directory");
+    TCase *tests = tcase_create("all");
+    tcase_add_checked_fixture(tests, setup, folder_remove);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, a_line_comes_back);
+    tcase_add_test(tests, a_line_of_many_ranks);
+    tcase_add_test(tests, every_damaged_byte_of_a_line_is_noticed);
+    tcase_add_test(tests, a_line_is_whole_or_not_there);
+    tcase_add_test(tests, lines_are_listed_in_order);
+    tcase_add_test(tests, directories_are_private);
+    tcase_add_test(tests, directories_others_may_write_are_refused);
+    tcase_add_test(tests, directories_that_cannot_be_made_are_told);
+    tcase_add_test(tests, pruning_keeps_the_newest_lines_and_their_files);
+    tcase_add_test(tests, a_dropped_file_is_written_over_by_the_next);
+    tcase_add_test(tests, a_line_that_cannot_be_read_does_not_count);
+    tcase_add_test(tests, a_rank_prunes_for_itself);
+    tcase_add_test(tests, what_cannot_be_removed_is_told);
+    tcase_add_test(tests, killed_while_pruning_lines_stay_whole);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Containers made by somebody who knows the format and means harm: every checksum is right,
+ * and some number is not.  All have to be refused with one line.
+ */
+#include <check.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include "boundary/control.h"
+#include "storage/file.h"
+#include "storage/hdf.h"
+#include "storage/image.h"
+#include "storage/job.h"
+#include "storage-fixture.h"
+
+#define PATH (in_folder("000001.h5"))
+#define MIB ((uint64_t)1 << 20)
+
+static void setup(void)
+{
+    folder_make();
+    memory_map();
+}
+
+/* What goes into a file, right as it is made by forgery_make(). */
+struct forgery {
+    struct crmpi_job job;
+    struct crmpi_region regions[3];
+    size_t n_regions;
+    struct crmpi_stored_extent extents[3];
+    size_t n_extents;
+    uint64_t checksums[4];
+    size_t n_checksums;
+    uint64_t memory_bytes;
+    hid_t extent_type; /* 0: the right one */
+    const char *link;  /* if not NULL, /task/regions is an external link to this file */
+};
+
+static struct forgery forgery_make(void)
+{
+    struct forgery forgery = {
+        .job = job_make(0, 1),
+        .regions = {{CRMPI_MAP_ADDR, MIB, 3, MAP_PRIVATE, 0, "a"},
+                    {CRMPI_MAP_ADDR + 2 * MIB, MIB, 3, MAP_PRIVATE, 0, "b"}},
+        .n_regions = 2,
+        .extents = {{CRMPI_MAP_ADDR, 4096, 0}, {CRMPI_MAP_ADDR + 2 * MIB, 8192, 4096}},
+        .n_extents = 2,
+        .n_checksums = 1,
+        .memory_bytes = 12288,
+    };
+    return forgery;
+}
+
+static void table(hid_t file, const char *name, hid_t type, const void *data, size_t n)
+{
+    ck_assert_int_eq(crmpi_hdf_table_write(file, PATH, name, type, data, n), CRMPI_OK);
+}
+
+static void forgery_write(const struct forgery *forgery)
+{
+    struct crmpi_image *image;
+    struct crmpi_output output;
+    static char zeros[1 << 16];
+    struct iovec memory = {zeros, forgery->memory_bytes};
+    uint64_t offset, bytes;
+    ck_assert_int_eq(crmpi_image_create(CRMPI_CONTAINER_RANK, PATH, &image), CRMPI_OK);
+    hid_t file = crmpi_image_file(image);
+    hid_t extent = forgery->extent_type ? forgery->extent_type : crmpi_hdf_extent_type();
+    crmpi_job_write(image, PATH, CRMPI_CONTAINER_RANK, &forgery->job, 0);
+    ck_assert_int_eq(crmpi_output_open(PATH, &output), CRMPI_OK);
+    ck_assert_int_eq(crmpi_image_add_memory(image, PATH, forgery->memory_bytes, &offset),
+                     CRMPI_OK);
+    if (forgery->memory_bytes)
+        ck_assert_int_eq(crmpi_output_write(&output, &memory, 1, offset), CRMPI_OK);
+    if (forgery->link)
+        ck_assert_int_ge(H5Lcreate_external(forgery->link, "/task/regions", file,
+                                            "/task/regions", H5P_DEFAULT, H5P_DEFAULT),
+                         0);
+    else
+        table(file, "/task/regions", crmpi_hdf_region_type(), forgery->regions,
+              forgery->n_regions);
+    table(file, "/task/extents", extent, forgery->extents, forgery->n_extents);
+    table(file, "/task/checksums", crmpi_hdf_number_type(), forgery->checksums,
+          forgery->n_checksums);
+    ck_assert_int_eq(crmpi_image_store(image, &output, &bytes), CRMPI_OK);
+    ck_assert_int_eq(crmpi_output_commit(&output, bytes), CRMPI_OK);
+    crmpi_image_destroy(image);
+    ck_assert_uint_eq(log_lines, 0);
+}
+
+static enum crmpi_status forgery_open(const struct forgery *forgery)
+{
+    struct crmpi_reader *reader;
+    log_reset();
+    forgery_write(forgery);
+    enum crmpi_status status = crmpi_reader_open(PATH, &reader);
+    if (status == CRMPI_OK)
+        crmpi_reader_close(reader);
+    else
+        ck_assert_uint_eq(log_lines, 1);
+    return status;
+}
+
+#define REFUSED(change)                                                                      \
+    do {                                                                                     \
+        struct forgery f = forgery_make();                                                   \
+        change;                                                                              \
+        enum crmpi_status status = forgery_open(&f);                                         \
+        ck_assert_msg(status == CRMPI_ERR_CORRUPT, "%s: %d %s", #change, (int)status,        \
+                      log_last);                                                         \
+    } while (0)
+
+START_TEST(without_a_change_it_is_read)
+{
+    struct forgery forgery = forgery_make();
+    ck_assert_int_eq(forgery_open(&forgery), CRMPI_OK);
+}
+END_TEST
+
+START_TEST(regions_elsewhere_are_refused)
+{
+    REFUSED(f.regions[0].start = 0x7f0000000000);
+    REFUSED(f.regions[0].start = 0x550000000000);
+    REFUSED(f.regions[0].start = CRMPI_U0 - 4096);
+    REFUSED(f.regions[0].start = CRMPI_LOW_END - 4096);
+    REFUSED(f.regions[1].bytes = CRMPI_UPPER_END - f.regions[1].start + 4096);
+    REFUSED(f.regions[1].bytes = UINT64_MAX - 4095);
+    REFUSED(f.regions[1].bytes = -(f.regions[1].start & -(uint64_t)4096));
+}
+END_TEST
+
+START_TEST(impossible_regions_are_refused)
+{
+    REFUSED(f.regions[0].bytes = 0);
+    REFUSED(f.regions[0].bytes = 4097);
+    REFUSED(f.regions[0].start += 1);
+    REFUSED(f.regions[0].bytes = 3 * MIB);
+    REFUSED(f.regions[1].start = f.regions[0].start);
+    REFUSED(f.regions[0].start = f.regions[1].start + MIB);
+    REFUSED(f.regions[0].prot = 8);
+    REFUSED(f.regions[0].prot = 0x10000000);
+    REFUSED(f.n_regions = 1);
+    REFUSED(f.n_regions = 0);
+}
+END_TEST
+
+START_TEST(a_name_without_end_is_refused)
+{
+    struct forgery forgery = forgery_make();
+    memset(forgery.regions[1].name, 'x', sizeof forgery.regions[1].name);
+    ck_assert_int_eq(forgery_open(&forgery), CRMPI_ERR_CORRUPT);
+}
+END_TEST
+
+START_TEST(impossible_extents_are_refused)
+{
+    REFUSED(f.extents[0].bytes = 0);
+    REFUSED(f.extents[0].bytes = UINT64_MAX);
+    REFUSED(f.extents[0].bytes = 2 * MIB);
+    REFUSED(f.extents[0].start = 0x7f0000000000);
+    REFUSED(f.extents[0].start -= 4096);
+    REFUSED(f.extents[1].start = f.extents[0].start);
+    REFUSED(f.extents[1].start += MIB - 4096);
+    REFUSED(f.extents[1].start -= 4096);
+    REFUSED(f.extents[1].bytes = 4096);
+    REFUSED(f.extents[1].offset = 0);
+    REFUSED(f.extents[1].offset = UINT64_MAX);
+    REFUSED(f.extents[0].offset = 4096);
+    REFUSED(f.n_extents = 1);
+    REFUSED(f.n_extents = 0);
+    REFUSED(f.memory_bytes = 8192);
+    REFUSED(f.memory_bytes = 0);
+}
+END_TEST
+
+START_TEST(a_wrong_number_of_checksums_is_refused)
+{
+    REFUSED(f.n_checksums = 0);
+    REFUSED(f.n_checksums = 2);
+}
+END_TEST
+
+START_TEST(impossible_ranks_are_refused)
+{
+    REFUSED(f.job.n_ranks = 0);
+    REFUSED(f.job.n_ranks = UINT32_MAX);
+    REFUSED(f.job.world_rank = f.job.n_ranks);
+    REFUSED(f.job.time = (double)INFINITY);
+}
+END_TEST
+
+START_TEST(other_types_are_refused)
+{
+    struct forgery forgery = forgery_make();
+    forgery.extent_type = crmpi_hdf_number_type();
+    ck_assert_int_eq(forgery_open(&forgery), CRMPI_ERR_CORRUPT);
+}
+END_TEST
+
+START_TEST(links_to_other_files_are_not_followed)
+{
+    struct forgery forgery = forgery_make();
+    struct crmpi_reader *reader;
+    ck_assert_int_eq(small_save(in_folder("other.h5"), 1), CRMPI_OK);
+    forgery.link = in_folder("other.h5");
+    forgery_write(&forgery);
+    ck_assert_int_ne(crmpi_reader_open(PATH, &reader), CRMPI_OK);
+    ck_assert_uint_eq(log_lines, 1);
+}
+END_TEST
+
+/* A writer is told before it makes what no reader takes. */
+START_TEST(the_writer_refuses_the_same)
+{
+    struct crmpi_job job = job_make(0, 1);
+    struct crmpi_region region = regions[1];
+    struct crmpi_extent extent = {regions[1].start - 4096, 8192};
+    struct crmpi_writer *writer;
+    ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_memory(writer, &region, 1, &extent, 1, NULL, NULL),
+                     CRMPI_ERR_INTERNAL);
+    ck_assert_uint_eq(log_lines, 1);
+    crmpi_writer_abort(writer);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("forged");
+    TCase *tests = tcase_create("all");
+    tcase_add_checked_fixture(tests, setup, folder_remove);
+    tcase_set_timeout(tests, 60);
+    tcase_add_test(tests, without_a_change_it_is_read);
+    tcase_add_test(tests, regions_elsewhere_are_refused);
+    tcase_add_test(tests, impossible_regions_are_refused);
+    tcase_add_test(tests, a_name_without_end_is_refused);
+    tcase_add_test(tests, impossible_extents_are_refused);
+    tcase_add_test(tests, a_wrong_number_of_checksums_is_refused);
+    tcase_add_test(tests, impossible_ranks_are_refused);
+    tcase_add_test(tests, other_types_are_refused);
+    tcase_add_test(tests, links_to_other_files_are_not_followed);
+    tcase_add_test(tests, the_writer_refuses_the_same);
+    suite_add_tcase(suite, tests);
+    SRunner *runner = srunner_create(suite);
+    srunner_run_all(runner, CK_ENV);
+    int failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,122 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A checkpoint directory seen from outside: by crmpi-inspect, by HDF5's own tools and by a
+# reader written from the format document.  Run in the build tree.
+
+set -u
+here=$(cd "$(dirname "$0")" && pwd)
+temporary=$(mktemp -d "${TMPDIR:-/tmp}/crmpi-inspect-XXXXXX") || exit 1
+trap 'rm -rf "$temporary"' EXIT
+dir=$temporary/ckpt
+out=$temporary/out
+failures=0
+
+fail()
+{
+    echo "FAILED: $*"
+    sed 's/^/    /' "$out"
+    failures=$((failures + 1))
+}
+
+# try STATUS WORD... -- PATTERN...: run crmpi-inspect; check its status and what it prints
+try()
+{
+    expected=$1
+    shift
+    words=
+    while [ $# -gt 0 ] && [ "$1" != -- ]; do
+        words="$words $1"
+        shift
+    done
+    [ $# -gt 0 ] && shift
+    # shellcheck disable=SC2086
+    ./crmpi-inspect $words >"$out" 2>&1
+    status=$?
+    [ $status = "$expected" ] || fail "crmpi-inspect$words: status $status, not $expected"
+    for pattern; do
+        grep -Eq -e "$pattern" "$out" || fail "crmpi-inspect$words: no '$pattern'"
+    done
+}
+
+# byte FILE OFFSET: change a byte
+byte()
+{
+    was=$(od -An -tu1 -j"$2" -N1 "$1" | tr -d ' ')
+    # shellcheck disable=SC2059
+    printf "\\$(printf %o $((was ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc 2>/dev/null
+}
+
+./tests/unit/storage-sample "$dir" || exit 1
+
+try 0 "$dir" -- '^ +11 .* 2 +15.0 MiB .*complete$' '^ +12 .*coordinated +complete$'
+try 0 list "$dir" -- '^ +12 '
+try 0 "$dir" verify -- '^line 11: .*all right$' '^line 12: .*all right$'
+try 0 verify "$dir" 12 -- '^line 12: .*all right$'
+grep -q 'line 11' "$out" && fail "verify 12 verified 11, too"
+try 0 "$dir" show 12 -- '^launcher +mpirun -np two\?lines$' '^ +1 +12 .* node7$'
+try 0 "$dir" show 12 1 -- '0x150000000000 .*rw-p  \[heap\]' '/task/threads +12 B'
+CRMPI_DIR=$dir ./crmpi-inspect verify 11 >"$out" 2>&1 || fail "the directory from CRMPI_DIR"
+try 0 --help -- '^Usage:'
+try 0 --version -- '^crmpi [0-9]'
+try 2 "$dir" show -- 'needs the number'
+try 2 "$dir" verify 1 2
+try 2 "$dir" list 1
+try 2 "$dir" --what -- 'unknown option --what'
+try 2 "$dir" "$dir"
+try 1 "$dir" show 13 -- '000013.h5'
+try 1 "$dir" show 12 2 -- 'ranks 0 to 1'
+try 1 "$temporary/none" -- "$temporary/none"
+
+# HDF5's own tools follow the links
+if command -v h5ls >/dev/null && command -v h5dump >/dev/null; then
+    h5ls -rE "$dir/lines/000012.h5" >"$out" 2>&1 || fail "h5ls"
+    grep -q '^/ranks/000000/task/memory *Dataset {7873512}' "$out" || fail "h5ls: no memory"
+    h5dump -H "$dir/lines/000012.h5" >"$out" 2>&1 || fail "h5dump"
+    [ "$(grep -c 'DATASET "memory"' "$out")" = 2 ] || fail "h5dump: no memory"
+    h5dump "$dir/ranks/000001/000012.h5" >"$out" 2>&1 || fail "h5dump of all data"
+fi
+
+# and so does a reader that shares no code with crmpi
+python=
+for try in "${PYTHON3:-python3}" /usr/bin/python3; do
+    [ -z "$python" ] && "$try" -c 'import h5py' 2>/dev/null && python=$try
+done
+if [ -n "$python" ]; then
+    "$python" "$here/read-container.py" "$dir" >"$out" 2>&1 || fail "read-container.py"
+    [ "$(grep -c '^rank .*records /channel/state /task/threads$' "$out")" = 4 ] ||
+        fail "read-container.py has not seen everything"
+else
+    echo "no python3 with h5py: the independent reader was left out"
+fi
+
+# damage: list takes a glance only, verify sees every byte
+file=$dir/ranks/000001/000012.h5
+byte "$file" 5000000
+try 0 "$dir"
+try 1 "$dir" verify -- "$file is damaged: block 4 " '^line 11: .*all right' \
+    '^line 12: .*1 rank file damaged$'
+[ -n "$python" ] && "$python" "$here/read-container.py" "$dir" >"$out" 2>&1 &&
+    fail "read-container.py has not seen the damage"
+byte "$file" 5000000
+try 0 "$dir" verify 12
+byte "$file" 4200
+try 1 "$dir" verify 12 -- "$file is damaged: the digest"
+try 1 "$dir" show 12 -- '^ +0 .* node7$' 'missing or damaged$'
+cp "$dir/ranks/000000/000012.h5" "$file"
+try 1 "$dir" verify 12 -- "$file is not the file that line 12 was made of"
+truncate -s 5000 "$file"
+try 1 "$dir" -- '^ +12 .* 1 rank file damaged$'
+rm "$file"
+try 1 "$dir" -- '^ +11 .*complete$' '^ +12 .* 1 rank file missing$'
+try 1 "$dir" verify -- '^line 12: .*1 rank file missing$'
+byte "$dir/lines/000011.h5" 4200
+try 1 "$dir" -- '^ +11  damaged$'
+try 1 "$dir" verify 11 -- 'lines/000011.h5 is damaged' '^line 11: cannot be read$'
+rm "$dir"/lines/*
+try 0 "$dir" -- 'has no recovery line'
+try 1 "$dir" verify -- 'no recovery line to verify'
+chmod 777 "$dir/lines"
+try 1 "$dir" -- 'others may write it'
+
+[ $failures = 0 ]

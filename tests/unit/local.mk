@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# Unit tests of the container, with Check, and a look at a checkpoint directory from outside.
+
+storage_fixture = tests/unit/storage-fixture.c tests/unit/storage-fixture.h
+storage_libs = libcrmpi-storage.a libcrmpi-base.a $(HDF5_LIBS) $(XXHASH_LIBS)
+storage_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/tests/unit $(HDF5_CPPFLAGS)
+
+check_PROGRAMS += tests/unit/storage-sample
+tests_unit_storage_sample_SOURCES = tests/unit/storage-sample.c $(storage_fixture)
+tests_unit_storage_sample_CPPFLAGS = $(storage_cppflags)
+tests_unit_storage_sample_LDADD = $(storage_libs)
+
+check_SCRIPTS += tests/unit/inspect.sh
+TESTS += tests/unit/inspect.sh
+EXTRA_DIST += tests/unit/inspect.sh tests/unit/read-container.py
+
+if HAVE_CHECK
+storage_tests = tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged
+check_PROGRAMS += $(storage_tests)
+TESTS += $(storage_tests)
+tests_unit_container_SOURCES = tests/unit/container.c $(storage_fixture)
+tests_unit_container_CPPFLAGS = $(storage_cppflags) $(CHECK_CPPFLAGS)
+tests_unit_container_LDADD = $(storage_libs) $(CHECK_LIBS)
+tests_unit_directory_SOURCES = tests/unit/directory.c $(storage_fixture)
+tests_unit_directory_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
+tests_unit_directory_LDADD = $(tests_unit_container_LDADD)
+tests_unit_fault_SOURCES = tests/unit/fault.c $(storage_fixture)
+tests_unit_fault_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
+tests_unit_fault_LDADD = $(tests_unit_container_LDADD)
+tests_unit_forged_SOURCES = tests/unit/forged.c $(storage_fixture)
+tests_unit_forged_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
+tests_unit_forged_LDADD = $(tests_unit_container_LDADD)
+endif

@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the tests of lib/storage share, see storage-fixture.h.  Tests only.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "base/checksum.h"
+#include "base/log.h"
+#include "boundary/control.h"
+#include "storage-fixture.h"
+
+#define MIB ((uint64_t)1 << 20)
+#define A CRMPI_MAP_ADDR
+#define B (CRMPI_MAP_ADDR + 16 * MIB)
+#define LOW 0x40000000u
+
+const struct crmpi_region regions[N_REGIONS] = {
+    {LOW, MIB, PROT_READ | PROT_EXEC, MAP_PRIVATE, 8192, "/bin/program"},
+    {A, 8 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0, "[heap]"},
+    {B, MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, 0, ""},
+};
+const struct crmpi_extent small_extents[N_EXTENTS] = {
+    {LOW, 4096}, {A, 4096}, {A + 8192, 8192}, {B + 4096, 4096}};
+const struct crmpi_extent large_extents[N_EXTENTS] = {
+    {LOW + 4096, MIB / 2}, {A, 3 * MIB + 12288}, {A + 4 * MIB, 4 * MIB - 4096}, {B, 1000}};
+
+unsigned log_lines;
+char log_last[8192];
+char folder[256];
+
+/* These stand in for lib/base/log.c. */
+void crmpi_log_init(enum crmpi_log_level level, int world_rank)
+{
+    (void)level;
+    (void)world_rank;
+}
+
+int crmpi_log_enabled(enum crmpi_log_level level)
+{
+    return level <= CRMPI_LOG_WARN;
+}
+
+void crmpi_log(enum crmpi_log_level level, const char *format, ...)
+{
+    va_list arguments;
+    if (!crmpi_log_enabled(level))
+        return;
+    log_lines++;
+    va_start(arguments, format);
+    vsnprintf(log_last, sizeof log_last, format, arguments);
+    va_end(arguments);
+}
+
+void log_reset(void)
+{
+    log_lines = 0;
+    log_last[0] = '\0';
+}
+
+void require(int condition)
+{
+    if (!condition) {
+        perror("a test cannot be set up");
+        abort();
+    }
+}
+
+void memory_map(void)
+{
+    for (int i = 0; i < N_REGIONS; i++) {
+        void *at = (void *)regions[i].start;
+        void *got = mmap(at, regions[i].bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+        require(got == at);
+    }
+}
+
+static unsigned char byte_at(uint64_t address, unsigned seed)
+{
+    uint64_t x = (address + seed) * 0x9e3779b97f4a7c15u;
+    return (unsigned char)(x >> 56);
+}
+
+void memory_fill(const struct crmpi_extent *extents, unsigned seed)
+{
+    for (int i = 0; i < N_EXTENTS; i++)
+        for (uint64_t at = extents[i].start; at < extents[i].start + extents[i].bytes; at++)
+            *(unsigned char *)at = byte_at(at, seed);
+}
+
+int memory_is(const struct crmpi_extent *extents, unsigned seed)
+{
+    for (int i = 0; i < N_EXTENTS; i++)
+        for (uint64_t at = extents[i].start; at < extents[i].start + extents[i].bytes; at++)
+            if (*(unsigned char *)at != byte_at(at, seed))
+                return 0;
+    return 1;
+}
+
+void folder_make(void)
+{
+    const char *base = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/crmpi-test-XXXXXX", base ? base : "/tmp");
+    require(mkdtemp(folder) != NULL);
+    log_reset();
+}
+
+static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
+{
+    (void)info;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+void folder_remove(void)
+{
+    nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+const char *in_folder(const char *name)
+{
+    static char paths[4][512];
+    static unsigned next;
+    char *path = paths[next++ % 4];
+    snprintf(path, sizeof paths[0], "%s/%s", folder, name);
+    return path;
+}
+
+static int not_hidden(const struct dirent *entry)
+{
+    return entry->d_name[0] != '.';
+}
+
+int folder_has(const char *path, const char *names)
+{
+    struct dirent **entries;
+    char all[4096] = "";
+    int n = scandir(path, &entries, not_hidden, alphasort);
+    if (n < 0)
+        return 0;
+    for (int i = 0; i < n; i++) {
+        strcat(strcat(all, i ? " " : ""), entries[i]->d_name);
+        free(entries[i]);
+    }
+    free(entries);
+    if (strcmp(all, names) != 0)
+        fprintf(stderr, "%s has: %s\n", path, all);
+    return strcmp(all, names) == 0;
+}
+
+struct crmpi_job job_make(uint32_t world_rank, uint64_t sn)
+{
+    struct crmpi_job job = {
+        .job_id = "0123456789abcdef",
+        .n_ranks = 4,
+        .world_rank = world_rank,
+        .sn = sn,
+        .incarnation = 2,
+        .time = 1700000000.25,
+        .host = "node7",
+        .program = "/home/user/a program",
+        .policy = "coordinated",
+        .mpi_version = "Open MPI 4.1.4",
+        .cpu = "avx2 fma",
+    };
+    return job;
+}
+
+enum crmpi_status small_save(const char *path, unsigned seed)
+{
+    struct crmpi_job job = job_make(3, seed);
+    struct crmpi_writer *writer;
+    enum crmpi_status status = crmpi_writer_create(path, &job, &writer);
+    if (status != CRMPI_OK)
+        return status;
+    memory_fill(small_extents, seed);
+    if ((status = crmpi_writer_memory(writer, regions, N_REGIONS, small_extents, N_EXTENTS,
+                                      NULL, NULL)) != CRMPI_OK ||
+        (status = crmpi_writer_record(writer, "/task/threads", "threads", 7)) != CRMPI_OK ||
+        (status = crmpi_writer_record(writer, "/channel/state", &seed, sizeof seed)) !=
+            CRMPI_OK) {
+        crmpi_writer_abort(writer);
+        return status;
+    }
+    return crmpi_writer_close(writer, NULL);
+}
+
+int small_is(const char *path, unsigned seed)
+{
+    struct crmpi_reader *reader;
+    void *record = NULL;
+    size_t bytes = 0;
+    int right = 0;
+    if (crmpi_reader_open(path, &reader) != CRMPI_OK)
+        return 0;
+    memory_fill(small_extents, seed + 1);
+    if (crmpi_reader_load(reader, NULL, NULL) == CRMPI_OK &&
+        crmpi_reader_record(reader, "/channel/state", &record, &bytes) == CRMPI_OK)
+        right = bytes == sizeof seed && memcmp(record, &seed, bytes) == 0 &&
+                crmpi_reader_job(reader)->sn == seed && memory_is(small_extents, seed);
+    free(record);
+    crmpi_reader_close(reader);
+    return right;
+}
+
+unsigned char *file_get(const char *path, size_t *bytes_out)
+{
+    struct stat info;
+    int fd = open(path, O_RDONLY);
+    require(fd >= 0);
+    require(fstat(fd, &info) == 0);
+    unsigned char *data = malloc((size_t)info.st_size + 1);
+    require(read(fd, data, (size_t)info.st_size) == info.st_size);
+    close(fd);
+    *bytes_out = (size_t)info.st_size;
+    return data;
+}
+
+void file_put(const char *path, const void *data, size_t bytes)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    require(fd >= 0);
+    require(write(fd, data, bytes) == (ssize_t)bytes);
+    require(close(fd) == 0);
+}
+
+/* The layout of the seal, from doc/format.md and not from the code. */
+void file_seal(unsigned char *data, size_t bytes)
+{
+    struct crmpi_checksum_state state;
+    uint64_t offset, memory, digest;
+    memcpy(&offset, data + 24, 8);
+    memcpy(&memory, data + 32, 8);
+    if (offset < 48 || offset > bytes || memory > bytes - offset)
+        return;
+    crmpi_checksum_begin(&state);
+    crmpi_checksum_add(&state, data, 40);
+    crmpi_checksum_add(&state, data + 48, offset - 48);
+    crmpi_checksum_add(&state, data + offset + memory, bytes - offset - memory);
+    digest = crmpi_checksum_end(&state);
+    memcpy(data + 40, &digest, 8);
+}

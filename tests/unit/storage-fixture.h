@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the tests of lib/storage share: a rank's memory at its addresses, a temporary
+ * directory, and a log that is read instead of shown.  Tests only.
+ */
+#ifndef CRMPI_TESTS_STORAGE_FIXTURE_H
+#define CRMPI_TESTS_STORAGE_FIXTURE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "storage/container.h"
+
+/* The process's memory as the tests save it: three regions, of which some pages are. */
+enum { N_REGIONS = 3, N_EXTENTS = 4 };
+extern const struct crmpi_region regions[N_REGIONS];
+extern const struct crmpi_extent small_extents[N_EXTENTS]; /* less than one block */
+extern const struct crmpi_extent large_extents[N_EXTENTS]; /* blocks that span extents */
+
+/* Abort the test if its preparations fail; also outside of Check. */
+void require(int condition);
+
+/* Map all regions, and fill the extents with bytes that depend on seed; check them. */
+void memory_map(void);
+void memory_fill(const struct crmpi_extent *extents, unsigned seed);
+int memory_is(const struct crmpi_extent *extents, unsigned seed);
+
+/* A directory of its own for every test (checked fixture), and paths in it. */
+extern char folder[256];
+void folder_make(void);
+void folder_remove(void);
+const char *in_folder(const char *name); /* in a static buffer, of which there are four */
+
+/* Whether a directory has exactly these names, separated by blanks, in order. */
+int folder_has(const char *path, const char *names);
+
+/* Lines logged since the last log_reset(), and the newest of them. */
+extern unsigned log_lines;
+extern char log_last[8192];
+void log_reset(void);
+
+/* Save small_extents, filled by seed, with two records; the checkpoint's sn is seed, too. */
+enum crmpi_status small_save(const char *path, unsigned seed);
+/* Whether path holds just that. */
+int small_is(const char *path, unsigned seed);
+
+struct crmpi_job job_make(uint32_t world_rank, uint64_t sn);
+
+unsigned char *file_get(const char *path, size_t *bytes_out);
+void file_put(const char *path, const void *data, size_t bytes);
+/* Make the digest right again, so that what is wrong otherwise is looked at. */
+void file_seal(unsigned char *data, size_t bytes);
+
+#endif

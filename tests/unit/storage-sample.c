@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * storage-sample DIR: make a checkpoint directory with two lines of two ranks, for the
+ * tests that look at it from outside.  Tests only.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include "storage-fixture.h"
+
+static void require_ok(enum crmpi_status status)
+{
+    if (status != CRMPI_OK)
+        fprintf(stderr, "%s\n", log_last);
+    require(status == CRMPI_OK);
+}
+
+static void rank_save(const char *path, uint32_t rank, uint64_t sn, uint64_t *bytes_out)
+{
+    struct crmpi_job job = job_make(rank, sn);
+    struct crmpi_writer *writer;
+    job.n_ranks = 2;
+    memory_fill(large_extents, (unsigned)sn * 2 + rank);
+    require_ok(crmpi_writer_create(path, &job, &writer));
+    require_ok(crmpi_writer_memory(writer, regions, N_REGIONS, large_extents, N_EXTENTS, NULL,
+                                   NULL));
+    require_ok(crmpi_writer_record(writer, "/task/threads", "some threads", 12));
+    require_ok(crmpi_writer_record(writer, "/channel/state", "", 0));
+    require_ok(crmpi_writer_close(writer, bytes_out));
+}
+
+static void line_save(const char *dir, uint64_t sn)
+{
+    static char launcher[] = "mpirun\0-np\0two\nlines";
+    struct crmpi_line_rank ranks[2];
+    struct crmpi_line line = {.job = job_make(0, sn),
+                              .ranks = ranks,
+                              .save_seconds = 0.5,
+                              .launcher = launcher,
+                              .launcher_bytes = sizeof launcher};
+    char path[4096];
+    line.job.n_ranks = 2;
+    for (uint32_t rank = 0; rank < 2; rank++) {
+        require_ok(crmpi_rank_path(dir, rank, sn, 1, path, sizeof path));
+        rank_save(path, rank, sn, &ranks[rank].file_bytes);
+        ranks[rank].sn = sn;
+    }
+    require_ok(crmpi_line_write(dir, &line));
+}
+
+int main(int argc, char **argv)
+{
+    if (argc != 2) {
+        fprintf(stderr, "usage: storage-sample DIR\n");
+        return 2;
+    }
+    memory_map();
+    require_ok(crmpi_directory_create(argv[1]));
+    line_save(argv[1], 11);
+    line_save(argv[1], 12);
+    return 0;
+}

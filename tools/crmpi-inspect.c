@@ -1,0 +1,467 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * crmpi-inspect: list, show and verify checkpoints.  Tool.
+ */
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+#include "base/config.h"
+#include "base/log.h"
+#include "storage/container.h"
+#include "tools/tool.h"
+
+#define TOOL "crmpi-inspect"
+
+static const char usage[] =
+    "Usage: crmpi-inspect [DIR] [list]\n"
+    "       crmpi-inspect [DIR] show LINE [RANK]\n"
+    "       crmpi-inspect [DIR] verify [LINE]\n"
+    "Look at the checkpoints in DIR (default: CRMPI_DIR, or else ./crmpi.ckpt).\n"
+    "\n"
+    "  list               the recovery lines, with a glance at their files\n"
+    "  show LINE [RANK]   what a line has of all ranks, or of one: regions and records\n"
+    "  verify [LINE]      check every byte of one line, or of all\n"
+    "  --help, --version\n"
+    "\n"
+    "Exit status: 0; 1 if something is damaged or missing; 2 for a wrong option.  A word that\n"
+    "is none of the above is DIR, before or behind the command; write ./list for a directory\n"
+    "of that name.\n";
+
+enum command { LIST, SHOW, VERIFY };
+
+struct request {
+    enum command command;
+    const char *dir;
+    int n_numbers;
+    uint64_t numbers[2]; /* line, rank */
+};
+
+static int is_number(const char *word)
+{
+    return *word && word[strspn(word, "0123456789")] == '\0';
+}
+
+static struct request request_parse(int argc, char **argv)
+{
+    static const char *const names[] = {"list", "show", "verify"};
+    static const int numbers_min[] = {0, 1, 0}, numbers_max[] = {0, 2, 1};
+    struct request request = {.command = LIST};
+    int commands = 0;
+
+    tool_common_options(argc, argv, usage);
+    for (int i = 1; i < argc; i++) {
+        int command = LIST;
+        while (command <= VERIFY && strcmp(argv[i], names[command]) != 0)
+            command++;
+        if (command <= VERIFY && commands++ == 0)
+            request.command = (enum command)command;
+        else if (commands == 1 && is_number(argv[i]) && request.n_numbers < 2)
+            request.numbers[request.n_numbers++] = tool_number(TOOL, "number", argv[i]);
+        else if (argv[i][0] == '-')
+            tool_usage(TOOL, "unknown option %s", argv[i]);
+        else if (!request.dir && commands <= 1)
+            request.dir = argv[i];
+        else
+            tool_usage(TOOL, "%s is too much", argv[i]);
+    }
+    if (request.n_numbers < numbers_min[request.command])
+        tool_usage(TOOL, "show needs the number of a line");
+    if (request.n_numbers > numbers_max[request.command])
+        tool_usage(TOOL, "%s does not take so many numbers", names[request.command]);
+    return request;
+}
+
+/* A text from a file, without what could confuse a terminal. */
+static const char *clean(const char *text)
+{
+    static char copy[4096];
+    size_t i = 0;
+    for (; text[i] && i < sizeof copy - 1; i++)
+        copy[i] = iscntrl((unsigned char)text[i]) ? '?' : text[i];
+    copy[i] = '\0';
+    return copy;
+}
+
+/* Bytes for people, in one of a few buffers that take turns. */
+static const char *size_text(double bytes)
+{
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    static char texts[4][32];
+    static unsigned turn;
+    char *text = texts[turn++ % 4];
+    size_t unit = 0;
+    for (; bytes >= 1024 && unit < sizeof units / sizeof *units - 1; unit++)
+        bytes /= 1024;
+    snprintf(text, sizeof texts[0], "%.*f %s", unit == 0 ? 0 : 1, bytes, units[unit]);
+    return text;
+}
+
+static const char *time_text(double seconds)
+{
+    static char text[64];
+    time_t time = (time_t)seconds;
+    struct tm parts;
+    if (seconds < 0 || seconds > 1e11 || !localtime_r(&time, &parts) ||
+        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts) == 0)
+        return "?";
+    return text;
+}
+
+static uint64_t line_bytes(const struct crmpi_line *line)
+{
+    uint64_t bytes = 0;
+    for (uint32_t rank = 0; rank < line->job.n_ranks; rank++)
+        bytes += line->ranks[rank].file_bytes;
+    return bytes;
+}
+
+/* ---- list ---- */
+
+struct tally {
+    unsigned missing, damaged;
+};
+
+/* See whether all rank files are there and have their sizes. */
+static struct tally line_glance(const char *dir, const struct crmpi_line *line)
+{
+    struct tally tally = {0};
+    struct stat found;
+    char path[4096];
+    for (uint32_t rank = 0; rank < line->job.n_ranks; rank++) {
+        if (crmpi_rank_path(dir, rank, line->ranks[rank].sn, 0, path, sizeof path) !=
+                CRMPI_OK ||
+            lstat(path, &found) != 0)
+            tally.missing++;
+        else if ((uint64_t)found.st_size != line->ranks[rank].file_bytes)
+            tally.damaged++;
+    }
+    return tally;
+}
+
+static const char *tally_text(struct tally tally)
+{
+    static char text[96];
+    if (tally.missing && tally.damaged)
+        snprintf(text, sizeof text, "%u rank files missing, %u damaged", tally.missing,
+                 tally.damaged);
+    else if (tally.missing || tally.damaged)
+        snprintf(text, sizeof text, "%u rank file%s %s", tally.missing + tally.damaged,
+                 tally.missing + tally.damaged == 1 ? "" : "s",
+                 tally.missing ? "missing" : "damaged");
+    else
+        return "complete";
+    return text;
+}
+
+static int line_list(const char *dir, uint64_t number)
+{
+    struct crmpi_line line;
+    if (crmpi_line_read(dir, number, &line) != CRMPI_OK) {
+        printf("%8" PRIu64 "  damaged\n", number);
+        return TOOL_FAILED;
+    }
+    struct tally tally = line_glance(dir, &line);
+    double bytes = (double)line_bytes(&line);
+    char rate[40] = "-";
+    if (line.save_seconds > 0)
+        snprintf(rate, sizeof rate, "%s/s", size_text(bytes / line.save_seconds));
+    printf("%8" PRIu64 "  %-19s %7u %11s %8.2f s %13s  %-12s %s\n", number,
+           time_text(line.job.time), line.job.n_ranks, size_text(bytes), line.save_seconds,
+           rate, clean(line.job.policy), tally_text(tally));
+    crmpi_line_free(&line);
+    return tally.missing || tally.damaged ? TOOL_FAILED : 0;
+}
+
+static int list(const char *dir, const uint64_t *numbers, size_t n)
+{
+    int result = 0;
+    if (n == 0) {
+        printf("%s has no recovery line\n", dir);
+        return 0;
+    }
+    printf("%8s  %-19s %7s %11s %10s %13s  %-12s %s\n", "line", "taken", "ranks", "size",
+           "saved in", "bandwidth", "policy", "state");
+    for (size_t i = 0; i < n; i++)
+        result |= line_list(dir, numbers[i]);
+    return result;
+}
+
+/* ---- opening a rank's file ---- */
+
+/* Open the file and see that it is the one the line means. */
+static enum crmpi_status rank_open(const char *dir, const struct crmpi_line *line,
+                                   uint32_t rank, struct crmpi_reader **reader_out)
+{
+    struct crmpi_reader *reader;
+    struct stat found;
+    char path[4096];
+    enum crmpi_status status =
+        crmpi_rank_path(dir, rank, line->ranks[rank].sn, 0, path, sizeof path);
+    if (status != CRMPI_OK || (status = crmpi_reader_open(path, &reader)) != CRMPI_OK)
+        return status;
+    const struct crmpi_job *job = crmpi_reader_job(reader);
+    if (strcmp(job->job_id, line->job.job_id) != 0 || job->world_rank != rank ||
+        job->n_ranks != line->job.n_ranks || job->sn != line->ranks[rank].sn ||
+        stat(path, &found) != 0 || (uint64_t)found.st_size != line->ranks[rank].file_bytes) {
+        crmpi_error("%s is not the file that line %" PRIu64 " was made of", path,
+                    line->job.sn);
+        crmpi_reader_close(reader);
+        return CRMPI_ERR_MISMATCH;
+    }
+    *reader_out = reader;
+    return CRMPI_OK;
+}
+
+/* ---- show ---- */
+
+static void record_count(void *context, const char *name, uint64_t bytes)
+{
+    (void)name;
+    (void)bytes;
+    ++*(unsigned *)context;
+}
+
+static void record_print(void *context, const char *name, uint64_t bytes)
+{
+    (void)context;
+    printf("  %-30s %11s\n", clean(name), size_text((double)bytes));
+}
+
+static void job_print(const struct crmpi_line *line)
+{
+    const struct crmpi_job *job = &line->job;
+    printf("line         %" PRIu64 ", %u ranks, %s\n", job->sn, job->n_ranks,
+           size_text((double)line_bytes(line)));
+    printf("taken        %s, saved in %.2f s", time_text(job->time), line->save_seconds);
+    printf(", policy %s\n", clean(job->policy));
+    printf("job          %s", clean(job->job_id));
+    printf(", restarted %" PRIu64 " time%s before\n", job->incarnation,
+           job->incarnation == 1 ? "" : "s");
+    printf("program      %s\n", clean(job->program));
+    printf("MPI          %s\n", clean(job->mpi_version));
+    printf("host         %s\n", clean(job->host));
+    if (line->launcher) {
+        printf("launcher    ");
+        for (size_t i = 0; i < line->launcher_bytes; i += strlen(line->launcher + i) + 1)
+            printf(" %s", clean(line->launcher + i));
+        printf("\n");
+    }
+}
+
+/* One row of the table of ranks. */
+static int rank_row(const char *dir, const struct crmpi_line *line, uint32_t rank)
+{
+    const struct crmpi_region *regions;
+    const struct crmpi_extent *extents;
+    size_t n_regions, n_extents;
+    unsigned records = 0;
+    uint64_t mapped = 0, saved = 0;
+    struct crmpi_reader *reader;
+    int result = 0;
+
+    printf("%7u %10" PRIu64 " ", rank, line->ranks[rank].sn);
+    fflush(stdout);
+    if (rank_open(dir, line, rank, &reader) != CRMPI_OK) {
+        printf("missing or damaged\n");
+        return TOOL_FAILED;
+    }
+    crmpi_reader_memory(reader, &regions, &n_regions, &extents, &n_extents);
+    for (size_t i = 0; i < n_regions; i++)
+        mapped += regions[i].bytes;
+    for (size_t i = 0; i < n_extents; i++)
+        saved += extents[i].bytes;
+    if (crmpi_reader_records(reader, record_count, &records) != CRMPI_OK)
+        result = TOOL_FAILED;
+    printf("%11s %11s %11s %8zu %8zu %8u  %s\n",
+           size_text((double)line->ranks[rank].file_bytes), size_text((double)saved),
+           size_text((double)mapped), n_regions, n_extents, records,
+           clean(crmpi_reader_job(reader)->host));
+    crmpi_reader_close(reader);
+    return result;
+}
+
+static void region_print(const struct crmpi_region *region, uint64_t saved)
+{
+    printf("  %#16" PRIx64 " %11s %11s  %c%c%c%c  %s\n", region->start,
+           size_text((double)region->bytes), size_text((double)saved),
+           region->prot & PROT_READ ? 'r' : '-', region->prot & PROT_WRITE ? 'w' : '-',
+           region->prot & PROT_EXEC ? 'x' : '-', region->flags & MAP_SHARED ? 's' : 'p',
+           clean(region->name));
+}
+
+/* All of one rank: its regions, and its records. */
+static int rank_show(const char *dir, const struct crmpi_line *line, uint32_t rank)
+{
+    const struct crmpi_region *regions;
+    const struct crmpi_extent *extents;
+    size_t n_regions, n_extents, next = 0;
+    struct crmpi_reader *reader;
+    int result = 0;
+
+    if (rank_open(dir, line, rank, &reader) != CRMPI_OK)
+        return TOOL_FAILED;
+    crmpi_reader_memory(reader, &regions, &n_regions, &extents, &n_extents);
+    printf("rank         %u on %s\n", rank, clean(crmpi_reader_job(reader)->host));
+    printf("file         %s\n", size_text((double)line->ranks[rank].file_bytes));
+    printf("\n  %16s %11s %11s  %s\n", "address", "mapped", "saved", "mode  name");
+    for (size_t i = 0; i < n_regions; i++) {
+        uint64_t saved = 0, end = regions[i].start + regions[i].bytes;
+        for (; next < n_extents && extents[next].start < end; next++)
+            saved += extents[next].bytes;
+        region_print(&regions[i], saved);
+    }
+    printf("\n  %-30s %11s\n", "record", "size");
+    if (crmpi_reader_records(reader, record_print, NULL) != CRMPI_OK)
+        result = TOOL_FAILED;
+    crmpi_reader_close(reader);
+    return result;
+}
+
+static int show(const char *dir, const struct request *request)
+{
+    struct crmpi_line line;
+    int result = 0;
+    if (crmpi_line_read(dir, request->numbers[0], &line) != CRMPI_OK)
+        return TOOL_FAILED;
+    if (request->n_numbers == 1) {
+        job_print(&line);
+        printf("\n%7s %10s %11s %11s %11s %8s %8s %8s  %s\n", "rank", "checkpoint", "file",
+               "saved", "mapped", "regions", "extents", "records", "host");
+        for (uint32_t rank = 0; rank < line.job.n_ranks; rank++)
+            result |= rank_row(dir, &line, rank);
+    } else if (request->numbers[1] < line.job.n_ranks) {
+        result = rank_show(dir, &line, (uint32_t)request->numbers[1]);
+    } else {
+        crmpi_error("line %" PRIu64 " has ranks 0 to %u only", line.job.sn,
+                    line.job.n_ranks - 1);
+        result = TOOL_FAILED;
+    }
+    crmpi_line_free(&line);
+    return result;
+}
+
+/* ---- verify ---- */
+
+/* How far verify is, for a line that is written over and over on a terminal. */
+struct far {
+    uint64_t line, done_before, total;
+    int shown;
+};
+
+static void far_show(void *context, uint64_t done, uint64_t total)
+{
+    struct far *far = context;
+    (void)total;
+    fprintf(stderr, "\rline %" PRIu64 ": %s of %s ", far->line,
+            size_text((double)(far->done_before + done)), size_text((double)far->total));
+    far->shown = 1;
+}
+
+static void far_clear(struct far *far)
+{
+    if (far->shown)
+        fprintf(stderr, "\r%*s\r", 60, "");
+    far->shown = 0;
+}
+
+static enum crmpi_status rank_verify(const char *dir, const struct crmpi_line *line,
+                                     uint32_t rank, struct far *far)
+{
+    struct crmpi_reader *reader;
+    enum crmpi_status status = rank_open(dir, line, rank, &reader);
+    if (status != CRMPI_OK)
+        return status;
+    status = crmpi_reader_verify(reader, isatty(STDERR_FILENO) ? far_show : NULL, far);
+    crmpi_reader_close(reader);
+    return status;
+}
+
+/* Whether a running job has dropped the line while it was being looked at. */
+static int is_dropped(const char *dir, uint64_t number)
+{
+    uint64_t *numbers;
+    size_t n;
+    int found = 0;
+    if (crmpi_lines_list(dir, &numbers, &n) != CRMPI_OK)
+        return 0;
+    for (size_t i = 0; i < n; i++)
+        found |= numbers[i] == number;
+    free(numbers);
+    return !found;
+}
+
+static int line_verify(const char *dir, uint64_t number)
+{
+    struct tally tally = {0};
+    struct far far = {.line = number};
+    struct crmpi_line line;
+
+    if (crmpi_line_read(dir, number, &line) != CRMPI_OK) {
+        printf("line %" PRIu64 ": cannot be read\n", number);
+        return TOOL_FAILED;
+    }
+    far.total = line_bytes(&line);
+    for (uint32_t rank = 0; rank < line.job.n_ranks; rank++) {
+        enum crmpi_status status = rank_verify(dir, &line, rank, &far);
+        tally.missing += status == CRMPI_ERR_NOTFOUND;
+        tally.damaged += status != CRMPI_OK && status != CRMPI_ERR_NOTFOUND;
+        far.done_before += line.ranks[rank].file_bytes;
+    }
+    far_clear(&far);
+    int wrong = tally.missing || tally.damaged;
+    if (wrong && is_dropped(dir, number)) {
+        printf("line %" PRIu64 ": dropped by the running job meanwhile\n", number);
+        wrong = 0;
+    } else {
+        printf("line %" PRIu64 ": %u ranks, %s: %s\n", number, line.job.n_ranks,
+               size_text((double)far.total), wrong ? tally_text(tally) : "all right");
+    }
+    crmpi_line_free(&line);
+    return wrong ? TOOL_FAILED : 0;
+}
+
+static int verify(const char *dir, const struct request *request, const uint64_t *numbers,
+                  size_t n)
+{
+    int result = 0;
+    if (request->n_numbers == 1)
+        return line_verify(dir, request->numbers[0]);
+    if (n == 0) {
+        crmpi_error("%s has no recovery line to verify", dir);
+        return TOOL_FAILED;
+    }
+    for (size_t i = 0; i < n; i++)
+        result |= line_verify(dir, numbers[i]);
+    return result;
+}
+
+int main(int argc, char **argv)
+{
+    struct request request = request_parse(argc, argv);
+    uint64_t *numbers;
+    size_t n;
+    int result = TOOL_FAILED;
+
+    tool_config_load(TOOL, request.dir);
+    const char *dir = crmpi_config.dir;
+    if (crmpi_lines_list(dir, &numbers, &n) != CRMPI_OK)
+        return TOOL_FAILED;
+    if (request.command == LIST)
+        result = list(dir, numbers, n);
+    else if (request.command == SHOW)
+        result = show(dir, &request);
+    else
+        result = verify(dir, &request, numbers, n);
+    free(numbers);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        crmpi_error("cannot write to standard output");
+        return TOOL_FAILED;
+    }
+    return result;
+}
