@@ -118,15 +118,11 @@ void crmpi_phase_let_go(void)
 
 static int drain(struct crmpi_event *result_out)
 {
-    enum crmpi_status status;
+    enum crmpi_status status = crmpi_drain_begin();
 
-    if (fault("engine.drain")) {
-        *result_out = failure();
-        return 1;
-    }
-    status = crmpi_drain_begin();
-    if (status != CRMPI_OK) {
-        *result_out = failure_of("exchanging the bookmarks", status);
+    if (status != CRMPI_OK || fault("engine.drain")) {
+        *result_out =
+            status == CRMPI_OK ? failure() : failure_of("exchanging the bookmarks", status);
         return 1;
     }
     engine->draining = 1; /* the loop goes on with it */
