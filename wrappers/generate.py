@@ -21,7 +21,7 @@ KINDS = {'MPI_Comm': 'comm', 'MPI_Group': 'group', 'MPI_Datatype': 'type', 'MPI_
          'MPI_Request': 'request', 'MPI_Message': 'message', 'MPI_Errhandler': 'errhandler',
          'MPI_Info': 'info', 'MPI_Win': 'win', 'MPI_File': 'file'}
 STRUCTS = {'comm': 'communicator', 'type': 'datatype'}
-CLASSES = ('pass', 'make', 'meet', 'plain', 'c2f', 'f2c', 'hand', 'inner')
+CLASSES = ('pass', 'make', 'meet', 'file', 'plain', 'c2f', 'f2c', 'hand', 'inner')
 COUNTS = {'members': 'crmpi_comm_n_peers(%s)', 'sources': 'crmpi_comm_n_sources(%s)',
           'targets': 'crmpi_comm_n_targets(%s)'}
 HEAD = '/* SPDX-License-Identifier: BSD-3-Clause */\n' \
@@ -172,11 +172,18 @@ def adoption(c, p):
     return 'crmpi_%s_adopt(%s_real)' % (p.kind, p.name)
 
 
+def owner_of_errors(c):
+    """The object whose error handler is told, as kind and expression."""
+    if c.group == 'file' or any(p.is_out and p.kind == 'file' for p in c.params):
+        return 'file', 'CRMPI_UPPER(MPI_File, ompi_mpi_file_null)'
+    owner = c.first('comm', 'win', 'file')
+    return (owner.kind, owner.name) if owner else ('comm', 'NULL')
+
+
 def body_pass(c):
     infos = [p for p in c.params if p.kind == 'info' and p.is_in]
     arrays = [p for p in c.params if p.is_in_array]
     outs = [p for p in c.params if p.is_out]
-    owner = c.first('comm', 'win', 'file')
     call = 'P%s(%s)' % (c.name, ', '.join(argument(p) for p in c.params))
     comm = c.first('comm')
     if c.ret != 'int':
@@ -208,11 +215,11 @@ def body_pass(c):
         yield '    return error;\n'
     else:
         yield '    return error == MPI_SUCCESS ? error : crmpi_%s_error(%s, error, "%s");\n' % (
-            owner.kind if owner else 'comm', owner.name if owner else 'NULL', c.name)
+            owner_of_errors(c) + (c.name,))
 
 
-BODIES = {'pass': body_pass, 'make': body_pass, 'meet': body_pass, 'plain': body_pass, 'c2f': body_c2f,
-          'f2c': body_f2c}
+BODIES = {'c2f': body_c2f, 'f2c': body_f2c}
+BODIES.update({group: body_pass for group in ('pass', 'make', 'meet', 'file', 'plain')})
 
 
 def calls_c(calls, objects):
