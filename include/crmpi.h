@@ -15,13 +15,17 @@ extern "C" {
 #endif
 
 /**
- * Ask for a checkpoint of the whole job.
+ * Take a checkpoint of the whole job.
  *
  * Local: any rank may call it, between MPI_Init and MPI_Finalize, from any thread but not
- * from a signal handler.  It only asks, and returns at once; the checkpoint is taken soon
- * after, wherever the ranks then are.  Requests while one is under way are merged into it.
+ * from a signal handler.  It waits until the checkpoint is committed or was given up; the
+ * other ranks are saved wherever they then are.  If they need this rank to go on before
+ * they can be saved, it returns earlier, and the checkpoint is taken soon after.  Requests
+ * while one is under way are merged into it; so are the n-th calls of several ranks within a
+ * second.  In a job that was restarted from the checkpoint it returns 0, too.
  *
- * @return 0, or -1 if the program does not run under crmpi or MPI is not initialised.
+ * @return 0; -1 if the program does not run under crmpi or MPI is not initialised; an MPI
+ *         error code if no checkpoint was taken, for a reason that rank 0 has logged.
  */
 int CRMPI_Checkpoint(void);
 

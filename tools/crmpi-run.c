@@ -345,8 +345,8 @@ static int prepare_restart(struct progress *progress, const struct options *opti
     *idle = progress->line > *last_line ? 0 : *idle + 1;
     *last_line = progress->line;
     if (*idle >= IDLE_RESTARTS_MAX) {
-        crmpi_error("%s, the %uth time without a new recovery line: it is given up", reason,
-                    *idle + 1);
+        crmpi_error("%s, and had no new recovery line in %u restarts: it is given up", reason,
+                    *idle);
         return 0;
     }
     if (progress->restarts >= options->max_restarts) {

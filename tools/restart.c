@@ -83,8 +83,13 @@ enum crmpi_status tool_line_choose(const char *dir, const struct tool_choice *ch
 {
     uint64_t *numbers;
     size_t n;
-    enum crmpi_status status = crmpi_lines_list(dir, &numbers, &n);
+    enum crmpi_status status;
 
+    if (access(dir, F_OK) != 0) {
+        crmpi_error("there is no checkpoint directory %s: %s", dir, strerror(errno));
+        return CRMPI_ERR_NOTFOUND;
+    }
+    status = crmpi_lines_list(dir, &numbers, &n);
     if (status != CRMPI_OK)
         return status;
     if (choice->at == 0) {

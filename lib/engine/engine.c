@@ -104,8 +104,7 @@ static enum crmpi_status open_directory(struct birth *birth, const struct crmpi_
     if (status == CRMPI_OK)
         status = find_next_sn(&birth->next_sn);
     if (status != CRMPI_OK) {
-        crmpi_warn("the job runs, but no checkpoints can be taken: %s: %s", crmpi_config.dir,
-                   crmpi_status_text(status));
+        crmpi_warn("the job runs, but no checkpoints can be taken"); /* why was logged */
         return status;
     }
     contact->pid = getpid();
