@@ -11,12 +11,13 @@ crmpi_here = CRMPI_BIN='$(abs_builddir)' CRMPI_LIB='$(abs_builddir)/libcrmpi.so'
 	CRMPI_HOST='$(abs_builddir)/crmpi-host' CRMPI_TESTS='$(abs_builddir)/tests/mpi'
 AM_TESTS_ENVIRONMENT = export $(crmpi_here);
 
-EXTRA_DIST += tests/campaign tests/testlist tests/quick.sh
+EXTRA_DIST += tests/campaign tests/testlist tests/quick.sh tests/fault/run
 TESTS += tests/quick.sh
 
 .PHONY: check-long
 check-long: check
-	$(crmpi_here) $(srcdir)/tests/campaign -n 20 --time 3000
+	$(crmpi_here) $(srcdir)/tests/fault/run --time 600
+	$(crmpi_here) $(srcdir)/tests/campaign -n 20 --time 2700
 
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/config tests/unit/launcher tests/unit/policy
