@@ -11,6 +11,8 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "engine/contact.h"
+#include "restart/restart.h"
+#include "tools/launch.h"
 #include "tools/restart.h"
 #include "tools/tool.h"
 
@@ -114,29 +116,69 @@ static void print_words(const struct crmpi_words *words)
     putchar('\n');
 }
 
+/* Choose a line, and make the command that restarts from it. */
+static enum crmpi_status prepare(const struct options *options,
+                                 const struct tool_choice *choice,
+                                 struct crmpi_line *line_out, struct crmpi_words *words_out)
+{
+    enum crmpi_status status = tool_line_choose(crmpi_config.dir, choice, line_out);
+    int truncate;
+
+    if (status != CRMPI_OK)
+        return status;
+    tool_line_settings(line_out);
+    tool_config_load(TOOL, crmpi_config.dir);
+    truncate = crmpi_config.truncate && !options->no_truncate;
+    *words_out = (struct crmpi_words){0};
+    if (is_rank())
+        tool_host_command(line_out->job.sn, truncate, words_out);
+    else
+        tool_restart_command(line_out, options->extra, truncate, words_out);
+    return CRMPI_OK;
+}
+
+/*
+ * Run the job.  Damage inside the data is found when a rank loads it, before any rank goes
+ * on: then the next older line is tried.  The status alone does not tell, since it may be
+ * the program's own.
+ */
+static int restart(const struct options *options, struct tool_choice *choice)
+{
+    struct crmpi_words words;
+    struct crmpi_line line;
+
+    while (prepare(options, choice, &line, &words) == CRMPI_OK) {
+        tool_preload_clean();
+        int status = tool_launch_exit_status(tool_launch(&words, NULL, NULL));
+
+        if (status != CRMPI_EXIT_DAMAGED || options->at || tool_launch_told_to_end() ||
+            !tool_line_is_damaged(crmpi_config.dir, &line))
+            return status;
+        crmpi_warn("line %llu is damaged: looking for an older one",
+                   (unsigned long long)line.job.sn);
+        choice->before = line.job.sn;
+        crmpi_line_free(&line);
+        crmpi_words_fini(&words);
+    }
+    return TOOL_FAILED;
+}
+
 int main(int argc, char **argv)
 {
     struct options options = parse(argc, argv);
-    struct crmpi_words words = {0};
     struct tool_choice choice = {.at = options.at, .glance = is_rank()};
+    struct crmpi_words words;
     struct crmpi_line line;
-    int truncate, rank = is_rank();
 
     tool_config_load(TOOL, options.dir);
-    if (rank && options.extra != NULL)
+    if (is_rank() && options.extra != NULL)
         tool_usage(TOOL, "options for mpirun belong to the mpirun that starts it");
-    if (!rank && !options.dry_run && !job_is_gone())
+    if (!is_rank() && !options.dry_run && !job_is_gone())
         return TOOL_FAILED;
-    if (tool_line_choose(crmpi_config.dir, &choice, &line) != CRMPI_OK)
+    if (!is_rank() && !options.dry_run)
+        return restart(&options, &choice);
+    if (prepare(&options, &choice, &line, &words) != CRMPI_OK)
         return TOOL_FAILED;
-    tool_line_settings(&line);
-    tool_config_load(TOOL, crmpi_config.dir);
-    truncate = crmpi_config.truncate && !options.no_truncate;
-    if (rank) {
-        tool_host_command(line.job.sn, truncate, &words);
-    } else {
-        tool_restart_command(&line, options.extra, truncate, &words);
-    }
     if (options.dry_run) {
         print_words(&words);
         return fflush(stdout) == 0 ? 0 : TOOL_FAILED;

@@ -13,6 +13,8 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "restart/restart.h"
+#include "tools/launch.h"
 #include "tools/restart.h"
 #include "tools/tool.h"
 
@@ -31,10 +33,11 @@ struct progress {
     unsigned restarts;
     uint64_t line; /* newest; 0: none yet */
     time_t line_seen;
+    uint64_t first_line; /* newest when the job started: of another job */
+    uint64_t last_line;  /* newest at the last failure */
+    uint64_t tried;      /* the line of the last restart */
+    unsigned idle;       /* failures in a row without a new line */
 };
-
-static volatile sig_atomic_t child;       /* the launcher's process id */
-static volatile sig_atomic_t told_to_end; /* a signal that ends, which we were sent */
 
 static void print_usage(char *text, size_t bytes)
 {
@@ -210,25 +213,6 @@ static void make_command(char **argv, struct crmpi_words *words)
 
 /* ---- running it ---- */
 
-/* What the terminal sends goes to the launcher, too: only signals sent to us are passed. */
-static void pass_on(int signal, siginfo_t *info, void *context)
-{
-    (void)context;
-    if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT)
-        told_to_end = signal;
-    if (child > 0 && info->si_code != SI_KERNEL)
-        kill((pid_t)child, signal);
-}
-
-static void install_signals(void)
-{
-    static const int passed[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
-    struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
-
-    for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++)
-        sigaction(passed[i], &action, NULL);
-}
-
 static void look_for_line(struct progress *progress)
 {
     uint64_t *numbers;
@@ -244,8 +228,9 @@ static void look_for_line(struct progress *progress)
     free(numbers);
 }
 
-static void show_progress(struct progress *progress)
+static void show_progress(void *context)
 {
+    struct progress *progress = context;
     long seconds = time(NULL) - progress->begun;
     uint64_t before = progress->line;
 
@@ -257,66 +242,6 @@ static void show_progress(struct progress *progress)
                 (long)(time(NULL) - progress->line_seen));
     if (progress->restarts > 0)
         fprintf(stderr, ", restarted %u times", progress->restarts);
-}
-
-/* Wait for the launcher; returns what waitpid() says of it. */
-static int await(pid_t pid, struct progress *shown)
-{
-    int status;
-
-    for (;;) {
-        pid_t ended = waitpid(pid, &status, shown != NULL ? WNOHANG : 0);
-        if (ended == pid)
-            break;
-        if (ended < 0 && errno != EINTR) {
-            crmpi_error("waiting for the launcher: %s", strerror(errno));
-            exit(TOOL_FAILED);
-        }
-        if (shown != NULL) {
-            show_progress(shown);
-            sleep(1); /* the end of the launcher cuts it short: SIGCHLD */
-        }
-    }
-    if (shown != NULL)
-        fputs("\r\033[K", stderr);
-    return status;
-}
-
-static void no_action(int signal)
-{
-    (void)signal;
-}
-
-static int run(const struct crmpi_words *words, struct progress *shown)
-{
-    sigset_t blocked, before;
-    pid_t pid;
-
-    sigfillset(&blocked);
-    sigprocmask(SIG_BLOCK, &blocked, &before); /* until `child` is known */
-    pid = fork();
-    if (pid == 0) {
-        for (int i = 1; i < 32; i++)
-            if (i == SIGCHLD || i == SIGINT || i == SIGTERM || i == SIGHUP || i == SIGQUIT ||
-                i == SIGUSR1 || i == SIGUSR2)
-                signal(i, SIG_DFL);
-        sigprocmask(SIG_SETMASK, &before, NULL);
-        execvp(words->items[0], words->items);
-        crmpi_error("%s: %s", words->items[0], strerror(errno));
-        _exit(TOOL_FAILED);
-    }
-    child = pid;
-    sigprocmask(SIG_SETMASK, &before, NULL);
-    if (pid < 0) {
-        crmpi_error("cannot start the launcher: %s", strerror(errno));
-        exit(TOOL_FAILED);
-    }
-    return await(pid, shown);
-}
-
-static int exit_status(int status)
-{
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 }
 
 static void describe_end(int status, char *text, size_t bytes)
@@ -331,22 +256,21 @@ static void describe_end(int status, char *text, size_t bytes)
 
 /* Make the command for the next try; 0 if there is to be none. */
 static int prepare_restart(struct progress *progress, const struct options *options,
-                           uint64_t first_line, uint64_t *last_line, unsigned *idle,
-                           struct crmpi_words *words, const char *reason)
+                           int exit_status, const char *reason, struct crmpi_words *words)
 {
-    struct tool_choice choice = {.after = first_line};
+    struct tool_choice choice = {.after = progress->first_line};
     struct crmpi_line line;
 
     look_for_line(progress);
-    if (progress->line <= first_line) {
+    if (progress->line <= progress->first_line) {
         crmpi_error("%s before its first recovery line: it is not restarted", reason);
         return 0;
     }
-    *idle = progress->line > *last_line ? 0 : *idle + 1;
-    *last_line = progress->line;
-    if (*idle >= IDLE_RESTARTS_MAX) {
+    progress->idle = progress->line > progress->last_line ? 0 : progress->idle + 1;
+    progress->last_line = progress->line;
+    if (progress->idle >= IDLE_RESTARTS_MAX) {
         crmpi_error("%s, and had no new recovery line in %u restarts: it is given up", reason,
-                    *idle);
+                    progress->idle);
         return 0;
     }
     if (progress->restarts >= options->max_restarts) {
@@ -354,9 +278,12 @@ static int prepare_restart(struct progress *progress, const struct options *opti
                     "goes on with it", reason, progress->restarts, crmpi_config.dir);
         return 0;
     }
+    if (exit_status == CRMPI_EXIT_DAMAGED && progress->line == progress->tried)
+        choice.before = progress->tried;
     if (tool_line_choose(crmpi_config.dir, &choice, &line) != CRMPI_OK)
         return 0;
     progress->restarts++;
+    progress->tried = line.job.sn;
     crmpi_warn("%s: restarting it from line %llu (%u of %llu)", reason,
                (unsigned long long)line.job.sn, progress->restarts, options->max_restarts);
     crmpi_words_fini(words);
@@ -369,23 +296,20 @@ static int supervise(struct crmpi_words *words, const struct options *options)
 {
     struct progress progress = {.begun = time(NULL)};
     struct progress *shown = options->progress && isatty(STDERR_FILENO) ? &progress : NULL;
-    uint64_t first_line, last_line = 0;
-    unsigned idle = 0;
     char reason[128];
-    int status;
 
     look_for_line(&progress);
-    first_line = progress.line;
+    progress.first_line = progress.line;
     progress.line_seen = 0;
-    install_signals();
-    signal(SIGCHLD, no_action);
     for (;;) {
-        status = run(words, shown);
-        if (status == 0 || options->max_restarts == 0 || told_to_end)
-            return exit_status(status);
+        int status = tool_launch(words, shown ? show_progress : NULL, shown);
+        int exit_status = tool_launch_exit_status(status);
+
+        if (status == 0 || options->max_restarts == 0 || tool_launch_told_to_end())
+            return exit_status;
         describe_end(status, reason, sizeof reason);
-        if (!prepare_restart(&progress, options, first_line, &last_line, &idle, words, reason))
-            return exit_status(status);
+        if (!prepare_restart(&progress, options, exit_status, reason, words))
+            return exit_status;
         tool_preload_clean();
     }
 }

@@ -3,7 +3,8 @@
 # The programs users call.
 
 crmpi_tool_sources = tools/tool.c tools/tool.h
-crmpi_tool_restart_sources = $(crmpi_tool_sources) tools/restart.c tools/restart.h
+crmpi_tool_restart_sources = $(crmpi_tool_sources) tools/restart.c tools/restart.h \
+	tools/launch.c tools/launch.h
 
 bin_PROGRAMS += crmpi-checkpoint crmpi-inspect crmpi-restart crmpi-run
 crmpi_checkpoint_SOURCES = $(crmpi_tool_sources) tools/crmpi-checkpoint.c

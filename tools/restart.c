@@ -68,6 +68,10 @@ static enum crmpi_status choose_newest(const char *dir, const uint64_t *numbers,
     size_t i = n;
 
     while (i > 0 && numbers[i - 1] > choice->after && status != CRMPI_OK) {
+        if (choice->before != 0 && numbers[i - 1] >= choice->before) {
+            i--;
+            continue;
+        }
         status = read_whole(dir, numbers[--i], choice->glance, line_out);
         if (status != CRMPI_OK)
             crmpi_warn("line %llu cannot be used: %s", (unsigned long long)numbers[i],
@@ -106,6 +110,26 @@ enum crmpi_status tool_line_choose(const char *dir, const struct tool_choice *ch
     }
     free(numbers);
     return status;
+}
+
+int tool_line_is_damaged(const char *dir, const struct crmpi_line *line)
+{
+    int damaged = 0;
+
+    for (uint32_t i = 0; i < line->job.n_ranks; i++) {
+        struct crmpi_reader *reader;
+        char path[4600];
+
+        if (crmpi_rank_path(dir, i, line->ranks[i].sn, 0, path, sizeof path) != CRMPI_OK ||
+            crmpi_reader_open(path, &reader) != CRMPI_OK) {
+            damaged = 1;
+            continue;
+        }
+        if (crmpi_reader_verify(reader, NULL, NULL) != CRMPI_OK)
+            damaged = 1;
+        crmpi_reader_close(reader);
+    }
+    return damaged;
 }
 
 /* ---- the command ---- */

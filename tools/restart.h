@@ -10,9 +10,10 @@
 
 /* Which line to choose. */
 struct tool_choice {
-    uint64_t at;    /* this one; 0: the newest that is whole */
-    uint64_t after; /* and numbered above this one */
-    int glance;     /* do not open the rank files: every rank of a job is choosing */
+    uint64_t at;     /* this one; 0: the newest that is whole */
+    uint64_t after;  /* and numbered above this one */
+    uint64_t before; /* and numbered below this one; 0: no limit */
+    int glance;      /* do not open the rank files: every rank of a job is choosing */
 };
 
 /**
@@ -36,6 +37,9 @@ void tool_restart_command(const struct crmpi_line *line, char *const *extra, int
 
 /** Make the command that a rank itself runs, under a launcher's words or alone. */
 void tool_host_command(uint64_t sn, int truncate, struct crmpi_words *words);
+
+/** Tell whether a checksum in the line's files is wrong, after saying which.  Reads all. */
+int tool_line_is_damaged(const char *dir, const struct crmpi_line *line);
 
 /** Take libcrmpi.so out of LD_PRELOAD: the host must not have it. */
 void tool_preload_clean(void);

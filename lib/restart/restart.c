@@ -279,6 +279,14 @@ static enum crmpi_status restore(const char *dir, uint64_t line_number, uint32_t
     return crmpi_engine_start(&job);
 }
 
+static int exit_status(enum crmpi_status status)
+{
+    return status == CRMPI_ERR_CORRUPT || status == CRMPI_ERR_FORMAT ||
+                   status == CRMPI_ERR_IO || status == CRMPI_ERR_NOTFOUND
+               ? CRMPI_EXIT_DAMAGED
+               : 1;
+}
+
 int crmpi_restart_main(int argc, char **argv)
 {
     int rank = launcher_number("OMPI_COMM_WORLD_RANK", "PMIX_RANK"), initialized = 0;
@@ -301,12 +309,15 @@ int crmpi_restart_main(int argc, char **argv)
     }
     crmpi_files_start();
     crmpi_host_environment();
-    if (crmpi_host_check() != CRMPI_OK ||
-        restore(dir, strtoull(number, NULL, 10), rank < 0 ? 0 : rank, &saved) != CRMPI_OK) {
+    enum crmpi_status status = crmpi_host_check();
+
+    if (status == CRMPI_OK)
+        status = restore(dir, strtoull(number, NULL, 10), rank < 0 ? 0 : rank, &saved);
+    if (status != CRMPI_OK) {
         PMPI_Initialized(&initialized);
         if (initialized)
-            PMPI_Abort(MPI_COMM_WORLD, 1);
-        return 1;
+            PMPI_Abort(MPI_COMM_WORLD, exit_status(status));
+        return exit_status(status);
     }
     prctl(PR_SET_NAME, saved.threads[0].name);
     timers_restore(saved.process);

@@ -9,6 +9,10 @@
 #ifndef CRMPI_RESTART_RESTART_H
 #define CRMPI_RESTART_RESTART_H
 
+/* Exit status of a rank whose checkpoint cannot be read or is damaged: nothing has been done
+ * yet in any rank, so another line can be tried. */
+#define CRMPI_EXIT_DAMAGED 86
+
 /**
  * crmpi-host --restore DIR --at N [--no-truncate]: restore this launcher's rank from the
  * line and go on.  Returns an exit status only on failure, after saying why.
