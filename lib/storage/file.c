@@ -4,11 +4,12 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 #include "base/fault.h"
 #include "base/log.h"
@@ -108,6 +109,22 @@ enum crmpi_status crmpi_output_open(const char *path, struct crmpi_output *outpu
     }
     *output_out = output;
     return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_output_reserve(const struct crmpi_output *output, uint64_t bytes)
+{
+    struct statfs system;
+    int error = crmpi_fault("storage.reserve");
+    /* In memory it would mean to clear pages that are going to be written. */
+    if (!error && (fstatfs(output->fd, &system) != 0 || system.f_type == TMPFS_MAGIC))
+        return CRMPI_OK;
+    while (!error && fallocate(output->fd, 0, 0, (off_t)bytes) != 0)
+        if (errno != EINTR)
+            error = errno;
+    /* Whatever else is wrong, the writes will tell; many systems just cannot do it. */
+    return error && crmpi_file_status(error) == CRMPI_ERR_NOSPACE
+               ? failed("write", output->tmp, error)
+               : CRMPI_OK;
 }
 
 /* The part of iov behind the first done bytes, at most SEGMENTS_AT_ONCE pieces of it. */

@@ -34,6 +34,12 @@ struct crmpi_output {
 enum crmpi_status crmpi_output_open(const char *path, struct crmpi_output *output_out);
 
 /**
+ * Have the file system set aside the first @p bytes of the file: a full disk is noticed
+ * before much is written, and writing is faster.  Does nothing where that is not so.
+ */
+enum crmpi_status crmpi_output_reserve(const struct crmpi_output *output, uint64_t bytes);
+
+/**
  * Write all bytes of @p iov at @p offset.
  * Memory that cannot be read gives CRMPI_ERR_SYSTEM.
  */

@@ -134,6 +134,7 @@ static enum crmpi_status memory_store(struct crmpi_writer *writer,
         return CRMPI_ERR_NOMEM;
     }
     if ((status = crmpi_image_add_memory(writer->image, path, total, &offset)) == CRMPI_OK &&
+        (status = crmpi_output_reserve(&writer->output, offset + total)) == CRMPI_OK &&
         (status = memory_write(writer, extents, n_extents, offset, total, checksums, progress,
                                context)) == CRMPI_OK &&
         (status = table_write(writer, "/task/regions", crmpi_hdf_region_type(), regions,

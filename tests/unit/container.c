@@ -443,6 +443,7 @@ static int save_with(const char *point, unsigned n, const char *effect,
 
 static const char *const write_points[] = {"storage.create", "storage.write",
                                            "storage.close", "storage.rename"};
+#define N_WRITE_POINTS (sizeof write_points / sizeof *write_points)
 
 START_TEST(whatever_fails_the_old_file_stays)
 {
@@ -453,7 +454,7 @@ START_TEST(whatever_fails_the_old_file_stays)
                    {"EDQUOT", CRMPI_ERR_NOSPACE},
                    {"EIO", CRMPI_ERR_IO},
                    {"EACCES", CRMPI_ERR_PERMISSION}};
-    for (size_t p = 0; p < sizeof write_points / sizeof *write_points; p++)
+    for (size_t p = 0; p < N_WRITE_POINTS; p++)
         for (size_t e = 0; e < sizeof effects / sizeof *effects; e++) {
             unsigned n = 1;
             enum crmpi_status status;
@@ -468,6 +469,21 @@ START_TEST(whatever_fails_the_old_file_stays)
             ck_assert_int_eq(status, CRMPI_OK);
             ck_assert(small_is(PATH, 8));
         }
+}
+END_TEST
+
+START_TEST(only_a_full_disk_matters_when_space_is_reserved)
+{
+    enum crmpi_status status;
+    ck_assert_int_eq(small_save(PATH, 7), CRMPI_OK);
+    ck_assert(save_with("storage.reserve", 1, "EDQUOT", &status));
+    ck_assert_int_eq(status, CRMPI_ERR_NOSPACE);
+    ck_assert_uint_eq(log_lines, 1);
+    ck_assert(folder_has(folder, "000012.h5"));
+    ck_assert(small_is(PATH, 7));
+    ck_assert(save_with("storage.reserve", 1, "EOPNOTSUPP", &status));
+    ck_assert_int_eq(status, CRMPI_OK);
+    ck_assert(small_is(PATH, 8));
 }
 END_TEST
 
@@ -510,7 +526,7 @@ END_TEST
 
 START_TEST(killed_anywhere_the_old_file_stays)
 {
-    for (size_t p = 0; p < sizeof write_points / sizeof *write_points; p++)
+    for (size_t p = 0; p < N_WRITE_POINTS; p++)
         for (unsigned n = 1;; n++) {
             int how;
             ck_assert_int_eq(small_save(PATH, 7), CRMPI_OK);
@@ -575,6 +591,7 @@ int main(void)
     tcase_add_test(tests, a_file_cut_after_it_was_opened_is_noticed);
     tcase_add_test(tests, impossible_sizes_in_the_seal_are_refused);
     tcase_add_test(tests, whatever_fails_the_old_file_stays);
+    tcase_add_test(tests, only_a_full_disk_matters_when_space_is_reserved);
     tcase_add_test(tests, interrupted_and_short_writes_go_on);
     tcase_add_test(tests, interrupted_and_short_reads_go_on_and_errors_do_not);
     tcase_add_test(tests, killed_anywhere_the_old_file_stays);
