@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What belongs to the process: working directory, environment, umask, limits, name,
- * pipes and socket pairs to itself, arguments, /proc/self/exe, and the command line.
+ * pipes to itself, arguments, /proc/self/exe, and the command line.
  */
 #include "check.h"
 #include <fcntl.h>
@@ -9,10 +9,9 @@
 #include <link.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 
-static int pipe_fds[2], socket_fds[2];
+static int pipe_fds[2];
 static char directory[PATH_MAX], start[PATH_MAX];
 static int n_in_pipe;
 
@@ -51,7 +50,6 @@ static void environment(long step)
 static void pipes(long step)
 {
     long value = step, got;
-    char byte = (char)step, back;
 
     CHECK_EQ(write(pipe_fds[1], &value, sizeof value), sizeof value);
     if (++n_in_pipe == 9) {
@@ -60,9 +58,6 @@ static void pipes(long step)
         n_in_pipe--;
     }
     CHECK_EQ(fcntl(pipe_fds[0], F_GETFL) & O_NONBLOCK, O_NONBLOCK);
-    CHECK_EQ(write(socket_fds[0], &byte, 1), 1);
-    CHECK_EQ(read(socket_fds[1], &back, 1), 1);
-    CHECK_EQ(back, byte);
 }
 
 static void limits(long step)
@@ -121,7 +116,6 @@ int main(int argc, char **argv)
     steps = check_begin("process", argc, argv, 1500);
     CHECK(getcwd(start, sizeof start) != NULL, "getcwd: %s", strerror(errno));
     CHECK_SYS(pipe2(pipe_fds, O_NONBLOCK | O_CLOEXEC));
-    CHECK_SYS(socketpair(AF_UNIX, SOCK_STREAM, 0, socket_fds));
     CHECK_SYS(prctl(PR_SET_NAME, "check_process"));
     umask(027);
     for (step = 0; step < steps; step++) {
