@@ -92,10 +92,12 @@ def stubs(calls, objects):
     yield HEAD + '\t.text\n'
     for c in calls:
         names = [c.name] if c.name.startswith('CRMPI') else ['P' + c.name, c.name]
+        if c.group in ('c2f', 'f2c'):  # the function itself is in lib/upper/number.c
+            names = ['crmpi_down_' + c.name]
         yield '\t.p2align 4\n'
         for i, name in enumerate(names):
             yield '\t%s %s\n\t.type %s, @function\n' % ('.weak' if i else '.globl', name, name)
-            if c.group == 'inner':
+            if c.group in ('inner', 'c2f', 'f2c'):
                 yield '\t.hidden %s\n' % name
         yield ''.join(n + ':\n' for n in names)
         yield '\tendbr64\n\tmovl $%d, %%eax\n\tjmp crmpi_switch\n' % c.number

@@ -19,7 +19,7 @@ struct crmpi_objects;
 
 /* Root of all that the MPI layer keeps across a restart. */
 struct crmpi_layer {
-    struct crmpi_handles *handles; /* lib/handle */
+    struct crmpi_handles *handles; /* lib/handle; first, for libcrmpi's number.c */
     struct crmpi_objects *objects; /* wrappers/hand/objects.c */
     void *p2p;                     /* wrappers/hand/p2p.c */
 };

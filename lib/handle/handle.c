@@ -13,25 +13,9 @@
 #include "boundary/heap.h"
 #include "handle/handle.h"
 
-/* A slot in use holds the handle, a free one an odd number: 2 * (next free slot + 1) + 1. */
-struct numbers {
-    uintptr_t *slots;
-    int32_t n;
-    uintptr_t free; /* as in a free slot; 1: none */
-};
-
-struct crmpi_handles {
-    uint64_t next_serial;
-    struct crmpi_handle *first[CRMPI_KINDS], *last[CRMPI_KINDS];
-    struct numbers numbers[CRMPI_KINDS];
-};
-
 static struct crmpi_handles *handles;
 static void (*destroy_fn[CRMPI_KINDS])(struct crmpi_handle *);
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-/* Predefined handles by Open MPI's own numbers, which are small. */
-static struct crmpi_handle *predefined[CRMPI_KINDS][256];
 
 /* Open addressing with linear probing; at most half full. */
 static struct {
@@ -220,7 +204,7 @@ void crmpi_handle_hold(struct crmpi_handle *handle)
 /* With the lock held. */
 static void number_give(struct crmpi_handle *handle)
 {
-    struct numbers *numbers = &handles->numbers[handle->kind];
+    struct crmpi_numbers *numbers = &handles->numbers[handle->kind];
     int32_t i = handle->fortran - CRMPI_HANDLE_FORTRAN_BASE;
 
     if (i < 0)
@@ -268,20 +252,27 @@ void crmpi_handle_release(struct crmpi_handle *handle)
     crmpi_heap_free(handle);
 }
 
-static int32_t number_take(struct numbers *numbers, struct crmpi_handle *handle)
+static void numbers_grow(struct crmpi_numbers *numbers)
 {
-    if (numbers->free == 1) {
-        int32_t n = numbers->n ? 2 * numbers->n : 64;
-        numbers->slots = crmpi_heap_grow(numbers->slots, numbers->n * sizeof *numbers->slots,
-                                         n * sizeof *numbers->slots);
-        if (!numbers->slots)
-            out_of_memory();
-        for (int32_t i = n - 1; i >= numbers->n; i--) {
-            numbers->slots[i] = numbers->free;
-            numbers->free = 2 * ((uintptr_t)i + 1) + 1;
-        }
-        numbers->n = n;
+    int32_t n = numbers->n ? 2 * numbers->n : 64;
+    uintptr_t *slots = crmpi_heap_alloc(n * sizeof *slots);
+
+    if (!slots)
+        out_of_memory();
+    if (numbers->n)
+        memcpy(slots, numbers->slots, numbers->n * sizeof *slots);
+    for (int32_t i = n - 1; i >= numbers->n; i--) {
+        slots[i] = numbers->free;
+        numbers->free = 2 * ((uintptr_t)i + 1) + 1;
     }
+    __atomic_store_n(&numbers->slots, slots, __ATOMIC_RELEASE);
+    __atomic_store_n(&numbers->n, n, __ATOMIC_RELEASE);
+}
+
+static int32_t number_take(struct crmpi_numbers *numbers, struct crmpi_handle *handle)
+{
+    if (numbers->free == 1)
+        numbers_grow(numbers);
     int32_t i = (int32_t)(numbers->free / 2) - 1;
     numbers->free = numbers->slots[i];
     numbers->slots[i] = (uintptr_t)handle;
@@ -301,21 +292,12 @@ int32_t crmpi_handle_c2f(struct crmpi_handle *handle)
 
 struct crmpi_handle *crmpi_handle_f2c(enum crmpi_kind kind, int32_t number)
 {
-    struct crmpi_handle *handle = NULL;
-    int32_t i = number - CRMPI_HANDLE_FORTRAN_BASE;
-
-    pthread_mutex_lock(&lock);
-    if (number >= 0 && number < 256)
-        handle = predefined[kind][number];
-    else if (i >= 0 && i < handles->numbers[kind].n && handles->numbers[kind].slots[i] % 2 == 0)
-        handle = (struct crmpi_handle *)handles->numbers[kind].slots[i];
-    pthread_mutex_unlock(&lock);
-    return handle;
+    return crmpi_numbers_find(&handles->numbers[kind], number);
 }
 
 void crmpi_handle_set_fortran(struct crmpi_handle *handle, int32_t number)
 {
     handle->fortran = number;
-    if (number >= 0 && number < 256)
-        predefined[handle->kind][number] = handle;
+    if (number >= 0 && number < CRMPI_HANDLE_PREDEFINED_NUMBERS)
+        handles->numbers[handle->kind].predefined[number] = handle;
 }

@@ -44,6 +44,38 @@ static inline void *crmpi_handle_real(const void *handle)
     return h && h->magic == CRMPI_HANDLE_MAGIC ? h->real : NULL;
 }
 
+#define CRMPI_HANDLE_PREDEFINED_NUMBERS 256 /* Open MPI's own are below */
+
+/* A kind's Fortran numbers.  Both halves look them up without a lock, so slots that were
+ * too few stay where they are. */
+struct crmpi_numbers {
+    struct crmpi_handle *predefined[CRMPI_HANDLE_PREDEFINED_NUMBERS];
+    uintptr_t *slots; /* a handle, or of a free slot 2 * (next free slot + 1) + 1 */
+    uintptr_t free;   /* as in a free slot; 1: none */
+    int32_t n;
+};
+
+/* Of a job, in the upper heap. */
+struct crmpi_handles {
+    struct crmpi_numbers numbers[CRMPI_KINDS];
+    struct crmpi_handle *first[CRMPI_KINDS], *last[CRMPI_KINDS];
+    uint64_t next_serial;
+};
+
+/** The handle that has a number; NULL if none has. */
+static inline struct crmpi_handle *crmpi_numbers_find(const struct crmpi_numbers *numbers,
+                                                      int32_t number)
+{
+    int32_t i = number - CRMPI_HANDLE_FORTRAN_BASE;
+
+    if (number >= 0 && number < CRMPI_HANDLE_PREDEFINED_NUMBERS)
+        return numbers->predefined[number];
+    if (i < 0 || i >= __atomic_load_n(&numbers->n, __ATOMIC_ACQUIRE))
+        return NULL;
+    uintptr_t slot = __atomic_load_n(&numbers->slots, __ATOMIC_ACQUIRE)[i];
+    return slot % 2 ? NULL : (struct crmpi_handle *)slot;
+}
+
 /** Lists of handles and Fortran numbers, in the upper heap: make empty ones, at the start of
  * a job, or take up those of the job after a restart.  All functions below use them. */
 struct crmpi_handles *crmpi_handles_create(void);

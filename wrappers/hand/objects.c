@@ -175,10 +175,8 @@ static enum crmpi_status predefined_renew(char *why, size_t why_bytes)
                  ((struct crmpi_comm *)world->extra)->size, size);
         return CRMPI_ERR_MISMATCH;
     }
-    for (int i = 0; i < CRMPI_N_OBJECTS; i++) {
+    for (int i = 0; i < CRMPI_N_OBJECTS; i++)
         crmpi_handle_set_real(upper_object(i), crmpi_objects[i].real);
-        crmpi_handle_set_fortran(upper_object(i), upper_object(i)->fortran);
-    }
     for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_ERRHANDLER); h; h = h->next)
         h->real = MPI_ERRORS_RETURN;
     for (int i = 0; i < crmpi_objects_root->n_tools_inits; i++)
