@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
@@ -99,6 +100,7 @@ static void go_on(void)
         }
     } else if (engine->draining == 2) {
         crmpi_drain_progress(); /* the other ranks may need it */
+        sched_yield();          /* or the processor */
     } else if (engine->running_on && crmpi_cut_at_targets()) {
         engine->running_on = 0;
         feed((struct crmpi_event){.kind = CRMPI_EVENT_AT_TARGETS});
