@@ -95,7 +95,8 @@ CRMPI_EXPORT int ompi_cxx_errhandler_invoke_file(MPI_File file, int error,
                                                  const char *message)
 {
     (void)message;
-    PMPI_File_call_errhandler(file, error);
+    if (file != MPI_FILE_NULL) /* whose handler returns, and cannot be called so */
+        PMPI_File_call_errhandler(file, error);
     return error;
 }
 

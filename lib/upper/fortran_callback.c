@@ -124,12 +124,10 @@ CRMPI_EXPORT void ompi_register_datarep_f(char *name, callback *read, callback *
     __typeof__(&ompi_register_datarep_f) next =
         CRMPI_FORTRAN_NEXT(ompi_register_datarep_f);
 
-    if (next) {
+    if (next)
         next(name, read, write, extent, extra_state, ierr, name_length);
-        return;
-    }
-    PMPI_File_call_errhandler(MPI_FILE_NULL, MPI_ERR_UNSUPPORTED_DATAREP);
-    crmpi_fortran_return(ierr, MPI_ERR_UNSUPPORTED_DATAREP);
+    else
+        crmpi_fortran_return(ierr, MPI_ERR_UNSUPPORTED_DATAREP);
 }
 
 ERRHANDLER_CREATE(comm, COMM, Comm)
