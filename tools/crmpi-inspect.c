@@ -192,32 +192,6 @@ static int list(const char *dir, const uint64_t *numbers, size_t n)
     return result;
 }
 
-/* ---- opening a rank's file ---- */
-
-/* Open the file and see that it is the one the line means. */
-static enum crmpi_status rank_open(const char *dir, const struct crmpi_line *line,
-                                   uint32_t rank, struct crmpi_reader **reader_out)
-{
-    struct crmpi_reader *reader;
-    struct stat found;
-    char path[4096];
-    enum crmpi_status status =
-        crmpi_rank_path(dir, rank, line->ranks[rank].sn, 0, path, sizeof path);
-    if (status != CRMPI_OK || (status = crmpi_reader_open(path, &reader)) != CRMPI_OK)
-        return status;
-    const struct crmpi_job *job = crmpi_reader_job(reader);
-    if (strcmp(job->job_id, line->job.job_id) != 0 || job->world_rank != rank ||
-        job->n_ranks != line->job.n_ranks || job->sn != line->ranks[rank].sn ||
-        stat(path, &found) != 0 || (uint64_t)found.st_size != line->ranks[rank].file_bytes) {
-        crmpi_error("%s is not the file that line %" PRIu64 " was made of", path,
-                    line->job.sn);
-        crmpi_reader_close(reader);
-        return CRMPI_ERR_MISMATCH;
-    }
-    *reader_out = reader;
-    return CRMPI_OK;
-}
-
 /* ---- show ---- */
 
 static void record_count(void *context, const char *name, uint64_t bytes)
@@ -267,7 +241,7 @@ static int rank_row(const char *dir, const struct crmpi_line *line, uint32_t ran
 
     printf("%7u %10" PRIu64 " ", rank, line->ranks[rank].sn);
     fflush(stdout);
-    if (rank_open(dir, line, rank, &reader) != CRMPI_OK) {
+    if (crmpi_line_open_rank(dir, line, rank, &reader) != CRMPI_OK) {
         printf("missing or damaged\n");
         return TOOL_FAILED;
     }
@@ -304,7 +278,7 @@ static int rank_show(const char *dir, const struct crmpi_line *line, uint32_t ra
     struct crmpi_reader *reader;
     int result = 0;
 
-    if (rank_open(dir, line, rank, &reader) != CRMPI_OK)
+    if (crmpi_line_open_rank(dir, line, rank, &reader) != CRMPI_OK)
         return TOOL_FAILED;
     crmpi_reader_memory(reader, &regions, &n_regions, &extents, &n_extents);
     printf("rank         %u on %s\n", rank, clean(crmpi_reader_job(reader)->host));
@@ -374,7 +348,7 @@ static enum crmpi_status rank_verify(const char *dir, const struct crmpi_line *l
                                      uint32_t rank, struct far *far)
 {
     struct crmpi_reader *reader;
-    enum crmpi_status status = rank_open(dir, line, rank, &reader);
+    enum crmpi_status status = crmpi_line_open_rank(dir, line, rank, &reader);
     if (status != CRMPI_OK)
         return status;
     status = crmpi_reader_verify(reader, isatty(STDERR_FILENO) ? far_show : NULL, far);

@@ -116,6 +116,10 @@ enum crmpi_status crmpi_rank_path(const char *dir, uint32_t world_rank, uint64_t
 /* Write DIR/lines/NNNNNN.h5 with its external links and rename it into place: the commit. */
 enum crmpi_status crmpi_line_write(const char *dir, const struct crmpi_line *line);
 enum crmpi_status crmpi_line_read(const char *dir, uint64_t number, struct crmpi_line *line_out);
+/* Open the file that a line has of a rank, if it is that file: of the line's job, with the
+ * line's size and sn; else CRMPI_ERR_MISMATCH. */
+enum crmpi_status crmpi_line_open_rank(const char *dir, const struct crmpi_line *line,
+                                       uint32_t world_rank, struct crmpi_reader **reader_out);
 void crmpi_line_free(struct crmpi_line *line);
 /* Numbers of the complete lines, ascending; from malloc().  Reads the names in DIR/lines only. */
 enum crmpi_status crmpi_lines_list(const char *dir, uint64_t **numbers_out, size_t *n_out);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "storage/directory.h"
@@ -159,9 +160,33 @@ enum crmpi_status crmpi_line_read(const char *dir, uint64_t number,
     crmpi_image_destroy(image);
     if (status != CRMPI_OK) {
         crmpi_line_free(&line);
-        return status;
+        return status == CRMPI_ERR_NOTFOUND ? CRMPI_ERR_CORRUPT : status;
     }
     *line_out = line;
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_line_open_rank(const char *dir, const struct crmpi_line *line,
+                                       uint32_t world_rank, struct crmpi_reader **reader_out)
+{
+    const struct crmpi_line_rank *rank = &line->ranks[world_rank];
+    struct crmpi_reader *reader;
+    struct stat found;
+    char path[CRMPI_PATH_BYTES];
+    enum crmpi_status status =
+        crmpi_rank_path(dir, world_rank, rank->sn, 0, path, sizeof path);
+    if (status != CRMPI_OK || (status = crmpi_reader_open(path, &reader)) != CRMPI_OK)
+        return status;
+    const struct crmpi_job *job = crmpi_reader_job(reader);
+    if (strcmp(job->job_id, line->job.job_id) != 0 || job->n_ranks != line->job.n_ranks ||
+        job->world_rank != world_rank || job->sn != rank->sn || stat(path, &found) != 0 ||
+        (uint64_t)found.st_size != rank->file_bytes) {
+        crmpi_error("%s is not the file that line %" PRIu64 " was made of", path,
+                    line->job.sn);
+        crmpi_reader_close(reader);
+        return CRMPI_ERR_MISMATCH;
+    }
+    *reader_out = reader;
     return CRMPI_OK;
 }
 

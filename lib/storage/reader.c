@@ -123,8 +123,9 @@ enum crmpi_status crmpi_reader_open(const char *path, struct crmpi_reader **read
         (status = crmpi_job_read(reader->image, path, CRMPI_CONTAINER_RANK, &reader->job,
                                  NULL)) != CRMPI_OK ||
         (status = tables_read(reader)) != CRMPI_OK) {
+        int incomplete = status == CRMPI_ERR_NOTFOUND && reader->image;
         crmpi_reader_close(reader);
-        return status;
+        return incomplete ? CRMPI_ERR_CORRUPT : status; /* not found is the file itself */
     }
     *reader_out = reader;
     return CRMPI_OK;

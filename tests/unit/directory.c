@@ -64,6 +64,36 @@ static enum crmpi_status line_save(uint64_t number)
     return crmpi_line_write(dir, &line);
 }
 
+START_TEST(a_rank_file_of_another_line_or_job_is_refused)
+{
+    struct crmpi_line line = line_make(7);
+    struct crmpi_reader *reader;
+    struct stat info;
+    char path[1024];
+    line.job.n_ranks = 4; /* as small_save() has it, for rank 3 */
+    struct crmpi_line_rank four[4] = {{7, 0}, {7, 0}, {7, 0}, {7, 0}};
+    line.ranks = four;
+    ck_assert_int_eq(crmpi_rank_path(dir, 3, 7, 1, path, sizeof path), CRMPI_OK);
+    ck_assert_int_eq(small_save(path, 7), CRMPI_OK);
+    ck_assert_int_eq(stat(path, &info), 0);
+    ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
+    ck_assert_uint_eq(log_lines, 1);
+    four[3].file_bytes = (uint64_t)info.st_size;
+    ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_OK);
+    crmpi_reader_close(reader);
+    line.job.job_id[0] ^= 1;
+    ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
+    line.job.job_id[0] ^= 1;
+    line.job.n_ranks = 5;
+    ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
+    line.job.n_ranks = 4;
+    ck_assert_int_eq(small_save(path, 8), CRMPI_OK); /* of the same size, with another sn */
+    ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
+    ck_assert_int_eq(unlink(path), 0);
+    ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_NOTFOUND);
+}
+END_TEST
+
 static void checkpoint_save(uint64_t number)
 {
     char path[1024];
@@ -386,6 +416,7 @@ int main(void)
     tcase_add_test(tests, a_line_of_many_ranks);
     tcase_add_test(tests, every_damaged_byte_of_a_line_is_noticed);
     tcase_add_test(tests, a_line_is_whole_or_not_there);
+    tcase_add_test(tests, a_rank_file_of_another_line_or_job_is_refused);
     tcase_add_test(tests, lines_are_listed_in_order);
     tcase_add_test(tests, directories_are_private);
     tcase_add_test(tests, directories_others_may_write_are_refused);

@@ -36,6 +36,7 @@ struct forgery {
     uint64_t memory_bytes;
     hid_t extent_type; /* 0: the right one */
     const char *link;  /* if not NULL, /task/regions is an external link to this file */
+    int incomplete;    /* there is no /task/checksums */
 };
 
 static struct forgery forgery_make(void)
@@ -82,8 +83,9 @@ static void forgery_write(const struct forgery *forgery)
         table(file, "/task/regions", crmpi_hdf_region_type(), forgery->regions,
               forgery->n_regions);
     table(file, "/task/extents", extent, forgery->extents, forgery->n_extents);
-    table(file, "/task/checksums", crmpi_hdf_number_type(), forgery->checksums,
-          forgery->n_checksums);
+    if (!forgery->incomplete)
+        table(file, "/task/checksums", crmpi_hdf_number_type(), forgery->checksums,
+              forgery->n_checksums);
     ck_assert_int_eq(crmpi_image_store(image, &output, &bytes), CRMPI_OK);
     ck_assert_int_eq(crmpi_output_commit(&output, bytes), CRMPI_OK);
     crmpi_image_destroy(image);
@@ -179,6 +181,7 @@ START_TEST(a_wrong_number_of_checksums_is_refused)
 {
     REFUSED(f.n_checksums = 0);
     REFUSED(f.n_checksums = 2);
+    REFUSED(f.incomplete = 1);
 }
 END_TEST
 
@@ -206,7 +209,7 @@ START_TEST(links_to_other_files_are_not_followed)
     ck_assert_int_eq(small_save(in_folder("other.h5"), 1), CRMPI_OK);
     forgery.link = in_folder("other.h5");
     forgery_write(&forgery);
-    ck_assert_int_ne(crmpi_reader_open(PATH, &reader), CRMPI_OK);
+    ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_ERR_CORRUPT);
     ck_assert_uint_eq(log_lines, 1);
 }
 END_TEST
