@@ -90,6 +90,13 @@ else
     echo "no python3 with h5py: the independent reader was left out"
 fi
 
+# what was once written stays readable
+tail -n +3 "$here/../golden/version-1.b64" | base64 -d |
+    tar -xzf - --no-same-owner -C "$temporary" || fail "the golden file cannot be unpacked"
+try 0 "$temporary/version-1" verify -- '^line 1: 1 ranks, .*: all right$'
+try 0 "$temporary/version-1" show 1 0 -- '0x40000000 +1.0 MiB +4.0 KiB  r-xp  /bin/program' \
+    '0x150000000000 +8.0 MiB +12.0 KiB  rw-p  \[heap\]' '/task/threads +8 B'
+
 # damage: list takes a glance only, verify sees every byte
 file=$dir/ranks/000001/000012.h5
 byte "$file" 5000000

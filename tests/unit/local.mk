@@ -13,7 +13,7 @@ tests_unit_storage_sample_LDADD = $(storage_libs)
 
 check_SCRIPTS += tests/unit/inspect.sh
 TESTS += tests/unit/inspect.sh
-EXTRA_DIST += tests/unit/inspect.sh tests/unit/read-container.py
+EXTRA_DIST += tests/unit/inspect.sh tests/unit/read-container.py tests/golden/version-1.b64
 
 if HAVE_CHECK
 storage_tests = tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged
