@@ -181,7 +181,7 @@ static void *waiting_thread(void *argument)
 int main(int argc, char **argv)
 {
     struct itimerval every = {{0, 10000}, {0, 10000}}, off = {{0, 0}, {0, 0}}, now;
-    sigset_t set;
+    sigset_t set, before;
     pthread_t thread;
     long step, steps;
 
@@ -194,20 +194,22 @@ int main(int argc, char **argv)
     install(SIGALRM, alarmed, SA_RESTART);
     install(SIGRTMIN + 5, interrupted_thread, 0);
     install_info();
-    sigemptyset(&set);
-    sigaddset(&set, SIGRTMIN + 5); /* for the thread alone */
-    CHECK_EQ(pthread_sigmask(SIG_BLOCK, &set, NULL), 0);
+    /* the thread takes one signal only: what the process sends itself is for the first */
+    sigfillset(&set);
+    CHECK_EQ(pthread_sigmask(SIG_BLOCK, &set, &before), 0);
     CHECK_EQ(pthread_create(&thread, NULL, waiting_thread, &steps), 0);
+    sigaddset(&before, SIGRTMIN + 5);
+    CHECK_EQ(pthread_sigmask(SIG_SETMASK, &before, NULL), 0);
     CHECK_SYS(setitimer(ITIMER_REAL, &every, NULL));
     for (step = 0; step < steps; step++) {
-        sig_atomic_t before = n_thread;
+        sig_atomic_t n_before = n_thread;
         delivered(step);
         blocked(step);
         waited_for();
         fault();
         timer_runs();
         CHECK_EQ(pthread_kill(thread, SIGRTMIN + 5), 0);
-        while (n_thread == before) /* one at a time: it is not queued */
+        while (n_thread == n_before) /* one at a time: it is not queued */
             sched_yield();
         check_note((uint64_t)n_plain + (uint64_t)n_info);
     }
