@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How fast containers are written, written over the file of a dropped one, and read, against
- * plain write(2) of new files and read(2) of the same bytes on the same target: prints the
- * medians of the rates and of their ratios.  In each round that is done one after the other,
- * by as many processes at once as asked for; reads go into fresh memory.  Run without MPI.
+ * How fast containers are written, written over the file of a dropped one, and read,
+ * against plain write(2) of new files and read(2) of the same bytes on the same target:
+ * prints the medians of the rates and of their ratios.  In each round that is done one
+ * after the other, by as many processes at once as asked for; reads go into fresh
+ * memory.  Run without MPI.
  *
  *     bench-storage DIR [MIB [PROCESSES [ROUNDS]]]
  */
@@ -74,7 +75,8 @@ static void plain(const char *path, char *memory, int writing)
         die(path);
     for (uint64_t at = 0; at < bytes;) {
         size_t piece = bytes - at < PIECE_BYTES ? bytes - at : PIECE_BYTES;
-        ssize_t n = writing ? write(fd, memory + at, piece) : read(fd, memory + at, piece);
+        ssize_t n =
+            writing ? write(fd, memory + at, piece) : read(fd, memory + at, piece);
         if (n <= 0)
             die(path);
         at += (uint64_t)n;
@@ -85,8 +87,12 @@ static void plain(const char *path, char *memory, int writing)
 static void container_write(const char *path)
 {
     struct crmpi_job job = {.n_ranks = 1, .job_id = "bench"};
-    struct crmpi_region region = {CRMPI_MAP_ADDR, bytes, PROT_READ | PROT_WRITE,
-                                  MAP_PRIVATE | MAP_ANONYMOUS, 0, ""};
+    struct crmpi_region region = {CRMPI_MAP_ADDR,
+                                  bytes,
+                                  PROT_READ | PROT_WRITE,
+                                  MAP_PRIVATE | MAP_ANONYMOUS,
+                                  0,
+                                  ""};
     struct crmpi_extent extent = {CRMPI_MAP_ADDR, bytes};
     struct crmpi_writer *writer;
     if (crmpi_writer_create(path, &job, &writer) != CRMPI_OK ||
@@ -131,7 +137,8 @@ static void one(int kind, char *memory, const char *plain_path, const char *path
         container_read(path);
 }
 
-/* One round by this process; the times from the first one's start to the last one's end. */
+/* One round by this process; the times from the first one's start to the last one's
+ * end. */
 static void round_run(double *seconds_out)
 {
     char folder[4000], plain_path[4096], path[4096];
@@ -202,8 +209,8 @@ int main(int argc, char **argv)
     }
     dir = argv[1];
     bytes = (uint64_t)(argc > 2 ? atoi(argv[2]) : 256) << 20;
-    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                  -1, 0);
+    shared = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE,
+                  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     if (shared == MAP_FAILED)
         die("mmap");
     pthread_barrierattr_init(&attribute);

@@ -29,8 +29,10 @@ static const char usage[] =
     "  verify [LINE]      check every byte of one line, or of all\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: 0; 1 if something is damaged or missing; 2 for a wrong option.  A word that\n"
-    "is none of the above is DIR, before or behind the command; write ./list for a directory\n"
+    "Exit status: 0; 1 if something is damaged or missing; 2 for a wrong option.  A word "
+    "that\n"
+    "is none of the above is DIR, before or behind the command; write ./list for a "
+    "directory\n"
     "of that name.\n";
 
 enum command { LIST, SHOW, VERIFY };
@@ -172,8 +174,8 @@ static int line_list(const char *dir, uint64_t number)
     if (line.save_seconds > 0)
         snprintf(rate, sizeof rate, "%s/s", size_text(bytes / line.save_seconds));
     printf("%8" PRIu64 "  %-19s %7u %11s %8.2f s %13s  %-12s %s\n", number,
-           time_text(line.job.time), line.job.n_ranks, size_text(bytes), line.save_seconds,
-           rate, clean(line.job.policy), tally_text(tally));
+           time_text(line.job.time), line.job.n_ranks, size_text(bytes),
+           line.save_seconds, rate, clean(line.job.policy), tally_text(tally));
     crmpi_line_free(&line);
     return tally.missing || tally.damaged ? TOOL_FAILED : 0;
 }
@@ -305,8 +307,8 @@ static int show(const char *dir, const struct request *request)
         return TOOL_FAILED;
     if (request->n_numbers == 1) {
         job_print(&line);
-        printf("\n%7s %10s %11s %11s %11s %8s %8s %8s  %s\n", "rank", "checkpoint", "file",
-               "saved", "mapped", "regions", "extents", "records", "host");
+        printf("\n%7s %10s %11s %11s %11s %8s %8s %8s  %s\n", "rank", "checkpoint",
+               "file", "saved", "mapped", "regions", "extents", "records", "host");
         for (uint32_t rank = 0; rank < line.job.n_ranks; rank++)
             result |= rank_row(dir, &line, rank);
     } else if (request->numbers[1] < line.job.n_ranks) {

@@ -26,7 +26,8 @@ void crmpi_checksum_begin(struct crmpi_checksum_state *state)
     XXH3_64bits_reset((XXH3_state_t *)state);
 }
 
-void crmpi_checksum_add(struct crmpi_checksum_state *state, const void *data, size_t bytes)
+void crmpi_checksum_add(struct crmpi_checksum_state *state, const void *data,
+                        size_t bytes)
 {
     XXH3_64bits_update((XXH3_state_t *)state, data, bytes);
 }

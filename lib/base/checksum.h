@@ -18,7 +18,8 @@ struct crmpi_checksum_state {
 };
 
 void crmpi_checksum_begin(struct crmpi_checksum_state *state);
-void crmpi_checksum_add(struct crmpi_checksum_state *state, const void *data, size_t bytes);
+void crmpi_checksum_add(struct crmpi_checksum_state *state, const void *data,
+                        size_t bytes);
 uint64_t crmpi_checksum_end(const struct crmpi_checksum_state *state);
 
 #endif

@@ -66,7 +66,8 @@ static int fault_parse(char *text, struct fault *fault_out, int *ours_out)
     if (rank)
         *rank++ = '\0';
     *ours_out = !rank || rank_is_ours(rank);
-    if (!*text || strlen(text) >= sizeof fault_out->point || !isdigit((unsigned char)*count))
+    if (!*text || strlen(text) >= sizeof fault_out->point ||
+        !isdigit((unsigned char)*count))
         return 0;
     strcpy(fault_out->point, text);
     fault_out->first = strtoull(count, &end, 10);
@@ -92,9 +93,10 @@ static int faults_parse(const char *text)
         size_t at = (size_t)(item - copy);
         int ours;
         if (n_faults == FAULTS_MAX || !fault_parse(item, &faults[n_faults], &ours)) {
-            crmpi_error("CRMPI_FAULT: '%.*s' is not POINT[@RANK]:N[+]=ERRNO|short|kill, or "
-                        "is one too many",
-                        (int)strcspn(text + at, ","), text + at);
+            crmpi_error(
+                "CRMPI_FAULT: '%.*s' is not POINT[@RANK]:N[+]=ERRNO|short|kill, or "
+                "is one too many",
+                (int)strcspn(text + at, ","), text + at);
             n_faults = 0;
             return -1;
         }

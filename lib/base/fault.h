@@ -5,15 +5,15 @@
  *
  *     CRMPI_FAULT="POINT[@RANK]:N[+]=WHAT[,...]"
  *
- * The Nth occurrence (from 1; with + also every later one) of POINT in the process, or only
- * in the process with world rank RANK, has the effect WHAT:
+ * The Nth occurrence (from 1; with + also every later one) of POINT in the process, or
+ * only in the process with world rank RANK, has the effect WHAT:
  *     ENOSPC, EIO, EINTR, ...  the call reports this errno without having been made
  *     short                    a read or write transfers only a part of what was asked
  *     kill                     the process ends by SIGKILL
  * For example "storage.write:3=ENOSPC,engine.save@1:2=kill".
  *
- * A point is a call of crmpi_fault() right before the operation it stands for; its name is
- * "part.operation".  Those of lib/storage:
+ * A point is a call of crmpi_fault() right before the operation it stands for; its name
+ * is "part.operation".  Those of lib/storage:
  *     storage.create storage.reserve storage.write storage.close storage.rename
  *                                                                 writing a file
  *     storage.open storage.read                                   reading a file
@@ -42,8 +42,8 @@ static inline int crmpi_fault(const char *point)
 }
 
 /**
- * Replace what CRMPI_FAULT says, and count occurrences from zero; for unit tests, while no
- * other thread passes a fault point.
+ * Replace what CRMPI_FAULT says, and count occurrences from zero; for unit tests, while
+ * no other thread passes a fault point.
  * @param text  as in CRMPI_FAULT; NULL or "" for no faults
  * @return 0, or -1 after logging what is wrong with @p text: no faults are set then
  */

@@ -2,7 +2,8 @@
 /*
  * The HDF5 container: one file per rank and checkpoint, one file per recovery line.
  * doc/format.md describes what lies in it.  This directory is the sole user of hdf5.h.
- * Lower half and tools; not thread safe; every function logs the cause of its failure once.
+ * Lower half and tools; not thread safe; every function logs the cause of its failure
+ * once.
  */
 #ifndef CRMPI_STORAGE_CONTAINER_H
 #define CRMPI_STORAGE_CONTAINER_H
@@ -16,10 +17,10 @@
 /* A mapped region of the upper half. */
 struct crmpi_region {
     uint64_t start, bytes;
-    uint32_t prot;   /* PROT_* */
-    uint32_t flags;  /* MAP_PRIVATE or MAP_SHARED, MAP_ANONYMOUS, MAP_GROWSDOWN, ... */
+    uint32_t prot;  /* PROT_* */
+    uint32_t flags; /* MAP_PRIVATE or MAP_SHARED, MAP_ANONYMOUS, MAP_GROWSDOWN, ... */
     uint64_t file_offset;
-    char name[256];  /* what /proc/self/maps says: a path, or "" */
+    char name[256]; /* what /proc/self/maps says: a path, or "" */
 };
 
 /* Pages of a region that hold data; all others are zero (or absent). */
@@ -29,21 +30,22 @@ struct crmpi_extent {
 
 /* What /job holds in rank files and lines. */
 struct crmpi_job {
-    char job_id[64];      /* random, made when the job first started; the same after restarts */
+    char job_id[64]; /* random, made at the job's first start; the same after restarts */
     uint32_t n_ranks;
     uint32_t world_rank;  /* rank files only */
     uint64_t sn;          /* number of the checkpoint; for a line: of the line */
     uint64_t incarnation; /* how many restarts lie behind this run */
     double time;          /* seconds since 1970 when the checkpoint was begun */
     char host[256];
-    char program[4096];   /* path of the executable */
+    char program[4096]; /* path of the executable */
     char policy[32];
-    char mpi_version[256];/* of the lower MPI */
-    char cpu[512];        /* features the program may rely on: restart checks them */
+    char mpi_version[256]; /* of the lower MPI */
+    char cpu[512];         /* features the program may rely on: restart checks them */
 };
 
 /* Progress of a long save or load; called now and then with bytes so far and in all. */
-typedef void (*crmpi_progress_fn)(void *context, uint64_t done_bytes, uint64_t total_bytes);
+typedef void (*crmpi_progress_fn)(void *context, uint64_t done_bytes,
+                                  uint64_t total_bytes);
 
 /*
  * Writing a rank file: create, memory, any number of records, close.  The file is written
@@ -55,16 +57,18 @@ enum crmpi_status crmpi_writer_create(const char *path, const struct crmpi_job *
 /* Store the regions, and the extents' bytes straight from the memory at their addresses,
  * at the speed of write(2), with one checksum (XXH3-64) per block of 1 MiB.  Regions are
  * ascending and apart, extents likewise and each within one region.  Once per file. */
-enum crmpi_status crmpi_writer_memory(struct crmpi_writer *writer,
-                                      const struct crmpi_region *regions, size_t n_regions,
-                                      const struct crmpi_extent *extents, size_t n_extents,
-                                      crmpi_progress_fn progress, void *context);
+enum crmpi_status
+crmpi_writer_memory(struct crmpi_writer *writer, const struct crmpi_region *regions,
+                    size_t n_regions, const struct crmpi_extent *extents,
+                    size_t n_extents, crmpi_progress_fn progress, void *context);
 /* Store a block of bytes (at most 2 GiB) as dataset @p name, such as "/task/threads" or
  * "/channel/state" (missing groups are made), with a checksum attribute. */
 enum crmpi_status crmpi_writer_record(struct crmpi_writer *writer, const char *name,
                                       const void *data, size_t bytes);
-/* The writer is gone afterwards, also on failure; what was at PATH before is then intact. */
-enum crmpi_status crmpi_writer_close(struct crmpi_writer *writer, uint64_t *file_bytes_out);
+/* The writer is gone afterwards, also on failure; what was at PATH before is then
+ * intact. */
+enum crmpi_status crmpi_writer_close(struct crmpi_writer *writer,
+                                     uint64_t *file_bytes_out);
 void crmpi_writer_abort(struct crmpi_writer *writer);
 
 /*
@@ -73,17 +77,20 @@ void crmpi_writer_abort(struct crmpi_writer *writer);
 struct crmpi_reader;
 enum crmpi_status crmpi_reader_open(const char *path, struct crmpi_reader **reader_out);
 const struct crmpi_job *crmpi_reader_job(const struct crmpi_reader *reader);
-/* Arrays owned by the reader; they were checked when it was opened, so this cannot fail. */
+/* Arrays owned by the reader; they were checked when it was opened, so this cannot
+ * fail. */
 enum crmpi_status crmpi_reader_memory(struct crmpi_reader *reader,
-                                      const struct crmpi_region **regions_out, size_t *n_regions_out,
-                                      const struct crmpi_extent **extents_out, size_t *n_extents_out);
+                                      const struct crmpi_region **regions_out,
+                                      size_t *n_regions_out,
+                                      const struct crmpi_extent **extents_out,
+                                      size_t *n_extents_out);
 /* Check the checksum of every block of memory without loading it. */
-enum crmpi_status crmpi_reader_verify(struct crmpi_reader *reader, crmpi_progress_fn progress,
-                                      void *context);
+enum crmpi_status crmpi_reader_verify(struct crmpi_reader *reader,
+                                      crmpi_progress_fn progress, void *context);
 /* Load the extents into memory at their own addresses, which the caller has mapped
  * writable, checking every block's checksum as it comes in (one read of the file). */
-enum crmpi_status crmpi_reader_load(struct crmpi_reader *reader, crmpi_progress_fn progress,
-                                    void *context);
+enum crmpi_status crmpi_reader_load(struct crmpi_reader *reader,
+                                    crmpi_progress_fn progress, void *context);
 /* A record: a block from malloc(), the caller frees it; checked. */
 enum crmpi_status crmpi_reader_record(struct crmpi_reader *reader, const char *name,
                                       void **data_out, size_t *bytes_out);
@@ -97,7 +104,7 @@ void crmpi_reader_close(struct crmpi_reader *reader);
  * Recovery lines, and the checkpoint directory.
  */
 struct crmpi_line_rank {
-    uint64_t sn;          /* the rank's checkpoint in this line */
+    uint64_t sn; /* the rank's checkpoint in this line */
     uint64_t file_bytes;
 };
 struct crmpi_line {
@@ -107,38 +114,45 @@ struct crmpi_line {
     char *launcher;                /* launcher's words, each ended by \0; may be NULL */
     size_t launcher_bytes;
 };
-/* Make DIR, DIR/ranks, DIR/lines (mode 0700); refuse a directory that others may write.  The
- * directory DIR is in has to exist.  Any number of processes may do so at once. */
+/* Make DIR, DIR/ranks, DIR/lines (mode 0700); refuse a directory that others may
+ * write.  The directory DIR is in has to exist.  Any number of processes may do so at
+ * once. */
 enum crmpi_status crmpi_directory_create(const char *dir);
 /* "DIR/ranks/000003/000012.h5"; makes the rank's folder if @p make. */
-enum crmpi_status crmpi_rank_path(const char *dir, uint32_t world_rank, uint64_t sn, int make,
-                                  char *path_out, size_t path_bytes);
-/* Write DIR/lines/NNNNNN.h5 with its external links and rename it into place: the commit. */
+enum crmpi_status crmpi_rank_path(const char *dir, uint32_t world_rank, uint64_t sn,
+                                  int make, char *path_out, size_t path_bytes);
+/* Write DIR/lines/NNNNNN.h5 with its external links and rename it into place: the
+ * commit. */
 enum crmpi_status crmpi_line_write(const char *dir, const struct crmpi_line *line);
-enum crmpi_status crmpi_line_read(const char *dir, uint64_t number, struct crmpi_line *line_out);
-/* Open the file that a line has of a rank, if it is that file: of the line's job, with the
- * line's size and sn; else CRMPI_ERR_MISMATCH. */
+enum crmpi_status crmpi_line_read(const char *dir, uint64_t number,
+                                  struct crmpi_line *line_out);
+/* Open the file that a line has of a rank, if it is that file: of the line's job, with
+ * the line's size and sn; else CRMPI_ERR_MISMATCH. */
 enum crmpi_status crmpi_line_open_rank(const char *dir, const struct crmpi_line *line,
-                                       uint32_t world_rank, struct crmpi_reader **reader_out);
+                                       uint32_t world_rank,
+                                       struct crmpi_reader **reader_out);
 void crmpi_line_free(struct crmpi_line *line);
-/* Numbers of the complete lines, ascending; from malloc().  Reads the names in DIR/lines only. */
-enum crmpi_status crmpi_lines_list(const char *dir, uint64_t **numbers_out, size_t *n_out);
+/* Numbers of the complete lines, ascending; from malloc().  Reads the names in DIR/lines
+ * only. */
+enum crmpi_status crmpi_lines_list(const char *dir, uint64_t **numbers_out,
+                                   size_t *n_out);
 
 /*
- * Dropping old lines.  Not while a checkpoint is being saved or restored.  A number that once
- * had a line must not be used for another one: number a new checkpoint higher than all lines.
+ * Dropping old lines.  Not while a checkpoint is being saved or restored.  A number that
+ * once had a line must not be used for another one: number a new checkpoint higher than
+ * all lines.
  */
-/* Drop all lines but the newest @p keep (at least 1) that can be read, and what unfinished
- * commits left in DIR/lines; rank files stay.  A line that cannot be read is dropped when
- * there are @p keep newer ones. */
+/* Drop all lines but the newest @p keep (at least 1) that can be read, and what
+ * unfinished commits left in DIR/lines; rank files stay.  A line that cannot be read is
+ * dropped when there are @p keep newer ones. */
 enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep);
-/* Drop what DIR/ranks/RRRRRR of one rank has of checkpoints older than the newest in @p keep
- * that are not in @p keep; looks into that folder only, so that each rank of a large job
- * does its own.  With n = 0 nothing is dropped. */
-enum crmpi_status crmpi_rank_prune(const char *dir, uint32_t world_rank, const uint64_t *keep,
-                                   size_t n);
-/* Both, for all ranks: the lines first, then the rank files that none of the remaining lines
- * refers to.  Rank files stay if one of the remaining lines cannot be read. */
+/* Drop what DIR/ranks/RRRRRR of one rank has of checkpoints older than the newest in @p
+ * keep that are not in @p keep; looks into that folder only, so that each rank of a
+ * large job does its own.  With n = 0 nothing is dropped. */
+enum crmpi_status crmpi_rank_prune(const char *dir, uint32_t world_rank,
+                                   const uint64_t *keep, size_t n);
+/* Both, for all ranks: the lines first, then the rank files that none of the remaining
+ * lines refers to.  Rank files stay if one of the remaining lines cannot be read. */
 enum crmpi_status crmpi_lines_prune(const char *dir, unsigned keep);
 
 #endif

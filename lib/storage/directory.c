@@ -80,15 +80,15 @@ enum crmpi_status crmpi_rank_folder(const char *dir, uint32_t world_rank, char *
     return path_fits(length, path_bytes, dir);
 }
 
-enum crmpi_status crmpi_rank_path(const char *dir, uint32_t world_rank, uint64_t sn, int make,
-                                  char *path_out, size_t path_bytes)
+enum crmpi_status crmpi_rank_path(const char *dir, uint32_t world_rank, uint64_t sn,
+                                  int make, char *path_out, size_t path_bytes)
 {
     char folder[CRMPI_PATH_BYTES];
     enum crmpi_status status = crmpi_rank_folder(dir, world_rank, folder, sizeof folder);
     if (status != CRMPI_OK || (make && (status = folder_make(folder)) != CRMPI_OK))
         return status;
-    return path_fits(snprintf(path_out, path_bytes, "%s/" CRMPI_NUMBER_FORMAT CRMPI_FILE_SUFFIX,
-                              folder, sn),
+    return path_fits(snprintf(path_out, path_bytes,
+                              "%s/" CRMPI_NUMBER_FORMAT CRMPI_FILE_SUFFIX, folder, sn),
                      path_bytes, dir);
 }
 
@@ -101,7 +101,8 @@ enum crmpi_status crmpi_line_path(const char *dir, uint64_t number, char *path_o
                                   size_t path_bytes)
 {
     return path_fits(snprintf(path_out, path_bytes,
-                              "%s/lines/" CRMPI_NUMBER_FORMAT CRMPI_FILE_SUFFIX, dir, number),
+                              "%s/lines/" CRMPI_NUMBER_FORMAT CRMPI_FILE_SUFFIX, dir,
+                              number),
                      path_bytes, dir);
 }
 
@@ -186,7 +187,8 @@ static enum crmpi_status list_entry(int fd, const char *folder, const char *name
     uint64_t number;
     (void)fd;
     (void)folder;
-    return crmpi_name_is(name, CRMPI_FILE_SUFFIX, &number) ? numbers_add(context, number) : CRMPI_OK;
+    return crmpi_name_is(name, CRMPI_FILE_SUFFIX, &number) ? numbers_add(context, number)
+                                                           : CRMPI_OK;
 }
 
 enum crmpi_status crmpi_lines_list(const char *dir, uint64_t **numbers_out, size_t *n_out)

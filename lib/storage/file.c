@@ -61,7 +61,8 @@ static int spare_take(const char *tmp)
     const char *slash = strrchr(tmp, '/');
     char *spare;
     int fd = -1;
-    if (asprintf(&spare, "%.*s" CRMPI_SPARE_NAME, slash ? (int)(slash - tmp + 1) : 0, tmp) < 0)
+    if (asprintf(&spare, "%.*s" CRMPI_SPARE_NAME, slash ? (int)(slash - tmp + 1) : 0,
+                 tmp) < 0)
         return -1;
     if (rename(spare, tmp) == 0)
         fd = open(tmp, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
@@ -128,7 +129,8 @@ enum crmpi_status crmpi_output_reserve(const struct crmpi_output *output, uint64
 }
 
 /* The part of iov behind the first done bytes, at most SEGMENTS_AT_ONCE pieces of it. */
-static int rest_of(const struct iovec *iov, size_t n_iov, size_t done, struct iovec *rest_out)
+static int rest_of(const struct iovec *iov, size_t n_iov, size_t done,
+                   struct iovec *rest_out)
 {
     int n = 0;
     for (size_t i = 0; i < n_iov && n < SEGMENTS_AT_ONCE; i++) {
@@ -193,11 +195,13 @@ static int transfer(transfer_fn *call, const char *point, int fd, const struct i
 }
 
 enum crmpi_status crmpi_output_write(const struct crmpi_output *output,
-                                     const struct iovec *iov, size_t n_iov, uint64_t offset)
+                                     const struct iovec *iov, size_t n_iov,
+                                     uint64_t offset)
 {
     int error = transfer(pwritev, "storage.write", output->fd, iov, n_iov, offset);
     if (error == EFAULT) {
-        crmpi_error("memory to be saved between %p and %p cannot be read", iov[0].iov_base,
+        crmpi_error("memory to be saved between %p and %p cannot be read",
+                    iov[0].iov_base,
                     (char *)iov[n_iov - 1].iov_base + iov[n_iov - 1].iov_len);
         return CRMPI_ERR_SYSTEM;
     }
@@ -262,9 +266,10 @@ static enum crmpi_status trust(const struct stat *info, const char *path)
         return CRMPI_ERR_PERMISSION;
     }
     if (info->st_mode & (S_IWGRP | S_IWOTH)) {
-        crmpi_error("%s is not used: others may write it (mode %03o); chmod go-w it if you "
-                    "know that nobody did",
-                    path, (unsigned)info->st_mode & 0777);
+        crmpi_error(
+            "%s is not used: others may write it (mode %03o); chmod go-w it if you "
+            "know that nobody did",
+            path, (unsigned)info->st_mode & 0777);
         return CRMPI_ERR_PERMISSION;
     }
     return CRMPI_OK;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Files as the container needs them: new ones written under a temporary name and renamed
- * into place, existing ones only if nobody else may have written them.  All of it by plain
- * system calls, with short transfers and EINTR dealt with, and fault points (base/fault.h).
- * Lower half and tools.
+ * into place, existing ones only if nobody else may have written them.  All of it by
+ * plain system calls, with short transfers and EINTR dealt with, and fault points
+ * (base/fault.h). Lower half and tools.
  */
 #ifndef CRMPI_STORAGE_FILE_H
 #define CRMPI_STORAGE_FILE_H
@@ -28,8 +28,8 @@ struct crmpi_output {
 };
 
 /**
- * Create PATH.tmp, out of the spare file next to it if there is one, else anew.  Every byte
- * of the file has to be written.  Logs failures, as all here.
+ * Create PATH.tmp, out of the spare file next to it if there is one, else anew.  Every
+ * byte of the file has to be written.  Logs failures, as all here.
  */
 enum crmpi_status crmpi_output_open(const char *path, struct crmpi_output *output_out);
 
@@ -44,11 +44,13 @@ enum crmpi_status crmpi_output_reserve(const struct crmpi_output *output, uint64
  * Memory that cannot be read gives CRMPI_ERR_SYSTEM.
  */
 enum crmpi_status crmpi_output_write(const struct crmpi_output *output,
-                                     const struct iovec *iov, size_t n_iov, uint64_t offset);
+                                     const struct iovec *iov, size_t n_iov,
+                                     uint64_t offset);
 
 /**
- * Cut the file to the @p bytes written to it, close it and rename it to its path.  On failure
- * nothing is left but what was at the path before.  The output is at an end either way.
+ * Cut the file to the @p bytes written to it, close it and rename it to its path.  On
+ * failure nothing is left but what was at the path before.  The output is at an end
+ * either way.
  */
 enum crmpi_status crmpi_output_commit(struct crmpi_output *output, uint64_t bytes);
 
@@ -56,8 +58,8 @@ enum crmpi_status crmpi_output_commit(struct crmpi_output *output, uint64_t byte
 void crmpi_output_abandon(struct crmpi_output *output);
 
 /**
- * Open for reading a regular file that the effective user or root owns and nobody else may
- * write; else CRMPI_ERR_PERMISSION.
+ * Open for reading a regular file that the effective user or root owns and nobody else
+ * may write; else CRMPI_ERR_PERMISSION.
  */
 enum crmpi_status crmpi_input_open(const char *path, int *fd_out, uint64_t *bytes_out);
 

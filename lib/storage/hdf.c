@@ -16,7 +16,8 @@ enum crmpi_status crmpi_hdf_init(void)
     static int done;
     if (done)
         return CRMPI_OK;
-    /* Files are always closed before anybody leaves; at exit other threads may be inside. */
+    /* Files are always closed before anybody leaves; at exit other threads may be
+     * inside. */
     H5dont_atexit();
     if (H5open() < 0 || H5Eset_auto2(H5E_DEFAULT, NULL, NULL) < 0 ||
         H5PLset_loading_state(0) < 0) {
@@ -65,7 +66,8 @@ hid_t crmpi_hdf_region_type(void)
     H5Tinsert(type, "bytes", HOFFSET(struct crmpi_region, bytes), H5T_STD_U64LE);
     H5Tinsert(type, "prot", HOFFSET(struct crmpi_region, prot), H5T_STD_U32LE);
     H5Tinsert(type, "flags", HOFFSET(struct crmpi_region, flags), H5T_STD_U32LE);
-    H5Tinsert(type, "file_offset", HOFFSET(struct crmpi_region, file_offset), H5T_STD_U64LE);
+    H5Tinsert(type, "file_offset", HOFFSET(struct crmpi_region, file_offset),
+              H5T_STD_U64LE);
     H5Tinsert(type, "name", HOFFSET(struct crmpi_region, name), name);
     H5Tclose(name);
     return type;
@@ -89,7 +91,8 @@ hid_t crmpi_hdf_line_rank_type(void)
     return type;
 }
 
-static herr_t attribute_write(hid_t object, const char *name, hid_t type, const void *value)
+static herr_t attribute_write(hid_t object, const char *name, hid_t type,
+                              const void *value)
 {
     herr_t result = -1;
     hid_t space = H5Screate(H5S_SCALAR);
@@ -165,10 +168,10 @@ enum crmpi_status crmpi_hdf_fields_write(hid_t group, const char *path,
 {
     for (size_t i = 0; i < n; i++) {
         const char *member = (const char *)structure + fields[i].offset;
-        herr_t result = fields[i].kind == CRMPI_HDF_TEXT
-                            ? text_write(group, fields[i].name, member, fields[i].bytes)
-                            : attribute_write(group, fields[i].name,
-                                              field_type(&fields[i]), member);
+        herr_t result =
+            fields[i].kind == CRMPI_HDF_TEXT
+                ? text_write(group, fields[i].name, member, fields[i].bytes)
+                : attribute_write(group, fields[i].name, field_type(&fields[i]), member);
         if (result < 0)
             return crmpi_hdf_failed(path, fields[i].name, CRMPI_ERR_INTERNAL);
     }
@@ -181,13 +184,14 @@ enum crmpi_status crmpi_hdf_fields_read(hid_t group, const char *path,
 {
     for (size_t i = 0; i < n; i++) {
         char *member = (char *)structure_out + fields[i].offset;
-        herr_t result = fields[i].kind == CRMPI_HDF_TEXT
-                            ? text_read(group, fields[i].name, member, fields[i].bytes)
-                            : attribute_read(group, fields[i].name,
-                                             field_type(&fields[i]), member);
+        herr_t result =
+            fields[i].kind == CRMPI_HDF_TEXT
+                ? text_read(group, fields[i].name, member, fields[i].bytes)
+                : attribute_read(group, fields[i].name, field_type(&fields[i]), member);
         if (result < 0) {
             char what[96];
-            snprintf(what, sizeof what, "attribute %s is missing or wrong", fields[i].name);
+            snprintf(what, sizeof what, "attribute %s is missing or wrong",
+                     fields[i].name);
             return crmpi_hdf_failed(path, what, CRMPI_ERR_CORRUPT);
         }
     }
@@ -240,7 +244,8 @@ int64_t crmpi_hdf_dataset_elements(hid_t set, hid_t type)
     return n;
 }
 
-static enum crmpi_status table_damaged(const char *path, const char *name, const char *how)
+static enum crmpi_status table_damaged(const char *path, const char *name,
+                                       const char *how)
 {
     crmpi_error("%s is damaged: %s %s", path, name, how);
     return CRMPI_ERR_CORRUPT;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The few things crmpi stores by HDF5: attributes, and one-dimensional datasets of bytes or
- * records that carry their checksum.  Lower half and tools; not thread safe, as HDF5 is not.
+ * The few things crmpi stores by HDF5: attributes, and one-dimensional datasets of bytes
+ * or records that carry their checksum.  Lower half and tools; not thread safe, as HDF5
+ * is not.
  *
  * Every function logs its failure with @p path and what HDF5 says, in one line.
  */
@@ -33,7 +34,8 @@ struct crmpi_stored_extent {
     uint64_t offset; /* in /task/memory */
 };
 
-/** Create a dataset with the groups in its name; its space is allocated, and never filled. */
+/** Create a dataset with the groups in its name; its space is allocated, and never
+ * filled. */
 hid_t crmpi_hdf_dataset_create(hid_t file, const char *name, hid_t type, size_t n);
 
 /** The number of elements of a dataset such as we write: of one dimension, contiguous,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * An HDF5 file in memory around a hole, with its driver for HDF5, and the seal that guards
- * it in the file; see image.h.  Lower half and tools.
+ * An HDF5 file in memory around a hole, with its driver for HDF5, and the seal that
+ * guards it in the file; see image.h.  Lower half and tools.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +10,10 @@
 #include "storage/container.h"
 #include "storage/hdf.h"
 #include "storage/image.h"
+
+#if H5_VERSION_GE(1, 13, 0)
+#error "the drivers of this HDF5 have a version and a value: give driver_class those"
+#endif
 
 #define SEAL_BYTES 4096 /* HDF5's user block: a power of two */
 #define ALIGN_BYTES 4096
@@ -158,10 +162,6 @@ static herr_t driver_write(H5FD_t *file, H5FD_mem_t type, hid_t transfer, haddr_
 }
 
 static const H5FD_class_t driver_class = {
-#if H5_VERSION_GE(1, 13, 0)
-    .version = H5FD_CLASS_VERSION,
-    .value = (H5FD_class_value_t)600, /* from HDF5's range for testing and private use */
-#endif
     .name = "crmpi-image",
     .maxaddr = FILE_MAX,
     .fc_degree = H5F_CLOSE_STRONG,
@@ -186,7 +186,8 @@ static hid_t access_create(struct crmpi_image *image)
         return -1;
     if ((access = H5Pcreate(H5P_FILE_ACCESS)) < 0)
         return -1;
-    /* The newest structures of HDF5 1.8: they have checksums, and everybody reads them. */
+    /* The newest structures of HDF5 1.8: they have checksums, and everybody reads
+     * them. */
     if (H5Pset_driver(access, driver, &image) < 0 ||
         H5Pset_libver_bounds(access, H5F_LIBVER_V18, H5F_LIBVER_V18) < 0 ||
         H5Pset_alignment(access, ALIGN_BYTES, ALIGN_BYTES) < 0) {
@@ -196,7 +197,8 @@ static hid_t access_create(struct crmpi_image *image)
     return access;
 }
 
-static struct crmpi_image *image_allocate(enum crmpi_container_kind kind, const char *path)
+static struct crmpi_image *image_allocate(enum crmpi_container_kind kind,
+                                          const char *path)
 {
     struct crmpi_image *image = calloc(1, sizeof *image);
     if (!image) {
@@ -279,7 +281,8 @@ static enum crmpi_status part_write(const struct part *part,
 }
 
 enum crmpi_status crmpi_image_store(struct crmpi_image *image,
-                                    const struct crmpi_output *output, uint64_t *bytes_out)
+                                    const struct crmpi_output *output,
+                                    uint64_t *bytes_out)
 {
     hid_t file = image->file;
     enum crmpi_status status;
@@ -311,12 +314,14 @@ enum crmpi_status crmpi_image_store(struct crmpi_image *image,
     return CRMPI_OK;
 }
 
-static enum crmpi_status seal_check(const struct seal *seal, enum crmpi_container_kind kind,
-                                    const char *path, uint64_t file_bytes)
+static enum crmpi_status seal_check(const struct seal *seal,
+                                    enum crmpi_container_kind kind, const char *path,
+                                    uint64_t file_bytes)
 {
     static const char *const names[] = {"", "a rank's checkpoint", "a recovery line"};
     if (memcmp(seal->magic, seal_magic, sizeof seal->magic) != 0) {
-        crmpi_error("%s is not a container of crmpi, or its first bytes are damaged", path);
+        crmpi_error("%s is not a container of crmpi, or its first bytes are damaged",
+                    path);
         return CRMPI_ERR_FORMAT;
     }
     if (seal->version != CRMPI_FORMAT_VERSION) {
@@ -343,7 +348,8 @@ static enum crmpi_status seal_check(const struct seal *seal, enum crmpi_containe
 }
 
 /* Fill a part with the bytes of the file from its start to end. */
-static enum crmpi_status part_load(struct part *part, uint64_t end, int fd, const char *path)
+static enum crmpi_status part_load(struct part *part, uint64_t end, int fd,
+                                   const char *path)
 {
     struct iovec all;
     if (end == part->start)
@@ -380,7 +386,8 @@ static enum crmpi_status image_fill(struct crmpi_image *image, int fd, const cha
     if ((status = part_load(&image->low, image->hole_start, fd, path)) != CRMPI_OK ||
         (status = part_load(&image->high, file_bytes, fd, path)) != CRMPI_OK)
         return status;
-    if (memcmp(image->low.data, &seal, sizeof seal) != 0 || digest_of(image) != seal.digest) {
+    if (memcmp(image->low.data, &seal, sizeof seal) != 0 ||
+        digest_of(image) != seal.digest) {
         crmpi_error("%s is damaged: the digest of its tables and records is wrong", path);
         return CRMPI_ERR_CORRUPT;
     }
@@ -397,15 +404,17 @@ static enum crmpi_status memory_check(const struct crmpi_image *image, const cha
     n = crmpi_hdf_dataset_elements(set, H5T_STD_U8LE);
     haddr_t offset = H5Dget_offset(set);
     H5Dclose(set);
-    if (n < 0 || (uint64_t)n != image->hole_bytes || (n > 0 && offset != image->hole_start)) {
+    if (n < 0 || (uint64_t)n != image->hole_bytes ||
+        (n > 0 && offset != image->hole_start)) {
         crmpi_error("%s is damaged: " MEMORY_NAME " is not where the header says", path);
         return CRMPI_ERR_CORRUPT;
     }
     return CRMPI_OK;
 }
 
-enum crmpi_status crmpi_image_load(enum crmpi_container_kind kind, int fd, const char *path,
-                                   uint64_t file_bytes, struct crmpi_image **image_out)
+enum crmpi_status crmpi_image_load(enum crmpi_container_kind kind, int fd,
+                                   const char *path, uint64_t file_bytes,
+                                   struct crmpi_image **image_out)
 {
     enum crmpi_status status = crmpi_hdf_init();
     if (status != CRMPI_OK)

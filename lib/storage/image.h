@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The HDF5 side of a container, in memory.  HDF5 never touches a file: it works, by a
- * driver of ours, on an image of everything in the file but the memory of the rank, which
- * is a hole in the image.  So HDF5 cannot fail for want of disk space, and when reading it
- * sees no byte whose digest was not checked before:
+ * driver of ours, on an image of everything in the file but the memory of the rank,
+ * which is a hole in the image.  So HDF5 cannot fail for want of disk space, and when
+ * reading it sees no byte whose digest was not checked before:
  *
- *   file   | seal | HDF5: superblock, /job, ... | memory of the rank   | HDF5: tables, records |
- *          0      4096                          memory_offset          + memory_bytes    file_bytes
- *   image  | low ------------------------------ | hole                 | high ---------------- |
+ *   file   | seal   | HDF5: superblock, .. | memory of a rank | HDF5: tables, .. |
+ *          0        4096                   memory_offset      + memory_bytes     file_bytes
+ *   image  | low --------------------------| hole             | high ------------|
  *
  * The seal stands in HDF5's user block and holds sizes and the digest (doc/format.md).
  * Lower half and tools; not thread safe, as HDF5 is not.
@@ -43,11 +43,14 @@ enum crmpi_status crmpi_image_add_memory(struct crmpi_image *image, const char *
  * @param[out] bytes_out  of the whole file
  */
 enum crmpi_status crmpi_image_store(struct crmpi_image *image,
-                                    const struct crmpi_output *output, uint64_t *bytes_out);
+                                    const struct crmpi_output *output,
+                                    uint64_t *bytes_out);
 
-/** Read all but the memory from a file of @p file_bytes, check the seal and open it by HDF5. */
-enum crmpi_status crmpi_image_load(enum crmpi_container_kind kind, int fd, const char *path,
-                                   uint64_t file_bytes, struct crmpi_image **image_out);
+/** Read all but the memory from a file of @p file_bytes, check the seal and open it by
+ * HDF5. */
+enum crmpi_status crmpi_image_load(enum crmpi_container_kind kind, int fd,
+                                   const char *path, uint64_t file_bytes,
+                                   struct crmpi_image **image_out);
 
 /** Where a loaded file has /task/memory; the dataset was checked to say the same. */
 void crmpi_image_memory(const struct crmpi_image *image, uint64_t *offset_out,

@@ -10,15 +10,13 @@
 
 #define JOB_NAME "/job"
 
-#define FIELD(kind, member)                                                                  \
-    {                                                                                        \
-        #member, CRMPI_HDF_##kind, offsetof(struct crmpi_job, member),                       \
-            sizeof((struct crmpi_job *)NULL)->member                                         \
-    }
+#define SIZE(member) sizeof((struct crmpi_job *)NULL)->member
+#define FIELD(kind, member)                                                              \
+    {#member, CRMPI_HDF_##kind, offsetof(struct crmpi_job, member), SIZE(member)}
 static const struct crmpi_hdf_field fields[] = {
-    FIELD(TEXT, job_id),      FIELD(U32, n_ranks), FIELD(U64, sn),
-    FIELD(U64, incarnation),  FIELD(DOUBLE, time), FIELD(TEXT, host),
-    FIELD(TEXT, program),     FIELD(TEXT, policy), FIELD(TEXT, mpi_version),
+    FIELD(TEXT, job_id),     FIELD(U32, n_ranks), FIELD(U64, sn),
+    FIELD(U64, incarnation), FIELD(DOUBLE, time), FIELD(TEXT, host),
+    FIELD(TEXT, program),    FIELD(TEXT, policy), FIELD(TEXT, mpi_version),
     FIELD(TEXT, cpu),
 };
 static const struct crmpi_hdf_field rank_field = FIELD(U32, world_rank);
@@ -37,8 +35,8 @@ static hid_t group_create(hid_t file)
 }
 
 enum crmpi_status crmpi_job_write(struct crmpi_image *image, const char *path,
-                                  enum crmpi_container_kind kind, const struct crmpi_job *job,
-                                  double save_seconds)
+                                  enum crmpi_container_kind kind,
+                                  const struct crmpi_job *job, double save_seconds)
 {
     hid_t group = group_create(crmpi_image_file(image));
     if (group < 0)
@@ -64,8 +62,8 @@ static enum crmpi_status job_check(const char *path, const struct crmpi_job *job
 }
 
 enum crmpi_status crmpi_job_read(struct crmpi_image *image, const char *path,
-                                 enum crmpi_container_kind kind, struct crmpi_job *job_out,
-                                 double *save_seconds_out)
+                                 enum crmpi_container_kind kind,
+                                 struct crmpi_job *job_out, double *save_seconds_out)
 {
     struct crmpi_job job;
     hid_t group = H5Gopen2(crmpi_image_file(image), JOB_NAME, H5P_DEFAULT);
@@ -74,9 +72,10 @@ enum crmpi_status crmpi_job_read(struct crmpi_image *image, const char *path,
     memset(&job, 0, sizeof job);
     enum crmpi_status status = crmpi_hdf_fields_read(group, path, fields, N_FIELDS, &job);
     if (status == CRMPI_OK)
-        status = kind == CRMPI_CONTAINER_RANK
-                     ? crmpi_hdf_fields_read(group, path, &rank_field, 1, &job)
-                     : crmpi_hdf_fields_read(group, path, &line_field, 1, save_seconds_out);
+        status =
+            kind == CRMPI_CONTAINER_RANK
+                ? crmpi_hdf_fields_read(group, path, &rank_field, 1, &job)
+                : crmpi_hdf_fields_read(group, path, &line_field, 1, save_seconds_out);
     H5Gclose(group);
     if (status == CRMPI_OK)
         status = job_check(path, &job);

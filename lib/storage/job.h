@@ -12,12 +12,12 @@
 
 /** Write /job; a rank's has the world rank, a line's has @p save_seconds. */
 enum crmpi_status crmpi_job_write(struct crmpi_image *image, const char *path,
-                                  enum crmpi_container_kind kind, const struct crmpi_job *job,
-                                  double save_seconds);
+                                  enum crmpi_container_kind kind,
+                                  const struct crmpi_job *job, double save_seconds);
 
 /** Read and check /job; for a rank's, @p save_seconds_out may be NULL. */
 enum crmpi_status crmpi_job_read(struct crmpi_image *image, const char *path,
-                                 enum crmpi_container_kind kind, struct crmpi_job *job_out,
-                                 double *save_seconds_out);
+                                 enum crmpi_container_kind kind,
+                                 struct crmpi_job *job_out, double *save_seconds_out);
 
 #endif

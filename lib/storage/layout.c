@@ -34,19 +34,20 @@ static const char *region_fault(const struct crmpi_region *region, uint64_t afte
     return NULL;
 }
 
-static enum crmpi_status regions_check(const char *path, const struct crmpi_region *regions,
-                                       size_t n)
+static enum crmpi_status regions_check(const char *path,
+                                       const struct crmpi_region *regions, size_t n)
 {
     uint64_t after = 0;
     if (n > CRMPI_REGIONS_MAX) {
-        crmpi_error("%s: %zu memory regions are more than %zu", path, n, CRMPI_REGIONS_MAX);
+        crmpi_error("%s: %zu memory regions are more than %zu", path, n,
+                    CRMPI_REGIONS_MAX);
         return CRMPI_ERR_CORRUPT;
     }
     for (size_t i = 0; i < n; i++) {
         const char *fault = region_fault(&regions[i], after);
         if (fault) {
-            crmpi_error("%s: memory region %zu (%#" PRIx64 ", %" PRIu64 " bytes): %s", path,
-                        i, regions[i].start, regions[i].bytes, fault);
+            crmpi_error("%s: memory region %zu (%#" PRIx64 ", %" PRIu64 " bytes): %s",
+                        path, i, regions[i].start, regions[i].bytes, fault);
             return CRMPI_ERR_CORRUPT;
         }
         after = regions[i].start + regions[i].bytes;
@@ -65,7 +66,8 @@ enum crmpi_status crmpi_layout_check(const char *path, const struct crmpi_region
     if (status != CRMPI_OK)
         return status;
     if (n_extents > CRMPI_EXTENTS_MAX) {
-        crmpi_error("%s: %zu extents are more than %zu", path, n_extents, CRMPI_EXTENTS_MAX);
+        crmpi_error("%s: %zu extents are more than %zu", path, n_extents,
+                    CRMPI_EXTENTS_MAX);
         return CRMPI_ERR_CORRUPT;
     }
     for (size_t i = 0; i < n_extents; i++) {
@@ -74,7 +76,8 @@ enum crmpi_status crmpi_layout_check(const char *path, const struct crmpi_region
             in++;
         if (extents[i].bytes == 0 || end < start || start < after || in == n_regions ||
             start < regions[in].start || end > regions[in].start + regions[in].bytes) {
-            crmpi_error("%s: extent %zu (%#" PRIx64 ", %" PRIu64 " bytes) is not within a "
+            crmpi_error("%s: extent %zu (%#" PRIx64 ", %" PRIu64
+                        " bytes) is not within a "
                         "memory region, or not behind the one before",
                         path, i, start, extents[i].bytes);
             return CRMPI_ERR_CORRUPT;

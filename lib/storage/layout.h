@@ -22,8 +22,8 @@
 #define CRMPI_EXTENTS_MAX ((size_t)1 << 27)
 
 /**
- * Check that regions are whole pages in the upper range, ascending and apart, and that the
- * extents are ascending, apart and each within one region.
+ * Check that regions are whole pages in the upper range, ascending and apart, and that
+ * the extents are ascending, apart and each within one region.
  * @param[out] bytes_out  of all extents
  * @param path  for the one line that says what is wrong; CRMPI_ERR_CORRUPT then
  */
@@ -35,9 +35,9 @@ enum crmpi_status crmpi_layout_check(const char *path, const struct crmpi_region
 struct crmpi_walk {
     const struct crmpi_extent *extents;
     size_t n_extents;
-    size_t next;      /* the extent the next piece begins in */
-    uint64_t within;  /* bytes of it that were walked */
-    uint64_t offset;  /* bytes of all that were walked */
+    size_t next;     /* the extent the next piece begins in */
+    uint64_t within; /* bytes of it that were walked */
+    uint64_t offset; /* bytes of all that were walked */
 };
 
 /**

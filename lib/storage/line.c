@@ -46,8 +46,8 @@ static enum crmpi_status line_fill(struct crmpi_image *image, const char *path,
 {
     hid_t file = crmpi_image_file(image), entity = crmpi_hdf_line_rank_type();
     hid_t byte = crmpi_hdf_byte_type();
-    enum crmpi_status status = crmpi_job_write(image, path, CRMPI_CONTAINER_LINE, &line->job,
-                                               line->save_seconds);
+    enum crmpi_status status = crmpi_job_write(image, path, CRMPI_CONTAINER_LINE,
+                                               &line->job, line->save_seconds);
     if (status == CRMPI_OK)
         status = crmpi_hdf_table_write(file, path, ENTITIES_NAME, entity, line->ranks,
                                        line->job.n_ranks);
@@ -91,13 +91,14 @@ enum crmpi_status crmpi_line_write(const char *dir, const struct crmpi_line *lin
 }
 
 /* Launcher's words are printed and passed on as strings, so they have to end. */
-static enum crmpi_status launcher_read(hid_t file, const char *path, struct crmpi_line *line)
+static enum crmpi_status launcher_read(hid_t file, const char *path,
+                                       struct crmpi_line *line)
 {
     void *words;
     size_t bytes;
     hid_t byte = crmpi_hdf_byte_type();
-    enum crmpi_status status =
-        crmpi_hdf_table_read(file, path, LAUNCHER_NAME, byte, LAUNCHER_MAX, &words, &bytes);
+    enum crmpi_status status = crmpi_hdf_table_read(file, path, LAUNCHER_NAME, byte,
+                                                    LAUNCHER_MAX, &words, &bytes);
     H5Tclose(byte);
     if (status != CRMPI_OK)
         return status;
@@ -115,7 +116,8 @@ static enum crmpi_status launcher_read(hid_t file, const char *path, struct crmp
     return CRMPI_OK;
 }
 
-static enum crmpi_status entities_read(hid_t file, const char *path, struct crmpi_line *line)
+static enum crmpi_status entities_read(hid_t file, const char *path,
+                                       struct crmpi_line *line)
 {
     void *ranks;
     size_t n;
@@ -167,7 +169,8 @@ enum crmpi_status crmpi_line_read(const char *dir, uint64_t number,
 }
 
 enum crmpi_status crmpi_line_open_rank(const char *dir, const struct crmpi_line *line,
-                                       uint32_t world_rank, struct crmpi_reader **reader_out)
+                                       uint32_t world_rank,
+                                       struct crmpi_reader **reader_out)
 {
     const struct crmpi_line_rank *rank = &line->ranks[world_rank];
     struct crmpi_reader *reader;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Dropping old checkpoints.  Nothing is ever removed but files named as crmpi names its
- * own, and never one that is newer than the newest line: it may be in the making.  A rank's
- * folder keeps one dropped file for the next checkpoint to write over (file.h).
+ * own, and never one that is newer than the newest line: it may be in the making.  A
+ * rank's folder keeps one dropped file for the next checkpoint to write over (file.h).
  * Lower half and tools.
  */
 #include <errno.h>
@@ -48,7 +48,8 @@ static enum crmpi_status drop_entry(int fd, const char *folder, const char *name
         return CRMPI_OK;
     }
     error = crmpi_fault("storage.unlink");
-    if (!error && (spare ? renameat(fd, name, fd, CRMPI_SPARE_NAME) : unlinkat(fd, name, 0)))
+    if (!error &&
+        (spare ? renameat(fd, name, fd, CRMPI_SPARE_NAME) : unlinkat(fd, name, 0)))
         error = errno == ENOENT ? 0 : errno;
     if (!error)
         return CRMPI_OK;
@@ -68,16 +69,18 @@ static enum crmpi_status folder_drop(const char *folder, const uint64_t *keep, s
     return crmpi_entries_visit(folder, drop_entry, &dropping);
 }
 
-enum crmpi_status crmpi_rank_prune(const char *dir, uint32_t world_rank, const uint64_t *keep,
-                                   size_t n)
+enum crmpi_status crmpi_rank_prune(const char *dir, uint32_t world_rank,
+                                   const uint64_t *keep, size_t n)
 {
     char folder[CRMPI_PATH_BYTES];
     enum crmpi_status status = crmpi_rank_folder(dir, world_rank, folder, sizeof folder);
     return status == CRMPI_OK ? folder_drop(folder, keep, n, 1) : status;
 }
 
-/* How many of the lines, which ascend, are older than the newest @p keep readable ones. */
-static size_t lines_older(const char *dir, const uint64_t *numbers, size_t n, unsigned keep)
+/* How many of the lines, which ascend, are older than the newest @p keep readable
+ * ones. */
+static size_t lines_older(const char *dir, const uint64_t *numbers, size_t n,
+                          unsigned keep)
 {
     struct crmpi_line line;
     for (unsigned readable = 0; n > 0 && readable < (keep ? keep : 1); n--)
@@ -103,7 +106,8 @@ enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep)
 }
 
 /* Drop the rank files that none of these lines has. */
-static enum crmpi_status ranks_drop(const char *dir, const struct crmpi_line *lines, size_t n)
+static enum crmpi_status ranks_drop(const char *dir, const struct crmpi_line *lines,
+                                    size_t n)
 {
     enum crmpi_status result = CRMPI_OK;
     uint32_t n_ranks = 0;

@@ -32,8 +32,9 @@ struct crmpi_reader {
     uint64_t *checksums;
 };
 
-static enum crmpi_status table_read(struct crmpi_reader *reader, const char *name, hid_t type,
-                                    size_t n_max, void *data_out, size_t *n_out)
+static enum crmpi_status table_read(struct crmpi_reader *reader, const char *name,
+                                    hid_t type, size_t n_max, void *data_out,
+                                    size_t *n_out)
 {
     void *data;
     enum crmpi_status status = crmpi_hdf_table_read(
@@ -50,8 +51,8 @@ static enum crmpi_status extents_read(struct crmpi_reader *reader)
     struct crmpi_stored_extent *stored;
     uint64_t offset = 0;
     size_t n;
-    enum crmpi_status status = table_read(reader, "/task/extents", crmpi_hdf_extent_type(),
-                                          CRMPI_EXTENTS_MAX, &stored, &n);
+    enum crmpi_status status = table_read(
+        reader, "/task/extents", crmpi_hdf_extent_type(), CRMPI_EXTENTS_MAX, &stored, &n);
     if (status != CRMPI_OK)
         return status;
     reader->extents = calloc(n ? n : 1, sizeof *reader->extents);
@@ -61,8 +62,8 @@ static enum crmpi_status extents_read(struct crmpi_reader *reader)
     }
     for (size_t i = 0; status == CRMPI_OK && i < n; i++) {
         if (stored[i].offset != offset) {
-            crmpi_error("%s is damaged: extent %zu is not where it should be", reader->path,
-                        i);
+            crmpi_error("%s is damaged: extent %zu is not where it should be",
+                        reader->path, i);
             status = CRMPI_ERR_CORRUPT;
         }
         reader->extents[i].start = stored[i].start;
@@ -85,11 +86,13 @@ static enum crmpi_status tables_read(struct crmpi_reader *reader)
             CRMPI_OK ||
         (status = extents_read(reader)) != CRMPI_OK ||
         (status = crmpi_layout_check(reader->path, reader->regions, reader->n_regions,
-                                     reader->extents, reader->n_extents, &bytes)) != CRMPI_OK)
+                                     reader->extents, reader->n_extents, &bytes)) !=
+            CRMPI_OK)
         return status;
     crmpi_image_memory(reader->image, &reader->memory_offset, &reader->memory_bytes);
     if (bytes != reader->memory_bytes) {
-        crmpi_error("%s is damaged: its extents have %" PRIu64 " bytes, its memory %" PRIu64,
+        crmpi_error("%s is damaged: its extents have %" PRIu64
+                    " bytes, its memory %" PRIu64,
                     reader->path, bytes, reader->memory_bytes);
         return CRMPI_ERR_CORRUPT;
     }
@@ -98,8 +101,8 @@ static enum crmpi_status tables_read(struct crmpi_reader *reader)
         CRMPI_OK)
         return status;
     if (n_blocks != crmpi_blocks_of(bytes)) {
-        crmpi_error("%s is damaged: it has %zu checksums for %" PRIu64 " bytes", reader->path,
-                    n_blocks, bytes);
+        crmpi_error("%s is damaged: it has %zu checksums for %" PRIu64 " bytes",
+                    reader->path, n_blocks, bytes);
         return CRMPI_ERR_CORRUPT;
     }
     return CRMPI_OK;
@@ -152,14 +155,15 @@ enum crmpi_status crmpi_reader_memory(struct crmpi_reader *reader,
 static enum crmpi_status block_damaged(const struct crmpi_reader *reader, uint64_t block,
                                        const struct iovec *last)
 {
-    crmpi_error("%s is damaged: block %" PRIu64 " of its memory (before address %p) has a "
+    crmpi_error("%s is damaged: block %" PRIu64
+                " of its memory (before address %p) has a "
                 "wrong checksum",
                 reader->path, block, (void *)((char *)last->iov_base + last->iov_len));
     return CRMPI_ERR_CORRUPT;
 }
 
-/* Have the kernel make the pages at once: cheaper than a fault for each of them.  Where it
- * cannot (before Linux 5.14) they are made when they are written. */
+/* Have the kernel make the pages at once: cheaper than a fault for each of them.  Where
+ * it cannot (before Linux 5.14) they are made when they are written. */
 static void segments_populate(const struct iovec *segments, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
@@ -170,8 +174,8 @@ static void segments_populate(const struct iovec *segments, size_t n)
 }
 
 /*
- * Read all memory, piece by piece, and check every block: to where it belongs, or, if there
- * is a buffer of the size of a block, all pieces into that.
+ * Read all memory, piece by piece, and check every block: to where it belongs, or, if
+ * there is a buffer of the size of a block, all pieces into that.
  */
 static enum crmpi_status memory_read(struct crmpi_reader *reader, void *buffer,
                                      crmpi_progress_fn progress, void *context)
@@ -208,13 +212,14 @@ static enum crmpi_status memory_read(struct crmpi_reader *reader, void *buffer,
             return block_damaged(reader, block, &last);
         crmpi_checksum_begin(&state);
         block++;
-        if (progress && (block % PROGRESS_BLOCKS == 0 || walk.offset == reader->memory_bytes))
+        if (progress &&
+            (block % PROGRESS_BLOCKS == 0 || walk.offset == reader->memory_bytes))
             progress(context, walk.offset, reader->memory_bytes);
     }
 }
 
-enum crmpi_status crmpi_reader_verify(struct crmpi_reader *reader, crmpi_progress_fn progress,
-                                      void *context)
+enum crmpi_status crmpi_reader_verify(struct crmpi_reader *reader,
+                                      crmpi_progress_fn progress, void *context)
 {
     void *buffer = aligned_alloc(4096, CRMPI_BLOCK_BYTES);
     if (!buffer) {
@@ -226,8 +231,8 @@ enum crmpi_status crmpi_reader_verify(struct crmpi_reader *reader, crmpi_progres
     return status;
 }
 
-enum crmpi_status crmpi_reader_load(struct crmpi_reader *reader, crmpi_progress_fn progress,
-                                    void *context)
+enum crmpi_status crmpi_reader_load(struct crmpi_reader *reader,
+                                    crmpi_progress_fn progress, void *context)
 {
     return memory_read(reader, NULL, progress, context);
 }
@@ -235,8 +240,8 @@ enum crmpi_status crmpi_reader_load(struct crmpi_reader *reader, crmpi_progress_
 enum crmpi_status crmpi_reader_record(struct crmpi_reader *reader, const char *name,
                                       void **data_out, size_t *bytes_out)
 {
-    return table_read(reader, name, crmpi_hdf_byte_type(), crmpi_image_bytes(reader->image),
-                      data_out, bytes_out);
+    return table_read(reader, name, crmpi_hdf_byte_type(),
+                      crmpi_image_bytes(reader->image), data_out, bytes_out);
 }
 
 struct record_visit {
@@ -268,9 +273,10 @@ enum crmpi_status crmpi_reader_records(struct crmpi_reader *reader, crmpi_record
                                        void *context)
 {
     struct record_visit visit = {call, context};
-    if (H5Ovisit2(crmpi_image_file(reader->image), H5_INDEX_NAME, H5_ITER_INC, record_visit,
-                  &visit, H5O_INFO_BASIC) < 0)
-        return crmpi_hdf_failed(reader->path, "cannot list its records", CRMPI_ERR_CORRUPT);
+    if (H5Ovisit2(crmpi_image_file(reader->image), H5_INDEX_NAME, H5_ITER_INC,
+                  record_visit, &visit, H5O_INFO_BASIC) < 0)
+        return crmpi_hdf_failed(reader->path, "cannot list its records",
+                                CRMPI_ERR_CORRUPT);
     return CRMPI_OK;
 }
 

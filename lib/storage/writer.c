@@ -40,7 +40,8 @@ enum crmpi_status crmpi_writer_create(const char *path, const struct crmpi_job *
         crmpi_error("no memory to write %s", path);
         return CRMPI_ERR_NOMEM;
     }
-    if ((status = crmpi_image_create(CRMPI_CONTAINER_RANK, path, &writer->image)) != CRMPI_OK)
+    if ((status = crmpi_image_create(CRMPI_CONTAINER_RANK, path, &writer->image)) !=
+        CRMPI_OK)
         goto free_writer;
     if ((status = crmpi_job_write(writer->image, path, CRMPI_CONTAINER_RANK, job, 0)) !=
             CRMPI_OK ||
@@ -55,9 +56,10 @@ free_writer:
 
 /* Write the extents' bytes to the file from offset on, and take the blocks' checksums. */
 static enum crmpi_status memory_write(struct crmpi_writer *writer,
-                                      const struct crmpi_extent *extents, size_t n_extents,
-                                      uint64_t offset, uint64_t total, uint64_t *checksums,
-                                      crmpi_progress_fn progress, void *context)
+                                      const struct crmpi_extent *extents,
+                                      size_t n_extents, uint64_t offset, uint64_t total,
+                                      uint64_t *checksums, crmpi_progress_fn progress,
+                                      void *context)
 {
     struct crmpi_walk walk = {.extents = extents, .n_extents = n_extents};
     struct crmpi_checksum_state state;
@@ -116,10 +118,10 @@ static enum crmpi_status extents_write(struct crmpi_writer *writer,
     return status;
 }
 
-static enum crmpi_status memory_store(struct crmpi_writer *writer,
-                                      const struct crmpi_region *regions, size_t n_regions,
-                                      const struct crmpi_extent *extents, size_t n_extents,
-                                      crmpi_progress_fn progress, void *context)
+static enum crmpi_status
+memory_store(struct crmpi_writer *writer, const struct crmpi_region *regions,
+             size_t n_regions, const struct crmpi_extent *extents, size_t n_extents,
+             crmpi_progress_fn progress, void *context)
 {
     const char *path = writer->output.path;
     uint64_t total, offset;
@@ -133,23 +135,24 @@ static enum crmpi_status memory_store(struct crmpi_writer *writer,
         crmpi_error("no memory to write %s", path);
         return CRMPI_ERR_NOMEM;
     }
-    if ((status = crmpi_image_add_memory(writer->image, path, total, &offset)) == CRMPI_OK &&
+    if ((status = crmpi_image_add_memory(writer->image, path, total, &offset)) ==
+            CRMPI_OK &&
         (status = crmpi_output_reserve(&writer->output, offset + total)) == CRMPI_OK &&
-        (status = memory_write(writer, extents, n_extents, offset, total, checksums, progress,
-                               context)) == CRMPI_OK &&
+        (status = memory_write(writer, extents, n_extents, offset, total, checksums,
+                               progress, context)) == CRMPI_OK &&
         (status = table_write(writer, "/task/regions", crmpi_hdf_region_type(), regions,
                               n_regions)) == CRMPI_OK &&
         (status = extents_write(writer, extents, n_extents)) == CRMPI_OK)
-        status = table_write(writer, "/task/checksums", crmpi_hdf_number_type(), checksums,
-                             n_blocks);
+        status = table_write(writer, "/task/checksums", crmpi_hdf_number_type(),
+                             checksums, n_blocks);
     free(checksums);
     return status;
 }
 
-enum crmpi_status crmpi_writer_memory(struct crmpi_writer *writer,
-                                      const struct crmpi_region *regions, size_t n_regions,
-                                      const struct crmpi_extent *extents, size_t n_extents,
-                                      crmpi_progress_fn progress, void *context)
+enum crmpi_status
+crmpi_writer_memory(struct crmpi_writer *writer, const struct crmpi_region *regions,
+                    size_t n_regions, const struct crmpi_extent *extents,
+                    size_t n_extents, crmpi_progress_fn progress, void *context)
 {
     enum crmpi_status status = CRMPI_ERR_INTERNAL;
     if (writer->has_memory || writer->failed)
@@ -167,15 +170,16 @@ enum crmpi_status crmpi_writer_record(struct crmpi_writer *writer, const char *n
 {
     enum crmpi_status status = CRMPI_ERR_INTERNAL;
     if (writer->failed || name[0] != '/' || bytes > RECORD_MAX)
-        crmpi_error("%s: record %s of %zu bytes cannot be written", writer->output.path, name,
-                    bytes);
+        crmpi_error("%s: record %s of %zu bytes cannot be written", writer->output.path,
+                    name, bytes);
     else
         status = table_write(writer, name, crmpi_hdf_byte_type(), data, bytes);
     writer->failed |= status != CRMPI_OK;
     return status;
 }
 
-enum crmpi_status crmpi_writer_close(struct crmpi_writer *writer, uint64_t *file_bytes_out)
+enum crmpi_status crmpi_writer_close(struct crmpi_writer *writer,
+                                     uint64_t *file_bytes_out)
 {
     enum crmpi_status status = CRMPI_ERR_INTERNAL;
     uint64_t bytes = 0;

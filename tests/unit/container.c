@@ -47,8 +47,8 @@ static void large_save(const char *path)
     memory_fill(large_extents, 5);
     ck_assert_int_eq(crmpi_writer_create(path, &job, &writer), CRMPI_OK);
     progress_last = 0;
-    ck_assert_int_eq(crmpi_writer_memory(writer, regions, N_REGIONS, large_extents, N_EXTENTS,
-                                         progress, &progress_last),
+    ck_assert_int_eq(crmpi_writer_memory(writer, regions, N_REGIONS, large_extents,
+                                         N_EXTENTS, progress, &progress_last),
                      CRMPI_OK);
     ck_assert_int_eq(crmpi_writer_close(writer, &bytes), CRMPI_OK);
     ck_assert_int_eq(stat(path, &info), 0);
@@ -109,7 +109,8 @@ START_TEST(a_rank_without_memory_and_records_of_all_sizes)
     ck_assert_mem_eq(data, big, bytes);
     free(data);
     ck_assert_uint_eq(log_lines, 0);
-    ck_assert_int_eq(crmpi_reader_record(reader, "/none", &data, &bytes), CRMPI_ERR_NOTFOUND);
+    ck_assert_int_eq(crmpi_reader_record(reader, "/none", &data, &bytes),
+                     CRMPI_ERR_NOTFOUND);
     ck_assert_uint_eq(log_lines, 1);
     crmpi_reader_close(reader);
     free(big);
@@ -134,7 +135,8 @@ START_TEST(records_are_listed)
 }
 END_TEST
 
-/* Every fourth page of a region, so that a piece has more segments than one call takes. */
+/* Every fourth page of a region, so that a piece has more segments than one call
+ * takes. */
 START_TEST(scattered_pages_come_back)
 {
     enum { N = 1024 };
@@ -148,8 +150,9 @@ START_TEST(scattered_pages_come_back)
         memset((void *)extents[i].start, i, extents[i].bytes);
     }
     ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_memory(writer, regions, N_REGIONS, extents, N, NULL, NULL),
-                     CRMPI_OK);
+    ck_assert_int_eq(
+        crmpi_writer_memory(writer, regions, N_REGIONS, extents, N, NULL, NULL),
+        CRMPI_OK);
     ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_OK);
     memset((void *)regions[1].start, 255, regions[1].bytes);
     ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
@@ -171,8 +174,8 @@ START_TEST(unreadable_memory_is_an_error)
     struct crmpi_writer *writer;
     ck_assert_int_eq(mprotect((void *)small_extents[2].start, 4096, PROT_NONE), 0);
     ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_memory(writer, regions, N_REGIONS, small_extents, N_EXTENTS,
-                                         NULL, NULL),
+    ck_assert_int_eq(crmpi_writer_memory(writer, regions, N_REGIONS, small_extents,
+                                         N_EXTENTS, NULL, NULL),
                      CRMPI_ERR_SYSTEM);
     ck_assert_uint_eq(log_lines, 1);
     crmpi_writer_abort(writer);
@@ -185,7 +188,8 @@ START_TEST(wrong_order_of_calls_is_refused)
     struct crmpi_job job = job_make(0, 1);
     struct crmpi_writer *writer;
     ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_ERR_INTERNAL); /* no memory yet */
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL),
+                     CRMPI_ERR_INTERNAL); /* no memory yet */
     ck_assert(folder_has(folder, ""));
 
     ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
@@ -290,7 +294,8 @@ static enum crmpi_status read_all(const char *path, unsigned seed)
     if (status != CRMPI_OK)
         return status;
     if ((status = crmpi_reader_verify(reader, NULL, NULL)) == CRMPI_OK &&
-        (status = crmpi_reader_record(reader, "/channel/state", &record, &bytes)) == CRMPI_OK)
+        (status = crmpi_reader_record(reader, "/channel/state", &record, &bytes)) ==
+            CRMPI_OK)
         free(record);
     crmpi_reader_close(reader);
     if (status == CRMPI_OK)
@@ -413,12 +418,20 @@ START_TEST(impossible_sizes_in_the_seal_are_refused)
     size_t bytes;
     ck_assert_int_eq(small_save(PATH, 3), CRMPI_OK);
     unsigned char *data = file_get(PATH, &bytes);
-    const uint64_t bad[] = {0, 1, 4095, bytes - 1, bytes + 1, UINT64_MAX, UINT64_MAX - 4096,
-                            (uint64_t)1 << 63, (uint64_t)1 << 40};
+    const uint64_t bad[] = {0,
+                            1,
+                            4095,
+                            bytes - 1,
+                            bytes + 1,
+                            UINT64_MAX,
+                            UINT64_MAX - 4096,
+                            (uint64_t)1 << 63,
+                            (uint64_t)1 << 40};
     const uint32_t version = 2, line = 2, strange = 77;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         for (size_t field = 16; field <= 32; field += 8)
-            ck_assert_int_eq(seal_with(data, bytes, field, &bad[i], 8), CRMPI_ERR_CORRUPT);
+            ck_assert_int_eq(seal_with(data, bytes, field, &bad[i], 8),
+                             CRMPI_ERR_CORRUPT);
     ck_assert_int_eq(seal_with(data, bytes, 8, &version, 4), CRMPI_ERR_FORMAT);
     ck_assert_int_eq(seal_with(data, bytes, 12, &line, 4), CRMPI_ERR_FORMAT);
     ck_assert_int_eq(seal_with(data, bytes, 12, &strange, 4), CRMPI_ERR_FORMAT);
@@ -560,8 +573,8 @@ START_TEST(a_full_disk_is_told)
     signal(SIGXFSZ, SIG_IGN);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_memory(writer, regions, N_REGIONS, large_extents, N_EXTENTS,
-                                         NULL, NULL),
+    ck_assert_int_eq(crmpi_writer_memory(writer, regions, N_REGIONS, large_extents,
+                                         N_EXTENTS, NULL, NULL),
                      CRMPI_ERR_NOSPACE);
     ck_assert_uint_eq(log_lines, 1);
     ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_ERR_INTERNAL);

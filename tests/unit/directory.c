@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Tests of lines and of the checkpoint directory: a line is there or it is not, and pruning
- * removes what it may and nothing else.
+ * Tests of lines and of the checkpoint directory: a line is there or it is not, and
+ * pruning removes what it may and nothing else.
  */
 #include <check.h>
 #include <stdio.h>
@@ -87,7 +87,8 @@ START_TEST(a_rank_file_of_another_line_or_job_is_refused)
     line.job.n_ranks = 5;
     ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
     line.job.n_ranks = 4;
-    ck_assert_int_eq(small_save(path, 8), CRMPI_OK); /* of the same size, with another sn */
+    ck_assert_int_eq(small_save(path, 8),
+                     CRMPI_OK); /* of the same size, with another sn */
     ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
     ck_assert_int_eq(unlink(path), 0);
     ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_NOTFOUND);
@@ -98,7 +99,8 @@ static void checkpoint_save(uint64_t number)
 {
     char path[1024];
     for (uint32_t rank = 0; rank < N_RANKS; rank++) {
-        ck_assert_int_eq(crmpi_rank_path(dir, rank, number, 1, path, sizeof path), CRMPI_OK);
+        ck_assert_int_eq(crmpi_rank_path(dir, rank, number, 1, path, sizeof path),
+                         CRMPI_OK);
         ck_assert_int_eq(small_save(path, (unsigned)number), CRMPI_OK);
     }
     ck_assert_int_eq(line_save(number), CRMPI_OK);
@@ -170,8 +172,8 @@ END_TEST
 
 START_TEST(a_line_is_whole_or_not_there)
 {
-    static const char *const points[] = {"storage.create", "storage.write", "storage.close",
-                                         "storage.rename"};
+    static const char *const points[] = {"storage.create", "storage.write",
+                                         "storage.close", "storage.rename"};
     for (size_t p = 0; p < sizeof points / sizeof *points; p++)
         for (int killed = 0; killed < 2; killed++) {
             char text[64];
@@ -202,8 +204,10 @@ END_TEST
 START_TEST(lines_are_listed_in_order)
 {
     static const char *const others[] = {
-        "lines/12.h5",     "lines/000012.h5.tmp", "lines/0000013.h5", "lines/x",
-        "lines/-00001.h5", "lines/000014.h5x",    "lines/.h5",        "lines/99999999999999999999.h5"};
+        "lines/12.h5",      "lines/000012.h5.tmp",
+        "lines/0000013.h5", "lines/x",
+        "lines/-00001.h5",  "lines/000014.h5x",
+        "lines/.h5",        "lines/99999999999999999999.h5"};
     const uint64_t expected[] = {2, 7, 1000000, 12345678901234567890u};
     uint64_t *numbers;
     size_t n;
@@ -217,7 +221,8 @@ START_TEST(lines_are_listed_in_order)
     ck_assert_uint_eq(n, 4);
     ck_assert_mem_eq(numbers, expected, sizeof expected);
     free(numbers);
-    ck_assert_int_eq(crmpi_lines_list(in_folder("none"), &numbers, &n), CRMPI_ERR_NOTFOUND);
+    ck_assert_int_eq(crmpi_lines_list(in_folder("none"), &numbers, &n),
+                     CRMPI_ERR_NOTFOUND);
     ck_assert_uint_eq(log_lines, 1);
 }
 END_TEST
@@ -256,7 +261,8 @@ START_TEST(directories_others_may_write_are_refused)
     }
     ck_assert_int_eq(crmpi_rank_path(dir, 0, 1, 1, path, sizeof path), CRMPI_OK);
     ck_assert_int_eq(chmod(in_dir("ranks/000000"), 0707), 0);
-    ck_assert_int_eq(crmpi_rank_path(dir, 0, 1, 1, path, sizeof path), CRMPI_ERR_PERMISSION);
+    ck_assert_int_eq(crmpi_rank_path(dir, 0, 1, 1, path, sizeof path),
+                     CRMPI_ERR_PERMISSION);
     if (geteuid() == 0) {
         ck_assert_int_eq(chown(dir, 12345, 12345), 0);
         ck_assert_int_eq(crmpi_directory_create(dir), CRMPI_ERR_PERMISSION);
@@ -271,7 +277,8 @@ START_TEST(directories_that_cannot_be_made_are_told)
     ck_assert_int_eq(crmpi_directory_create(in_folder("new")), CRMPI_ERR_NOSPACE);
     ck_assert_uint_eq(log_lines, 1);
     ck_assert_int_eq(crmpi_fault_configure("storage.mkdir:1=EROFS"), 0);
-    ck_assert_int_eq(crmpi_rank_path(dir, 0, 1, 1, path, sizeof path), CRMPI_ERR_PERMISSION);
+    ck_assert_int_eq(crmpi_rank_path(dir, 0, 1, 1, path, sizeof path),
+                     CRMPI_ERR_PERMISSION);
 }
 END_TEST
 
@@ -329,7 +336,8 @@ START_TEST(a_line_that_cannot_be_read_does_not_count)
     ck_assert_int_eq(truncate(in_dir("lines/000004.h5"), 5000), 0);
     ck_assert_int_eq(crmpi_lines_prune(dir, 2), CRMPI_ERR_CORRUPT);
     ck_assert(folder_has(in_dir("lines"), "000002.h5 000003.h5 000004.h5"));
-    ck_assert(folder_has(in_dir("ranks/000000"), "000001.h5 000002.h5 000003.h5 000004.h5"));
+    ck_assert(
+        folder_has(in_dir("ranks/000000"), "000001.h5 000002.h5 000003.h5 000004.h5"));
     checkpoint_save(5);
     checkpoint_save(6);
     ck_assert_int_eq(crmpi_lines_prune(dir, 2), CRMPI_OK);
@@ -347,8 +355,8 @@ START_TEST(a_rank_prunes_for_itself)
     ck_assert(folder_has(in_dir("ranks/000001"),
                          "000001.h5 000002.h5 000003.h5 000004.h5 000005.h5"));
     ck_assert_int_eq(crmpi_rank_prune(dir, 1, keep, 2), CRMPI_OK);
-    ck_assert(folder_has(in_dir("ranks/000001"),
-                         "000002.h5 000004.h5 000005.h5 spare.tmp"));
+    ck_assert(
+        folder_has(in_dir("ranks/000001"), "000002.h5 000004.h5 000005.h5 spare.tmp"));
     ck_assert(folder_has(in_dir("ranks/000000"),
                          "000001.h5 000002.h5 000003.h5 000004.h5 000005.h5"));
     ck_assert_int_eq(crmpi_lines_drop(dir, 1), CRMPI_OK);

@@ -62,9 +62,9 @@ END_TEST
 START_TEST(wrong_texts_are_told)
 {
     static const char *const wrong[] = {
-        "a",         "a:1",         "a=EIO",   "a:0=EIO",  ":1=EIO",       "a:x=EIO",
-        "a:1=",      "a:1=EWHAT",   "a:1+",    "a:-1=EIO", "a:1=EIO,",     ",a:1=EIO",
-        "a:1x=EIO",  "a:1++=EIO",   "=a:1EIO", "a@1=EIO",  "a:1=EIO,b:1",
+        "a",        "a:1",       "a=EIO",   "a:0=EIO",  ":1=EIO",      "a:x=EIO",
+        "a:1=",     "a:1=EWHAT", "a:1+",    "a:-1=EIO", "a:1=EIO,",    ",a:1=EIO",
+        "a:1x=EIO", "a:1++=EIO", "=a:1EIO", "a@1=EIO",  "a:1=EIO,b:1",
     };
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         log_reset();

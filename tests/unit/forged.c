@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Containers made by somebody who knows the format and means harm: every checksum is right,
- * and some number is not.  All have to be refused with one line.
+ * Containers made by somebody who knows the format and means harm: every checksum is
+ * right, and some number is not.  All have to be refused with one line.
  */
 #include <check.h>
 #include <math.h>
@@ -105,12 +105,12 @@ static enum crmpi_status forgery_open(const struct forgery *forgery)
     return status;
 }
 
-#define REFUSED(change)                                                                      \
-    do {                                                                                     \
-        struct forgery f = forgery_make();                                                   \
-        change;                                                                              \
-        enum crmpi_status status = forgery_open(&f);                                         \
-        ck_assert_msg(status == CRMPI_ERR_CORRUPT, "%s: %d %s", #change, (int)status,        \
+#define REFUSED(change)                                                                  \
+    do {                                                                                 \
+        struct forgery f = forgery_make();                                               \
+        change;                                                                          \
+        enum crmpi_status status = forgery_open(&f);                                     \
+        ck_assert_msg(status == CRMPI_ERR_CORRUPT, "%s: %d %s", #change, (int)status,    \
                       log_last);                                                         \
     } while (0)
 

@@ -30,8 +30,10 @@ const struct crmpi_region regions[N_REGIONS] = {
 };
 const struct crmpi_extent small_extents[N_EXTENTS] = {
     {LOW, 4096}, {A, 4096}, {A + 8192, 8192}, {B + 4096, 4096}};
-const struct crmpi_extent large_extents[N_EXTENTS] = {
-    {LOW + 4096, MIB / 2}, {A, 3 * MIB + 12288}, {A + 4 * MIB, 4 * MIB - 4096}, {B, 1000}};
+const struct crmpi_extent large_extents[N_EXTENTS] = {{LOW + 4096, MIB / 2},
+                                                      {A, 3 * MIB + 12288},
+                                                      {A + 4 * MIB, 4 * MIB - 4096},
+                                                      {B, 1000}};
 
 unsigned log_lines;
 char log_last[8192];
@@ -93,14 +95,16 @@ static unsigned char byte_at(uint64_t address, unsigned seed)
 void memory_fill(const struct crmpi_extent *extents, unsigned seed)
 {
     for (int i = 0; i < N_EXTENTS; i++)
-        for (uint64_t at = extents[i].start; at < extents[i].start + extents[i].bytes; at++)
+        for (uint64_t at = extents[i].start; at < extents[i].start + extents[i].bytes;
+             at++)
             *(unsigned char *)at = byte_at(at, seed);
 }
 
 int memory_is(const struct crmpi_extent *extents, unsigned seed)
 {
     for (int i = 0; i < N_EXTENTS; i++)
-        for (uint64_t at = extents[i].start; at < extents[i].start + extents[i].bytes; at++)
+        for (uint64_t at = extents[i].start; at < extents[i].start + extents[i].bytes;
+             at++)
             if (*(unsigned char *)at != byte_at(at, seed))
                 return 0;
     return 1;
@@ -114,7 +118,8 @@ void folder_make(void)
     log_reset();
 }
 
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *walk)
+static int remove_one(const char *path, const struct stat *info, int kind,
+                      struct FTW *walk)
 {
     (void)info;
     (void)kind;
@@ -184,9 +189,10 @@ enum crmpi_status small_save(const char *path, unsigned seed)
     if (status != CRMPI_OK)
         return status;
     memory_fill(small_extents, seed);
-    if ((status = crmpi_writer_memory(writer, regions, N_REGIONS, small_extents, N_EXTENTS,
-                                      NULL, NULL)) != CRMPI_OK ||
-        (status = crmpi_writer_record(writer, "/task/threads", "threads", 7)) != CRMPI_OK ||
+    if ((status = crmpi_writer_memory(writer, regions, N_REGIONS, small_extents,
+                                      N_EXTENTS, NULL, NULL)) != CRMPI_OK ||
+        (status = crmpi_writer_record(writer, "/task/threads", "threads", 7)) !=
+            CRMPI_OK ||
         (status = crmpi_writer_record(writer, "/channel/state", &seed, sizeof seed)) !=
             CRMPI_OK) {
         crmpi_writer_abort(writer);

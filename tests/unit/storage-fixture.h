@@ -38,7 +38,8 @@ extern unsigned log_lines;
 extern char log_last[8192];
 void log_reset(void);
 
-/* Save small_extents, filled by seed, with two records; the checkpoint's sn is seed, too. */
+/* Save small_extents, filled by seed, with two records; the checkpoint's sn is seed,
+ * too. */
 enum crmpi_status small_save(const char *path, unsigned seed);
 /* Whether path holds just that. */
 int small_is(const char *path, unsigned seed);
