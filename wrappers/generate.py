@@ -166,9 +166,8 @@ def adoption(c, p):
             bases.length + ', ' + bases.name if bases else '0, NULL')
         return 'crmpi_type_adopt(%s_real, %s)' % (p.name, deps)
     if p.kind == 'request':
-        return 'crmpi_request_wrap(%s_real, %s)' % (p.name, 'CRMPI_WRAP_COLLECTIVE' if comm
-                                                    else 'CRMPI_WRAP_' + c.first(
-                                                        'win', 'file').kind.upper())
+        wrap = 'COLLECTIVE' if comm else c.first('win', 'file').kind.upper()
+        return 'crmpi_request_wrap(%s_real, CRMPI_WRAP_%s, NULL)' % (p.name, wrap)
     if p.kind in ('win', 'file'):
         return 'crmpi_%s_adopt(%s_real, %s, %s)' % (p.kind, p.name, comm.name, label)
     return 'crmpi_%s_adopt(%s_real)' % (p.kind, p.name)

@@ -54,6 +54,8 @@ struct crmpi_comm {
     int32_t reaped;            /* all members have freed it: only requests keep it */
     int32_t unborn;            /* MPI_Comm_create_group or MPI_Intercomm_create has begun; the
                                   handle's real is NULL */
+    int32_t making;            /* by MPI_Comm_idup, whose request is not known to be complete:
+                                  no message can come, nor be probed for */
     struct crmpi_group_calls *group_calls;
 };
 
@@ -101,7 +103,8 @@ void crmpi_collective_begin(MPI_Comm comm);
 void crmpi_collective_end(MPI_Comm comm);
 
 /**
- * The application's request for a lower one that crmpi did not start itself, of
+ * The application's request for a lower one that crmpi did not start itself; @p comm is what
+ * an MPI_Comm_idup makes, else NULL.
  */
 enum crmpi_wrap {
     CRMPI_WRAP_WIN,        /* request-based one-sided communication */
@@ -109,7 +112,7 @@ enum crmpi_wrap {
     CRMPI_WRAP_COLLECTIVE, /* a persistent collective, inactive */
     CRMPI_WRAP_IDUP,       /* MPI_Comm_idup: a nonblocking collective, initiated */
 };
-MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind);
+MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind, MPI_Comm comm);
 
 /** Say which request forbids a checkpoint now (a generalized one, a persistent collective);
  * returns 0 if none does.  (wrappers/hand/request.c) */

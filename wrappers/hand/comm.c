@@ -211,7 +211,8 @@ int crmpi_lower_MPI_Comm_idup(MPI_Comm comm, MPI_Comm *newcomm, MPI_Request *req
     error = crmpi_make_end(comm, error, real, newcomm, "MPI_Comm_idup");
     if (error != MPI_SUCCESS)
         return error;
-    *request = crmpi_request_wrap(request_real, CRMPI_WRAP_IDUP);
+    crmpi_comm_of(*newcomm)->making = 1;
+    *request = crmpi_request_wrap(request_real, CRMPI_WRAP_IDUP, *newcomm);
     return dup_finish(comm, newcomm, NULL, "MPI_Comm_idup");
 }
 

@@ -39,7 +39,7 @@ enum crmpi_status crmpi_drain_start(void)
     return to_others && to_me ? CRMPI_OK : CRMPI_ERR_NOMEM;
 }
 
-enum crmpi_status crmpi_drain_begin(void)
+static enum crmpi_status exchange_begin(void)
 {
     /* of a drain that was given up: every rank has begun it */
     if (crmpi_wait_real(&exchange, MPI_STATUS_IGNORE) != MPI_SUCCESS)
@@ -49,11 +49,10 @@ enum crmpi_status crmpi_drain_begin(void)
     for (int i = 0; i < n_ranks; i++)
         to_others[i] = (struct bookmark){n_drains, crmpi_p2p->sent[i]};
     if (PMPI_Ialltoall(to_others, 2, MPI_UINT64_T, to_me, 2, MPI_UINT64_T, world,
-                       &exchange) != MPI_SUCCESS) {
-        crmpi_error("cannot exchange message counts");
-        return CRMPI_ERR_MPI;
-    }
-    return CRMPI_OK;
+                       &exchange) == MPI_SUCCESS)
+        return CRMPI_OK;
+    crmpi_error("cannot exchange message counts");
+    return CRMPI_ERR_MPI;
 }
 
 /*
@@ -125,10 +124,11 @@ static int save_one(const struct crmpi_handle *comm, const MPI_Status *found)
 
 static void save_comm(const struct crmpi_handle *comm)
 {
+    const struct crmpi_comm *c = comm->extra;
     MPI_Status found;
     int flag = 1;
 
-    if (!comm->extra || !comm->real || comm->real == MPI_COMM_NULL)
+    if (!c || !comm->real || comm->real == MPI_COMM_NULL || c->making)
         return; /* it is being made */
     while (flag && !failed) {
         flag = 0;
@@ -174,6 +174,21 @@ static void save_matched(void)
  * Requests
  */
 
+/* MPI_Request_get_status gives no error; the only one a receive can have is that the
+ * message was longer than its room. */
+static void note_error(struct crmpi_request *r)
+{
+    MPI_Count element_bytes = 0, bytes = 0;
+
+    r->status.MPI_ERROR = MPI_SUCCESS;
+    if (r->operation == CRMPI_COLLECTIVE)
+        return;
+    PMPI_Type_size_x(CRMPI_REAL(MPI_Datatype, r->type), &element_bytes);
+    PMPI_Get_elements_x(&r->status, MPI_BYTE, &bytes);
+    if (bytes > r->count * element_bytes)
+        r->status.MPI_ERROR = MPI_ERR_TRUNCATE;
+}
+
 /* Note what is complete; count what has to complete still.  Sends have been done. */
 static void note(struct crmpi_request *r, void *context)
 {
@@ -187,6 +202,7 @@ static void note(struct crmpi_request *r, void *context)
     if (PMPI_Request_get_status(r->handle.real, &flag, &r->status) != MPI_SUCCESS)
         failed = 1;
     if (flag) {
+        note_error(r);
         r->noted = 1;
         crmpi_request_count(r);
     } else {
@@ -245,6 +261,16 @@ static int step(void)
     if (!failed && n_pending == 0 && is_balanced())
         drained = 1;
     return drained;
+}
+
+enum crmpi_status crmpi_drain_begin(void)
+{
+    enum crmpi_status status;
+
+    stand_in_begin();
+    status = exchange_begin();
+    stand_in_end();
+    return status;
 }
 
 int crmpi_drain_progress(void)

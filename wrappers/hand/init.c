@@ -88,9 +88,10 @@ int crmpi_lower_MPI_Finalize(void)
     crmpi_thread->nest++;
     crmpi_finalize_begun = 1;
     crmpi_attributes_delete(CRMPI_COMM, self, &((struct crmpi_comm *)self->extra)->attributes);
-    crmpi_attributes_delete(CRMPI_COMM, world, &((struct crmpi_comm *)world->extra)->attributes);
     crmpi_comm_reap();
     int error = PMPI_Finalize();
+    /* as in Open MPI, where MPI_Finalized() is true by then */
+    crmpi_attributes_delete(CRMPI_COMM, world, &((struct crmpi_comm *)world->extra)->attributes);
     crmpi_thread->nest--;
     return error;
 }

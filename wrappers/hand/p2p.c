@@ -50,7 +50,13 @@ enum crmpi_status crmpi_p2p_start(void)
         !(p2p->received = crmpi_heap_alloc(n * sizeof *p2p->received)))
         return CRMPI_ERR_NOMEM;
     crmpi_root->p2p = p2p;
-    return crmpi_p2p_renew();
+    enum crmpi_status status = crmpi_p2p_renew();
+    if (status != CRMPI_OK)
+        return status;
+    p2p->sent_request = crmpi_request_take(CRMPI_SEND, NULL, NULL);
+    p2p->sent_request->status = crmpi_status_empty;
+    p2p->sent_request->active = p2p->sent_request->complete = 1;
+    return CRMPI_OK;
 }
 
 /*

@@ -91,6 +91,7 @@ struct crmpi_p2p {
     struct crmpi_saved_queue saved;
     struct crmpi_request_slab *slabs;
     struct crmpi_request *free;
+    struct crmpi_request *sent_request; /* of all sends that complete at once */
     int32_t lock;      /* of the free list */
     int32_t n_foreign; /* requests in use that forbid a checkpoint */
     uint64_t n_freed;  /* requests freed while active and not yet gone */
@@ -242,6 +243,19 @@ struct crmpi_request *crmpi_request_take(enum crmpi_operation operation, MPI_Com
 /** Give it back: its handle is no more. */
 void crmpi_request_drop(struct crmpi_request *r);
 
+/** The same for sends and receives that are neither persistent nor have a Fortran number:
+ * only put it into the free list. */
+static inline void crmpi_request_put(struct crmpi_request *r)
+{
+    crmpi_drop(r->comm);
+    crmpi_drop(r->type);
+    r->handle.magic = 0;
+    crmpi_lock(&crmpi_p2p->lock);
+    r->handle.next = (struct crmpi_handle *)crmpi_p2p->free;
+    crmpi_p2p->free = r;
+    crmpi_unlock(&crmpi_p2p->lock);
+}
+
 /** Visit every request that is in use, in no particular order. */
 void crmpi_request_visit(void (*visit)(struct crmpi_request *, void *), void *context);
 
@@ -251,7 +265,8 @@ static inline int crmpi_request_is_valid(MPI_Request request)
     return handle && handle->magic == CRMPI_HANDLE_MAGIC && handle->kind == CRMPI_REQUEST;
 }
 
-/** If it is a receive, count what it received: @p r->status is set. */
+/** If it is a receive, count what it received: @p r->status is set.  If it is that of
+ * MPI_Comm_idup the communicator is ready. */
 void crmpi_request_count(struct crmpi_request *r);
 
 /** The lower request is complete, with @p r->status and @p error, and is gone or, if
@@ -273,7 +288,14 @@ static inline int crmpi_request_poll(struct crmpi_request *r)
     if (!flag && error == MPI_SUCCESS)
         return 0;
     r->handle.real = real;
-    crmpi_request_completed(r, error);
+    if (r->operation == CRMPI_RECEIVE && error == MPI_SUCCESS && !r->noted &&
+        !r->cancelled) {
+        crmpi_count(crmpi_counter(crmpi_p2p->received, r->comm, r->status.MPI_SOURCE), 1);
+        r->status.MPI_ERROR = MPI_SUCCESS;
+        r->complete = 1;
+    } else {
+        crmpi_request_completed(r, error);
+    }
     return 1;
 }
 
@@ -287,11 +309,17 @@ static inline void crmpi_request_wait(struct crmpi_request *r)
 /** Take a completed request from the application: it is inactive if persistent, or gone. */
 static inline void crmpi_request_retire(struct crmpi_request *r, MPI_Request *request)
 {
-    r->active = 0;
-    if (!r->persistent) {
-        *request = CRMPI_UPPER(MPI_Request, ompi_request_null);
-        crmpi_request_drop(r);
+    if (r->persistent) {
+        r->active = 0;
+        return;
     }
+    *request = CRMPI_UPPER(MPI_Request, ompi_request_null);
+    if (r == crmpi_p2p->sent_request)
+        return;
+    if (r->operation <= CRMPI_RECEIVE && r->handle.fortran < 0)
+        crmpi_request_put(r);
+    else
+        crmpi_request_drop(r);
 }
 
 /** Post a receive, or serve it from the saved messages; @p r has its arguments. */

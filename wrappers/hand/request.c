@@ -32,7 +32,7 @@ static void slab_create(void)
         r->handle.kind = CRMPI_REQUEST;
         r->handle.fortran = -1;
         r->handle.refs = 1;
-        r->handle.next = crmpi_p2p->free ? &crmpi_p2p->free->handle : NULL;
+        r->handle.next = (struct crmpi_handle *)crmpi_p2p->free;
         crmpi_p2p->free = r;
     }
 }
@@ -69,14 +69,7 @@ void crmpi_request_drop(struct crmpi_request *r)
         __atomic_sub_fetch(&crmpi_p2p->n_foreign, 1, __ATOMIC_RELAXED);
     if (r->operation == CRMPI_COLLECTIVE)
         crmpi_drop(r->op);
-    crmpi_drop(r->comm);
-    crmpi_drop(r->type);
-    r->handle.magic = 0;
-    r->handle.real = NULL;
-    crmpi_lock(&crmpi_p2p->lock);
-    r->handle.next = crmpi_p2p->free ? &crmpi_p2p->free->handle : NULL;
-    crmpi_p2p->free = r;
-    crmpi_unlock(&crmpi_p2p->lock);
+    crmpi_request_put(r);
 }
 
 void crmpi_request_visit(void (*visit)(struct crmpi_request *, void *), void *context)
@@ -91,6 +84,8 @@ void crmpi_request_count(struct crmpi_request *r)
 {
     int cancelled = 0;
 
+    if (r->operation == CRMPI_COLLECTIVE && crmpi_comm_of(r->comm))
+        crmpi_comm_of(r->comm)->making = 0; /* if it was MPI_Comm_idup's */
     if (r->operation != CRMPI_RECEIVE)
         return;
     if (r->cancelled)
@@ -146,6 +141,10 @@ int crmpi_wait_real(MPI_Request *real, MPI_Status *status)
 typedef int (*isend_fn)(const void *, int, MPI_Datatype, int, int, MPI_Comm,
                         MPI_Request *);
 
+/* What Open MPI gives for a send that is complete when it returns, as most small ones are.
+ * Weak: where there is no such thing every send has a request of its own. */
+extern struct ompi_request_t ompi_request_empty __attribute__((weak));
+
 /* The lower send stands as a constant in each caller, so this becomes a direct call. */
 static inline __attribute__((always_inline)) int
 isend(enum crmpi_operation operation, isend_fn lower, const char *function,
@@ -162,10 +161,14 @@ isend(enum crmpi_operation operation, isend_fn lower, const char *function,
                   CRMPI_REAL(MPI_Comm, comm), &real);
     if (__builtin_expect(error == MPI_SUCCESS, 1)) {
         crmpi_count(counter, 1);
-        r = crmpi_request_take(operation, comm, NULL);
-        r->handle.real = real;
-        r->active = 1;
-        *request = crmpi_request_handle(r);
+        if (real == &ompi_request_empty) {
+            *request = crmpi_request_handle(crmpi_p2p->sent_request);
+        } else {
+            r = crmpi_request_take(operation, comm, NULL);
+            r->handle.real = real;
+            r->active = 1;
+            *request = crmpi_request_handle(r);
+        }
     }
     crmpi_whole_end();
     return crmpi_comm_result(comm, error, function);
@@ -435,7 +438,7 @@ int crmpi_lower_MPI_Request_free(MPI_Request *request)
         return crmpi_comm_error(NULL, MPI_ERR_REQUEST, "MPI_Request_free");
     if (r->active && !r->complete)
         free_active(r);
-    else
+    else if (r != crmpi_p2p->sent_request)
         crmpi_request_drop(r);
     *request = CRMPI_UPPER(MPI_Request, ompi_request_null);
     return MPI_SUCCESS;
@@ -490,10 +493,10 @@ int crmpi_lower_MPI_Request_get_status(MPI_Request request, int *flag, MPI_Statu
  * Requests that other wrappers started
  */
 
-MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind)
+MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind, MPI_Comm comm)
 {
     struct crmpi_request *r = crmpi_request_take(
-        kind == CRMPI_WRAP_IDUP ? CRMPI_COLLECTIVE : CRMPI_FOREIGN, NULL, NULL);
+        kind == CRMPI_WRAP_IDUP ? CRMPI_COLLECTIVE : CRMPI_FOREIGN, comm, NULL);
 
     if (r->operation == CRMPI_FOREIGN)
         __atomic_add_fetch(&crmpi_p2p->n_foreign, 1, __ATOMIC_RELAXED);
