@@ -6,7 +6,7 @@
  * reading it sees no byte whose digest was not checked before:
  *
  *   file   | seal   | HDF5: superblock, .. | memory of a rank | HDF5: tables, .. |
- *          0        4096                   memory_offset      + memory_bytes     file_bytes
+ *          0        4096                   memory_offset      + memory_bytes   file_bytes
  *   image  | low --------------------------| hole             | high ------------|
  *
  * The seal stands in HDF5's user block and holds sizes and the digest (doc/format.md).
