@@ -77,6 +77,50 @@ int crmpi_capture_refusal(char *why, size_t why_bytes)
            crmpi_files_refusal(why, why_bytes);
 }
 
+/* Signals sent and not yet delivered: to a thread (SigPnd), or to the process (ShdPnd). */
+static uint64_t pending_signals(int tid, const char *whose)
+{
+    char path[64], line[256], format[16];
+    unsigned long pending = 0;
+    FILE *status;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
+    snprintf(format, sizeof format, "%s: %%lx", whose);
+    if (!(status = fopen(path, "re")))
+        return 0;
+    while (fgets(line, sizeof line, status))
+        if (sscanf(line, format, &pending) == 1)
+            break;
+    fclose(status);
+    return pending;
+}
+
+static enum crmpi_status threads_save(struct crmpi_writer *writer)
+{
+    size_t n;
+    const struct crmpi_parked *parked = crmpi_parked_list(&n);
+    struct crmpi_parked *threads = malloc(n * sizeof *threads);
+    enum crmpi_status status;
+
+    if (!threads)
+        return CRMPI_ERR_NOMEM;
+    memcpy(threads, parked, n * sizeof *threads);
+    for (size_t i = 0; i < n; i++)
+        threads[i].pending = pending_signals(threads[i].kernel_tid, "SigPnd");
+    status = crmpi_writer_record(writer, CRMPI_RECORD_THREADS, threads, n * sizeof *threads);
+    free(threads);
+    return status;
+}
+
+static void timers_save(struct crmpi_process *process)
+{
+    do { /* each expiry is seen once: in the timer or pending */
+        process->pending = pending_signals(getpid(), "ShdPnd");
+        for (int i = 0; i < 3; i++)
+            getitimer(i, &process->timers[i]);
+    } while (pending_signals(getpid(), "ShdPnd") != process->pending);
+}
+
 static enum crmpi_status process_save(struct crmpi_writer *writer)
 {
     struct crmpi_process process = {.control_bytes = sizeof(struct crmpi_control_page),
@@ -87,8 +131,7 @@ static enum crmpi_status process_save(struct crmpi_writer *writer)
         process.directory[0] = 0;
     process.umask = umask(0);
     umask(process.umask);
-    for (int i = 0; i < 3; i++)
-        getitimer(i, &process.timers[i]);
+    timers_save(&process);
     for (int i = 0; i < 16; i++)
         getrlimit(i, &process.limits[i]);
     PMPI_Query_thread(&level);
@@ -99,8 +142,7 @@ static enum crmpi_status process_save(struct crmpi_writer *writer)
 static enum crmpi_status records_save(struct crmpi_writer *writer, char *why,
                                       size_t why_bytes)
 {
-    size_t n_threads, files_bytes;
-    const struct crmpi_parked *threads = crmpi_parked_list(&n_threads);
+    size_t files_bytes;
     void *files;
     enum crmpi_status status = crmpi_files_save(&files, &files_bytes, why, why_bytes);
 
@@ -109,8 +151,7 @@ static enum crmpi_status records_save(struct crmpi_writer *writer, char *why,
     status = crmpi_writer_record(writer, CRMPI_RECORD_FILES, files, files_bytes);
     free(files);
     if (status == CRMPI_OK)
-        status = crmpi_writer_record(writer, CRMPI_RECORD_THREADS, threads,
-                                     n_threads * sizeof *threads);
+        status = threads_save(writer);
     if (status == CRMPI_OK)
         status = process_save(writer);
     return status;

@@ -12,6 +12,7 @@
 
 struct crmpi_process {
     char directory[4096];
+    uint64_t pending;           /* signals sent to the process and not yet delivered */
     struct itimerval timers[3]; /* ITIMER_REAL, VIRTUAL, PROF */
     struct rlimit limits[16];   /* soft limits are set again where they may be */
     uint32_t umask;

@@ -218,6 +218,8 @@ static char *may_park; /* by call number */
 static void park_below(struct crmpi_thread *thread)
 {
     int32_t generation = __atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE);
+    const uint64_t all = ~0ul;
+    uint64_t mask;
     stack_t altstack;
 
     if (__atomic_load_n(&crmpi_control->phase, __ATOMIC_ACQUIRE) != CRMPI_PHASE_STOP)
@@ -233,11 +235,14 @@ static void park_below(struct crmpi_thread *thread)
     slot->altstack[0] = (uint64_t)altstack.ss_sp;
     slot->altstack[1] = altstack.ss_flags;
     slot->altstack[2] = altstack.ss_size;
-    crmpi_raw(SYS_rt_sigprocmask, SIG_BLOCK, 0, (long)&slot->signal_mask, 8, 0, 0);
+    /* no handler of the application runs while its memory is saved */
+    crmpi_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&slot->signal_mask, 8, 0, 0);
+    mask = slot->signal_mask; /* the slot is not ours for ever */
     __asm__ volatile("stmxcsr %0\n\tfnstcw %1" : "=m"(slot->mxcsr), "=m"(slot->x87_control));
     thread->state = CRMPI_THREAD_PARKED_BELOW;
     park(slot, generation);
     thread->state = CRMPI_THREAD_RUNS;
+    crmpi_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, 8, 0, 0);
 }
 
 void crmpi_park_point(void)

@@ -24,7 +24,9 @@ struct crmpi_parked {
     uint64_t fs, gs;
     uint64_t context;      /* above: the ucontext_t on its stack, for rt_sigreturn */
     uint64_t thread;       /* below: its struct crmpi_thread */
-    uint64_t signal_mask;  /* below */
+    uint64_t signal_mask;  /* below; above it is in the context */
+    uint64_t pending;      /* signals sent to this thread and not yet delivered; set by the
+                              capture */
     uint64_t altstack[3];  /* below: stack_t */
     uint64_t tid_address;  /* cleared by the kernel when it ends */
     uint64_t robust_list, robust_bytes;

@@ -18,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -206,11 +205,17 @@ static enum crmpi_status process_restore(const struct saved *saved)
     return crmpi_files_restore(saved->files, saved->files_bytes, crmpi_config.truncate);
 }
 
+/* A repeating timer whose signal is pending stands at zero until that is delivered. */
 static void timers_restore(const struct crmpi_process *process)
 {
-    for (int i = 0; i < 3; i++)
-        if (process->timers[i].it_value.tv_sec || process->timers[i].it_value.tv_usec)
-            setitimer(i, &process->timers[i], NULL);
+    for (int i = 0; i < 3; i++) {
+        struct itimerval timer = process->timers[i];
+
+        if (!timerisset(&timer.it_value))
+            timer.it_value = timer.it_interval;
+        if (timerisset(&timer.it_value))
+            setitimer(i, &timer, NULL);
+    }
 }
 
 /* Everything below that the application's threads need. */
@@ -319,7 +324,10 @@ int crmpi_restart_main(int argc, char **argv)
             PMPI_Abort(MPI_COMM_WORLD, exit_status(status));
         return exit_status(status);
     }
-    prctl(PR_SET_NAME, saved.threads[0].name);
+    sigset_t all;
+
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL); /* until each thread restores its own mask */
     timers_restore(saved.process);
-    crmpi_threads_resume(saved.threads, saved.n_threads);
+    crmpi_threads_resume(saved.threads, saved.n_threads, saved.process->pending);
 }

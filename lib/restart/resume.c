@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -117,6 +118,32 @@ static int thread_start(void *data)
     leave(parked);
 }
 
+/*
+ * Send a thread, or the process (its first thread's mask counts), the signals it had
+ * pending.  One that is neither blocked nor handled was about to end the first process, and
+ * should not end this one.
+ */
+static void signals_send(const struct crmpi_parked *parked, uint64_t pending, int tid)
+{
+    const ucontext_t *context = (const ucontext_t *)parked->context;
+    uint64_t mask = parked->state == CRMPI_THREAD_PARKED_ABOVE
+                        ? *(const uint64_t *)&context->uc_sigmask
+                        : parked->signal_mask;
+
+    for (int signal = 1; signal < CRMPI_SIGNAL_PARK; signal++) {
+        uint64_t bit = 1ul << (signal - 1);
+        int is_handled =
+            (uintptr_t)crmpi_control->sigactions[signal].handler > (uintptr_t)SIG_IGN;
+
+        if (!(pending & bit) || !(mask & bit || is_handled))
+            continue;
+        if (tid)
+            crmpi_raw(SYS_tgkill, getpid(), tid, signal, 0, 0, 0);
+        else
+            kill(getpid(), signal);
+    }
+}
+
 /* Make the kernel thread; it waits for all_go. */
 static int thread_create(struct crmpi_parked *parked)
 {
@@ -138,16 +165,14 @@ static int thread_create(struct crmpi_parked *parked)
         thread->tid = tid;
     if (tid != parked->known_tid)
         crmpi_trap_thread_map(parked->known_tid, tid);
+    signals_send(parked, parked->pending, tid);
     return 0;
 }
 
-void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads)
+void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64_t pending)
 {
     struct crmpi_parked *first = NULL;
-    sigset_t all;
 
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL); /* until each restores its own mask */
     for (size_t i = 0; i < n_threads; i++) {
         if (threads[i].is_main)
             first = &threads[i];
@@ -162,6 +187,8 @@ void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads)
     }
     if (getpid() != first->known_tid)
         crmpi_trap_thread_map(first->known_tid, getpid());
+    signals_send(first, first->pending, getpid());
+    signals_send(first, pending, 0);
     crmpi_host_rseq_release();
     __atomic_store_n(&all_go, 1, __ATOMIC_RELEASE);
     crmpi_raw_futex_wake(&all_go, INT32_MAX);
