@@ -24,8 +24,8 @@ extern "C" {
  * while one is under way are merged into it; so are the n-th calls of several ranks within a
  * second.  In a job that was restarted from the checkpoint it returns 0, too.
  *
- * @return 0; -1 if the program does not run under crmpi or MPI is not initialised; an MPI
- *         error code if no checkpoint was taken, for a reason that rank 0 has logged.
+ * @return 0; -1 if the program does not run under crmpi; an MPI error code if no checkpoint
+ *         was taken, for a reason that was logged (MPI is not initialised, ...).
  */
 int CRMPI_Checkpoint(void);
 

@@ -72,6 +72,12 @@ static void initialized(void)
     setenv("CRMPI_ACTIVE", "1", 1);
 }
 
+/* CRMPI_Checkpoint() in a process that is not split. */
+static int no_checkpoint(void)
+{
+    return -1;
+}
+
 /*
  * What a thread's first MPI call finds: 0 once the thread may go down, or the function of
  * the ordinary MPI library in a process that is not split.
@@ -79,6 +85,8 @@ static void initialized(void)
 void *crmpi_enter(int call)
 {
     if (!crmpi_is_split) {
+        if (strcmp(crmpi_call_names[call], "CRMPI_Checkpoint") == 0)
+            return (void *)no_checkpoint;
         void *function = dlsym(RTLD_NEXT, crmpi_call_names[call]);
 
         if (!function) {
@@ -163,6 +171,11 @@ static void introduce(void)
 {
     struct crmpi_control_page *control = crmpi_control;
 
+    if (control->version != crmpi_stubs_version) {
+        fprintf(stderr, "crmpi: libcrmpi.so and crmpi-host are of different versions; install "
+                        "crmpi again, or check CRMPI_LIB and CRMPI_HOST\n");
+        _exit(1);
+    }
     pthread_atfork(NULL, NULL, forked);
     control->self_offset = (int64_t)((uint64_t)&crmpi_self - fs_base());
     control->rseq_offset = __rseq_offset;
