@@ -105,6 +105,8 @@ def stubs(calls, objects):
     yield '\t.section .data.rel.ro.local, "aw"\n\t.p2align 3\n'
     yield '\t.globl crmpi_call_names\n\t.hidden crmpi_call_names\ncrmpi_call_names:\n'
     yield ''.join('\t.quad .Lname%d\n' % c.number for c in calls) + '\t.quad 0\n'
+    yield '\t.globl crmpi_stubs_version\n\t.hidden crmpi_stubs_version\n'
+    yield 'crmpi_stubs_version:\n\t.quad 0x%s\n' % table_hash(calls, objects)
     yield '\t.section .data.rel.ro, "aw"\n\t.p2align 3\n'
     yield '\t.globl crmpi_predefined_upper\n\t.hidden crmpi_predefined_upper\n'
     yield 'crmpi_predefined_upper:\n' + ''.join('\t.quad %s\n' % o[1] for o in objects)

@@ -104,7 +104,7 @@ enum crmpi_phase {
 
 struct crmpi_control_page {
     uint64_t magic;
-    uint64_t version;
+    uint64_t version;        /* of the host's table of MPI calls */
     void *const *calls;      /* renewed: lower entry points by call number */
     uint64_t vdso[8];        /* renewed: the kernel's vdso functions, see lib/upper/vdso.c */
     struct crmpi_thread *(*attach)(uint64_t upper_fs); /* renewed: first call of a thread */

@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "boundary/control.h"
+#include "lower/calls.h"
 #include "lower/loader.h"
 #include "lower/raw.h"
 
@@ -50,6 +51,7 @@ enum crmpi_status crmpi_control_map(void)
         return CRMPI_ERR_SYSTEM;
     }
     crmpi_control->magic = CRMPI_CONTROL_MAGIC;
+    crmpi_control->version = crmpi_calls_hash;
     crmpi_control->map_next = CRMPI_MAP_ADDR;
     return CRMPI_OK;
 }

@@ -15,6 +15,7 @@ void crmpi_resume(struct crmpi_thread *thread) __attribute__((visibility("hidden
 
 /* generated from wrappers/mpi-calls.txt */
 extern const char *const crmpi_call_names[] __attribute__((visibility("hidden")));
+extern const uint64_t crmpi_stubs_version __attribute__((visibility("hidden")));
 extern void *const crmpi_predefined_upper[] __attribute__((visibility("hidden")));
 
 /* preload.c */
