@@ -9,7 +9,7 @@ include tests/mpi/local.mk
 # All tests use what is in the build tree.
 crmpi_here = CRMPI_BIN='$(abs_builddir)' CRMPI_LIB='$(abs_builddir)/libcrmpi.so' \
 	CRMPI_HOST='$(abs_builddir)/crmpi-host' CRMPI_TESTS='$(abs_builddir)/tests/mpi'
-AM_TESTS_ENVIRONMENT = export $(crmpi_here);
+AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' CC='$(CC)';
 
 EXTRA_DIST += tests/campaign tests/testlist tests/quick.sh tests/fault/run
 TESTS += tests/quick.sh

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Unit tests of the container, with Check, and a look at a checkpoint directory from outside.
+# Unit tests of the container, with Check, a look at a checkpoint directory from outside, and
+# the public interface.
 
 storage_fixture = tests/unit/storage-fixture.c tests/unit/storage-fixture.h
 storage_libs = libcrmpi-storage.a libcrmpi-base.a $(HDF5_LIBS) $(XXHASH_LIBS)
@@ -14,6 +15,15 @@ tests_unit_storage_sample_LDADD = $(storage_libs)
 check_SCRIPTS += tests/unit/inspect.sh
 TESTS += tests/unit/inspect.sh
 EXTRA_DIST += tests/unit/inspect.sh tests/unit/read-container.py tests/golden/version-1.b64
+
+check_PROGRAMS += tests/unit/interface
+tests_unit_interface_SOURCES = tests/unit/interface.c
+tests_unit_interface_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
+tests_unit_interface_LDFLAGS = $(AM_LDFLAGS) -Wl,-rpath,'$(abs_builddir)'
+tests_unit_interface_LDADD = libcrmpi.so $(MPI_LIBS)
+check_SCRIPTS += tests/unit/interface.sh
+TESTS += tests/unit/interface.sh
+EXTRA_DIST += tests/unit/interface.sh
 
 if HAVE_CHECK
 storage_tests = tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged
