@@ -74,8 +74,8 @@ void crmpi_bytes_type_free(MPI_Datatype *type)
 }
 
 /* Open MPI 4.1 does not say that a message to oneself was too long for its receive. */
-int crmpi_saved_deliver(const struct crmpi_saved_message *message, void *buffer, int count,
-                        MPI_Datatype type, MPI_Status *status)
+int crmpi_saved_deliver(const struct crmpi_saved_message *message, void *buffer,
+                        int count, MPI_Datatype type, MPI_Status *status)
 {
     MPI_Count element_bytes;
     MPI_Datatype bytes_type;
@@ -92,8 +92,10 @@ int crmpi_saved_deliver(const struct crmpi_saved_message *message, void *buffer,
     crmpi_bytes_type_free(&bytes_type);
     status->MPI_SOURCE = message->source;
     status->MPI_TAG = message->tag;
-    if (bytes > room && status->MPI_ERROR == MPI_SUCCESS)
+    if (bytes > room && status->MPI_ERROR == MPI_SUCCESS) {
+        PMPI_Status_set_elements_x(status, MPI_BYTE, (MPI_Count)bytes);
         status->MPI_ERROR = MPI_ERR_TRUNCATE;
+    }
     return error;
 }
 
@@ -261,29 +263,31 @@ int crmpi_lower_MPI_Mprobe(int source, int tag, MPI_Comm comm, MPI_Message *mess
  * Receiving a matched message
  */
 
-/* Begin to receive; @p r then stands for it, and the message handle is gone. */
+/* Begin to receive; @p r, which holds the type, then stands for it, and the message handle
+ * is gone. */
 static int message_receive(struct crmpi_request *r, void *buf, int count,
-                           MPI_Datatype type, MPI_Message *message)
+                           MPI_Message *message)
 {
     struct crmpi_handle *handle = (struct crmpi_handle *)(void *)*message;
     struct crmpi_matched *matched;
+    MPI_Datatype type = CRMPI_REAL(MPI_Datatype, r->type);
     int error;
 
     if (!handle || handle->magic != CRMPI_HANDLE_MAGIC || handle->kind != CRMPI_MESSAGE ||
         *message == CRMPI_UPPER(MPI_Message, ompi_message_null))
         return MPI_ERR_REQUEST;
     matched = handle->extra;
+    crmpi_request_arguments(r, buf, count, MPI_ANY_SOURCE, MPI_ANY_TAG);
     r->noted = r->complete = r->cancelled = 0;
     crmpi_whole_begin();
     if (!(handle->flags & CRMPI_HANDLE_PREDEFINED) && matched->saved) {
-        error = crmpi_saved_deliver(matched->saved, buf, count,
-                                    CRMPI_REAL(MPI_Datatype, type), &r->status);
+        error = crmpi_saved_deliver(matched->saved, buf, count, type, &r->status);
         r->complete = 1;
     } else {
         MPI_Message real = handle->real;
         MPI_Request request = MPI_REQUEST_NULL;
 
-        error = PMPI_Imrecv(buf, count, CRMPI_REAL(MPI_Datatype, type), &real, &request);
+        error = PMPI_Imrecv(buf, count, type, &real, &request);
         r->handle.real = request;
     }
     r->active = error == MPI_SUCCESS;
@@ -311,8 +315,8 @@ int crmpi_lower_MPI_Imrecv(void *buf, int count, MPI_Datatype type, MPI_Message 
                            MPI_Request *request)
 {
     MPI_Comm comm = message_comm(*message);
-    struct crmpi_request *r = crmpi_request_take(CRMPI_RECEIVE_MATCHED, comm, NULL);
-    int error = message_receive(r, buf, count, type, message);
+    struct crmpi_request *r = crmpi_request_take(CRMPI_RECEIVE_MATCHED, comm, type);
+    int error = message_receive(r, buf, count, message);
 
     if (error == MPI_SUCCESS) {
         *request = crmpi_request_handle(r);
@@ -333,10 +337,11 @@ int crmpi_lower_MPI_Mrecv(void *buf, int count, MPI_Datatype type, MPI_Message *
 
         r->operation = CRMPI_RECEIVE_MATCHED;
         r->comm = crmpi_hold(comm);
-        r->type = NULL; /* that of the thread's last receive is not ours to drop */
-        error = message_receive(r, buf, count, type, message);
+        r->type = crmpi_hold(type);
+        error = message_receive(r, buf, count, message);
         if (error != MPI_SUCCESS) {
             crmpi_drop(r->comm);
+            crmpi_drop(r->type);
             return crmpi_comm_error(comm, error, "MPI_Mrecv");
         }
     }
