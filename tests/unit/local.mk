@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Unit tests of the container, with Check, a look at a checkpoint directory from outside, and
-# the public interface.
+# Unit tests of the container, with Check, a look at a checkpoint directory from outside, the
+# public interface, the command lines of the tools, the configuration, the launchers' words
+# and the parts of the policy.
 
 storage_fixture = tests/unit/storage-fixture.c tests/unit/storage-fixture.h
 storage_libs = libcrmpi-storage.a libcrmpi-base.a $(HDF5_LIBS) $(XXHASH_LIBS)
@@ -21,9 +22,9 @@ tests_unit_interface_SOURCES = tests/unit/interface.c
 tests_unit_interface_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
 tests_unit_interface_LDFLAGS = $(AM_LDFLAGS) -Wl,-rpath,'$(abs_builddir)'
 tests_unit_interface_LDADD = libcrmpi.so $(MPI_LIBS)
-check_SCRIPTS += tests/unit/interface.sh
-TESTS += tests/unit/interface.sh
-EXTRA_DIST += tests/unit/interface.sh
+check_SCRIPTS += tests/unit/interface.sh tests/unit/manual.sh
+TESTS += tests/unit/interface.sh tests/unit/manual.sh
+EXTRA_DIST += tests/unit/interface.sh tests/unit/manual.sh
 
 if HAVE_CHECK
 storage_tests = tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged
@@ -41,4 +42,22 @@ tests_unit_fault_LDADD = $(tests_unit_container_LDADD)
 tests_unit_forged_SOURCES = tests/unit/forged.c $(storage_fixture)
 tests_unit_forged_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
 tests_unit_forged_LDADD = $(tests_unit_container_LDADD)
+endif
+
+check_SCRIPTS += tests/unit/tools.sh
+TESTS += tests/unit/tools.sh
+EXTRA_DIST += tests/unit/tools.sh
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/config tests/unit/launcher tests/unit/policy
+TESTS += tests/unit/config tests/unit/launcher tests/unit/policy
+tests_unit_config_SOURCES = tests/unit/config.c
+tests_unit_config_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_config_LDADD = libcrmpi-base.a $(CHECK_LIBS)
+tests_unit_launcher_SOURCES = tests/unit/launcher.c
+tests_unit_launcher_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_launcher_LDADD = libcrmpi-base.a $(CHECK_LIBS)
+tests_unit_policy_SOURCES = tests/unit/policy.c $(crmpi_policy_sources)
+tests_unit_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_policy_LDADD = $(CHECK_LIBS) -lm
 endif
