@@ -18,17 +18,3 @@ TESTS += tests/quick.sh
 check-long: check
 	$(crmpi_here) $(srcdir)/tests/fault/run --time 600
 	$(crmpi_here) $(srcdir)/tests/campaign -n 20 --time 2700
-
-if HAVE_CHECK
-check_PROGRAMS += tests/unit/config tests/unit/launcher tests/unit/policy
-TESTS += tests/unit/config tests/unit/launcher tests/unit/policy
-tests_unit_config_SOURCES = tests/unit/config.c
-tests_unit_config_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
-tests_unit_config_LDADD = libcrmpi-base.a $(CHECK_LIBS)
-tests_unit_launcher_SOURCES = tests/unit/launcher.c
-tests_unit_launcher_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
-tests_unit_launcher_LDADD = libcrmpi-base.a $(CHECK_LIBS)
-tests_unit_policy_SOURCES = tests/unit/policy.c $(crmpi_policy_sources)
-tests_unit_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
-tests_unit_policy_LDADD = $(CHECK_LIBS) -lm
-endif
