@@ -9,7 +9,8 @@
  *             communicator, and are drained and quiet; a line is committed only if all have
  *             saved; all ranks learn the same outcome
  *   liveness  every request ends, with a line unless something was made to fail; the
- *             programs end, and with them the engine
+ *             programs end, and with them the engine; or, if it was asked for, all ranks
+ *             end after a line, each after those below it in the tree
  *   cost      a rank sends a few messages per round, whatever the number of ranks, and the
  *             time grows with the depth of the tree
  *
@@ -34,6 +35,7 @@ enum sim_kind {
     SIM_COMPUTED, /* the program comes to its next operation */
     SIM_PROGRAM,  /* the program may be able to go on */
     SIM_REQUEST,
+    SIM_CLOSED, /* the connection to a child has ended */
 };
 
 struct sim_item {
@@ -59,7 +61,7 @@ struct rank {
     double link_free[1 + CRMPI_TREE_CHILDREN]; /* when the last message on it arrives */
     uint64_t n_sent;
 
-    int parked, running_on, at_targets_told, drained, quiet, saved, finished;
+    int parked, running_on, at_targets_told, drained, quiet, saved, finished, stopped;
 
     size_t position; /* in its program */
     enum step_state state;
@@ -73,7 +75,7 @@ static struct job {
     struct rank *ranks;
     struct sim_program program;
     double now_us;
-    uint32_t n_saved, n_parked, n_drain_begun, n_ended, n_finished;
+    uint32_t n_saved, n_parked, n_drain_begun, n_ended, n_finished, n_stopped;
     int outcome; /* of the attempt: 0 open, 1 committed, -1 given up */
     int cut_checked;
     int faulted; /* something was made to fail in this attempt */
@@ -105,20 +107,28 @@ static void later(double delay_us, struct sim_item item)
 
 /* ---- the network ---- */
 
+/* When something sent now arrives; in order on each link. */
+static double arrival(struct rank *rank, uint32_t to)
+{
+    uint32_t from = (uint32_t)(rank - job.ranks);
+    unsigned link = from > 0 && to == CRMPI_TREE_PARENT(from) ? 0 : 1 + (to - 1) % 2;
+    double at = job.now_us + sim_delay(job.setup->latency_us);
+
+    if (at < rank->link_free[link])
+        at = rank->link_free[link];
+    rank->link_free[link] = at;
+    return at;
+}
+
 static void send_message(void *context, uint32_t to, const struct crmpi_message *message,
                          const void *payload, size_t payload_bytes)
 {
     struct rank *rank = context;
     uint32_t from = (uint32_t)(rank - job.ranks);
-    unsigned link = from > 0 && to == CRMPI_TREE_PARENT(from) ? 0 : 1 + (to - 1) % 2;
-    double at = job.now_us + sim_delay(job.setup->latency_us);
     struct sim_item item = {
         .kind = SIM_MESSAGE, .rank = to, .from = from, .message = *message};
 
     check(to < job.n_ranks && message->kind < CRMPI_MESSAGE_KINDS, "a message to nobody");
-    if (at < rank->link_free[link])
-        at = rank->link_free[link]; /* in order */
-    rank->link_free[link] = at;
     rank->n_sent++;
     if (payload_bytes > 0) {
         item.payload = malloc(payload_bytes);
@@ -126,7 +136,7 @@ static void send_message(void *context, uint32_t to, const struct crmpi_message 
         memcpy(item.payload, payload, payload_bytes);
         item.payload_bytes = payload_bytes;
     }
-    later(at - job.now_us, item);
+    later(arrival(rank, to) - job.now_us, item);
 }
 
 /* ---- the program of a rank ---- */
@@ -320,6 +330,24 @@ static void report(const struct crmpi_action *action)
     check(job.took_us < (2 * LIMIT_MS) * 1e3, "a checkpoint is not given up in time");
 }
 
+/* The process ends, and with it its connections. */
+static void stop(struct rank *rank)
+{
+    uint32_t r = (uint32_t)(rank - job.ranks);
+
+    check(job.setup->stops && job.outcome == 1 && rank->saved, "a rank ends without a line");
+    for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++)
+        check(CRMPI_TREE_CHILD(r, i) >= job.n_ranks ||
+                  job.ranks[CRMPI_TREE_CHILD(r, i)].stopped,
+              "a rank ends before those below it");
+    rank->stopped = 1;
+    job.n_stopped++;
+    if (r > 0)
+        later(arrival(rank, CRMPI_TREE_PARENT(r)) - job.now_us,
+              (struct sim_item){
+                  .kind = SIM_CLOSED, .rank = CRMPI_TREE_PARENT(r), .from = r});
+}
+
 /* How long the protocol thread is in an action. */
 static double duration(uint32_t r, enum crmpi_action_kind kind)
 {
@@ -376,6 +404,9 @@ static void act(void *context, const struct crmpi_action *action)
         return;
     case CRMPI_ACTION_RELEASE:
         release(rank, action);
+        return;
+    case CRMPI_ACTION_END:
+        stop(rank);
         return;
     case CRMPI_ACTION_COMMIT: {
         uint64_t sum = 0;
@@ -580,6 +611,11 @@ static void step(struct sim_item *item)
     uint32_t r = item->rank;
     struct rank *rank = &job.ranks[r];
 
+    if (rank->stopped) { /* the process is gone */
+        free(item->payload);
+        free(item);
+        return;
+    }
     switch (item->kind) {
     case SIM_MESSAGE:
         deliver(item);
@@ -608,7 +644,12 @@ static void step(struct sim_item *item)
         break;
     case SIM_REQUEST:
         if (!rank->busy && job.outcome != 0)
-            give(r, (struct crmpi_event){.kind = CRMPI_EVENT_REQUEST});
+            give(r, (struct crmpi_event){.kind = CRMPI_EVENT_REQUEST,
+                                         .stop = r == 0 && job.setup->stops});
+        break;
+    case SIM_CLOSED:
+        check(ops->may_leave(rank->policy, item->from),
+              "a rank leaves, and its parent does not expect it");
         break;
     }
     free(item);
@@ -657,6 +698,10 @@ static void job_run(const struct sim_setup *setup)
         check(job.now_us < 3.6e9, "the job does not end");
         step(item);
     }
+    if (job.n_stopped > 0) {
+        check(job.n_stopped == job.n_ranks, "some ranks are stopped, and some are not");
+        return;
+    }
     check(job.n_ended == job.n_ranks, "a program does not end");
     check(job.n_finished == job.n_ranks, "the engine does not end");
     for (uint32_t r = 0; r < job.n_ranks; r++)
@@ -692,7 +737,7 @@ int main(int argc, char **argv)
     uint64_t seed = argc > 1 ? strtoull(argv[1], NULL, 10) : 1;
     unsigned n_jobs = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 400;
     static const uint32_t large[] = {1000, 10000, 100000};
-    unsigned n_committed = 0, n_given_up = 0, n_rounds = 0;
+    unsigned n_committed = 0, n_given_up = 0, n_rounds = 0, n_stopped = 0;
 
     for (unsigned i = 0; i < n_jobs; i++) {
         struct sim_setup setup;
@@ -701,12 +746,13 @@ int main(int argc, char **argv)
         n_committed += job.n_committed;
         n_given_up += job.n_reports - job.n_committed;
         n_rounds += job.n_rounds;
+        n_stopped += job.n_stopped > 0;
         job_end();
     }
-    printf("%u jobs: %u lines, %u given up, %u rounds\n", n_jobs, n_committed, n_given_up,
-           n_rounds);
+    printf("%u jobs: %u lines, %u given up, %u rounds, %u jobs stopped\n", n_jobs,
+           n_committed, n_given_up, n_rounds, n_stopped);
     check(n_jobs < 100 || (n_committed > n_jobs / 4 && n_given_up > n_jobs / 20 &&
-                           n_rounds > n_jobs / 2), "the jobs do not try what they should");
+                           n_rounds > n_jobs / 2 && n_stopped > n_jobs / 50), "the jobs do not try what they should");
     for (unsigned i = 0; i < 3; i++) {
         struct sim_setup setup;
         sim_setup_large(&setup, seed, large[i]);

@@ -137,6 +137,7 @@ void sim_setup_random(struct sim_setup *setup, uint64_t seed)
         .silent_rank = UINT32_MAX,
     };
     setup->n_busy = setup->n_communicators;
+    setup->stops = sim_chance(0.2);
     setup->sizes_known = setup->communicators_change || sim_chance(0.7);
     setup->span_us = setup->compute_us * setup->n_operations / 2;
     if (seed % 20 == 0)

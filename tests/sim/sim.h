@@ -33,6 +33,7 @@ struct sim_setup {
     unsigned n_busy;                  /* communicators that the operations use */
     double message_share;             /* of the operations; the others are collectives */
     int communicators_change;         /* some are created and freed on the way */
+    int stops;                        /* requests at rank 0 are to end the job, too */
     int sizes_known;                  /* counts come with the size of the communicator */
     double latency_us, compute_us, park_us, save_us;
     double span_us;                   /* about how long the programs run */
