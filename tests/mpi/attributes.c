@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Attributes of communicators and datatypes, with copy and delete callbacks whose calls are
- * counted, and the predefined attributes.
+ * Attributes of communicators and datatypes, with copy and delete callbacks whose calls
+ * are counted, and the predefined attributes.
  */
 #include "check.h"
 
@@ -11,8 +11,8 @@ static int keys[N_KEYS], type_key;
 static long n_copied[N_KEYS], n_deleted[N_KEYS], n_type_copied, n_type_deleted;
 static long extras[N_KEYS];
 
-/* Key k: 0 is not copied, 1 is copied as it is, 2 becomes the value plus one, 3 is refused
- * for odd values. */
+/* Key k: 0 is not copied, 1 is copied as it is, 2 becomes the value plus one, 3 is
+ * refused for odd values. */
 static int copy(MPI_Comm comm, int key, void *extra, void *in, void *out, int *flag)
 {
     int k = (int)((long *)extra - extras);

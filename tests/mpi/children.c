@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Child processes before MPI_Init, between and after MPI_Finalize: fork, fork and exec,
- * system, popen, posix_spawn; their results, their exit statuses, and what they see of the
- * parent's memory.
+ * system, popen, posix_spawn; their results, their exit statuses, and what they see of
+ * the parent's memory.
  */
 #include "check.h"
 #include <spawn.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * All blocking collectives, in place and not, with random roots and sizes, on the world, a
- * half of it, its reverse and a single process, with ranks that come late.
+ * All blocking collectives, in place and not, with random roots and sizes, on the world,
+ * a half of it, its reverse and a single process, with ranks that come late.
  */
 #include "collective.h"
 

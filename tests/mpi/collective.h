@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every collective operation with its expected result, blocking or nonblocking: start one,
- * complete it, and verify what it left in the buffers, gaps between blocks included.
+ * Every collective operation with its expected result, blocking or nonblocking: start
+ * one, complete it, and verify what it left in the buffers, gaps between blocks included.
  */
 #ifndef TESTS_MPI_COLLECTIVE_H
 #define TESTS_MPI_COLLECTIVE_H

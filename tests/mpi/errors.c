@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Error handlers: MPI_ERRORS_RETURN, and functions of the program that are called with the
- * right communicator and class; error classes, codes and strings of its own; no error
+ * Error handlers: MPI_ERRORS_RETURN, and functions of the program that are called with
+ * the right communicator and class; error classes, codes and strings of its own; no error
  * disturbs what is under way.
  */
 #include "check.h"
@@ -54,7 +54,8 @@ static void returned(void)
     EXPECT_CLASS(MPI_Comm_split(world, -3, 0, &comm), MPI_ERR_ARG);
 }
 
-/* A message that is too long for its receive; Open MPI 4.1 overlooks it in one to oneself. */
+/* A message that is too long for its receive; Open MPI 4.1 overlooks it in one to
+ * oneself. */
 static void truncated(void)
 {
     int out[4] = {1, 2, 3, 4}, in[5] = {0, 0, -9, -9, -9}, class, result;

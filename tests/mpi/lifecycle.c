@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The way from main() to the end: work before MPI_Init and after MPI_Finalize, exit
- * handlers, a callback at MPI_Finalize, and the exit status: the second argument, which the
- * last rank returns.
+ * handlers, a callback at MPI_Finalize, and the exit status: the second argument, which
+ * the last rank returns.
  */
 #include "check.h"
 

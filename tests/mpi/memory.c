@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Mappings of all kinds, hundreds of megabytes in all: filled, sparse, all zero, protected
- * (PROT_NONE, read-only, executable), grown by mremap, cut in the middle by munmap, of
- * files, from brk and from malloc.  Each page that is kept is checked again and again.
+ * Mappings of all kinds, hundreds of megabytes in all: filled, sparse, all zero,
+ * protected (PROT_NONE, read-only, executable), grown by mremap, cut in the middle by
+ * munmap, of files, from brk and from malloc.  Each page that is kept is checked again
+ * and again.
  */
 #include "check.h"
 #include <fcntl.h>

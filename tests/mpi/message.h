@@ -16,7 +16,7 @@ struct message_head {
 
 #define MESSAGE_MAX (4 << 20)
 
-/* Sizes around the limits of the eager and rendezvous protocols (vader: 4 KiB, 32 KiB). */
+/* Sizes around the limits of the eager and rendezvous protocols (vader: 4, 32 KiB). */
 static const int message_sizes[] CHECK_UNUSED = {
     0,     1,     7,     24,     100,    1000,   2048,    4000,    4072,
     4096,  4097,  5000,  8192,   16384,  32000,  32768,   32769,   65535,

@@ -181,7 +181,7 @@ static void alltoall(MPI_Comm comm, const struct neighbors *nb, long step,
         CHECK_EQ(block[0], step);
         CHECK_EQ(block[1], nb->in[k]);
         CHECK_EQ(block[2], check_rank);
-        /* all blocks between two processes, each once, in whatever order MPI pairs them */
+        /* all blocks between two processes, each once, however MPI pairs them */
         CHECK((n_from[nb->in[k]] & 1 << block[3]) == 0, "block %d came twice", block[3]);
         n_from[nb->in[k]] |= 1 << block[3];
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Linked at a fixed low address: static data, pointers to code and data, brk, and mappings
- * below 4 GiB.
+ * Linked at a fixed low address: static data, pointers to code and data, brk, and
+ * mappings below 4 GiB.
  */
 #include "check.h"
 #include <sys/mman.h>

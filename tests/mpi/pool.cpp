@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * C++: a pool of std::thread workers, futures, exceptions thrown through frames and across
- * threads, containers that grow, thread_local objects, and static ones with destructors.
+ * C++: a pool of std::thread workers, futures, exceptions thrown through frames and
+ * across threads, containers that grow, thread_local objects, and static ones with
+ * destructors.
  */
 #define OMPI_SKIP_MPICXX /* the C interface only */
 #include "check.h"

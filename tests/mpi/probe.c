@@ -99,7 +99,7 @@ static void probe_twice(long step)
     check_note(seq);
 }
 
-/* Two messages with one tag: probe sees the first, Mprobe takes it, then comes the second. */
+/* Two messages with one tag: Mprobe takes the first, then comes the second. */
 static void in_order(long step)
 {
     MPI_Request requests[2];

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Sendrecv and Sendrecv_replace around rings of all shifts, with different sizes there and
- * back, wildcards and MPI_PROC_NULL.
+ * Sendrecv and Sendrecv_replace around rings of all shifts, with different sizes there
+ * and back, wildcards and MPI_PROC_NULL.
  */
 #include "message.h"
 

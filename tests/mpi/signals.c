@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Signals: handlers with and without SA_SIGINFO, on an alternate stack, masks, blocked and
- * pending ones, an interval timer, sigtimedwait, and handlers that run while MPI
+ * Signals: handlers with and without SA_SIGINFO, on an alternate stack, masks, blocked
+ * and pending ones, an interval timer, sigtimedwait, and handlers that run while MPI
  * waits.  Every signal sent is counted in, exactly.
  */
 #include "check.h"
@@ -189,7 +189,7 @@ int main(int argc, char **argv)
     sigaddset(&set, SIGRTMIN + 4);
     CHECK_SYS(sigprocmask(SIG_BLOCK, &set, NULL)); /* MPI's threads inherit it */
     MPI_Init(&argc, &argv);
-    steps = check_begin("signals", argc, argv, 250);
+    steps = check_begin("signals", argc, argv, 120);
     install(SIGUSR2, plain, 0);
     install(SIGALRM, alarmed, SA_RESTART);
     install(SIGRTMIN + 5, interrupted_thread, 0);

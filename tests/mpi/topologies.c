@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Cartesian, graph and distributed graph topologies: all inquiries about kept ones, at all
- * times, and sub-grids with traffic; Dims_create and the map functions.
+ * Cartesian, graph and distributed graph topologies: all inquiries about kept ones, at
+ * all times, and sub-grids with traffic; Dims_create and the map functions.
  */
 #include "check.h"
 
