@@ -37,7 +37,7 @@ static enum crmpi_status check_rank(const char *dir, const struct crmpi_line *li
     }
     if (glance)
         return CRMPI_OK;
-    status = crmpi_reader_open(path, &reader);
+    status = crmpi_line_open_rank(dir, line, world_rank, &reader);
     if (status == CRMPI_OK)
         crmpi_reader_close(reader);
     return status;
@@ -118,10 +118,8 @@ int tool_line_is_damaged(const char *dir, const struct crmpi_line *line)
 
     for (uint32_t i = 0; i < line->job.n_ranks; i++) {
         struct crmpi_reader *reader;
-        char path[4600];
 
-        if (crmpi_rank_path(dir, i, line->ranks[i].sn, 0, path, sizeof path) != CRMPI_OK ||
-            crmpi_reader_open(path, &reader) != CRMPI_OK) {
+        if (crmpi_line_open_rank(dir, line, i, &reader) != CRMPI_OK) {
             damaged = 1;
             continue;
         }

@@ -119,7 +119,6 @@ static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32
                                     uint64_t line_number)
 {
     struct crmpi_line line;
-    char path[4096];
     enum crmpi_status status = crmpi_line_read(dir, line_number, &line);
 
     if (status != CRMPI_OK)
@@ -128,12 +127,9 @@ static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32
         crmpi_error("the job had %u ranks: there is no rank %u", line.job.n_ranks, world_rank);
         status = CRMPI_ERR_MISMATCH;
     } else {
-        status = crmpi_rank_path(dir, world_rank, line.ranks[world_rank].sn, 0, path,
-                                 sizeof path);
+        status = crmpi_line_open_rank(dir, &line, world_rank, &saved->reader);
     }
     crmpi_line_free(&line);
-    if (status == CRMPI_OK)
-        status = crmpi_reader_open(path, &saved->reader);
     if (status != CRMPI_OK)
         return status;
     saved->job = crmpi_reader_job(saved->reader);
