@@ -78,6 +78,7 @@ static struct job {
     uint32_t n_saved, n_parked, n_drain_begun, n_ended, n_finished, n_stopped;
     int outcome; /* of the attempt: 0 open, 1 committed, -1 given up */
     int cut_checked;
+    int awaited; /* rank 0 was asked, and there is no outcome yet */
     int faulted; /* something was made to fail in this attempt */
     unsigned n_reports, n_committed, n_rounds;
     double begun_us, took_us; /* the newest attempt, and how long it took */
@@ -323,6 +324,7 @@ static void report(const struct crmpi_action *action)
     else
         check(may_fail && action->why != NULL && action->why[0] != '\0',
               "given up for no reason");
+    job.awaited = 0;
     job.outcome = action->committed ? 1 : -1;
     job.n_reports++;
     job.n_committed += action->committed != 0;
@@ -643,9 +645,11 @@ static void step(struct sim_item *item)
         program_go_on(r);
         break;
     case SIM_REQUEST:
-        if (!rank->busy && job.outcome != 0)
-            give(r, (struct crmpi_event){.kind = CRMPI_EVENT_REQUEST,
-                                         .stop = r == 0 && job.setup->stops});
+        if (rank->busy || job.outcome == 0)
+            break;
+        job.awaited |= r == 0 && !rank->finished;
+        give(r, (struct crmpi_event){.kind = CRMPI_EVENT_REQUEST,
+                                     .stop = r == 0 && job.setup->stops});
         break;
     case SIM_CLOSED:
         check(ops->may_leave(rank->policy, item->from),
@@ -676,7 +680,8 @@ static void job_begin(const struct sim_setup *setup)
     }
     for (unsigned i = 0; i < setup->n_requests; i++)
         later(sim_delay(setup->span_us),
-              (struct sim_item){.kind = SIM_REQUEST, .rank = sim_pick(setup->n_ranks)});
+              (struct sim_item){.kind = SIM_REQUEST,
+                                .rank = sim_chance(0.5) ? 0 : sim_pick(setup->n_ranks)});
 }
 
 static void job_end(void)
@@ -702,6 +707,7 @@ static void job_run(const struct sim_setup *setup)
         check(job.n_stopped == job.n_ranks, "some ranks are stopped, and some are not");
         return;
     }
+    check(!job.awaited, "a request is forgotten");
     check(job.n_ended == job.n_ranks, "a program does not end");
     check(job.n_finished == job.n_ranks, "the engine does not end");
     for (uint32_t r = 0; r < job.n_ranks; r++)

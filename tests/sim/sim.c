@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "policy/policy.h"
 #include "sim/sim.h"
 
 static void *sim_alloc(size_t n, size_t bytes)
@@ -169,12 +170,20 @@ void sim_setup_large(struct sim_setup *setup, uint64_t seed, uint32_t n_ranks)
 
 /* ---- making a program ---- */
 
+static int is_below(uint32_t rank, uint32_t top)
+{
+    while (rank > top)
+        rank = CRMPI_TREE_PARENT(rank);
+    return rank == top;
+}
+
+/* A share of the ranks below some rank of the control tree: small ones settle there. */
 static void make_communicator(struct sim_communicator *communicator, uint32_t n_ranks,
-                              double share)
+                              double share, uint32_t top)
 {
     communicator->members = sim_alloc(n_ranks, sizeof *communicator->members);
     for (uint32_t r = 0; r < n_ranks; r++)
-        if (sim_chance(share))
+        if (is_below(r, top) && sim_chance(share))
             communicator->members[communicator->n_members++] = r;
     if (communicator->n_members == 0)
         communicator->members[communicator->n_members++] = sim_pick(n_ranks);
@@ -275,7 +284,8 @@ void sim_program_init(struct sim_program *program, const struct sim_setup *setup
     program->ranks = sim_alloc(setup->n_ranks, sizeof *program->ranks);
     for (unsigned i = 0; i < setup->n_communicators; i++) /* the first has all ranks */
         make_communicator(&program->communicators[i], setup->n_ranks,
-                          i == 0 ? 2.0 : setup->n_ranks > 200 ? 0.01 : sim_uniform());
+                          i == 0 ? 2.0 : setup->n_ranks > 200 ? 0.01 : sim_uniform(),
+                          i % 2 == 0 ? 0 : sim_pick(setup->n_ranks));
     make_operations(program);
     deal_out(program);
 }
