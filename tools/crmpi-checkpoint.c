@@ -20,18 +20,18 @@
 
 static const char usage[] =
     "Usage: crmpi-checkpoint [DIR] [--wait] [--stop] [--timeout SECONDS]\n"
-    "Ask the running job whose checkpoint directory is DIR (default: CRMPI_DIR, or else\n"
-    "./crmpi.ckpt) for a checkpoint.\n"
+    "Ask the running job whose checkpoint directory is DIR (default: CRMPI_DIR, or\n"
+    "else ./crmpi.ckpt) for a checkpoint.\n"
     "\n"
-    "  --wait             return when the recovery line is complete; wait for a job that is\n"
-    "                     just starting\n"
+    "  --wait             return when the recovery line is complete; wait for a job\n"
+    "                     that is just starting\n"
     "  --stop             end the job after it, with exit status 0\n"
-    "  --timeout SECONDS  with --wait: give up waiting after this time; the checkpoint is\n"
-    "                     taken nevertheless\n"
+    "  --timeout SECONDS  with --wait: give up waiting after this time; the\n"
+    "                     checkpoint is taken nevertheless\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: 0; 1 if there is no such job or no checkpoint was taken; 2 for a wrong\n"
-    "option.\n";
+    "Exit status: 0; 1 if there is no such job or no checkpoint was taken; 2 for a\n"
+    "wrong option.\n";
 
 struct options {
     const char *dir;
@@ -100,9 +100,10 @@ static int call(const struct options *options)
         poll(NULL, 0, 50);
     }
     if (status == CRMPI_ERR_NOTFOUND)
-        crmpi_error("no running job has %s as its checkpoint directory (%s); is it another "
-                    "directory, or has the job ended or not yet begun?",
-                    crmpi_config.dir, why);
+        crmpi_error(
+            "no running job has %s as its checkpoint directory (%s); is it another "
+            "directory, or has the job ended or not yet begun?",
+            crmpi_config.dir, why);
     else
         crmpi_error("%s", why);
     return -1;
@@ -165,7 +166,8 @@ static int follow(int fd, const struct options *options)
     if (got < 0)
         crmpi_error("no checkpoint within the time limit; the request stands");
     else
-        crmpi_error("the job has ended, or lost its rank 0, before the checkpoint was complete");
+        crmpi_error(
+            "the job has ended, or lost its rank 0, before the checkpoint was complete");
     return TOOL_FAILED;
 }
 

@@ -20,18 +20,21 @@
 #define GONE_LIMIT_MS 10000 /* how long a job that was killed may take to vanish */
 
 static const char usage[] =
-    "Usage: crmpi-restart [DIR] [--at N] [--no-truncate] [--dry-run] [-- MPIRUN-OPTIONS]\n"
+    "Usage: crmpi-restart [DIR] [--at N] [--no-truncate] [--dry-run]\n"
+    "                     [-- MPIRUN-OPTIONS]\n"
     "       mpirun -np RANKS crmpi-restart DIR [--at N] [--no-truncate]\n"
-    "Go on with the job whose checkpoint directory is DIR (default: CRMPI_DIR, or else\n"
-    "./crmpi.ckpt) from its newest complete recovery line, with the launcher and options it\n"
-    "was started with and MPIRUN-OPTIONS.  Under a launcher: restart this rank.\n"
+    "Go on with the job whose checkpoint directory is DIR (default: CRMPI_DIR, or\n"
+    "else ./crmpi.ckpt) from its newest complete recovery line, with the launcher\n"
+    "and options it was started with and MPIRUN-OPTIONS.  Under a launcher: restart\n"
+    "this rank.\n"
     "\n"
     "  --at N         use recovery line N ('crmpi-inspect DIR' lists them)\n"
     "  --no-truncate  leave files that have grown since the checkpoint as they are\n"
     "  --dry-run      print the command, do not run it\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: that of the job; 1 if it could not be restarted; 2 for a wrong option.\n";
+    "Exit status: that of the job; 1 if it could not be restarted; 2 for a wrong\n"
+    "option.\n";
 
 struct options {
     const char *dir;
@@ -81,9 +84,11 @@ static int job_is_gone(void)
 {
     char who[512];
 
-    for (int waited = 0; crmpi_contact_alive(crmpi_config.dir, who, sizeof who); waited += 100) {
+    for (int waited = 0; crmpi_contact_alive(crmpi_config.dir, who, sizeof who);
+         waited += 100) {
         if (waited >= GONE_LIMIT_MS) {
-            crmpi_error("the job is still running (%s): end it before you restart it", who);
+            crmpi_error("the job is still running (%s): end it before you restart it",
+                        who);
             return 0;
         }
         poll(NULL, 0, 100);
@@ -95,9 +100,10 @@ static void print_words(const struct crmpi_words *words)
 {
     for (size_t i = 0; i < words->n; i++) {
         const char *word = words->items[i];
-        int plain = word[0] != '\0' &&
-                    word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
-                                      "0123456789-_./=:,+@%")] == '\0';
+        int plain =
+            word[0] != '\0' &&
+            word[strspn(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                              "0123456789-_./=:,+@%")] == '\0';
         if (i > 0)
             putchar(' ');
         if (plain) {
@@ -119,7 +125,8 @@ static void print_words(const struct crmpi_words *words)
 /* Choose a line, and make the command that restarts from it. */
 static enum crmpi_status prepare(const struct options *options,
                                  const struct tool_choice *choice,
-                                 struct crmpi_line *line_out, struct crmpi_words *words_out)
+                                 struct crmpi_line *line_out,
+                                 struct crmpi_words *words_out)
 {
     enum crmpi_status status = tool_line_choose(crmpi_config.dir, choice, line_out);
     int truncate;
@@ -138,9 +145,9 @@ static enum crmpi_status prepare(const struct options *options,
 }
 
 /*
- * Run the job.  Damage inside the data is found when a rank loads it, before any rank goes
- * on: then the next older line is tried.  The status alone does not tell, since it may be
- * the program's own.
+ * Run the job.  Damage inside the data is found when a rank loads it, before any rank
+ * goes on: then the next older line is tried.  The status alone does not tell, since it
+ * may be the program's own.
  */
 static int restart(const struct options *options, struct tool_choice *choice)
 {

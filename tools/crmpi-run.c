@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * crmpi-run: run a launcher such that its ranks are under crmpi, and restart the job if it
- * fails.  Tool.
+ * crmpi-run: run a launcher such that its ranks are under crmpi, and restart the job if
+ * it fails.  Tool.
  */
 #include <errno.h>
 #include <signal.h>
@@ -46,14 +46,14 @@ static void print_usage(char *text, size_t bytes)
         "Usage: crmpi-run [options] LAUNCHER [its arguments] PROGRAM [its arguments]\n"
         "Run an MPI job under crmpi: crmpi-run mpirun -np 4 ./program\n"
         "\n"
-        "  --max-restarts N  restart the job from its newest recovery line when it fails, at\n"
-        "                    most N times; it is given up when it failed twice in a row\n"
-        "                    without a new line (default: 0)\n"
+        "  --max-restarts N  restart the job from its newest recovery line when it\n"
+        "                    fails, at most N times; it is given up when it failed\n"
+        "                    twice in a row without a new line (default: 0)\n"
         "  --progress        show on the terminal how it goes\n"
         "  --config FILE     take settings from FILE, as CRMPI_CONFIG does\n"
         "  --help, --version\n"
         "\n"
-        "Settings, each also an environment variable and a line NAME=VALUE of the file:\n");
+        "Settings, each also an environment variable and a line NAME=VALUE of FILE:\n");
     for (size_t i = 0; i < crmpi_n_variables; i++) {
         const struct crmpi_variable *variable = &crmpi_variables[i];
         char option[64];
@@ -63,8 +63,8 @@ static void print_usage(char *text, size_t bytes)
                                  variable->name, variable->help, variable->fallback);
     }
     snprintf(text + used, bytes - used,
-             "\nExit status: that of the launcher; 1 if it could not be run; 2 for a wrong "
-             "option.\n");
+             "\nExit status: that of the launcher; 1 if it could not be run; 2 for a\n"
+             "wrong option.\n");
 }
 
 /* An option that sets a variable: put it into the environment. */
@@ -92,8 +92,8 @@ static struct options parse(int argc, char **argv)
     char usage[8192];
     int i, n = 1;
 
-    while (n < argc && argv[n][0] == '-') /* --help behind the launcher is the launcher's */
-        n++;
+    while (n < argc && argv[n][0] == '-')
+        n++; /* --help behind the launcher is the launcher's */
     print_usage(usage, sizeof usage);
     tool_common_options(n, argv, usage);
     for (i = 1; i < argc && argv[i][0] == '-'; i++) {
@@ -142,7 +142,8 @@ static const char *take_exports(char **argv, struct crmpi_words *words)
         } else if (strncmp(setting, "CRMPI_", 6) == 0 && value != NULL) {
             *value = '\0';
             setenv(setting, value + 1, 1);
-        } else if (strcmp(setting, "LD_PRELOAD") != 0 && strncmp(setting, "CRMPI_", 6) != 0) {
+        } else if (strcmp(setting, "LD_PRELOAD") != 0 &&
+                   strncmp(setting, "CRMPI_", 6) != 0) {
             tool_words_add2(words, "-x", setting);
         }
     }
@@ -269,13 +270,15 @@ static int prepare_restart(struct progress *progress, const struct options *opti
     progress->idle = progress->line > progress->last_line ? 0 : progress->idle + 1;
     progress->last_line = progress->line;
     if (progress->idle >= IDLE_RESTARTS_MAX) {
-        crmpi_error("%s, and had no new recovery line in %u restarts: it is given up", reason,
-                    progress->idle);
+        crmpi_error("%s, and had no new recovery line in %u restarts: it is given up",
+                    reason, progress->idle);
         return 0;
     }
     if (progress->restarts >= options->max_restarts) {
-        crmpi_error("%s, and has been restarted %u times: it is given up; 'crmpi-restart %s' "
-                    "goes on with it", reason, progress->restarts, crmpi_config.dir);
+        crmpi_error(
+            "%s, and has been restarted %u times: it is given up; 'crmpi-restart %s' "
+            "goes on with it",
+            reason, progress->restarts, crmpi_config.dir);
         return 0;
     }
     if (exit_status == CRMPI_EXIT_DAMAGED && progress->line == progress->tried)
@@ -285,7 +288,8 @@ static int prepare_restart(struct progress *progress, const struct options *opti
     progress->restarts++;
     progress->tried = line.job.sn;
     crmpi_warn("%s: restarting it from line %llu (%u of %llu)", reason,
-               (unsigned long long)line.job.sn, progress->restarts, options->max_restarts);
+               (unsigned long long)line.job.sn, progress->restarts,
+               options->max_restarts);
     crmpi_words_fini(words);
     tool_restart_command(&line, NULL, crmpi_config.truncate, words);
     crmpi_line_free(&line);
@@ -295,7 +299,8 @@ static int prepare_restart(struct progress *progress, const struct options *opti
 static int supervise(struct crmpi_words *words, const struct options *options)
 {
     struct progress progress = {.begun = time(NULL)};
-    struct progress *shown = options->progress && isatty(STDERR_FILENO) ? &progress : NULL;
+    struct progress *shown =
+        options->progress && isatty(STDERR_FILENO) ? &progress : NULL;
     char reason[128];
 
     look_for_line(&progress);

@@ -16,7 +16,8 @@
 static volatile sig_atomic_t child;       /* the launcher's process id */
 static volatile sig_atomic_t told_to_end; /* a signal that ends, which we were sent */
 
-/* What the terminal sends goes to the launcher, too: only signals sent to us are passed. */
+/* What the terminal sends goes to the launcher, too: only signals sent to us are
+ * passed. */
 static void pass_on(int signal, siginfo_t *info, void *context)
 {
     (void)context;
@@ -34,7 +35,8 @@ static void no_action(int signal)
 static void install_signals(void)
 {
     static const int passed[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
-    struct sigaction action = {.sa_sigaction = pass_on, .sa_flags = SA_SIGINFO | SA_RESTART};
+    struct sigaction action = {.sa_sigaction = pass_on,
+                               .sa_flags = SA_SIGINFO | SA_RESTART};
 
     for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++)
         sigaction(passed[i], &action, NULL);
@@ -75,8 +77,8 @@ int tool_launch(const struct crmpi_words *words, void (*show)(void *), void *con
     pid = fork();
     if (pid == 0) {
         for (int i = 1; i < 32; i++)
-            if (i == SIGCHLD || i == SIGINT || i == SIGTERM || i == SIGHUP || i == SIGQUIT ||
-                i == SIGUSR1 || i == SIGUSR2)
+            if (i == SIGCHLD || i == SIGINT || i == SIGTERM || i == SIGHUP ||
+                i == SIGQUIT || i == SIGUSR1 || i == SIGUSR2)
                 signal(i, SIG_DFL);
         sigprocmask(SIG_SETMASK, &before, NULL);
         execvp(words->items[0], words->items);

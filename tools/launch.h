@@ -8,8 +8,8 @@
 #include "engine/launcher.h"
 
 /**
- * Run the command and wait until it has ended.  Signals sent to this process meanwhile are
- * passed on.
+ * Run the command and wait until it has ended.  Signals sent to this process meanwhile
+ * are passed on.
  * @param show  NULL, or called every second with @p context, to show progress on stderr
  * Returns what waitpid() says of it; ends the process if it cannot be started.
  */

@@ -32,7 +32,8 @@ static enum crmpi_status check_rank(const char *dir, const struct crmpi_line *li
     }
     if ((uint64_t)found.st_size != rank->file_bytes) {
         crmpi_warn("%s: has %llu bytes instead of %llu", path,
-                   (unsigned long long)found.st_size, (unsigned long long)rank->file_bytes);
+                   (unsigned long long)found.st_size,
+                   (unsigned long long)rank->file_bytes);
         return CRMPI_ERR_CORRUPT;
     }
     if (glance)
@@ -104,9 +105,10 @@ enum crmpi_status tool_line_choose(const char *dir, const struct tool_choice *ch
     } else {
         status = read_whole(dir, choice->at, choice->glance, line_out);
         if (status != CRMPI_OK)
-            crmpi_error("line %llu of %s cannot be used: %s; 'crmpi-inspect %s' lists those "
-                        "there are",
-                        (unsigned long long)choice->at, dir, crmpi_status_text(status), dir);
+            crmpi_error(
+                "line %llu of %s cannot be used: %s; 'crmpi-inspect %s' lists those "
+                "there are",
+                (unsigned long long)choice->at, dir, crmpi_status_text(status), dir);
     }
     free(numbers);
     return status;
@@ -238,7 +240,8 @@ void tool_preload_clean(void)
     while ((item = strsep(&rest, ": ")) != NULL) {
         const char *slash = strrchr(item, '/');
         size_t used = strlen(kept);
-        if (item[0] != '\0' && strcmp(slash != NULL ? slash + 1 : item, "libcrmpi.so") != 0)
+        if (item[0] != '\0' &&
+            strcmp(slash != NULL ? slash + 1 : item, "libcrmpi.so") != 0)
             snprintf(kept + used, sizeof kept - used, "%s%s", used ? ":" : "", item);
     }
     free(copy);

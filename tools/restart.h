@@ -38,7 +38,8 @@ void tool_restart_command(const struct crmpi_line *line, char *const *extra, int
 /** Make the command that a rank itself runs, under a launcher's words or alone. */
 void tool_host_command(uint64_t sn, int truncate, struct crmpi_words *words);
 
-/** Tell whether a checksum in the line's files is wrong, after saying which.  Reads all. */
+/** Tell whether a checksum in the line's files is wrong, after saying which.  Reads
+ * all. */
 int tool_line_is_damaged(const char *dir, const struct crmpi_line *line);
 
 /** Take libcrmpi.so out of LD_PRELOAD: the host must not have it. */

@@ -120,7 +120,8 @@ void tool_words_add2(struct crmpi_words *words, const char *first, const char *s
     tool_words_add(words, second);
 }
 
-void tool_words_add_setting(struct crmpi_words *words, const char *name, const char *value)
+void tool_words_add_setting(struct crmpi_words *words, const char *name,
+                            const char *value)
 {
     char *setting;
 
@@ -142,7 +143,8 @@ void tool_words_add_settings(struct crmpi_words *words)
     }
 }
 
-void tool_words_add_launcher(struct crmpi_words *words, const struct crmpi_words *launcher)
+void tool_words_add_launcher(struct crmpi_words *words,
+                             const struct crmpi_words *launcher)
 {
     char *text = crmpi_words_encode(launcher);
 

@@ -25,12 +25,13 @@ const char *tool_option_value(const char *tool, int argc, char **argv, int *i,
 /** Parse a whole number, or end with a usage error. */
 unsigned long long tool_number(const char *tool, const char *option, const char *text);
 
-/** Load the configuration, with CRMPI_DIR set to @p dir unless that is NULL; a wrong value
- * is a usage error. */
+/** Load the configuration, with CRMPI_DIR set to @p dir unless that is NULL; a wrong
+ * value is a usage error. */
 void tool_config_load(const char *tool, const char *dir);
 
-/** Find "crmpi-host" or "libcrmpi.so": what the environment variable says, else beside this
- * program (a build tree), else where it is installed.  Ends the process if it is not there. */
+/** Find "crmpi-host" or "libcrmpi.so": what the environment variable says, else beside
+ * this program (a build tree), else where it is installed.  Ends the process if it is not
+ * there. */
 void tool_path_find(const char *variable, const char *name, const char *installed_dir,
                     char *path_out, size_t path_bytes);
 
@@ -39,12 +40,14 @@ void tool_words_add(struct crmpi_words *words, const char *word);
 void tool_words_add2(struct crmpi_words *words, const char *first, const char *second);
 
 /** Append "-x NAME=VALUE". */
-void tool_words_add_setting(struct crmpi_words *words, const char *name, const char *value);
+void tool_words_add_setting(struct crmpi_words *words, const char *name,
+                            const char *value);
 
 /** Append "-x NAME=VALUE" for every configuration variable that is set. */
 void tool_words_add_settings(struct crmpi_words *words);
 
 /** Append "-x CRMPI_LAUNCHER=..." with the command line @p launcher. */
-void tool_words_add_launcher(struct crmpi_words *words, const struct crmpi_words *launcher);
+void tool_words_add_launcher(struct crmpi_words *words,
+                             const struct crmpi_words *launcher);
 
 #endif

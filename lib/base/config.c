@@ -12,8 +12,9 @@
 
 #define WRONG(...) (snprintf(why, why_bytes, __VA_ARGS__), CRMPI_ERR_USAGE)
 
-static enum crmpi_status parse_path(const struct crmpi_variable *variable, const char *text,
-                                    void *field, char *why, size_t why_bytes)
+static enum crmpi_status parse_path(const struct crmpi_variable *variable,
+                                    const char *text, void *field, char *why,
+                                    size_t why_bytes)
 {
     const size_t bytes = sizeof((struct crmpi_config *)0)->dir;
     char here[sizeof((struct crmpi_config *)0)->dir] = "";
@@ -26,27 +27,30 @@ static enum crmpi_status parse_path(const struct crmpi_variable *variable, const
     while (strncmp(text, "./", 2) == 0)
         text += 2;
     /* leave room for what crmpi puts below the directory */
-    if (snprintf(field, bytes, "%s%s%s", here, here[0] ? "/" : "", text) > (int)bytes - 64)
+    if (snprintf(field, bytes, "%s%s%s", here, here[0] ? "/" : "", text) >
+        (int)bytes - 64)
         return WRONG("%s: the path is too long", variable->name);
     return CRMPI_OK;
 }
 
-static enum crmpi_status parse_number(const struct crmpi_variable *variable, const char *text,
-                                      double *value_out, char *why, size_t why_bytes)
+static enum crmpi_status parse_number(const struct crmpi_variable *variable,
+                                      const char *text, double *value_out, char *why,
+                                      size_t why_bytes)
 {
     char *end;
     double value = strtod(text, &end);
     int within = value >= variable->min && value <= variable->max; /* and not NaN */
 
     if (end == text || *end != '\0' || isspace((unsigned char)text[0]) || !within)
-        return WRONG("%s=%s: has to be a number from %.12g to %.12g", variable->name, text,
-                     variable->min, variable->max);
+        return WRONG("%s=%s: has to be a number from %.12g to %.12g", variable->name,
+                     text, variable->min, variable->max);
     *value_out = value;
     return CRMPI_OK;
 }
 
-static enum crmpi_status parse_seconds(const struct crmpi_variable *variable, const char *text,
-                                       void *field, char *why, size_t why_bytes)
+static enum crmpi_status parse_seconds(const struct crmpi_variable *variable,
+                                       const char *text, void *field, char *why,
+                                       size_t why_bytes)
 {
     return parse_number(variable, text, field, why, why_bytes);
 }
@@ -65,8 +69,9 @@ static enum crmpi_status parse_interval(const struct crmpi_variable *variable,
                  variable->name, text);
 }
 
-static enum crmpi_status parse_count(const struct crmpi_variable *variable, const char *text,
-                                     void *field, char *why, size_t why_bytes)
+static enum crmpi_status parse_count(const struct crmpi_variable *variable,
+                                     const char *text, void *field, char *why,
+                                     size_t why_bytes)
 {
     double value;
     if (parse_number(variable, text, &value, why, why_bytes) != CRMPI_OK)
@@ -85,9 +90,10 @@ static int choice_index(const struct crmpi_variable *variable, const char *text)
     return -1;
 }
 
-/* The index of the word: for enumerations in the order of the choices, and for 0 and 1. */
-static enum crmpi_status parse_choice(const struct crmpi_variable *variable, const char *text,
-                                      void *field, char *why, size_t why_bytes)
+/* The index of the word: for enumerations in the order of the choices, for 0 and 1. */
+static enum crmpi_status parse_choice(const struct crmpi_variable *variable,
+                                      const char *text, void *field, char *why,
+                                      size_t why_bytes)
 {
     char choices[128] = "";
     int index = choice_index(variable, text);
@@ -104,12 +110,13 @@ static enum crmpi_status parse_choice(const struct crmpi_variable *variable, con
     return WRONG("%s=%s: has to be one of: %s", variable->name, text, choices);
 }
 
-static enum crmpi_status parse_policy(const struct crmpi_variable *variable, const char *text,
-                                      void *field, char *why, size_t why_bytes)
+static enum crmpi_status parse_policy(const struct crmpi_variable *variable,
+                                      const char *text, void *field, char *why,
+                                      size_t why_bytes)
 {
     if (choice_index(variable, text) < 0)
-        return WRONG("%s=%s: this version of crmpi has one policy: %s", variable->name, text,
-                     variable->fallback);
+        return WRONG("%s=%s: this version of crmpi has one policy: %s", variable->name,
+                     text, variable->fallback);
     snprintf(field, sizeof((struct crmpi_config *)0)->policy, "%s", text);
     return CRMPI_OK;
 }
@@ -122,19 +129,20 @@ static const char *const off_on[] = {"0", "1", NULL};
 #define CENTURY 3155760000.0
 
 const struct crmpi_variable crmpi_variables[] = {
-    {"CRMPI_DIR", "DIR", "./crmpi.ckpt", "Directory that checkpoints go to",
-     parse_path, FIELD(dir), 0, 0, NULL},
+    {"CRMPI_DIR", "DIR", "./crmpi.ckpt", "Directory that checkpoints go to", parse_path,
+     FIELD(dir), 0, 0, NULL},
     {"CRMPI_INTERVAL", "SECONDS", "0",
      "Seconds between checkpoints; 0: on request only; auto: computed from the measured "
      "cost of a checkpoint and CRMPI_MTBF",
      parse_interval, FIELD(interval_seconds), 0, CENTURY, NULL},
     {"CRMPI_MTBF", "SECONDS", "86400",
-     "Mean time between failures of all nodes of the job together, for CRMPI_INTERVAL=auto",
+     "Mean time between failures of all nodes of the job together, for "
+     "CRMPI_INTERVAL=auto",
      parse_seconds, FIELD(mtbf_seconds), 1, CENTURY, NULL},
     {"CRMPI_POLICY", "NAME", "coordinated", "How ranks are brought to one recovery line",
      parse_policy, FIELD(policy), 0, 0, policies},
-    {"CRMPI_KEEP", "N", "2", "Recovery lines that are kept",
-     parse_count, FIELD(keep), 1, 1000000, NULL},
+    {"CRMPI_KEEP", "N", "2", "Recovery lines that are kept", parse_count, FIELD(keep), 1,
+     1000000, NULL},
     {"CRMPI_LOG", "LEVEL", "warn", "Messages shown: error, warn, info or debug",
      parse_choice, FIELD(log), 0, 0, levels},
     {"CRMPI_TRUNCATE", "0|1", "1",
@@ -177,8 +185,8 @@ const struct crmpi_variable *crmpi_variable_find(const char *name_or_option)
     return NULL;
 }
 
-enum crmpi_status crmpi_config_check(const struct crmpi_variable *variable, const char *text,
-                                     char *why, size_t why_bytes)
+enum crmpi_status crmpi_config_check(const struct crmpi_variable *variable,
+                                     const char *text, char *why, size_t why_bytes)
 {
     struct crmpi_config scratch;
     return variable->parse(variable, text, (char *)&scratch + variable->offset, why,
@@ -197,8 +205,8 @@ static char *trim(char *text)
 }
 
 /* Put a line NAME = VALUE into the environment unless the name is there already. */
-static enum crmpi_status take_line(const char *path, unsigned number, char *line, char *why,
-                                   size_t why_bytes)
+static enum crmpi_status take_line(const char *path, unsigned number, char *line,
+                                   char *why, size_t why_bytes)
 {
     char *name = trim(line), *equals = strchr(name, '='), *value;
     const struct crmpi_variable *variable;
@@ -231,7 +239,8 @@ static enum crmpi_status load_file(const char *path, char *why, size_t why_bytes
 
     if (file == NULL)
         return WRONG("CRMPI_CONFIG=%s: cannot be read: %s", path, strerror(errno));
-    for (unsigned number = 1; status == CRMPI_OK && fgets(line, sizeof line, file); number++) {
+    for (unsigned number = 1; status == CRMPI_OK && fgets(line, sizeof line, file);
+         number++) {
         if (strchr(line, '\n') == NULL && !feof(file))
             status = WRONG("%s line %u: too long", path, number);
         else

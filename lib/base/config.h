@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The configuration: one table (config.c) defines, documents and validates every variable.
- * A variable is set in the environment, by the option of crmpi-run of the same name
- * (CRMPI_KEEP: --keep), or by a line NAME=VALUE of the file named by CRMPI_CONFIG; the
- * option wins over the environment and that over the file.  Lower half and tools.
+ * The configuration: one table (config.c) defines, documents and validates every
+ * variable. A variable is set in the environment, by the option of crmpi-run of the same
+ * name (CRMPI_KEEP: --keep), or by a line NAME=VALUE of the file named by CRMPI_CONFIG;
+ * the option wins over the environment and that over the file.  Lower half and tools.
  */
 #ifndef CRMPI_BASE_CONFIG_H
 #define CRMPI_BASE_CONFIG_H
@@ -16,7 +16,7 @@
 
 struct crmpi_config {
     char dir[4096];          /* absolute */
-    double interval_seconds; /* 0: on request only; CRMPI_INTERVAL_AUTO: by Daly's formula */
+    double interval_seconds; /* 0: on request; CRMPI_INTERVAL_AUTO: by Daly's formula */
     double mtbf_seconds;     /* mean time between failures of the job's nodes together */
     char policy[32];
     unsigned keep;
@@ -40,20 +40,21 @@ struct crmpi_variable {
 extern const struct crmpi_variable crmpi_variables[];
 extern const size_t crmpi_n_variables;
 
-/** The process's configuration, filled by crmpi_config_load(); the defaults until then. */
+/** The process's configuration; the defaults until crmpi_config_load() fills it. */
 extern struct crmpi_config crmpi_config;
 
 /**
  * Fill crmpi_config from the defaults, the file named by CRMPI_CONFIG (its variables are
  * put into the environment, unless they are there) and the environment.
  * @param[out] why  on CRMPI_ERR_USAGE, which variable is wrong and what it may be
- * The configuration is unchanged on failure.  Not thread safe: call it first thing in main.
+ * The configuration is unchanged on failure.  Not thread safe: call it first thing in
+ * main.
  */
 enum crmpi_status crmpi_config_load(char *why, size_t why_bytes);
 
 /** Check a value without keeping it; @p why as in crmpi_config_load(). */
-enum crmpi_status crmpi_config_check(const struct crmpi_variable *variable, const char *text,
-                                     char *why, size_t why_bytes);
+enum crmpi_status crmpi_config_check(const struct crmpi_variable *variable,
+                                     const char *text, char *why, size_t why_bytes);
 
 /** The option of crmpi-run for a variable: "--quiesce-limit" for CRMPI_QUIESCE_LIMIT. */
 void crmpi_variable_option(const struct crmpi_variable *variable, char *option_out,

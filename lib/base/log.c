@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Messages to stderr, a line and a write(2) each, so that the lines of many ranks do not mix.
- * Lower half and tools.
+ * Messages to stderr, a line and a write(2) each, so that the lines of many ranks do not
+ * mix. Lower half and tools.
  */
 #include <errno.h>
 #include <stdarg.h>

@@ -35,8 +35,9 @@ static void control_path(const char *dir, char *path_out)
 
 static size_t encode(const struct crmpi_contact *contact, char *text, size_t bytes)
 {
-    size_t used = (size_t)snprintf(text, bytes, "crmpi control 1\njob %s\npid %d\nhost %s\n",
-                                   contact->job_id, contact->pid, contact->host);
+    size_t used =
+        (size_t)snprintf(text, bytes, "crmpi control 1\njob %s\npid %d\nhost %s\n",
+                         contact->job_id, contact->pid, contact->host);
     for (unsigned i = 0; i < contact->n_addresses; i++) {
         char address[INET_ADDRSTRLEN];
         inet_ntop(AF_INET, &contact->addresses[i], address, sizeof address);
@@ -51,7 +52,8 @@ static size_t encode(const struct crmpi_contact *contact, char *text, size_t byt
 
 static int decode_key(const char *text, unsigned char *key_out)
 {
-    if (strlen(text) != 2 * CRMPI_KEY_BYTES || strspn(text, "0123456789abcdef") != strlen(text))
+    if (strlen(text) != 2 * CRMPI_KEY_BYTES ||
+        strspn(text, "0123456789abcdef") != strlen(text))
         return 0;
     for (unsigned i = 0; i < CRMPI_KEY_BYTES; i++)
         sscanf(text + 2 * i, "%2hhx", &key_out[i]);
@@ -139,7 +141,8 @@ static int lock_file(int fd)
 
 static int calls_back(const struct crmpi_contact *contact)
 {
-    struct crmpi_demand demand = {.magic = CRMPI_DEMAND_MAGIC, .kind = CRMPI_DEMAND_NOTHING};
+    struct crmpi_demand demand = {.magic = CRMPI_DEMAND_MAGIC,
+                                  .kind = CRMPI_DEMAND_NOTHING};
     char why[256];
     int fd;
 
@@ -166,16 +169,18 @@ static enum crmpi_status take_over(const char *path, const char *new_path, char 
     struct crmpi_contact old;
 
     if (fd < 0)
-        return errno == ENOENT ? CRMPI_ERR_NOTFOUND
-                               : (snprintf(why, why_bytes, "%s: %s", path, strerror(errno)),
-                                  CRMPI_ERR_IO);
+        return errno == ENOENT
+                   ? CRMPI_ERR_NOTFOUND
+                   : (snprintf(why, why_bytes, "%s: %s", path, strerror(errno)),
+                      CRMPI_ERR_IO);
     if (!lock_file(fd)) {
         snprintf(why, why_bytes, "another running job uses this directory");
     } else if (!same_file(fd, path)) {
         status = CRMPI_ERR_NOTFOUND; /* somebody else has taken over: look again */
     } else if (read_fd(fd, &old) == CRMPI_OK && calls_back(&old)) {
-        snprintf(why, why_bytes, "another running job uses this directory (process %d on %s)",
-                 old.pid, old.host);
+        snprintf(why, why_bytes,
+                 "another running job uses this directory (process %d on %s)", old.pid,
+                 old.host);
     } else if (rename(new_path, path) != 0) {
         snprintf(why, why_bytes, "%s: %s", path, strerror(errno));
         status = CRMPI_ERR_IO;
@@ -207,7 +212,8 @@ static enum crmpi_status put_in_place(const char *path, const char *new_path, ch
     return status;
 }
 
-enum crmpi_status crmpi_contact_publish(const char *dir, const struct crmpi_contact *contact,
+enum crmpi_status crmpi_contact_publish(const char *dir,
+                                        const struct crmpi_contact *contact,
                                         int *lock_out, char *why, size_t why_bytes)
 {
     char path[PATH_BYTES], new_path[PATH_BYTES + 32], text[CONTROL_MAX_BYTES];
@@ -323,7 +329,8 @@ enum crmpi_status crmpi_contact_call(const struct crmpi_contact *contact,
         int local = i == 0, fd;
         if (local && strcmp(here, contact->host) != 0)
             continue;
-        fd = crmpi_address_connect(local ? htonl(INADDR_LOOPBACK) : contact->addresses[i - 1],
+        fd = crmpi_address_connect(local ? htonl(INADDR_LOOPBACK)
+                                         : contact->addresses[i - 1],
                                    contact->port, CALL_LIMIT_MS);
         if (fd >= 0 && demand_is_taken(fd, demand)) {
             *socket_out = fd;
@@ -332,7 +339,8 @@ enum crmpi_status crmpi_contact_call(const struct crmpi_contact *contact,
         if (fd >= 0)
             close(fd);
     }
-    snprintf(why, why_bytes, "process %d on %s does not answer", contact->pid, contact->host);
+    snprintf(why, why_bytes, "process %d on %s does not answer", contact->pid,
+             contact->host);
     return CRMPI_ERR_NOTFOUND;
 }
 

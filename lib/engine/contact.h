@@ -40,7 +40,8 @@ struct crmpi_demand {
  * @param[out] lock_out  a descriptor that marks the file as that of a living job
  * @param[out] why       on failure; CRMPI_ERR_PERMISSION: another running job uses DIR
  */
-enum crmpi_status crmpi_contact_publish(const char *dir, const struct crmpi_contact *contact,
+enum crmpi_status crmpi_contact_publish(const char *dir,
+                                        const struct crmpi_contact *contact,
                                         int *lock_out, char *why, size_t why_bytes);
 
 /** Remove what crmpi_contact_publish() wrote. */
@@ -66,7 +67,7 @@ int crmpi_contact_alive(const char *dir, char *who, size_t who_bytes);
 /** List this host's IPv4 addresses but the loopback's; returns how many. */
 unsigned crmpi_addresses_list(uint32_t *addresses_out, unsigned max);
 
-/** Connect to an IPv4 address within a time limit; a blocking socket, or -1 with errno. */
+/** Connect to an IPv4 address within a limit; a blocking socket, or -1 with errno. */
 int crmpi_address_connect(uint32_t address, uint16_t port, int limit_ms);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The engine's beginning and end, and what the application's threads ask of it.  Lower half.
+ * The engine's beginning and end, and what the application's threads ask of it.  Lower
+ * half.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -95,7 +96,8 @@ static enum crmpi_status find_next_sn(uint64_t *next_sn_out)
     return CRMPI_OK;
 }
 
-static enum crmpi_status open_directory(struct birth *birth, const struct crmpi_address *self,
+static enum crmpi_status open_directory(struct birth *birth,
+                                        const struct crmpi_address *self,
                                         struct crmpi_contact *contact)
 {
     char why[5000];
@@ -115,10 +117,11 @@ static enum crmpi_status open_directory(struct birth *birth, const struct crmpi_
     snprintf(contact->job_id, sizeof contact->job_id, "%s", engine->job.job_id);
     if (fill_random(contact->key, sizeof contact->key) != CRMPI_OK)
         return CRMPI_ERR_SYSTEM;
-    status = crmpi_contact_publish(crmpi_config.dir, contact, &engine->lock, why, sizeof why);
+    status =
+        crmpi_contact_publish(crmpi_config.dir, contact, &engine->lock, why, sizeof why);
     if (status != CRMPI_OK)
-        crmpi_warn("the job runs, but no checkpoints can be taken: %s: %s", crmpi_config.dir,
-                   why);
+        crmpi_warn("the job runs, but no checkpoints can be taken: %s: %s",
+                   crmpi_config.dir, why);
     return status;
 }
 
@@ -139,7 +142,8 @@ static void prepare_birth(struct birth *birth, const struct crmpi_address *self,
 static int all_agree(int fine)
 {
     int all = 0;
-    return PMPI_Allreduce(&fine, &all, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD) == MPI_SUCCESS &&
+    return PMPI_Allreduce(&fine, &all, 1, MPI_INT, MPI_MIN, MPI_COMM_WORLD) ==
+               MPI_SUCCESS &&
            all;
 }
 
@@ -174,7 +178,8 @@ static enum crmpi_status prepare_own(const struct birth *birth)
         (int64_t)(1000 * crmpi_config.quiesce_limit_seconds), &crmpi_loop_env);
     if (saved == NULL || engine->policy == NULL)
         return CRMPI_ERR_NOMEM;
-    if (pipe2(engine->wake, O_CLOEXEC | O_NONBLOCK) != 0 || sem_init(&engine->gone, 0, 0) != 0)
+    if (pipe2(engine->wake, O_CLOEXEC | O_NONBLOCK) != 0 ||
+        sem_init(&engine->gone, 0, 0) != 0)
         return CRMPI_ERR_SYSTEM;
     crmpi_phase_set_interval();
     return CRMPI_OK;
@@ -312,9 +317,9 @@ static int has_to_run_on(uint64_t n_opened)
 }
 
 /*
- * The function below CRMPI_Checkpoint(): waits, parking, until the checkpoint is over.  If
- * all ranks of a program call it, those who come when it is over have had theirs: the n-th
- * call in each rank is taken for the same, if it comes soon after.
+ * The function below CRMPI_Checkpoint(): waits, parking, until the checkpoint is over.
+ * If all ranks of a program call it, those who come when it is over have had theirs: the
+ * n-th call in each rank is taken for the same, if it comes soon after.
  */
 int crmpi_lower_CRMPI_Checkpoint(void)
 {
@@ -337,7 +342,7 @@ int crmpi_lower_CRMPI_Checkpoint(void)
     __atomic_store_n(&engine->wanted_ordinal, ordinal, __ATOMIC_RELEASE);
     crmpi_loop_wake();
     if (crmpi_thread->nest > 0)
-        return MPI_SUCCESS; /* in a callback, which cannot be parked: it will come later */
+        return MPI_SUCCESS; /* in a callback, which cannot park: it will come later */
     while (is_alive() && n_ended == __atomic_load_n(&engine->n_ended, __ATOMIC_ACQUIRE)) {
         if (has_to_run_on(n_opened))
             return MPI_SUCCESS;

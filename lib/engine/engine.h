@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The engine: a protocol thread in every rank, joined in a binary tree of TCP connections
- * of its own, takes checkpoints by the policy.  Lower half.  crmpi_config has to be loaded
- * before.
+ * of its own, takes checkpoints by the policy.  Lower half.  crmpi_config has to be
+ * loaded before.
  *
  * For each line rank 0 logs, at level info, what bench/run reads:
  *
@@ -19,10 +19,10 @@
  * Start the protocol thread.  Called once per process below, inside the application's
  * MPI_Init or at the end of a restart; collective over all ranks (addresses are exchanged
  * with PMPI_Allgather).
- * @param job  NULL when the job first starts; after a restart what the rank file says, with
- *             sn the number of the line and incarnation already counted up
- * If no checkpoints can be taken (no connection, no directory) it warns once, the job runs,
- * and requests fail with the reason.
+ * @param job  NULL when the job first starts; after a restart what the rank file says,
+ *             with sn the number of the line and incarnation already counted up
+ * If no checkpoints can be taken (no connection, no directory) it warns once, the job
+ * runs, and requests fail with the reason.
  */
 enum crmpi_status crmpi_engine_start(const struct crmpi_job *job);
 
@@ -37,9 +37,9 @@ void crmpi_engine_request_from_signal(void);
 uint64_t crmpi_engine_committed(void);
 
 /**
- * End the protocol thread: the first thing in MPI_Finalize; collective, though checkpoints
- * are still taken while a rank waits here for the others (it parks here, and makes its call
- * of MPI_Finalize again after a restart).
+ * End the protocol thread: the first thing in MPI_Finalize; collective, though
+ * checkpoints are still taken while a rank waits here for the others (it parks here, and
+ * makes its call of MPI_Finalize again after a restart).
  */
 void crmpi_engine_stop(void);
 

@@ -39,7 +39,8 @@ void crmpi_words_fini(struct crmpi_words *words)
     *words = (struct crmpi_words){0};
 }
 
-enum crmpi_status crmpi_words_split(struct crmpi_words *words_out, const char *bytes, size_t n)
+enum crmpi_status crmpi_words_split(struct crmpi_words *words_out, const char *bytes,
+                                    size_t n)
 {
     struct crmpi_words words = {0};
 
@@ -75,8 +76,8 @@ enum crmpi_status crmpi_words_join(const struct crmpi_words *words, char **bytes
     return CRMPI_OK;
 }
 
-/* Words are separated by ':', and in them all but the plainest characters are %XX, so that
- * the text survives any launcher's handling of environment variables. */
+/* Words are separated by ':', and in them all but the plainest characters are %XX, so
+ * that the text survives any launcher's handling of environment variables. */
 char *crmpi_words_encode(const struct crmpi_words *words)
 {
     size_t n = 1;
@@ -145,10 +146,11 @@ enum crmpi_status crmpi_words_decode(struct crmpi_words *words_out, const char *
 static const char *const takes_one[] = {
     "am", "app", "bind-to", "c", "np", "cf", "cartofile", "cpu-list", "cpu-set",
     "cpus-per-proc", "cpus-per-rank", "debugger", "default-hostfile", "H", "host", "hnp",
-    "hostfile", "launch-agent", "machinefile", "map-by", "max-restarts", "max-vm-size", "N",
-    "n", "npernode", "npersocket", "ompi-server", "output-filename", "path", "personality",
-    "ppr", "prefix", "preload-files", "rank-by", "report-events", "report-pid", "report-uri",
-    "rf", "rankfile", "stdin", "timeout", "tune", "wd", "wdir", "x", "xml-file", "xterm", NULL,
+    "hostfile", "launch-agent", "machinefile", "map-by", "max-restarts", "max-vm-size",
+    "N", "n", "npernode", "npersocket", "ompi-server", "output-filename", "path",
+    "personality", "ppr", "prefix", "preload-files", "rank-by", "report-events",
+    "report-pid", "report-uri", "rf", "rankfile", "stdin", "timeout", "tune", "wd",
+    "wdir", "x", "xml-file", "xterm", NULL,
 };
 static const char *const takes_two[] = {"mca", "gmca", NULL};
 static const char *const count_options[] = {"np", "n", "c", NULL};
@@ -308,8 +310,8 @@ static enum crmpi_status add_configuration(struct crmpi_words *record)
     return status;
 }
 
-static enum crmpi_status add_option(struct crmpi_words *record, char *const *words, size_t n,
-                                    const char *cwd)
+static enum crmpi_status add_option(struct crmpi_words *record, char *const *words,
+                                    size_t n, const char *cwd)
 {
     enum crmpi_status status = CRMPI_OK;
     char path[8192];
@@ -318,7 +320,8 @@ static enum crmpi_status add_option(struct crmpi_words *record, char *const *wor
         return CRMPI_OK;
     for (size_t i = 0; i < n && status == CRMPI_OK; i++) {
         snprintf(path, sizeof path, "%s", words[i]);
-        if (i == 1 && is_option(words[0], file_options) && path[0] != '/' && cwd[0] != '\0')
+        if (i == 1 && is_option(words[0], file_options) && path[0] != '/' &&
+            cwd[0] != '\0')
             snprintf(path, sizeof path, "%s/%s", cwd, words[i]);
         status = crmpi_words_add(record, path);
     }

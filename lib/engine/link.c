@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Messages over the TCP connections of the control tree.  Lower half.  All ranks are of one
- * architecture, so a message travels as it lies in memory.
+ * Messages over the TCP connections of the control tree.  Lower half.  All ranks are of
+ * one architecture, so a message travels as it lies in memory.
  */
 #include <errno.h>
 #include <poll.h>
@@ -62,7 +62,8 @@ static enum crmpi_status send_some(int fd, struct iovec *vector, int n)
     return CRMPI_OK;
 }
 
-enum crmpi_status crmpi_link_send(struct crmpi_link *link, const struct crmpi_message *message,
+enum crmpi_status crmpi_link_send(struct crmpi_link *link,
+                                  const struct crmpi_message *message,
                                   const void *payload, size_t payload_bytes)
 {
     struct frame frame = {.payload_bytes = payload_bytes, .message = *message};

@@ -23,7 +23,8 @@ void crmpi_link_init(struct crmpi_link *link, int fd, uint32_t world_rank);
 void crmpi_link_fini(struct crmpi_link *link);
 
 /** Send a message; blocks if the peer does not read. */
-enum crmpi_status crmpi_link_send(struct crmpi_link *link, const struct crmpi_message *message,
+enum crmpi_status crmpi_link_send(struct crmpi_link *link,
+                                  const struct crmpi_message *message,
                                   const void *payload, size_t payload_bytes);
 
 /** Read what has arrived, without blocking; CRMPI_ERR_IO: the connection has ended. */

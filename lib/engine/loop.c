@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The protocol thread: it waits for messages, requests and time, gives them to the policy as
- * events, and does what the policy wants done.  Lower half.
+ * The protocol thread: it waits for messages, requests and time, gives them to the policy
+ * as events, and does what the policy wants done.  Lower half.
  */
 #include <errno.h>
 #include <poll.h>
@@ -21,12 +21,14 @@ static struct crmpi_engine *const engine = &crmpi_engine;
 
 void crmpi_loop_wake(void)
 {
-    crmpi_raw(SYS_write, engine->wake[1], (long)"", 1, 0, 0, 0); /* a full pipe wakes, too */
+    /* a full pipe wakes, too */
+    crmpi_raw(SYS_write, engine->wake[1], (long)"", 1, 0, 0, 0);
 }
 
 static void break_off(const struct crmpi_link *link)
 {
-    crmpi_info("the connection to rank %u has ended: no more checkpoints", link->world_rank);
+    crmpi_info("the connection to rank %u has ended: no more checkpoints",
+               link->world_rank);
     engine->broken = 1;
 }
 
@@ -118,9 +120,11 @@ static void take_messages(struct crmpi_link *link)
 
     event.message = &message;
     while (!engine->broken && !engine->finished &&
-           (taken = crmpi_link_next(link, &message, &event.payload, &event.payload_bytes))) {
+           (taken = crmpi_link_next(link, &message, &event.payload,
+                                    &event.payload_bytes))) {
         if (taken < 0) {
-            crmpi_error("the control message from rank %u makes no sense", link->world_rank);
+            crmpi_error("the control message from rank %u makes no sense",
+                        link->world_rank);
             engine->broken = 1;
         } else {
             feed(event);

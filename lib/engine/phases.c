@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a rank does when the policy wants something done: the phases of a checkpoint.  Lower
- * half, protocol thread.
+ * What a rank does when the policy wants something done: the phases of a checkpoint.
+ * Lower half, protocol thread.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -20,7 +20,8 @@
 #include "interaction/cut.h"
 #include "policy/daly.h"
 
-#define FIRST_COST_SECONDS 10.0 /* what a checkpoint is thought to cost before the first */
+/* What a checkpoint is thought to cost before the first one. */
+#define FIRST_COST_SECONDS 10.0
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 static char why[512]; /* the reason of the newest failure; results point to it */
@@ -121,8 +122,8 @@ static int drain(struct crmpi_event *result_out)
     enum crmpi_status status = crmpi_drain_begin();
 
     if (status != CRMPI_OK || fault("engine.drain")) {
-        *result_out =
-            status == CRMPI_OK ? failure() : failure_of("exchanging the bookmarks", status);
+        *result_out = status == CRMPI_OK ? failure()
+                                         : failure_of("exchanging the bookmarks", status);
         return 1;
     }
     engine->draining = 1; /* the loop goes on with it */
@@ -146,8 +147,9 @@ static void show_progress(void *context, uint64_t done_bytes, uint64_t total_byt
 
     (void)context;
     snprintf(text, sizeof text, "saving %u%%",
-             total_bytes ? (unsigned)(100 * (done_bytes / 1024) / (total_bytes / 1024 + 1))
-                         : 0);
+             total_bytes
+                 ? (unsigned)(100 * (done_bytes / 1024) / (total_bytes / 1024 + 1))
+                 : 0);
     crmpi_requests_progress(text);
 }
 
@@ -161,8 +163,8 @@ static struct crmpi_event save(const struct crmpi_action *action)
     why[0] = '\0';
     if (fault("engine.save"))
         return failure();
-    status = crmpi_rank_path(crmpi_config.dir, engine->job.world_rank, action->sn, 1, path,
-                             sizeof path);
+    status = crmpi_rank_path(crmpi_config.dir, engine->job.world_rank, action->sn, 1,
+                             path, sizeof path);
     if (status != CRMPI_OK)
         return failure_of("its folder in the checkpoint directory", status);
     status = crmpi_capture(path, &engine->job,
@@ -252,8 +254,8 @@ static void release(const struct crmpi_action *action)
         crmpi_rank_prune(crmpi_config.dir, engine->job.world_rank, engine->kept,
                          engine->n_kept);
     else if (engine->saved_sn != 0 &&
-             crmpi_rank_path(crmpi_config.dir, engine->job.world_rank, engine->saved_sn, 0,
-                             path, sizeof path) == CRMPI_OK &&
+             crmpi_rank_path(crmpi_config.dir, engine->job.world_rank, engine->saved_sn,
+                             0, path, sizeof path) == CRMPI_OK &&
              unlink(path) != 0)
         crmpi_warn("%s: cannot be removed: %s", path, strerror(errno));
     engine->saved_sn = 0;
@@ -288,11 +290,12 @@ static void report(const struct crmpi_action *action)
         note_cost(crmpi_clock_seconds() - times->begun);
         for (uint32_t i = 0; i < engine->job.n_ranks; i++)
             bytes += (double)engine->line.ranks[i].file_bytes;
-        crmpi_info("line %llu: %u ranks, quiesced in %.1f ms, drained in %.1f ms, saved %.1f "
-                   "MB in %.3f s, committed in %.1f ms",
+        crmpi_info("line %llu: %u ranks, quiesced in %.1f ms, drained in %.1f ms, saved "
+                   "%.1f MB in %.3f s, committed in %.1f ms",
                    (unsigned long long)action->sn, engine->job.n_ranks,
-                   1e3 * (times->parked - times->begun), 1e3 * (times->quiet - times->parked),
-                   bytes / 1e6, times->saved - times->quiet,
+                   1e3 * (times->parked - times->begun),
+                   1e3 * (times->quiet - times->parked), bytes / 1e6,
+                   times->saved - times->quiet,
                    1e3 * (crmpi_clock_seconds() - times->saved));
         crmpi_requests_report(action->sn, NULL);
     } else {
@@ -330,7 +333,8 @@ static void end_process(void)
 {
     void *library = dlopen("libpmix.so.2", RTLD_LAZY | RTLD_NOLOAD);
     int (*finalize)(const void *, size_t) =
-        library != NULL ? (int (*)(const void *, size_t))dlsym(library, "PMIx_Finalize") : NULL;
+        library != NULL ? (int (*)(const void *, size_t))dlsym(library, "PMIx_Finalize")
+                        : NULL;
 
     if (engine->job.world_rank == 0) {
         crmpi_requests_stop("the job has ended");

@@ -71,7 +71,8 @@ static void accept_client(void)
     for (int i = 0; i < CLIENTS_MAX; i++) {
         if (server.clients[i].state != FREE)
             continue;
-        server.clients[i] = (struct client){.state = READS, .fd = fd, .since_ms = now_ms()};
+        server.clients[i] =
+            (struct client){.state = READS, .fd = fd, .since_ms = now_ms()};
         return;
     }
     close(fd);

@@ -13,7 +13,7 @@
 /**
  * Start the thread.
  * @param listener  a listening socket, taken over
- * @param wake      called by the thread when a demand has come; crmpi_requests_take() has it
+ * @param wake      called by the thread when a demand has come for crmpi_requests_take()
  */
 enum crmpi_status crmpi_requests_start(int listener, const unsigned char *key,
                                        void (*wake)(void));

@@ -69,7 +69,8 @@ int crmpi_tree_listen(struct crmpi_address *address_out)
     address_out->host_key = host_key();
     if (fd < 0)
         return -1;
-    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, 64) != 0 ||
+    if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+        listen(fd, 64) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &bytes) != 0) {
         saved_errno = errno;
         close(fd);
@@ -168,7 +169,8 @@ static void order_addresses(const struct crmpi_address *self,
 {
     for (uint32_t i = 0; i < parent->n_addresses; i++) {
         uint32_t address = parent->addresses[i], at = i;
-        for (; at > 0 && affinity(self, ordered_out[at - 1]) < affinity(self, address); at--)
+        for (; at > 0 && affinity(self, ordered_out[at - 1]) < affinity(self, address);
+             at--)
             ordered_out[at] = ordered_out[at - 1];
         ordered_out[at] = address;
     }
@@ -208,7 +210,8 @@ static void accept_child(struct crmpi_tree *tree, int listener, const unsigned c
         hello_is_from(&hello, key, tree->world_rank)) {
         for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++) {
             if (hello.from != CRMPI_TREE_CHILD(tree->world_rank, i) ||
-                !(*missing & 1u << i) || !send_hello(fd, key, tree->world_rank, hello.from))
+                !(*missing & 1u << i) ||
+                !send_hello(fd, key, tree->world_rank, hello.from))
                 continue;
             crmpi_link_init(&tree->links[tree->n_links++], fd, hello.from);
             *missing &= ~(1u << i);

@@ -9,9 +9,9 @@
  *
  *   PARKING -> RUNNING_ON -> PARKING ... -> DRAINING -> QUIETING -> SAVING -> ENDING
  *
- * The first failure in any rank makes rank 0 send ABORT, from any phase to ENDING.  The next
- * attempt begins when every rank has reported the end of the last, so messages of two
- * attempts do not mix.
+ * The first failure in any rank makes rank 0 send ABORT, from any phase to ENDING.  The
+ * next attempt begins when every rank has reported the end of the last, so messages of
+ * two attempts do not mix.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -29,7 +29,7 @@ static const enum crmpi_message_kind report_of[PHASES] = {
 };
 
 static const char *const phase_words[PHASES] = {
-    [PARKING] = "stopping the ranks",     [RUNNING_ON] = "bringing the ranks to one point",
+    [PARKING] = "stopping the ranks",     [RUNNING_ON] = "bringing all to one point",
     [DRAINING] = "draining the messages", [QUIETING] = "draining the messages",
     [SAVING] = "saving",                  [ENDING] = "ending",
 };
@@ -37,7 +37,7 @@ static const char *const phase_words[PHASES] = {
 /* Bits of `missing`: children 0 and 1, and this rank itself. */
 #define OWN (1u << CRMPI_TREE_CHILDREN)
 
-/* How long rank 0 looks on when ranks wait at the gate and others do not arrive, at first. */
+/* How long rank 0 looks on while ranks wait at the gate and others do not arrive. */
 #define GATE_FIRST_MS 5
 #define GATE_LAST_MS 1000
 /* How much longer than its limit rank 0 waits for ranks that do not even say why. */
@@ -67,15 +67,10 @@ struct crmpi_policy {
     int finished;
 
     /* PARKING */
-    struct crmpi_collective_count *own_counts;
-    size_t n_own_counts;
-    struct crmpi_tallies reported[CRMPI_TREE_CHILDREN]; /* by each child */
-    struct crmpi_tallies merged;                        /* what this rank reports */
-    struct crmpi_tallies settled; /* disagreements that lie below this rank as a whole */
-    int disagree;                 /* here or in a child */
+    struct crmpi_census census;
 
     /* RUNNING_ON in rank 0 */
-    int64_t gate_ms;  /* when the gates are opened, or after a stir all are parked again */
+    int64_t gate_ms; /* when the gates are opened, or after a stir all are parked again */
     int64_t gate_gap_ms;
     int stir; /* all agree, but the members of some communicator are not complete: let the
                  ranks run for a moment.  Counts the times */
@@ -152,18 +147,6 @@ static void enter(struct crmpi_policy *p, enum phase phase)
 
 /* ---- the end of an attempt ---- */
 
-static void forget_counts(struct crmpi_policy *p)
-{
-    for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++)
-        crmpi_tallies_fini(&p->reported[i]);
-    crmpi_tallies_fini(&p->merged);
-    crmpi_tallies_fini(&p->settled);
-    free(p->own_counts);
-    p->own_counts = NULL;
-    p->n_own_counts = 0;
-    p->disagree = 0;
-}
-
 /* This rank learns the outcome: pass it on, then act on it. */
 static void end(struct crmpi_policy *p, const struct crmpi_message *outcome,
                 const uint64_t *kept, size_t n_kept, int64_t now_ms)
@@ -171,7 +154,7 @@ static void end(struct crmpi_policy *p, const struct crmpi_message *outcome,
     int committed = outcome->kind == CRMPI_MESSAGE_COMMITTED;
 
     enter(p, ENDING);
-    forget_counts(p);
+    crmpi_census_fini(&p->census);
     free(p->saved);
     p->saved = NULL;
     p->n_saved = 0;
@@ -197,8 +180,10 @@ static void abort_attempt(struct crmpi_policy *p, uint32_t world_rank, const cha
 {
     struct crmpi_message outcome = message_of(p, CRMPI_MESSAGE_ABORT);
 
-    act(p, &(struct crmpi_action){
-               .kind = CRMPI_ACTION_REPORT, .sn = p->sn, .world_rank = world_rank, .why = why});
+    act(p, &(struct crmpi_action){.kind = CRMPI_ACTION_REPORT,
+                                  .sn = p->sn,
+                                  .world_rank = world_rank,
+                                  .why = why});
     p->request_stop = 0;
     end(p, &outcome, NULL, 0, now_ms);
 }
@@ -222,7 +207,8 @@ static void committed(struct crmpi_policy *p, const struct crmpi_event *event)
     struct crmpi_message outcome = message_of(p, CRMPI_MESSAGE_COMMITTED);
 
     outcome.stop = (uint32_t)p->request_stop;
-    act(p, &(struct crmpi_action){.kind = CRMPI_ACTION_REPORT, .sn = p->sn, .committed = 1});
+    act(p,
+        &(struct crmpi_action){.kind = CRMPI_ACTION_REPORT, .sn = p->sn, .committed = 1});
     end(p, &outcome, event->kept, event->n_kept, event->now_ms);
 }
 
@@ -238,31 +224,14 @@ static void ended(struct crmpi_policy *p, int64_t now_ms)
 
 /* ---- parking, and running on to common counts ---- */
 
-/* Bring together what this rank and its children have reported. */
-static enum crmpi_status merge_counts(struct crmpi_policy *p)
-{
-    enum crmpi_status status;
-
-    crmpi_tallies_fini(&p->merged);
-    crmpi_tallies_fini(&p->settled);
-    status = crmpi_tallies_init(&p->merged, p->own_counts, p->n_own_counts);
-    for (unsigned i = 0; i < p->n_children && status == CRMPI_OK; i++)
-        status = crmpi_tallies_merge(&p->merged, &p->reported[i]);
-    if (status == CRMPI_OK)
-        status = crmpi_tallies_settle(&p->merged, &p->settled);
-    if (p->settled.n > 0)
-        p->disagree = 1;
-    return status;
-}
-
 static void report_parked(struct crmpi_policy *p, int64_t now_ms)
 {
     struct crmpi_message message = message_of(p, CRMPI_MESSAGE_PARKED);
     void *bytes;
     size_t n_bytes;
 
-    message.value = (uint64_t)p->disagree;
-    if (crmpi_tallies_encode(&p->merged, &bytes, &n_bytes) != CRMPI_OK) {
+    message.value = (uint64_t)p->census.disagree;
+    if (crmpi_tallies_encode(&p->census.merged, &bytes, &n_bytes) != CRMPI_OK) {
         fail(p, "out of memory", now_ms);
         return;
     }
@@ -278,7 +247,8 @@ static enum crmpi_status send_targets(struct crmpi_policy *p, unsigned child,
     struct crmpi_tallies part;
     void *bytes;
     size_t n_bytes;
-    enum crmpi_status status = crmpi_tallies_select(list, &p->reported[child], &part);
+    enum crmpi_status status =
+        crmpi_tallies_select(list, &p->census.reported[child], &part);
 
     if (status != CRMPI_OK)
         return status;
@@ -295,7 +265,7 @@ static enum crmpi_status send_targets(struct crmpi_policy *p, unsigned child,
 /* Let this rank and those below it run on; @p list comes from above and is taken over. */
 static void run_on(struct crmpi_policy *p, struct crmpi_tallies *list, int64_t now_ms)
 {
-    enum crmpi_status status = crmpi_tallies_merge(list, &p->settled);
+    enum crmpi_status status = crmpi_tallies_merge(list, &p->census.settled);
     struct crmpi_collective_count *targets;
     size_t n_targets;
 
@@ -303,7 +273,7 @@ static void run_on(struct crmpi_policy *p, struct crmpi_tallies *list, int64_t n
     for (unsigned i = 0; i < p->n_children && status == CRMPI_OK; i++)
         status = send_targets(p, i, list);
     if (status == CRMPI_OK)
-        status = crmpi_tallies_targets(list, p->own_counts, p->n_own_counts, &targets,
+        status = crmpi_tallies_targets(list, p->census.own, p->census.n_own, &targets,
                                        &n_targets);
     crmpi_tallies_fini(list);
     if (status != CRMPI_OK) {
@@ -328,41 +298,41 @@ static void park(struct crmpi_policy *p, int64_t limit_ms)
 
     message.value = (uint64_t)(limit_ms > 0 ? limit_ms : 0);
     enter(p, PARKING);
-    forget_counts(p);
+    crmpi_census_fini(&p->census);
     send_down(p, &message);
     act(p, &(struct crmpi_action){.kind = CRMPI_ACTION_PARK, .limit_ms = limit_ms});
 }
 
 /*
- * Rank 0 has all counts.  What is left in `merged` are communicators some of whose members
- * have not reported: they have not created it yet, or freed it already.  Or their number
- * is not known; then those that reported have to agree.
+ * Rank 0 has all counts.  What is left in `merged` are communicators some of whose
+ * members have not reported: they have not created it yet, or freed it already.  Or their
+ * number is not known; then those that reported have to agree.
  */
 static void decide(struct crmpi_policy *p, int64_t now_ms)
 {
-    struct crmpi_tallies list = p->merged;
+    struct crmpi_tallies list = p->census.merged;
     struct crmpi_message drain = message_of(p, CRMPI_MESSAGE_DRAIN);
     int incomplete = 0;
 
-    p->merged = (struct crmpi_tallies){0};
+    p->census.merged = (struct crmpi_tallies){0};
     for (size_t i = 0; i < list.n; i++) {
         if (list.items[i].low != list.items[i].high)
-            p->disagree = 1;
+            p->census.disagree = 1;
         else if (list.items[i].members != 0)
             incomplete = 1;
     }
-    if (!p->disagree && !incomplete) {
+    if (!p->census.disagree && !incomplete) {
         crmpi_tallies_fini(&list);
         enter(p, DRAINING);
         send_down(p, &drain);
         act_plain(p, CRMPI_ACTION_DRAIN);
         return;
     }
-    for (size_t i = 0; i < list.n && !p->disagree; i++)
+    for (size_t i = 0; i < list.n && !p->census.disagree; i++)
         if (list.items[i].members != 0)
             list.items[i].high = CRMPI_TARGET_NONE;
-    p->stir_open = !p->disagree && p->stir > 0;
-    p->stir = p->disagree ? 0 : p->stir + 1;
+    p->stir_open = !p->census.disagree && p->stir > 0;
+    p->stir = p->census.disagree ? 0 : p->stir + 1;
     p->gate_ms = now_ms + p->gate_gap_ms;
     run_on(p, &list, now_ms);
 }
@@ -406,8 +376,8 @@ static void begin(struct crmpi_policy *p, int64_t now_ms)
     park(p, p->limit_ms);
 }
 
-static void next_phase(struct crmpi_policy *p, enum phase phase, enum crmpi_message_kind kind,
-                       enum crmpi_action_kind action)
+static void next_phase(struct crmpi_policy *p, enum phase phase,
+                       enum crmpi_message_kind kind, enum crmpi_action_kind action)
 {
     struct crmpi_message message = message_of(p, kind);
     enter(p, phase);
@@ -447,7 +417,7 @@ static void gathered(struct crmpi_policy *p, int64_t now_ms)
 
     if (p->missing != 0)
         return;
-    if (p->phase == PARKING && merge_counts(p) != CRMPI_OK) {
+    if (p->phase == PARKING && crmpi_census_merge(&p->census) != CRMPI_OK) {
         fail(p, "out of memory, or the counts of collectives are not in order", now_ms);
         return;
     }
@@ -492,24 +462,17 @@ static enum crmpi_status add_saved(struct crmpi_policy *p, const void *items, si
 
 static void own_parked(struct crmpi_policy *p, const struct crmpi_event *event)
 {
-    size_t bytes = event->n_counts * sizeof *event->counts;
-
     if (p->phase != PARKING)
         return;
-    p->own_counts = malloc(bytes + 1);
-    if (p->own_counts == NULL) {
+    if (crmpi_census_own(&p->census, event->counts, event->n_counts) != CRMPI_OK)
         fail(p, "out of memory", event->now_ms);
-        return;
-    }
-    if (bytes > 0)
-        memcpy(p->own_counts, event->counts, bytes);
-    p->n_own_counts = event->n_counts;
     own_done(p, PARKING, event->now_ms);
 }
 
 static void own_saved(struct crmpi_policy *p, const struct crmpi_event *event)
 {
-    struct crmpi_saved own = {.world_rank = p->world_rank, .file_bytes = event->file_bytes};
+    struct crmpi_saved own = {.world_rank = p->world_rank,
+                              .file_bytes = event->file_bytes};
 
     if (p->phase != SAVING)
         return;
@@ -634,10 +597,10 @@ static void child_report(struct crmpi_policy *p, unsigned child,
     if (message->kind != report_of[p->phase] || !(p->missing & 1u << child))
         return;
     if (p->phase == PARKING) {
-        status = crmpi_tallies_decode(&p->reported[child], event->payload,
+        status = crmpi_tallies_decode(&p->census.reported[child], event->payload,
                                       event->payload_bytes);
         if (message->value)
-            p->disagree = 1;
+            p->census.disagree = 1;
     } else if (p->phase == SAVING) {
         status = add_saved(p, event->payload,
                            event->payload_bytes / sizeof(struct crmpi_saved));
@@ -650,7 +613,8 @@ static void child_report(struct crmpi_policy *p, unsigned child,
     gathered(p, event->now_ms);
 }
 
-static void from_child(struct crmpi_policy *p, unsigned child, const struct crmpi_event *event)
+static void from_child(struct crmpi_policy *p, unsigned child,
+                       const struct crmpi_event *event)
 {
     const struct crmpi_message *message = event->message;
 
@@ -693,11 +657,14 @@ static void limit_passed(struct crmpi_policy *p, int64_t now_ms)
         fail(p, "has not reached the collective operations that other ranks have behind "
                 "them in time (CRMPI_QUIESCE_LIMIT)", now_ms);
     } else if ((p->missing & OWN) && p->phase == DRAINING) {
-        fail(p, "messages on their way to it did not arrive in time (CRMPI_QUIESCE_LIMIT)",
+        fail(p,
+             "messages on their way to it did not arrive in time (CRMPI_QUIESCE_LIMIT)",
              now_ms);
     } else if (silence) {
-        snprintf(why, sizeof why, "no answer in time while %s, from it or a rank behind it "
-                 "in the control tree", phase_words[p->phase]);
+        snprintf(why, sizeof why,
+                 "no answer in time while %s, from it or a rank behind it "
+                 "in the control tree",
+                 phase_words[p->phase]);
         abort_attempt(p, p->missing & 1 ? 1 : 2, why, now_ms);
     }
 }
@@ -714,8 +681,9 @@ static void check_time(struct crmpi_policy *p, int64_t now_ms)
 
 /* ---- the table ---- */
 
-static struct crmpi_policy *create(uint32_t world_rank, uint32_t n_ranks, uint64_t next_sn,
-                                   int64_t limit_ms, const struct crmpi_policy_env *env)
+static struct crmpi_policy *create(uint32_t world_rank, uint32_t n_ranks,
+                                   uint64_t next_sn, int64_t limit_ms,
+                                   const struct crmpi_policy_env *env)
 {
     struct crmpi_policy *p = calloc(1, sizeof *p);
 
@@ -735,7 +703,7 @@ static struct crmpi_policy *create(uint32_t world_rank, uint32_t n_ranks, uint64
 
 static void destroy(struct crmpi_policy *p)
 {
-    forget_counts(p);
+    crmpi_census_fini(&p->census);
     free(p->saved);
     free(p);
 }

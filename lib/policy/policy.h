@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What a policy is: a state machine of one rank that turns events into actions.  It does no
- * I/O, knows no MPI and reads no clock, so the same code runs in the engine and in the
+ * What a policy is: a state machine of one rank that turns events into actions.  It does
+ * no I/O, knows no MPI and reads no clock, so the same code runs in the engine and in the
  * simulator (tests/sim).  Not thread safe.
  *
  * The ranks form a binary tree: the parent of rank r is (r-1)/2.  Messages between parent
@@ -136,10 +136,12 @@ struct crmpi_policy;
 
 struct crmpi_policy_ops {
     const char *name; /* as in CRMPI_POLICY */
-    /** Create the machine of one rank; NULL if there is no memory.  @p limit_ms bounds the
-     * time until all is quiet, @p next_sn is the number of the next checkpoint (rank 0). */
-    struct crmpi_policy *(*create)(uint32_t world_rank, uint32_t n_ranks, uint64_t next_sn,
-                                   int64_t limit_ms, const struct crmpi_policy_env *env);
+    /** Create the machine of one rank; NULL if there is no memory.  @p limit_ms bounds
+     * the time until all is quiet, @p next_sn is the number of the next checkpoint (rank
+     * 0). */
+    struct crmpi_policy *(*create)(uint32_t world_rank, uint32_t n_ranks,
+                                   uint64_t next_sn, int64_t limit_ms,
+                                   const struct crmpi_policy_env *env);
     void (*destroy)(struct crmpi_policy *policy);
     void (*event)(struct crmpi_policy *policy, const struct crmpi_event *event);
     /** When a TICK is wanted next; INT64_MAX: not at all. */
@@ -147,7 +149,7 @@ struct crmpi_policy_ops {
     /** Tell whether this rank's link to @p world_rank may end: the job ends after the
      * checkpoint that has been committed, and that rank has done its part. */
     int (*may_leave)(const struct crmpi_policy *policy, uint32_t world_rank);
-    /** The phase of a checkpoint under way, as a word for people; NULL if there is none. */
+    /** The phase of a checkpoint under way, in words for people; NULL: there is none. */
     const char *(*phase)(const struct crmpi_policy *policy);
 };
 

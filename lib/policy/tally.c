@@ -24,7 +24,8 @@ static struct crmpi_tally *alloc_items(size_t n)
 }
 
 enum crmpi_status crmpi_tallies_init(struct crmpi_tallies *tallies_out,
-                                     const struct crmpi_collective_count *counts, size_t n)
+                                     const struct crmpi_collective_count *counts,
+                                     size_t n)
 {
     struct crmpi_tally *items = alloc_items(n);
     size_t used = 0;
@@ -141,8 +142,8 @@ static const unsigned char *get(const unsigned char *at, const unsigned char *en
     return NULL;
 }
 
-enum crmpi_status crmpi_tallies_encode(const struct crmpi_tallies *tallies, void **bytes_out,
-                                       size_t *n_bytes_out)
+enum crmpi_status crmpi_tallies_encode(const struct crmpi_tallies *tallies,
+                                       void **bytes_out, size_t *n_bytes_out)
 {
     unsigned char *bytes = malloc(tallies->n * ITEM_MAX_BYTES + 1), *at = bytes;
     uint64_t previous = 0;
@@ -185,11 +186,12 @@ static const unsigned char *get_tally(const unsigned char *at, const unsigned ch
     return at;
 }
 
-enum crmpi_status crmpi_tallies_decode(struct crmpi_tallies *tallies_out, const void *bytes,
-                                       size_t n_bytes)
+enum crmpi_status crmpi_tallies_decode(struct crmpi_tallies *tallies_out,
+                                       const void *bytes, size_t n_bytes)
 {
     const unsigned char *at = bytes, *end = at + n_bytes;
-    struct crmpi_tally *items = alloc_items(n_bytes / 5 + 1); /* an item has five bytes or more */
+    /* an item has five bytes or more */
+    struct crmpi_tally *items = alloc_items(n_bytes / 5 + 1);
     uint64_t previous = 0;
     size_t n = 0;
 
@@ -235,7 +237,8 @@ enum crmpi_status crmpi_tallies_select(const struct crmpi_tallies *list,
     if (items == NULL)
         return CRMPI_ERR_NOMEM;
     for (size_t i = 0; i < wanted->n; i++) {
-        const struct crmpi_tally *tally = crmpi_tallies_find(list, wanted->items[i].comm_id);
+        const struct crmpi_tally *tally =
+            crmpi_tallies_find(list, wanted->items[i].comm_id);
         if (tally != NULL)
             items[n++] = *tally;
     }
@@ -244,7 +247,8 @@ enum crmpi_status crmpi_tallies_select(const struct crmpi_tallies *list,
 }
 
 enum crmpi_status crmpi_tallies_targets(const struct crmpi_tallies *list,
-                                        const struct crmpi_collective_count *counts, size_t n,
+                                        const struct crmpi_collective_count *counts,
+                                        size_t n,
                                         struct crmpi_collective_count **targets_out,
                                         size_t *n_out)
 {
@@ -255,7 +259,8 @@ enum crmpi_status crmpi_tallies_targets(const struct crmpi_tallies *list,
         return CRMPI_ERR_NOMEM;
     for (size_t i = 0; i < n; i++) {
         const struct crmpi_tally *listed = crmpi_tallies_find(list, counts[i].comm_id);
-        if (counts[i].members == 1 || (listed != NULL && listed->high == CRMPI_TARGET_NONE))
+        if (counts[i].members == 1 ||
+            (listed != NULL && listed->high == CRMPI_TARGET_NONE))
             continue;
         targets[used] = counts[i];
         if (listed != NULL)
@@ -265,4 +270,45 @@ enum crmpi_status crmpi_tallies_targets(const struct crmpi_tallies *list,
     *targets_out = targets;
     *n_out = used;
     return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_census_own(struct crmpi_census *census,
+                                   const struct crmpi_collective_count *counts, size_t n)
+{
+    struct crmpi_collective_count *own = malloc((n + 1) * sizeof *own);
+
+    if (own == NULL)
+        return CRMPI_ERR_NOMEM;
+    if (n > 0)
+        memcpy(own, counts, n * sizeof *own);
+    free(census->own);
+    census->own = own;
+    census->n_own = n;
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_census_merge(struct crmpi_census *census)
+{
+    enum crmpi_status status;
+
+    crmpi_tallies_fini(&census->merged);
+    crmpi_tallies_fini(&census->settled);
+    status = crmpi_tallies_init(&census->merged, census->own, census->n_own);
+    for (unsigned i = 0; i < CRMPI_TREE_CHILDREN && status == CRMPI_OK; i++)
+        status = crmpi_tallies_merge(&census->merged, &census->reported[i]);
+    if (status == CRMPI_OK)
+        status = crmpi_tallies_settle(&census->merged, &census->settled);
+    if (census->settled.n > 0)
+        census->disagree = 1;
+    return status;
+}
+
+void crmpi_census_fini(struct crmpi_census *census)
+{
+    for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++)
+        crmpi_tallies_fini(&census->reported[i]);
+    crmpi_tallies_fini(&census->merged);
+    crmpi_tallies_fini(&census->settled);
+    free(census->own);
+    *census = (struct crmpi_census){0};
 }

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The coordinated policy in simulated jobs: thousands of ranks in one process, under a
- * scheduler whose choices come from a seed.  The ranks run made-up programs of collectives,
- * messages, and communicators that come and go; checkpoints are asked for at any moment, and
- * any step of one may fail.  Checked are
+ * scheduler whose choices come from a seed.  The ranks run made-up programs of
+ * collectives, messages, and communicators that come and go; checkpoints are asked for at
+ * any moment, and any step of one may fail.  Checked are
  *
  *   safety    a rank saves only when all ranks are parked, have equal counts on every
- *             communicator, and are drained and quiet; a line is committed only if all have
- *             saved; all ranks learn the same outcome
+ *             communicator, and are drained and quiet; a line is committed only if all
+ *             have saved; all ranks learn the same outcome
  *   liveness  every request ends, with a line unless something was made to fail; the
  *             programs end, and with them the engine; or, if it was asked for, all ranks
  *             end after a line, each after those below it in the tree
- *   cost      a rank sends a few messages per round, whatever the number of ranks, and the
- *             time grows with the depth of the tree
+ *   cost      a rank sends a few messages per round, whatever the number of ranks, and
+ *             the time grows with the depth of the tree
  *
  * Usage: sim-coordinated [SEED [JOBS]]   a failing seed is printed; it repeats exactly
  */
@@ -172,7 +172,8 @@ static int has_reached_targets(const struct rank *rank, uint32_t r)
 }
 
 /* The gate in front of collectives. */
-static int may_enter(const struct rank *rank, uint32_t r, const struct sim_operation *operation)
+static int may_enter(const struct rank *rank, uint32_t r,
+                     const struct sim_operation *operation)
 {
     const struct sim_membership *of;
 
@@ -262,8 +263,8 @@ static void program_go_on(uint32_t r)
 
 static const struct crmpi_policy_ops *const ops = &crmpi_policy_coordinated;
 
-/* Unless the attempt is given up, and this rank does not know yet.  All ranks stay parked, so
- * the rest holds for all of them if it does for the first. */
+/* Unless the attempt is given up, and this rank does not know yet.  All ranks stay
+ * parked, so the rest holds for all of them if it does for the first. */
 static void check_cut(void)
 {
     if (job.outcome != 0)
@@ -290,7 +291,8 @@ static void set_targets(struct rank *rank, const struct crmpi_action *action)
 
 static void unpark(struct rank *rank)
 {
-    check(!rank->parked || !job.cut_checked || job.outcome != 0, "a rank runs after the cut");
+    check(!rank->parked || !job.cut_checked || job.outcome != 0,
+          "a rank runs after the cut");
     job.n_parked -= (uint32_t)rank->parked;
     rank->parked = 0;
     rank->drained = rank->quiet = 0;
@@ -337,7 +339,8 @@ static void stop(struct rank *rank)
 {
     uint32_t r = (uint32_t)(rank - job.ranks);
 
-    check(job.setup->stops && job.outcome == 1 && rank->saved, "a rank ends without a line");
+    check(job.setup->stops && job.outcome == 1 && rank->saved,
+          "a rank ends without a line");
     for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++)
         check(CRMPI_TREE_CHILD(r, i) >= job.n_ranks ||
                   job.ranks[CRMPI_TREE_CHILD(r, i)].stopped,
@@ -433,7 +436,8 @@ static void act(void *context, const struct crmpi_action *action)
     rank->todo[rank->n_todo++] = action->kind;
 }
 
-static int made_to_fail(uint32_t r, enum crmpi_action_kind kind, struct crmpi_event *result)
+static int made_to_fail(uint32_t r, enum crmpi_action_kind kind,
+                        struct crmpi_event *result)
 {
     if (!sim_chance(job.setup->fault_chance / job.n_ranks))
         return 0;
@@ -517,7 +521,8 @@ static void begin_todo(uint32_t r)
     rank->n_todo--;
     memmove(&rank->todo[0], &rank->todo[1], rank->n_todo * sizeof rank->todo[0]);
     rank->busy = 1;
-    later(duration(r, kind), (struct sim_item){.kind = SIM_RESULT, .rank = r, .action = kind});
+    later(duration(r, kind),
+          (struct sim_item){.kind = SIM_RESULT, .rank = r, .action = kind});
 }
 
 static void give(uint32_t r, struct crmpi_event event)
@@ -726,15 +731,16 @@ static void job_check_cost(void)
     for (uint32_t r = 0; r < job.n_ranks; r++)
         if (job.ranks[r].n_sent > most)
             most = job.ranks[r].n_sent;
-    printf("%6u ranks: %u rounds, at most %llu messages from a rank, %.1f ms\n", job.n_ranks,
-           job.n_rounds, (unsigned long long)most, job.took_us / 1000);
+    printf("%6u ranks: %u rounds, at most %llu messages from a rank, %.1f ms\n",
+           job.n_ranks, job.n_rounds, (unsigned long long)most, job.took_us / 1000);
     check(job.n_committed == 1, "the one checkpoint was not taken");
-    /* a round: park, run on, open the gates; then drain, quiet, save, end; the request, and
-     * the end of the job; each over three links at most */
+    /* a round: park, run on, open the gates; then drain, quiet, save, end; the request,
+     * and the end of the job; each over three links at most */
     check(most <= 3 * (3 * (uint64_t)job.n_rounds + 4 + 2), "too many messages");
     /* each way down and up again takes at most two latencies per level */
-    bound_us = (2 * job.n_rounds + 4) * (4 * depth * setup->latency_us + 2 * setup->park_us) +
-               6 * setup->save_us + setup->n_operations * 2 * setup->compute_us;
+    bound_us =
+        (2 * job.n_rounds + 4) * (4 * depth * setup->latency_us + 2 * setup->park_us) +
+        6 * setup->save_us + setup->n_operations * 2 * setup->compute_us;
     check(job.took_us < bound_us, "the time does not grow with the depth only");
 }
 
@@ -758,7 +764,8 @@ int main(int argc, char **argv)
     printf("%u jobs: %u lines, %u given up, %u rounds, %u jobs stopped\n", n_jobs,
            n_committed, n_given_up, n_rounds, n_stopped);
     check(n_jobs < 100 || (n_committed > n_jobs / 4 && n_given_up > n_jobs / 20 &&
-                           n_rounds > n_jobs / 2 && n_stopped > n_jobs / 50), "the jobs do not try what they should");
+                           n_rounds > n_jobs / 2 && n_stopped > n_jobs / 50),
+          "the jobs do not try what they should");
     for (unsigned i = 0; i < 3; i++) {
         struct sim_setup setup;
         sim_setup_large(&setup, seed, large[i]);

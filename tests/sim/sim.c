@@ -337,8 +337,8 @@ struct crmpi_collective_count *sim_counts(struct sim_program *program, uint32_t 
         counts[n++] = (struct crmpi_collective_count){
             .comm_id = of->comm_id,
             .count = of->count,
-            .members = program->setup->sizes_known || of->comm_id == SIM_SELF_ID ? of->size
-                                                                                 : 0,
+            .members =
+                program->setup->sizes_known || of->comm_id == SIM_SELF_ID ? of->size : 0,
         };
     }
     *n_out = n;

@@ -109,7 +109,7 @@ struct sim_membership *sim_membership(struct sim_program *program, uint32_t rank
 /** As crmpi_cut_counts(): from malloc(). */
 struct crmpi_collective_count *sim_counts(struct sim_program *program, uint32_t rank,
                                           size_t *n_out);
-/** Whether all members of every communicator have it, with equal counts, or none has it. */
+/** Whether of every communicator all members have it, with equal counts, or none has. */
 int sim_counts_agree(struct sim_program *program);
 
 #endif

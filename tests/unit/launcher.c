@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Unit tests of how a launcher's command line is taken apart and kept, and of DIR/control.
+ * Unit tests of how a launcher's command line is taken apart and kept, and of
+ * DIR/control.
  */
 #include <check.h>
 #include <signal.h>
@@ -36,14 +37,16 @@ static void check_equal(const struct crmpi_words *words, const char *const *item
 
 START_TEST(test_words)
 {
-    static const char *const items[] = {"mpirun", "", "a b", "%:;,'\"\n\xff", "-np", NULL};
+    static const char *const items[] = {
+        "mpirun", "", "a b", "%:;,'\"\n\xff", "-np", NULL};
     struct crmpi_words words = make(items), back;
     char *text, *bytes;
     size_t n;
 
     text = crmpi_words_encode(&words);
     ck_assert_ptr_nonnull(text);
-    ck_assert_uint_eq(strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-%:"), strlen(text));
+    ck_assert_uint_eq(strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789-%:"),
+                      strlen(text));
     ck_assert_int_eq(crmpi_words_decode(&back, text), CRMPI_OK);
     check_equal(&back, items);
     crmpi_words_fini(&back);
@@ -99,12 +102,12 @@ static void check_record(const char *const *line, const char *const *expected)
 START_TEST(test_record)
 {
     static const char *const line[] = {
-        "/usr/bin/mpirun", "-x", "LD_PRELOAD=/x/libcrmpi.so", "-x", "CRMPI_DIR=/d", "-np", "4",
-        "--hostfile", "/etc/hosts", "--mca", "btl", "^tcp", "-x", "OMP_NUM_THREADS=2",
-        "--oversubscribe", "./app", "-np", "7", NULL};
+        "/usr/bin/mpirun", "-x", "LD_PRELOAD=/x/libcrmpi.so", "-x", "CRMPI_DIR=/d", "-np",
+        "4", "--hostfile", "/etc/hosts", "--mca", "btl", "^tcp", "-x",
+        "OMP_NUM_THREADS=2", "--oversubscribe", "./app", "-np", "7", NULL};
     static const char *const expected[] = {
-        "/usr/bin/mpirun", "-x", "CRMPI_KEEP=5", "--hostfile", "/etc/hosts", "--mca", "btl",
-        "^tcp", "-x", "OMP_NUM_THREADS=2", "--oversubscribe", NULL};
+        "/usr/bin/mpirun", "-x", "CRMPI_KEEP=5", "--hostfile", "/etc/hosts", "--mca",
+        "btl", "^tcp", "-x", "OMP_NUM_THREADS=2", "--oversubscribe", NULL};
 
     setenv("CRMPI_KEEP", "5", 1);
     setenv("CRMPI_DIR", "/d", 1);
@@ -116,8 +119,8 @@ END_TEST
 
 START_TEST(test_record_unclear)
 {
-    static const char *const several[] = {"mpirun", "-np", "1", "./a", ":", "-np", "2", "./b",
-                                          NULL};
+    static const char *const several[] = {
+        "mpirun", "-np", "1", "./a", ":", "-np", "2", "./b", NULL};
     static const char *const no_program[] = {"mpirun", "-np", "1", NULL};
     static const char *const other[] = {"srun", "-n", "4", "./somebody-else", NULL};
 
@@ -157,7 +160,8 @@ START_TEST(test_control)
     int lock;
 
     ck_assert_int_eq(crmpi_contact_read(dir, &back, why, sizeof why), CRMPI_ERR_NOTFOUND);
-    ck_assert_int_eq(crmpi_contact_publish(dir, &contact, &lock, why, sizeof why), CRMPI_OK);
+    ck_assert_int_eq(crmpi_contact_publish(dir, &contact, &lock, why, sizeof why),
+                     CRMPI_OK);
     snprintf(path, sizeof path, "%s/control", dir);
     ck_assert_int_eq(stat(path, &about), 0);
     ck_assert_int_eq(about.st_mode & 0777, 0600);
@@ -205,9 +209,11 @@ START_TEST(test_control_of_a_dead_job)
 {
     int lock;
 
-    ck_assert_int_eq(publish_elsewhere(NULL), CRMPI_OK); /* and died without removing it */
+    ck_assert_int_eq(publish_elsewhere(NULL),
+                     CRMPI_OK); /* and died without removing it */
     ck_assert_int_eq(crmpi_contact_alive(dir, why, sizeof why), 0);
-    ck_assert_int_eq(crmpi_contact_publish(dir, &contact, &lock, why, sizeof why), CRMPI_OK);
+    ck_assert_int_eq(crmpi_contact_publish(dir, &contact, &lock, why, sizeof why),
+                     CRMPI_OK);
     crmpi_contact_withdraw(dir, lock);
 }
 END_TEST
@@ -231,8 +237,7 @@ START_TEST(test_control_that_is_damaged)
     static const char *const texts[] = {
         "", "crmpi control 2\nport 5\nkey 00112233445566778899aabbccddeeff\n",
         "crmpi control 1\nport 5\nkey 00112233\n", "crmpi control 1\nport 70\n",
-        "crmpi control 1\nkey 00112233445566778899aabbccddeeff\n",
-    };
+        "crmpi control 1\nkey 00112233445566778899aabbccddeeff\n"};
 
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         struct crmpi_contact back;
@@ -243,7 +248,8 @@ START_TEST(test_control_that_is_damaged)
         ck_assert_ptr_nonnull(file);
         fputs(texts[i], file);
         fclose(file);
-        ck_assert_int_eq(crmpi_contact_read(dir, &back, why, sizeof why), CRMPI_ERR_FORMAT);
+        ck_assert_int_eq(crmpi_contact_read(dir, &back, why, sizeof why),
+                         CRMPI_ERR_FORMAT);
     }
 }
 END_TEST

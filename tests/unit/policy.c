@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Unit tests of what the policy is made of: tallies and Daly's formula.  The policy itself is
- * tested in simulated jobs (tests/sim).
+ * Unit tests of what the policy is made of: tallies and Daly's formula.  The policy
+ * itself is tested in simulated jobs (tests/sim).
  */
 #include <check.h>
 #include <stdlib.h>
@@ -67,11 +67,13 @@ START_TEST(test_targets)
     const struct crmpi_tally items[] = {
         {.comm_id = 3, .high = 10}, {.comm_id = 4, .high = CRMPI_TARGET_NONE},
         {.comm_id = 6, .high = 1}};
-    const struct crmpi_tallies list = {.items = (struct crmpi_tally *)items, .n = N(items)};
+    const struct crmpi_tallies list = {.items = (struct crmpi_tally *)items,
+                                       .n = N(items)};
     struct crmpi_collective_count *targets;
     size_t n;
 
-    ck_assert_int_eq(crmpi_tallies_targets(&list, counts, N(counts), &targets, &n), CRMPI_OK);
+    ck_assert_int_eq(crmpi_tallies_targets(&list, counts, N(counts), &targets, &n),
+                     CRMPI_OK);
     ck_assert_uint_eq(n, 2); /* 2 is this rank's own, 4 has no limit */
     ck_assert_uint_eq(targets[0].comm_id, 1);
     ck_assert_uint_eq(targets[0].count, 5);
@@ -86,7 +88,11 @@ START_TEST(test_encoding)
     struct crmpi_tally items[] = {
         {.comm_id = 0, .low = 0, .high = 0, .members = 0, .reported = 1},
         {.comm_id = 1, .low = 127, .high = 128, .members = UINT32_MAX, .reported = 2},
-        {.comm_id = UINT64_MAX, .low = 0, .high = UINT64_MAX, .members = 3, .reported = 3}};
+        {.comm_id = UINT64_MAX,
+         .low = 0,
+         .high = UINT64_MAX,
+         .members = 3,
+         .reported = 3}};
     struct crmpi_tallies list = {.items = items, .n = N(items)}, back;
     void *bytes;
     size_t n;
@@ -102,7 +108,8 @@ START_TEST(test_encoding)
         ck_assert_uint_eq(back.items[i].reported, items[i].reported);
     }
     crmpi_tallies_fini(&back);
-    for (size_t cut = 1; cut < n; cut++) { /* a torn one is refused, or is the beginning */
+    for (size_t cut = 1; cut < n;
+         cut++) { /* a torn one is refused, or is the beginning */
         if (crmpi_tallies_decode(&back, bytes, cut) == CRMPI_OK) {
             ck_assert_uint_lt(back.n, N(items));
             crmpi_tallies_fini(&back);
@@ -118,12 +125,13 @@ START_TEST(test_decoding_nonsense)
     static const unsigned char spread[] = {5, 1, 2, 2, 1};
     static const unsigned char too_long[] = {255, 255, 255, 255, 255, 255, 255,
                                              255, 255, 2,   1,   0,   1,   1};
-    static const unsigned char wraps[] = {2,   1,   0,   1,   1,   255, 255, 255, 255, 255,
-                                          255, 255, 255, 255, 1,   1,   0,   1,   1};
+    static const unsigned char wraps[] = {2,   1,   0,   1,   1, 255, 255, 255, 255, 255,
+                                          255, 255, 255, 255, 1, 1,   0,   1,   1};
     struct crmpi_tallies back;
 
     ck_assert_int_eq(crmpi_tallies_decode(&back, twice, sizeof twice), CRMPI_ERR_CORRUPT);
-    ck_assert_int_eq(crmpi_tallies_decode(&back, spread, sizeof spread), CRMPI_ERR_CORRUPT);
+    ck_assert_int_eq(crmpi_tallies_decode(&back, spread, sizeof spread),
+                     CRMPI_ERR_CORRUPT);
     ck_assert_int_eq(crmpi_tallies_decode(&back, too_long, sizeof too_long),
                      CRMPI_ERR_CORRUPT);
     ck_assert_int_eq(crmpi_tallies_decode(&back, wraps, sizeof wraps), CRMPI_ERR_CORRUPT);
