@@ -16,12 +16,13 @@
 struct crmpi_attribute;
 struct crmpi_topology;
 struct crmpi_objects;
+struct crmpi_p2p;
 
 /* Root of all that the MPI layer keeps across a restart. */
 struct crmpi_layer {
     struct crmpi_handles *handles; /* lib/handle; first, for libcrmpi's number.c */
     struct crmpi_objects *objects; /* wrappers/hand/objects.c */
-    void *p2p;                     /* wrappers/hand/p2p.c */
+    struct crmpi_p2p *p2p;         /* wrappers/hand/p2p.c */
 };
 #define crmpi_root ((struct crmpi_layer *)crmpi_control->mpi)
 
@@ -47,7 +48,6 @@ struct crmpi_comm {
     struct crmpi_topology *topology;
     char *name;                /* NULL: MPI's own */
     struct crmpi_handle *info; /* hints given; NULL: none */
-    void *p2p;                 /* kept by wrappers/hand/p2p.c */
     int32_t is_dynamic;        /* has processes outside of the job, whose members and peers
                                   are -1 */
     int32_t inherits;          /* has MPI_COMM_WORLD's predefined attributes */
@@ -117,6 +117,9 @@ MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind, MPI_Comm 
 /** Say which request forbids a checkpoint now (a generalized one, a persistent collective);
  * returns 0 if none does.  (wrappers/hand/request.c) */
 int crmpi_request_refusal(char *why, size_t why_bytes);
+
+/** The communicator is no more: forget messages saved for it.  (wrappers/hand/p2p.c) */
+void crmpi_p2p_forget(const struct crmpi_comm *comm);
 
 /** 1 if the lower MPI provides MPI_THREAD_MULTIPLE: wait by polling then. */
 extern int crmpi_thread_multiple;

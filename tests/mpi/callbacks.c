@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Functions of the program that MPI calls while a checkpoint may come: generalized requests
- * that are pending for many steps, waited for together with others, freed early; operations
- * of nonblocking reductions, which may have to run while the program itself stands still,
- * allocate memory and ask MPI for the size of their type; receives that are freed while
- * they are pending.
+ * Functions of the program that MPI calls while a checkpoint may come: generalized
+ * requests that are pending for many steps, waited for together with others, freed early;
+ * operations of nonblocking reductions, which may have to run while the program itself
+ * stands still, allocate memory and ask MPI for the size of their type; receives that are
+ * freed while they are pending.
  */
 #include "message.h"
 
@@ -131,7 +131,8 @@ static void freed_receive(long step)
     char out[64];
     MPI_Request request;
 
-    CHECK_MPI(MPI_Irecv((char *)in, 64, MPI_CHAR, left, TAG_FREED, MPI_COMM_WORLD, &request));
+    CHECK_MPI(
+        MPI_Irecv((char *)in, 64, MPI_CHAR, left, TAG_FREED, MPI_COMM_WORLD, &request));
     CHECK_MPI(MPI_Request_free(&request));
     memset(out, (int)(step % 100) + 1, sizeof out);
     CHECK_MPI(MPI_Send(out, 64, MPI_CHAR, right, TAG_FREED, MPI_COMM_WORLD));

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Random messages between all ranks on three communicators, in rounds: every kind of send;
- * receives that are exact, or take any tag, or anything, posted in random order, also as
- * persistent ones, matched probes, and with a type that has gaps; completed by all functions
- * that do.  Afterwards each message must have been received exactly once, by a receive it
- * matches, and none may have overtaken an older one of its sender that matched as well.
+ * Random messages between all ranks on three communicators, in rounds: every kind of
+ * send; receives that are exact, or take any tag, or anything, posted in random order,
+ * also as persistent ones, matched probes, and with a type that has gaps; completed by
+ * all functions that do.  Afterwards each message must have been received exactly once,
+ * by a receive it matches, and none may have overtaken an older one of its sender that
+ * matched as well.
  */
 #include "message.h"
 

@@ -61,3 +61,12 @@ tests_unit_policy_SOURCES = tests/unit/policy.c $(crmpi_policy_sources)
 tests_unit_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_policy_LDADD = $(CHECK_LIBS) -lm
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/interaction
+TESTS += tests/unit/interaction
+tests_unit_interaction_SOURCES = tests/unit/interaction.c \
+	lib/interaction/saved.c lib/interaction/targets.c lib/boundary/heap.c
+tests_unit_interaction_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_interaction_LDADD = $(CHECK_LIBS)
+endif

@@ -263,8 +263,8 @@ int crmpi_lower_MPI_Mprobe(int source, int tag, MPI_Comm comm, MPI_Message *mess
  * Receiving a matched message
  */
 
-/* Begin to receive; @p r, which holds the type, then stands for it, and the message handle
- * is gone. */
+/* Begin to receive; @p r, which holds the type, then stands for it, and the message
+ * handle is gone. */
 static int message_receive(struct crmpi_request *r, void *buf, int count,
                            MPI_Message *message)
 {

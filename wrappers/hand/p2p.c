@@ -59,6 +59,12 @@ enum crmpi_status crmpi_p2p_start(void)
     return CRMPI_OK;
 }
 
+void crmpi_p2p_forget(const struct crmpi_comm *comm)
+{
+    if (crmpi_p2p)
+        crmpi_saved_drop(&crmpi_p2p->saved, comm->id);
+}
+
 /*
  * Sends
  */

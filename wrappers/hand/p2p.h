@@ -306,7 +306,7 @@ static inline void crmpi_request_wait(struct crmpi_request *r)
         crmpi_park_point();
 }
 
-/** Take a completed request from the application: it is inactive if persistent, or gone. */
+/** Take a completed request from the application: inactive if persistent, else gone. */
 static inline void crmpi_request_retire(struct crmpi_request *r, MPI_Request *request)
 {
     if (r->persistent) {

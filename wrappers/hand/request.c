@@ -141,8 +141,8 @@ int crmpi_wait_real(MPI_Request *real, MPI_Status *status)
 typedef int (*isend_fn)(const void *, int, MPI_Datatype, int, int, MPI_Comm,
                         MPI_Request *);
 
-/* What Open MPI gives for a send that is complete when it returns, as most small ones are.
- * Weak: where there is no such thing every send has a request of its own. */
+/* What Open MPI gives for a send that is complete when it returns, as most small ones
+ * are.  Weak: where there is no such thing every send has a request of its own. */
 extern struct ompi_request_t ompi_request_empty __attribute__((weak));
 
 /* The lower send stands as a constant in each caller, so this becomes a direct call. */

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Unit tests of the queue of saved messages and of the targets of collectives.  The queue
+ * lies in crmpi's own heap, for which the control page has to be there.
+ */
+#include <check.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "boundary/control.h"
+#include "interaction/saved.h"
+#include "interaction/targets.h"
+
+static struct crmpi_saved_queue queue;
+
+static void setup(void)
+{
+    void *page = mmap((void *)CRMPI_U0, CRMPI_CONTROL_BYTES, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+    ck_assert_ptr_eq(page, (void *)CRMPI_U0);
+    queue = (struct crmpi_saved_queue){0};
+}
+
+/* The tag tells the messages apart. */
+static void save(uint64_t comm_id, int source, int tag)
+{
+    struct crmpi_saved_message *message = crmpi_saved_create(comm_id, source, tag, 8);
+
+    ck_assert_ptr_nonnull(message);
+    crmpi_saved_append(&queue, message);
+}
+
+static void expect(uint64_t comm_id, int source, int tag, int found_tag)
+{
+    struct crmpi_saved_message envelope;
+    struct crmpi_saved_message *message;
+
+    ck_assert_int_eq(crmpi_saved_peek(&queue, comm_id, source, tag, &envelope),
+                     found_tag >= 0);
+    message = crmpi_saved_take(&queue, comm_id, source, tag);
+    if (found_tag < 0) {
+        ck_assert_ptr_null(message);
+        return;
+    }
+    ck_assert_ptr_nonnull(message);
+    ck_assert_int_eq(message->tag, found_tag);
+    ck_assert_int_eq(envelope.tag, found_tag);
+    ck_assert_uint_eq(envelope.bytes, 8);
+    crmpi_saved_destroy(message);
+}
+
+START_TEST(test_saved_matching)
+{
+    ck_assert(crmpi_saved_is_empty(&queue));
+    save(7, 0, 10);
+    save(7, 1, 11);
+    save(8, 0, 12);
+    save(7, 0, 13);
+    expect(9, CRMPI_SAVED_ANY, CRMPI_SAVED_ANY, -1);
+    expect(7, 2, CRMPI_SAVED_ANY, -1);
+    expect(7, 1, 10, -1);
+    expect(7, -2, 10, -1); /* MPI_PROC_NULL */
+    expect(8, CRMPI_SAVED_ANY, CRMPI_SAVED_ANY, 12);
+    expect(7, 0, 13, 13);
+    expect(7, CRMPI_SAVED_ANY, 11, 11);
+    expect(7, 0, CRMPI_SAVED_ANY, 10);
+    ck_assert(crmpi_saved_is_empty(&queue));
+    ck_assert_ptr_null(queue.first);
+    ck_assert_ptr_null(queue.last);
+}
+END_TEST
+
+START_TEST(test_saved_order)
+{
+    for (int tag = 0; tag < 100; tag++)
+        save(7, tag % 3, tag);
+    for (int tag = 0; tag < 100; tag += 3)
+        expect(7, 0, CRMPI_SAVED_ANY, tag);
+    for (int tag = 0; tag < 100; tag++)
+        if (tag % 3 != 0)
+            expect(7, CRMPI_SAVED_ANY, CRMPI_SAVED_ANY, tag);
+    ck_assert(crmpi_saved_is_empty(&queue));
+}
+END_TEST
+
+/* A receive that fails gives its message back, between those that came before and after. */
+START_TEST(test_saved_return)
+{
+    struct crmpi_saved_message *message;
+
+    for (int tag = 0; tag < 5; tag++)
+        save(7, 0, tag);
+    for (int tag = 0; tag < 5; tag += 2) {
+        message = crmpi_saved_take(&queue, 7, 0, tag);
+        crmpi_saved_return(&queue, message);
+    }
+    for (int tag = 0; tag < 5; tag++)
+        expect(7, CRMPI_SAVED_ANY, CRMPI_SAVED_ANY, tag);
+    ck_assert(crmpi_saved_is_empty(&queue));
+}
+END_TEST
+
+START_TEST(test_saved_too_large)
+{
+    ck_assert_ptr_null(crmpi_saved_create(7, 0, 0, UINT64_MAX - 8));
+}
+END_TEST
+
+static const struct crmpi_collective_count counts[] = {
+    {.comm_id = 2, .count = 5}, {.comm_id = 4, .count = 7}, {.comm_id = 9, .count = 0}};
+
+START_TEST(test_targets)
+{
+    struct crmpi_targets targets = {0};
+    const struct crmpi_collective_count wanted[] = {{.comm_id = 2, .count = 5},
+                                                    {.comm_id = 3, .count = 50},
+                                                    {.comm_id = 9, .count = 2}};
+
+    ck_assert(crmpi_targets_allow(&targets, 2, 5)); /* none set */
+    ck_assert_int_eq(crmpi_targets_set(&targets, wanted, 3, counts, 3), CRMPI_OK);
+    ck_assert_uint_eq(targets.n_below, 1);          /* 9; 3 does not exist here */
+    ck_assert(crmpi_targets_allow(&targets, 2, 5)); /* excused by 9 */
+    crmpi_targets_note(&targets, 9, 1);
+    ck_assert(crmpi_targets_allow(&targets, 2, 5));
+    ck_assert(crmpi_targets_allow(&targets, 9, 1));
+    crmpi_targets_note(&targets, 9, 2);
+    ck_assert_uint_eq(targets.n_below, 0);
+    ck_assert(!crmpi_targets_allow(&targets, 9, 2));
+    ck_assert(!crmpi_targets_allow(&targets, 2, 5));
+    ck_assert(crmpi_targets_allow(&targets, 4, 7)); /* has no limit */
+    crmpi_targets_note(&targets, 2, 6);             /* let through: beyond is not below */
+    ck_assert_uint_eq(targets.n_below, 0);
+    ck_assert_int_eq(crmpi_targets_set(&targets, NULL, 0, counts, 3), CRMPI_OK);
+    ck_assert(crmpi_targets_allow(&targets, 2, 100));
+    free(targets.items);
+}
+END_TEST
+
+int main(void)
+{
+    Suite *suite = suite_create("interaction");
+    TCase *saved = tcase_create("saved"), *targets = tcase_create("targets");
+    SRunner *runner = srunner_create(suite);
+    int n_failed;
+
+    suite_add_tcase(suite, saved);
+    tcase_add_checked_fixture(saved, setup, NULL);
+    tcase_add_test(saved, test_saved_matching);
+    tcase_add_test(saved, test_saved_order);
+    tcase_add_test(saved, test_saved_return);
+    tcase_add_test(saved, test_saved_too_large);
+    suite_add_tcase(suite, targets);
+    tcase_add_test(targets, test_targets);
+    srunner_run_all(runner, CK_NORMAL);
+    n_failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
