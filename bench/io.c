@@ -2,13 +2,13 @@
 /*
  * What checkpoints are measured against: every rank writes BYTES to a new file of its own
  * with plain write(2), or reads them with plain read(2) into memory not used before, as a
- * restart does.  Prints the seconds from the first rank's start to the last one's end.  Run
- * without crmpi.
+ * restart does.  Prints the seconds from the first rank's start to the last one's end.
+ * Run without crmpi.
  *
  *   bench-io write|read FOLDER BYTES
  *
- * What is timed is done once before, because on virtual machines the first touch of memory
- * given back to the host is several times slower.  No files are left.
+ * What is timed is done once before, because on virtual machines the first touch of
+ * memory given back to the host is several times slower.  No files are left.
  */
 #include <errno.h>
 #include <fcntl.h>

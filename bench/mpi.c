@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Times a few MPI calls between the first two ranks, and one collective over all; prints
- * "name microseconds" lines, each the median of many short blocks, of which other processes
- * disturb only some.  An ordinary MPI program: bench/run starts it with and without crmpi.
+ * "name microseconds" lines, each the median of many short blocks, of which other
+ * processes disturb only some.  An ordinary MPI program: bench/run starts it with and
+ * without crmpi.
  */
 #include <mpi.h>
 #include <stdio.h>
@@ -34,7 +35,7 @@ static void ping_pong(int bytes, int n)
     }
 }
 
-/* Windows of nonblocking messages from rank 0 to rank 1, each answered by an empty one. */
+/* Windows of messages from rank 0 to rank 1, each answered by an empty message. */
 static void message_windows(int bytes, int n)
 {
     MPI_Request requests[WINDOW];
@@ -67,7 +68,8 @@ static void allreduce(int bytes, int n)
 }
 
 /* Print the median, over blocks, of one operation's time; @p per_call operations each. */
-static void measure(const char *name, void (*run)(int, int), int bytes, int n, int per_call)
+static void measure(const char *name, void (*run)(int, int), int bytes, int n,
+                    int per_call)
 {
     double us[BLOCKS];
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Heat in a square plate whose upper edge is hot: the rows are spread over the ranks, which
- * exchange their border rows in every step.  An ordinary MPI program that knows nothing of
- * checkpoints; README in this folder shows how it gets them.
+ * Heat in a square plate whose upper edge is hot: the rows are spread over the ranks,
+ * which exchange their border rows in every step.  An ordinary MPI program that knows
+ * nothing of checkpoints; README in this folder shows how it gets them.
  *
  *   heat [SIZE [STEPS]]
  */
@@ -32,8 +32,8 @@ static void exchange_borders(struct plate *plate, int above, int below)
               MPI_COMM_WORLD, &requests[1]);
     MPI_Isend(row(plate, plate->now, 1), n, MPI_DOUBLE, above, 1, MPI_COMM_WORLD,
               &requests[2]);
-    MPI_Isend(row(plate, plate->now, plate->rows), n, MPI_DOUBLE, below, 0, MPI_COMM_WORLD,
-              &requests[3]);
+    MPI_Isend(row(plate, plate->now, plate->rows), n, MPI_DOUBLE, below, 0,
+              MPI_COMM_WORLD, &requests[3]);
     MPI_Waitall(4, requests, MPI_STATUSES_IGNORE);
 }
 
@@ -83,7 +83,7 @@ int main(int argc, char **argv)
     int steps = argc > 2 ? atoi(argv[2]) : 20000;
     if (size < n_ranks || steps < 1) {
         if (rank == 0)
-            fprintf(stderr, "usage: heat [SIZE [STEPS]], SIZE at least the number of ranks\n");
+            fprintf(stderr, "usage: heat [SIZE [STEPS]]; SIZE >= the number of ranks\n");
         MPI_Abort(MPI_COMM_WORLD, 2);
     }
 

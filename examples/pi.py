@@ -26,8 +26,8 @@ def main():
         if number % 50 == 0 or number == rounds:
             total = world.allreduce(hits)
             if world.rank == 0:
-                print(f"round {number:5d}  pi is about {4 * total / (darts * number * world.size):.9f}",
-                      flush=True)
+                pi = 4 * total / (darts * number * world.size)
+                print(f"round {number:5d}  pi is about {pi:.9f}", flush=True)
 
 
 main()

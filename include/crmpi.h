@@ -20,12 +20,14 @@ extern "C" {
  * Local: any rank may call it, between MPI_Init and MPI_Finalize, from any thread but not
  * from a signal handler.  It waits until the checkpoint is committed or was given up; the
  * other ranks are saved wherever they then are.  If they need this rank to go on before
- * they can be saved, it returns earlier, and the checkpoint is taken soon after.  Requests
- * while one is under way are merged into it; so are the n-th calls of several ranks within a
- * second.  In a job that was restarted from the checkpoint it returns 0, too.
+ * they can be saved, it returns earlier, and the checkpoint is taken soon after.
  *
- * @return 0; -1 if the program does not run under crmpi; an MPI error code if no checkpoint
- *         was taken, for a reason that was logged (MPI is not initialised, ...).
+ * Requests while one is under way are merged into it; so are the n-th calls of several
+ * ranks within a second.  In a job that was restarted from the checkpoint it returns 0,
+ * too.
+ *
+ * @return 0; -1 if the program does not run under crmpi; an MPI error code if no
+ *         checkpoint was taken, for a reason that was logged.
  */
 int CRMPI_Checkpoint(void);
 

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
 # What both halves share.
 crmpi_host_SOURCES += \
 	lib/boundary/boundary.h \

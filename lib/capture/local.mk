@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
 # Saving this rank's upper half.
 crmpi_host_SOURCES += \
 	lib/capture/capture.c lib/capture/capture.h \

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
 # The host program: loader, traps, threads.
 crmpi_host_SOURCES += \
 	lib/lower/calls.h \

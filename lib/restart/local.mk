@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
 # Bringing a rank back.
 crmpi_host_SOURCES += \
 	lib/restart/files.c \

@@ -1,3 +1,5 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
 # libcrmpi.so: the upper half's part of crmpi.
 libcrmpi_so_SOURCES += lib/upper/preload.c lib/upper/switch.S lib/upper/upper.h
 libcrmpi_so_SOURCES += lib/upper/binding.c lib/upper/cxx.c lib/upper/fortran.h lib/upper/fortran_attribute.c \

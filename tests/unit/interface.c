@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The public interface, in a program linked with libcrmpi.so: says what CRMPI_Checkpoint()
- * returns, for interface.sh to judge.  Upper half.
+ * The public interface, in a program linked with libcrmpi.so: says what
+ * CRMPI_Checkpoint() returns, for interface.sh to judge.  Upper half.
  */
 #include <crmpi.h>
 #include <mpi.h>
