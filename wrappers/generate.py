@@ -200,8 +200,10 @@ def body_pass(c):
             p.type, p.name, n, p.name)
     for p in outs:
         yield '    %s %s_real = NULL;\n' % (p.type, p.name)
-    if c.group in ('make', 'meet'):
-        yield '    crmpi_%s_begin(%s);\n' % (c.group, comm.name)
+    if c.group == 'make':
+        yield '    crmpi_make_begin(%s);\n' % comm.name
+    if c.group == 'meet':
+        yield '    crmpi_meet_begin(%s, "%s");\n' % (comm.name, c.name)
     yield '    int error = %s;\n' % call
     if c.group == 'meet':
         yield '    crmpi_meet_end(%s, error);\n' % comm.name

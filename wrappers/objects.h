@@ -185,11 +185,17 @@ void crmpi_info_merge(struct crmpi_handle **into, MPI_Info info);
 
 /**
  * Around a collective call of the MPI library that makes a window, a file or a connection
- * and cannot be made again: all members meet, and no thread parks in the call.  It counts
- * as a collective of @p comm if it succeeded.
+ * and cannot be made again: all members meet, where a checkpoint may still be taken; then,
+ * while the call lasts in some member, none is.  It counts as a collective of @p comm if it
+ * succeeded.
  */
-void crmpi_meet_begin(MPI_Comm comm);
+void crmpi_meet_begin(MPI_Comm comm, const char *function);
 void crmpi_meet_end(MPI_Comm comm, int error);
+
+/** Around a call that cannot be made again: threads park in it, but no checkpoint is taken. */
+void crmpi_once_begin(const char *function);
+void crmpi_once_end(void);
+extern const char *crmpi_once_function; /* of one that is under way, or NULL */
 
 /** Around a blocking collective of @p comm that makes the communicator @p real, perhaps
  * MPI_COMM_NULL; end returns what the wrapper has to. */

@@ -3,10 +3,10 @@
 # The self-checking MPI programs in C and C++, compiled by Open MPI's compiler and linked
 # with nothing of crmpi: unmodified programs.  languages.mk has those in other languages.
 
-mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatypes dlopen \
-	errors files groups heap icoll inflight info intercomm lifecycle memory neighbor \
-	nonblock nopie ops p2p persistent pmpi probe process sendrecv signals skew stdin \
-	threads_multiple threads_team threads_wait timers topologies traffic
+mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatypes \
+	dlopen errors files groups heap icoll inflight info intercomm lifecycle memory mpiio \
+	neighbor nonblock nopie ops p2p persistent pmpi probe process sendrecv signals skew \
+	stdin threads_multiple threads_team threads_wait timers topologies traffic windows
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/message.h
 

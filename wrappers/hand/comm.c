@@ -81,6 +81,7 @@ void crmpi_comm_destroy(struct crmpi_handle *handle)
 
     if (real && real != MPI_COMM_NULL)
         PMPI_Comm_free(&real);
+    crmpi_p2p_forget(c);
     if (c->peers != c->members)
         crmpi_heap_free(c->peers);
     crmpi_heap_free(c->members);
@@ -133,21 +134,36 @@ int crmpi_make_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
     return MPI_SUCCESS;
 }
 
-void crmpi_meet_begin(MPI_Comm comm)
+const char *crmpi_once_function;
+static int n_once;
+
+void crmpi_once_begin(const char *function)
+{
+    __atomic_add_fetch(&n_once, 1, __ATOMIC_ACQ_REL);
+    __atomic_store_n(&crmpi_once_function, function, __ATOMIC_RELEASE);
+}
+
+void crmpi_once_end(void)
+{
+    if (__atomic_sub_fetch(&n_once, 1, __ATOMIC_ACQ_REL) == 0)
+        __atomic_store_n(&crmpi_once_function, NULL, __ATOMIC_RELEASE);
+}
+
+void crmpi_meet_begin(MPI_Comm comm, const char *function)
 {
     if (!crmpi_comm_of(comm))
         return;
     crmpi_collective_begin(comm);
     crmpi_call_resumed();
     crmpi_meet(CRMPI_REAL(MPI_Comm, comm));
-    crmpi_thread->nest++;
+    crmpi_once_begin(function);
 }
 
 void crmpi_meet_end(MPI_Comm comm, int error)
 {
     if (!crmpi_comm_of(comm))
         return;
-    crmpi_thread->nest--;
+    crmpi_once_end();
     if (error == MPI_SUCCESS)
         crmpi_collective_end(comm);
 }

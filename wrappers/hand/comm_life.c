@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Communicators: their names, hints and end, and their return after a restart (lower half).
+ * Communicators: their names, hints and end, and their return after a restart (lower
+ * half).
  *
- * MPI_Comm_free is the last collective of a communicator, but does not wait for the others;
- * so a rank that has freed it keeps it listed, with that count, until a nonblocking
- * barrier tells that all have.  A checkpoint is thus taken before any member has freed a
- * communicator or after all have, and restart rebuilds it in all of them or in none.
+ * MPI_Comm_free is the last collective of a communicator, but does not wait for the
+ * others; so a rank that has freed it keeps it listed, with that count, until a
+ * nonblocking barrier tells that all have.  A checkpoint is thus taken before any member
+ * has freed a communicator or after all have, and restart rebuilds it in all of them or
+ * in none.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -82,9 +84,9 @@ static int free_natively(struct crmpi_handle *handle, int disconnect)
 {
     MPI_Comm real = handle->real;
 
-    crmpi_thread->nest++;
+    crmpi_once_begin(disconnect ? "MPI_Comm_disconnect" : "MPI_Comm_free");
     int error = disconnect ? PMPI_Comm_disconnect(&real) : PMPI_Comm_free(&real);
-    crmpi_thread->nest--;
+    crmpi_once_end();
     if (error != MPI_SUCCESS)
         return error;
     handle->real = NULL;
@@ -278,10 +280,10 @@ static struct crmpi_handle **living(size_t *n_out)
 }
 
 /*
- * Communicators that all members have freed, but that requests of some members keep: pending
- * receives, persistent ones.  All members have to make them again, also those that know
- * nothing of them any more.  So every rank tells all others what it has: for each the id in
- * two integers, the sizes, the members, the remote members.
+ * Communicators that all members have freed, but that requests of some members keep:
+ * pending receives, persistent ones.  All members have to make them again, also those
+ * that know nothing of them any more.  So every rank tells all others what it has: for
+ * each the id in two integers, the sizes, the members, the remote members.
  */
 #define N_HEAD 4
 

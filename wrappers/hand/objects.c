@@ -266,9 +266,12 @@ int crmpi_cut_refusal(char *why, size_t why_bytes)
 {
     char name[MPI_MAX_OBJECT_NAME] = "", of_comm[MPI_MAX_OBJECT_NAME];
     struct crmpi_handle *handle;
+    const char *once = __atomic_load_n(&crmpi_once_function, __ATOMIC_ACQUIRE);
     int length;
 
-    if (crmpi_finalize_begun) {
+    if (once) {
+        snprintf(why, why_bytes, "%s is under way", once);
+    } else if (crmpi_finalize_begun) {
         snprintf(why, why_bytes, "MPI_Finalize has begun");
     } else if ((handle = crmpi_handle_find(CRMPI_WIN, any, NULL))) {
         PMPI_Win_get_name(handle->real, name, &length);
