@@ -70,3 +70,12 @@ tests_unit_interaction_SOURCES = tests/unit/interaction.c \
 tests_unit_interaction_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_interaction_LDADD = $(CHECK_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/handle
+TESTS += tests/unit/handle
+tests_unit_handle_SOURCES = tests/unit/handle.c lib/handle/handle.c lib/boundary/heap.c
+tests_unit_handle_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_handle_CFLAGS = $(AM_CFLAGS) -pthread
+tests_unit_handle_LDADD = libcrmpi-base.a $(CHECK_LIBS)
+endif
