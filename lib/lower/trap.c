@@ -290,8 +290,9 @@ static long kernel_tid(long tid)
  * The gate
  *
  * System calls that wait under a signal mask of the application's must not wait with our
- * signals blocked (or, of sigwait, take them), and deadlines on a monotonic clock are
- * different ones for the kernel after a restart.  Such calls cannot be made in the handler,
+ * signals blocked (or, of sigwait, take them); deadlines on a monotonic clock are different
+ * ones for the kernel after a restart; and of a wait for a time that the parking signal cuts
+ * short it has to be known what is left.  Such calls cannot be made in the handler,
  * where all signals are blocked.  So the handler sends the thread on to the gate, a page
  * outside the filter's range but saved with the upper half, with the argument corrected in
  * a copy on the thread's own stack:
@@ -305,6 +306,7 @@ struct gate_frame {
     int64_t reg;      /* the register whose argument was replaced, */
     uint64_t given;   /* by the application's own */
     uint64_t copy[3]; /* what it points to instead */
+    int64_t end_ns;   /* of a timeout; 0: none */
     uint64_t red_zone[16];
 };
 #define GATE_FRAME (sizeof(struct gate_frame) - 8)
@@ -339,14 +341,19 @@ static void correct_deadline(int is_monotonic, const struct timespec *given, uin
     copy[1] = ns < 0 ? 0 : ns % 1000000000l;
 }
 
-static int gate_register(long number)
+/* The argument that is replaced by a copy; -1: none. */
+static int gate_register(long number, const greg_t *r)
 {
     switch (number) {
     case SYS_rt_sigsuspend:
     case SYS_rt_sigtimedwait:
         return REG_RDI;
     case SYS_clock_nanosleep:
-        return REG_RDX;
+        return r[REG_RSI] & TIMER_ABSTIME ? REG_RDX : -1;
+    case SYS_nanosleep:
+    case SYS_poll:
+    case SYS_epoll_wait:
+        return -1;
     case SYS_ppoll:
     case SYS_futex:
         return REG_R10;
@@ -357,31 +364,77 @@ static int gate_register(long number)
     }
 }
 
-/* Arrange that the thread makes its call at the gate, with a corrected argument. */
-static long through_gate(long number, greg_t *r)
+/* The argument that is a timeout in milliseconds; -1: none. */
+static int timeout_register(long number)
 {
-    struct gate_frame *frame = (struct gate_frame *)(r[REG_RSP] - sizeof *frame);
-    int reg = gate_register(number);
+    return number == SYS_poll                                           ? REG_RDX
+           : number == SYS_epoll_wait || number == SYS_epoll_pwait ? REG_R10
+                                                                   : -1;
+}
+
+static int64_t monotonic_ns(void)
+{
+    struct timespec now;
+
+    crmpi_raw(SYS_clock_gettime, CLOCK_MONOTONIC, (long)&now, 0, 0, 0, 0);
+    return now.tv_sec * 1000000000l + now.tv_nsec;
+}
+
+/* Replace the argument in @p reg by a corrected copy. */
+static void replace_argument(long number, greg_t *r, int reg, struct gate_frame *frame)
+{
     const uint64_t *given = (const uint64_t *)r[reg];
 
-    frame->back = r[REG_RIP];
-    frame->number = number;
-    frame->reg = reg;
-    frame->given = r[reg];
-    if (given && (number == SYS_futex || number == SYS_clock_nanosleep)) {
+    if (!given)
+        return;
+    if (number == SYS_futex || number == SYS_clock_nanosleep) {
         int is_monotonic = number == SYS_futex || r[REG_RDI] == CLOCK_MONOTONIC ||
                            r[REG_RDI] == CLOCK_BOOTTIME;
 
         correct_deadline(is_monotonic, (const struct timespec *)given, frame->copy);
-    } else if (given && number == SYS_pselect6) { /* a set's address and its size */
+    } else if (number == SYS_pselect6) { /* a set's address and its size */
         if (given[0])
             frame->copy[2] = corrected((const uint64_t *)given[0]);
         frame->copy[0] = given[0] ? (uint64_t)&frame->copy[2] : 0;
         frame->copy[1] = given[1];
-    } else if (given) {
+    } else {
         frame->copy[0] = corrected(given);
     }
-    r[reg] = given ? (greg_t)frame->copy : 0;
+    r[reg] = (greg_t)frame->copy;
+}
+
+/* A sleep of a given length: let the kernel say in a copy of it what is left. */
+static void replace_length(greg_t *r, int length, int left, struct gate_frame *frame)
+{
+    const uint64_t *given = (const uint64_t *)r[length];
+
+    if (!given)
+        return;
+    frame->copy[0] = given[0];
+    frame->copy[1] = given[1];
+    r[length] = r[left] = (greg_t)frame->copy;
+}
+
+/* Arrange that the thread makes its call at the gate, with a corrected argument. */
+static long through_gate(long number, greg_t *r)
+{
+    struct gate_frame *frame = (struct gate_frame *)(r[REG_RSP] - sizeof *frame);
+    int reg = gate_register(number, r), timeout = timeout_register(number);
+
+    frame->back = r[REG_RIP];
+    frame->number = number;
+    frame->reg = reg;
+    frame->end_ns = timeout >= 0 && (int32_t)r[timeout] > 0
+                        ? monotonic_ns() + (int32_t)r[timeout] * 1000000l
+                        : 0;
+    if (reg >= 0) {
+        frame->given = r[reg];
+        replace_argument(number, r, reg, frame);
+    } else if (number == SYS_nanosleep) {
+        replace_length(r, REG_RDI, REG_RSI, frame);
+    } else if (number == SYS_clock_nanosleep) {
+        replace_length(r, REG_RDX, REG_R10, frame);
+    }
     r[REG_RSP] = (greg_t)frame;
     r[REG_RIP] = CRMPI_GATE_ADDR;
     return number; /* in rax, for the call at the gate */
@@ -394,9 +447,19 @@ int crmpi_trap_gate_leave(greg_t *r)
     if (r[REG_RIP] != CRMPI_GATE_ADDR &&
         (r[REG_RIP] != CRMPI_GATE_ADDR + 2 || r[REG_RAX] != -EINTR))
         return 0;
-    r[frame->reg] = frame->given;
-    r[REG_RIP] = frame->back - 2;
     r[REG_RAX] = frame->number;
+    if (frame->reg < 0 && frame->end_ns == 0) { /* a sleep: on with what is left */
+        r[REG_RIP] = CRMPI_GATE_ADDR;
+        return 1;
+    }
+    if (frame->end_ns) {
+        int64_t left_ms = (frame->end_ns - monotonic_ns() + 999999) / 1000000;
+
+        r[timeout_register(frame->number)] = left_ms > 0 ? left_ms : 0;
+    }
+    if (frame->reg >= 0)
+        r[frame->reg] = frame->given;
+    r[REG_RIP] = frame->back - 2;
     r[REG_RSP] += sizeof *frame;
     return 1;
 }
@@ -432,6 +495,9 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
     case SYS_epoll_pwait2:
     case SYS_futex:
     case SYS_clock_nanosleep:
+    case SYS_nanosleep:
+    case SYS_poll:
+    case SYS_epoll_wait:
         return through_gate(number, r);
     case SYS_readlink:
         return do_readlink(number, 0, (void *)a, (void *)b, c);
@@ -465,7 +531,18 @@ static void handle_sigsys(int signal, siginfo_t *info, void *data)
  * The filter: a list of system calls, each with the place in the tail to go on at, and the
  * tail.  Jumps count instructions from the next one and only go forward.
  */
-enum { TAIL_MMAP = 1, TAIL_MREMAP = 3, TAIL_FUTEX = 6, TAIL_SLEEP = 11, TAIL_ADDRESS = 13 };
+enum {
+    TAIL_MMAP = 1,
+    TAIL_MREMAP = 3,
+    TAIL_FUTEX = 6,
+    TAIL_CLOCK_NANOSLEEP = 11,
+    TAIL_NANOSLEEP = 15,
+    TAIL_POLL = 17,
+    TAIL_EPOLL = 19,
+    TAIL_ADDRESS = 22,
+    TAIL_ALLOW = 25,
+    TAIL_TRAP = 26,
+};
 
 static const struct {
     int number, tail;
@@ -477,7 +554,10 @@ static const struct {
     {SYS_rt_sigaction, TAIL_ADDRESS},
     {SYS_rt_sigprocmask, TAIL_ADDRESS},
     {SYS_futex, TAIL_FUTEX},
-    {SYS_clock_nanosleep, TAIL_SLEEP},
+    {SYS_clock_nanosleep, TAIL_CLOCK_NANOSLEEP},
+    {SYS_nanosleep, TAIL_NANOSLEEP},
+    {SYS_poll, TAIL_POLL},
+    {SYS_epoll_wait, TAIL_EPOLL},
     {SYS_rt_sigsuspend, TAIL_ADDRESS},
     {SYS_rt_sigtimedwait, TAIL_ADDRESS},
     {SYS_ppoll, TAIL_ADDRESS},
@@ -497,31 +577,44 @@ static const struct {
 #define N_TRAPPED (sizeof trapped / sizeof *trapped)
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+/* at @p place: on to @p yes or @p no */
+#define JUMP(place, test, value, yes, no)                                                  \
+    BPF_JUMP(BPF_JMP | test | BPF_K, value, (yes) - (place)-1, (no) - (place)-1)
 static const struct sock_filter tail[] = {
     /* 0 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     /* 1: mmap, where the kernel would choose the address */
     LOAD(args[3]),
-    /* 2 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MAP_FIXED, 13, 10),
+    JUMP(2, BPF_JSET, MAP_FIXED, TAIL_ALLOW, TAIL_ADDRESS),
     /* 3: mremap, likewise */
     LOAD(args[3]),
-    /* 4 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MREMAP_FIXED, 11, 0),
-    /* 5 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, MREMAP_MAYMOVE, 7, 10),
+    JUMP(4, BPF_JSET, MREMAP_FIXED, TAIL_ALLOW, 5),
+    JUMP(5, BPF_JSET, MREMAP_MAYMOVE, TAIL_ADDRESS, TAIL_ALLOW),
     /* 6: futex, waiting until a time on the monotonic clock */
     LOAD(args[1]),
-    /* 7 */
-    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 1, 0),
-    /* 8 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, FUTEX_WAIT_BITSET, 0, 7),
-    /* 9 */ LOAD(args[3]),
-    /* 10 */ BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 5, 2),
-    /* 11: clock_nanosleep until a time */
+    JUMP(7, BPF_JEQ, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 9, 8),
+    JUMP(8, BPF_JEQ, FUTEX_WAIT_BITSET, 9, TAIL_ALLOW),
+    LOAD(args[3]),
+    JUMP(10, BPF_JEQ, 0, TAIL_ALLOW, TAIL_ADDRESS),
+    /* 11: clock_nanosleep until a time, or without asking for what is left */
     LOAD(args[1]),
-    /* 12 */ BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, TIMER_ABSTIME, 0, 3),
-    /* 13: the call was made in the upper range if its address's high half says so */
+    JUMP(12, BPF_JSET, TIMER_ABSTIME, TAIL_ADDRESS, 13),
+    LOAD(args[3]),
+    JUMP(14, BPF_JEQ, 0, TAIL_ADDRESS, TAIL_ALLOW),
+    /* 15: nanosleep without asking for what is left */
+    LOAD(args[1]),
+    JUMP(16, BPF_JEQ, 0, TAIL_ADDRESS, TAIL_ALLOW),
+    /* 17: poll, 19: epoll_wait, for a time */
+    LOAD(args[2]),
+    JUMP(18, BPF_JEQ, 0, TAIL_ALLOW, 20),
+    LOAD(args[3]),
+    JUMP(20, BPF_JSET, 0x80000000, TAIL_ALLOW, 21),
+    JUMP(21, BPF_JEQ, 0, TAIL_ALLOW, TAIL_ADDRESS),
+    /* 22: the call was made in the upper range if its address's high half says so */
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4),
-    /* 14 */ BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, CRMPI_U0 >> 32, 0, 1),
-    /* 15 */ BPF_JUMP(BPF_JMP | BPF_JGE | BPF_K, CRMPI_U1 >> 32, 0, 1),
-    /* 16 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    /* 17 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+    JUMP(23, BPF_JGE, CRMPI_U0 >> 32, 24, TAIL_ALLOW),
+    JUMP(24, BPF_JGE, CRMPI_U1 >> 32, TAIL_ALLOW, TAIL_TRAP),
+    /* 25 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    /* 26 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
 };
 #define N_TAIL (sizeof tail / sizeof *tail)
 #define N_HEAD 3
