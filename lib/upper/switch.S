@@ -5,14 +5,14 @@
  * A stub loads the number of its MPI call into %eax and jumps to crmpi_switch with all
  * argument registers and the stack as its caller left them:
  *
- *      %rsp+8...  arguments beyond the sixth      at the call below they are again at
- *      %rsp       return address of the caller    %rsp+8, as the return address was popped
- *                                                 into the thread's frame
+ *      %rsp+8...  arguments beyond the sixth
+ *      %rsp       return address of the caller, which goes into the thread's frame
  *
- * The lower function therefore has the MPI function's own signature.  The caller's
- * registers stay in the thread's frame, so that a restart can make the call again
- * (crmpi_resume).  Between crmpi_stub_begin and crmpi_stub_end a register may hold a
- * lower-half address: no thread parks there.
+ * The lower function has the MPI function's own signature.  The caller's registers stay in
+ * the thread's frame, so that a restart can make the call again (crmpi_resume).  Arguments
+ * on the stack belong to the function that is called, and compilers do store into them: so
+ * it gets a copy (crmpi_switch_stack).  Between crmpi_stub_begin and crmpi_stub_end a
+ * register may hold a lower-half address: no thread parks there.
  *
  * The last `ret` finds the caller's return address where its `call` put it, so the
  * processor predicts it.
@@ -20,20 +20,18 @@
 #include "boundary/control.h"
 
         .text
-        .globl  crmpi_switch
-        .hidden crmpi_switch
-        .type   crmpi_switch, @function
-        .p2align 5
-crmpi_switch:
-        .cfi_startproc
+
+        /* Note all that the call came with; %rbx: the thread. */
+        .macro ENTER slowly
         movq    crmpi_self@gottpoff(%rip), %r11
         movq    %fs:(%r11), %r11
         testq   %r11, %r11
-        jz      enter_slowly
-
+        jz      \slowly
+        .ifnotdef crmpi_stub_begin
         .globl  crmpi_stub_begin
         .hidden crmpi_stub_begin
 crmpi_stub_begin:
+        .endif
         popq    CRMPI_T_RET(%r11)
         .cfi_adjust_cfa_offset -8
         movq    %rsp, CRMPI_T_SP(%r11)
@@ -52,7 +50,10 @@ crmpi_stub_begin:
         movq    %rax, CRMPI_T_CALL(%r11)
         movl    $0, CRMPI_T_RESUMED(%r11) /* a mark no wrapper took is not for this call */
         movq    %r11, %rbx
-call_down:
+        .endm
+
+        /* Call the lower function on its TLS base, and come back. */
+        .macro CALL_DOWN
         movabsq $CRMPI_U0, %r10
         movq    CRMPI_C_CALLS(%r10), %r10
         movq    (%r10,%rax,8), %r10
@@ -61,10 +62,44 @@ call_down:
         call    *%r10
         movq    CRMPI_T_UPPER_FS(%rbx), %r11
         wrfsbase %r11
+        .endm
+
+        .macro LEAVE
         pushq   CRMPI_T_RET(%rbx)
         .cfi_adjust_cfa_offset 8
         movq    CRMPI_T_RBX(%rbx), %rbx
         ret
+        .endm
+
+        .globl  crmpi_switch
+        .hidden crmpi_switch
+        .type   crmpi_switch, @function
+        .p2align 5
+crmpi_switch:
+        .cfi_startproc
+        ENTER   enter_slowly
+        CALL_DOWN
+        LEAVE
+        .cfi_endproc
+
+        /* For functions of more than six arguments: copies the next eight words, of which
+         * no function has more. */
+        .globl  crmpi_switch_stack
+        .hidden crmpi_switch_stack
+        .type   crmpi_switch_stack, @function
+        .p2align 5
+crmpi_switch_stack:
+        .cfi_startproc
+        ENTER   enter_slowly_stack
+call_down_stack:
+        .rept 8
+        pushq   56(%rsp)
+        .cfi_adjust_cfa_offset 8
+        .endr
+        CALL_DOWN
+        addq    $64, %rsp
+        .cfi_adjust_cfa_offset -64
+        LEAVE
         .cfi_endproc
 
         /* void crmpi_resume(struct crmpi_thread *): on the upper TLS base, in a restarted
@@ -87,15 +122,14 @@ crmpi_resume:
         movq    CRMPI_T_ARGS+32(%rbx), %r8
         movq    CRMPI_T_ARGS+40(%rbx), %r9
         movq    CRMPI_T_CALL(%rbx), %rax
-        jmp     call_down
+        jmp     call_down_stack /* which does no harm to others */
         .globl  crmpi_stub_end
         .hidden crmpi_stub_end
 crmpi_stub_end:
 
         /* The first call of a thread, or a process that is not split: ask crmpi_enter,
          * which gives 0 (go down now) or the function to jump to instead. */
-        .type   enter_slowly, @function
-enter_slowly:
+        .macro ENTER_SLOWLY again
         .cfi_startproc
         pushq   %rdi
         pushq   %rsi
@@ -117,7 +151,15 @@ enter_slowly:
         popq    %rdi
         .cfi_adjust_cfa_offset -56
         testq   %r11, %r11
-        jz      crmpi_switch
+        jz      \again
         jmp     *%r11
         .cfi_endproc
+        .endm
+
+        .type   enter_slowly, @function
+enter_slowly:
+        ENTER_SLOWLY crmpi_switch
+        .type   enter_slowly_stack, @function
+enter_slowly_stack:
+        ENTER_SLOWLY crmpi_switch_stack
         .section .note.GNU-stack,"",@progbits

@@ -20,6 +20,8 @@
  * Inputs that are overwritten
  */
 
+#define ROOM_BYTES (64ul << 20) /* so much is held for the next */
+
 /* Where they lie: n pieces, one behind the other or at displacements. */
 struct input {
     int n; /* 0: the collective keeps its input */
@@ -142,6 +144,16 @@ static int input_keep(const struct input *input)
     return error;
 }
 
+static void input_forget(struct crmpi_call *call)
+{
+    call->input_kept = 0;
+    if (call->input_room > ROOM_BYTES) {
+        crmpi_heap_free(call->input);
+        call->input = NULL;
+        call->input_room = 0;
+    }
+}
+
 void crmpi_input_trim(struct crmpi_call *call)
 {
     uintptr_t begin = ((uintptr_t)call->input + 4095) & ~4095ul;
@@ -235,7 +247,7 @@ static int blocking_end(MPI_Comm comm, const struct input *input, int error,
                         const char *function)
 {
     if (__builtin_expect(input->n != 0, 0))
-        crmpi_call()->input_kept = 0;
+        input_forget(crmpi_call());
     if (__builtin_expect(error != MPI_SUCCESS, 0))
         return crmpi_comm_error(comm, error, function);
     crmpi_collective_end(comm);
