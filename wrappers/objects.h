@@ -137,8 +137,8 @@ MPI_Group crmpi_group_adopt(MPI_Group real);
  * the MPI library returned, whose parts are looked up or adopted, too. */
 MPI_Datatype crmpi_type_adopt(MPI_Datatype real, int n_types, const MPI_Datatype *types);
 MPI_Info crmpi_info_adopt(MPI_Info real);
-/* id 0: made from the parent's, its count of communicators and the members. */
-MPI_Comm crmpi_comm_adopt(MPI_Comm real, MPI_Comm parent, uint64_t id);
+/* May park: nothing of the new communicator is known above yet. */
+MPI_Comm crmpi_comm_adopt(MPI_Comm real, MPI_Comm parent);
 MPI_Win crmpi_win_adopt(MPI_Win real, MPI_Comm comm, const char *label);
 MPI_File crmpi_file_adopt(MPI_File real, MPI_Comm comm, const char *label);
 
@@ -203,8 +203,8 @@ void crmpi_make_begin(MPI_Comm comm);
 int crmpi_make_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
                    const char *function);
 
-/** Fill in what crmpi keeps of the lower communicator of @p handle: members, id, topology. */
-void crmpi_comm_fill(struct crmpi_handle *handle, struct crmpi_comm *parent, uint64_t id);
+/** Give MPI_COMM_WORLD or MPI_COMM_SELF what crmpi keeps of a communicator. */
+void crmpi_comm_predefine(struct crmpi_handle *handle, uint64_t id);
 
 /** Free the lower communicators that all members have freed. */
 void crmpi_comm_reap(void);

@@ -30,48 +30,139 @@ static uint64_t id_make(const struct crmpi_comm *parent, const struct crmpi_comm
     return crmpi_checksum_end(&state);
 }
 
-static int32_t *ranks_read(MPI_Group group, int n, int32_t *is_dynamic)
+/* Wait here for a lower nonblocking collective of crmpi's own. */
+static int wait_for(int error, MPI_Request *request)
+{
+    return error == MPI_SUCCESS ? crmpi_wait_real(request, MPI_STATUS_IGNORE) : error;
+}
+
+/* The processes of a communicator, before it has a handle: a thread may park meanwhile. */
+struct processes {
+    int32_t size, remote_size, is_dynamic;
+    int32_t *members, *peers; /* in the upper heap; the same if there is no remote group */
+};
+
+/* The MPI library compares each with all of the job, one after the other: so beyond this
+ * product of sizes the members tell each other instead. */
+#define COMPARE_MAX (1l << 22)
+
+static int32_t *ranks_read(MPI_Comm real, int is_remote, int n, int32_t *is_dynamic)
 {
     int32_t *ranks = crmpi_upper_alloc(n * sizeof *ranks);
+    MPI_Group group;
 
+    if (is_remote)
+        PMPI_Comm_remote_group(real, &group);
+    else
+        PMPI_Comm_group(real, &group);
     *is_dynamic |= crmpi_group_world_ranks(group, n, ranks);
     PMPI_Group_free(&group);
     return ranks;
 }
 
-void crmpi_comm_fill(struct crmpi_handle *handle, struct crmpi_comm *parent, uint64_t id)
+static int32_t *ranks_count(int n)
+{
+    int32_t *ranks = crmpi_upper_alloc(n * sizeof *ranks);
+
+    for (int i = 0; i < n; i++)
+        ranks[i] = i;
+    return ranks;
+}
+
+/* Ask each member for its world rank. */
+static int32_t *ranks_gather(MPI_Comm real, int n, const struct crmpi_comm *parent)
+{
+    int32_t *ranks = malloc((n + 1) * sizeof *ranks), *kept;
+    int world_rank = parent->members[parent->rank];
+    MPI_Request request;
+
+    if (!ranks || wait_for(PMPI_Iallgather(&world_rank, 1, MPI_INT, ranks, 1, MPI_INT, real,
+                                           &request),
+                           &request) != MPI_SUCCESS) {
+        crmpi_error("the members of a communicator of %d processes cannot be found", n);
+        abort();
+    }
+    kept = crmpi_upper_dup(ranks, n * sizeof *ranks);
+    free(ranks);
+    return kept;
+}
+
+static struct processes processes_find(MPI_Comm real, const struct crmpi_comm *parent)
+{
+    struct processes p = {0};
+    int is_inter = 0, n_ranks;
+
+    PMPI_Comm_size(MPI_COMM_WORLD, &n_ranks);
+    PMPI_Comm_size(real, &p.size);
+    PMPI_Comm_test_inter(real, &is_inter);
+    if (real == MPI_COMM_WORLD)
+        p.members = ranks_count(n_ranks);
+    else if (!is_inter && parent && !parent->is_dynamic &&
+             (long)p.size * n_ranks > COMPARE_MAX)
+        p.members = ranks_gather(real, p.size, parent);
+    else
+        p.members = ranks_read(real, 0, p.size, &p.is_dynamic);
+    p.peers = p.members;
+    if (is_inter) {
+        PMPI_Comm_remote_size(real, &p.remote_size);
+        p.peers = ranks_read(real, 1, p.remote_size, &p.is_dynamic);
+    }
+    return p;
+}
+
+/* A duplicate has the same. */
+static struct processes processes_copy(const struct crmpi_comm *c)
+{
+    struct processes p = {c->size, c->remote_size, c->is_dynamic,
+                          crmpi_upper_dup(c->members, c->size * sizeof *c->members), NULL};
+
+    p.peers = c->remote_size ? crmpi_upper_dup(c->peers, c->remote_size * sizeof *c->peers)
+                             : p.members;
+    return p;
+}
+
+/* Fill in what is kept of the lower communicator of @p handle. */
+static void fill(struct crmpi_handle *handle, const struct processes *p,
+                 const struct crmpi_comm *parent, uint64_t id)
 {
     struct crmpi_comm *c = handle->extra;
-    MPI_Comm real = handle->real;
-    MPI_Group group;
-    int is_inter = 0;
 
-    PMPI_Comm_size(real, &c->size);
-    PMPI_Comm_rank(real, &c->rank);
-    PMPI_Comm_test_inter(real, &is_inter);
-    PMPI_Comm_group(real, &group);
-    c->members = ranks_read(group, c->size, &c->is_dynamic);
-    c->peers = c->members;
-    if (is_inter) {
-        PMPI_Comm_remote_size(real, &c->remote_size);
-        PMPI_Comm_remote_group(real, &group);
-        c->peers = ranks_read(group, c->remote_size, &c->is_dynamic);
-    }
+    PMPI_Comm_rank(handle->real, &c->rank);
+    c->size = p->size;
+    c->remote_size = p->remote_size;
+    c->is_dynamic = p->is_dynamic;
+    c->members = p->members;
+    c->peers = p->peers;
     c->id = id ? id : id_make(parent, c);
-    c->topology = crmpi_topology_read(real);
+    c->topology = crmpi_topology_read(handle->real);
     c->errhandler = parent ? parent->errhandler
                            : CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_errors_are_fatal);
     crmpi_handle_hold(c->errhandler);
     crmpi_comm_apply_errhandler(handle);
 }
 
-MPI_Comm crmpi_comm_adopt(MPI_Comm real, MPI_Comm parent, uint64_t id)
+void crmpi_comm_predefine(struct crmpi_handle *handle, uint64_t id)
+{
+    struct processes p = processes_find(handle->real, NULL);
+
+    handle->extra = crmpi_upper_alloc(sizeof(struct crmpi_comm));
+    fill(handle, &p, NULL, id);
+}
+
+static MPI_Comm adopt(MPI_Comm real, const struct processes *p, MPI_Comm parent)
 {
     struct crmpi_handle *handle =
         crmpi_handle_create(CRMPI_COMM, real, sizeof(struct crmpi_comm));
 
-    crmpi_comm_fill(handle, crmpi_comm_of(parent), id);
+    fill(handle, p, crmpi_comm_of(parent), 0);
     return (void *)handle;
+}
+
+MPI_Comm crmpi_comm_adopt(MPI_Comm real, MPI_Comm parent)
+{
+    struct processes p = processes_find(real, crmpi_comm_of(parent));
+
+    return adopt(real, &p, parent);
 }
 
 void crmpi_comm_destroy(struct crmpi_handle *handle)
@@ -94,12 +185,6 @@ void crmpi_comm_destroy(struct crmpi_handle *handle)
         crmpi_heap_free(c->group_calls);
         c->group_calls = next;
     }
-}
-
-/* Wait here for a lower nonblocking collective of crmpi's own. */
-static int wait_for(int error, MPI_Request *request)
-{
-    return error == MPI_SUCCESS ? crmpi_wait_real(request, MPI_STATUS_IGNORE) : error;
 }
 
 void crmpi_meet(MPI_Comm real)
@@ -128,7 +213,7 @@ int crmpi_make_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
     if (real == MPI_COMM_NULL)
         *newcomm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null);
     else
-        *newcomm = crmpi_comm_adopt(real, comm, 0);
+        *newcomm = crmpi_comm_adopt(real, comm);
     crmpi_comm_of(comm)->n_created++;
     crmpi_collective_end(comm);
     return MPI_SUCCESS;
@@ -172,20 +257,29 @@ void crmpi_meet_end(MPI_Comm comm, int error)
  * Duplicates
  */
 
-/* Give a duplicate what MPI_Comm_dup copies beside the group; on failure it is freed. */
-static int dup_finish(MPI_Comm comm, MPI_Comm *newcomm, MPI_Info info, const char *function)
+/* Give the duplicate @p real a handle, and what MPI_Comm_dup copies beside the group; if
+ * that fails it is freed. */
+static int dup_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm, MPI_Info info,
+                   const char *function)
 {
-    struct crmpi_comm *from = crmpi_comm_of(comm), *to = crmpi_comm_of(*newcomm);
+    struct crmpi_comm *from = crmpi_comm_of(comm), *to;
 
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(comm, error, function);
+    struct processes p = processes_copy(from);
+    MPI_Comm copy = adopt(real, &p, comm);
+    from->n_created++;
+    crmpi_collective_end(comm);
+    to = crmpi_comm_of(copy);
     to->inherits = from->inherits;
     crmpi_info_merge(&to->info, info);
-    int error = crmpi_attributes_copy(CRMPI_COMM, comm, from->attributes, *newcomm,
-                                      &to->attributes);
-    if (error == MPI_SUCCESS)
-        return error;
-    crmpi_handle_release((void *)*newcomm);
-    *newcomm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null);
-    return crmpi_comm_error(comm, error, function);
+    error = crmpi_attributes_copy(CRMPI_COMM, comm, from->attributes, copy, &to->attributes);
+    if (error != MPI_SUCCESS) {
+        crmpi_handle_release((void *)copy);
+        return crmpi_comm_error(comm, error, function);
+    }
+    *newcomm = copy;
+    return MPI_SUCCESS;
 }
 
 int crmpi_lower_MPI_Comm_dup(MPI_Comm comm, MPI_Comm *newcomm)
@@ -194,22 +288,19 @@ int crmpi_lower_MPI_Comm_dup(MPI_Comm comm, MPI_Comm *newcomm)
 
     crmpi_make_begin(comm);
     int error = PMPI_Comm_dup(CRMPI_REAL(MPI_Comm, comm), newcomm ? &real : NULL);
-    error = crmpi_make_end(comm, error, real, newcomm, "MPI_Comm_dup");
-    return error == MPI_SUCCESS ? dup_finish(comm, newcomm, NULL, "MPI_Comm_dup") : error;
+    return dup_end(comm, error, real, newcomm, NULL, "MPI_Comm_dup");
 }
 
 int crmpi_lower_MPI_Comm_dup_with_info(MPI_Comm comm, MPI_Info info, MPI_Comm *newcomm)
 {
     MPI_Comm real = MPI_COMM_NULL;
-    MPI_Info info_real = crmpi_info_make(info);
 
     crmpi_make_begin(comm);
+    MPI_Info info_real = crmpi_info_make(info);
     int error = PMPI_Comm_dup_with_info(CRMPI_REAL(MPI_Comm, comm), info_real,
                                         newcomm ? &real : NULL);
     crmpi_info_drop(info_real);
-    error = crmpi_make_end(comm, error, real, newcomm, "MPI_Comm_dup_with_info");
-    return error == MPI_SUCCESS ? dup_finish(comm, newcomm, info, "MPI_Comm_dup_with_info")
-                                : error;
+    return dup_end(comm, error, real, newcomm, info, "MPI_Comm_dup_with_info");
 }
 
 /* The new communicator is known at once, its request is a nonblocking collective. */
@@ -224,12 +315,12 @@ int crmpi_lower_MPI_Comm_idup(MPI_Comm comm, MPI_Comm *newcomm, MPI_Request *req
     }
     int error = PMPI_Comm_idup(CRMPI_REAL(MPI_Comm, comm), newcomm ? &real : NULL,
                                request ? &request_real : NULL);
-    error = crmpi_make_end(comm, error, real, newcomm, "MPI_Comm_idup");
+    error = dup_end(comm, error, real, newcomm, NULL, "MPI_Comm_idup");
     if (error != MPI_SUCCESS)
         return error;
     crmpi_comm_of(*newcomm)->making = 1;
     *request = crmpi_request_wrap(request_real, CRMPI_WRAP_IDUP, *newcomm);
-    return dup_finish(comm, newcomm, NULL, "MPI_Comm_idup");
+    return MPI_SUCCESS;
 }
 
 /*
@@ -267,8 +358,9 @@ static int born(struct crmpi_handle *handle, MPI_Comm parent, int error, MPI_Com
         crmpi_handle_release(handle);
         return crmpi_comm_error(parent, error, function);
     }
+    struct processes p = processes_find(real, crmpi_comm_of(parent));
     handle->real = real;
-    crmpi_comm_fill(handle, crmpi_comm_of(parent), c->id);
+    fill(handle, &p, crmpi_comm_of(parent), c->id);
     c->unborn = 0;
     *newcomm = (void *)handle;
     crmpi_collective_end(*newcomm);
@@ -283,7 +375,7 @@ static int made_natively(MPI_Comm parent, int error, MPI_Comm real, MPI_Comm *ne
     if (error != MPI_SUCCESS)
         return crmpi_comm_error(parent, error, function);
     *newcomm = real == MPI_COMM_NULL ? CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null)
-                                     : crmpi_comm_adopt(real, parent, 0);
+                                     : crmpi_comm_adopt(real, parent);
     return MPI_SUCCESS;
 }
 

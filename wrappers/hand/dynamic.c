@@ -16,7 +16,7 @@ static int connected(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *out,
         return crmpi_comm_error(comm, error, function);
     *out = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null);
     if (real != MPI_COMM_NULL) {
-        *out = crmpi_comm_adopt(real, comm, 0);
+        *out = crmpi_comm_adopt(real, comm);
         crmpi_comm_of(*out)->is_dynamic = 1;
     }
     return MPI_SUCCESS;
@@ -115,7 +115,7 @@ int crmpi_lower_MPI_Comm_get_parent(MPI_Comm *parent)
     }
     if (!o->parent)
         o->parent =
-            (void *)crmpi_comm_adopt(real, CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world), 0);
+            (void *)crmpi_comm_adopt(real, CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world));
     *parent = (void *)o->parent;
     return MPI_SUCCESS;
 }

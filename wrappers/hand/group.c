@@ -30,20 +30,63 @@ int crmpi_group_world_ranks(MPI_Group real, int n, int32_t *world_ranks_out)
     return is_dynamic;
 }
 
-MPI_Group crmpi_group_adopt(MPI_Group real)
+static MPI_Group adopt(MPI_Group real, int n, int32_t *world_ranks, int is_dynamic)
 {
-    if (real == MPI_GROUP_EMPTY || real == MPI_GROUP_NULL)
-        return (void *)crmpi_handle_of_real(CRMPI_GROUP, real);
     struct crmpi_handle *handle =
         crmpi_handle_create(CRMPI_GROUP, real, sizeof(struct crmpi_group));
     struct crmpi_group *group = handle->extra;
-    int n = 0;
 
-    PMPI_Group_size(real, &n);
     group->n = n;
-    group->world_ranks = crmpi_upper_alloc(n * sizeof *group->world_ranks);
-    group->is_dynamic = crmpi_group_world_ranks(real, n, group->world_ranks);
+    group->world_ranks = world_ranks;
+    group->is_dynamic = is_dynamic;
     return (void *)handle;
+}
+
+MPI_Group crmpi_group_adopt(MPI_Group real)
+{
+    int32_t *world_ranks;
+    int n = 0, is_dynamic;
+
+    if (real == MPI_GROUP_EMPTY || real == MPI_GROUP_NULL)
+        return (void *)crmpi_handle_of_real(CRMPI_GROUP, real);
+    PMPI_Group_size(real, &n);
+    world_ranks = crmpi_upper_alloc(n * sizeof *world_ranks);
+    is_dynamic = crmpi_group_world_ranks(real, n, world_ranks);
+    return adopt(real, n, world_ranks, is_dynamic);
+}
+
+/* The commonest two need no search for world ranks. */
+int crmpi_lower_MPI_Comm_group(MPI_Comm comm, MPI_Group *group)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(comm);
+    MPI_Group real = MPI_GROUP_NULL;
+    int error = PMPI_Comm_group(CRMPI_REAL(MPI_Comm, comm), group ? &real : NULL);
+
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(comm, error, "MPI_Comm_group");
+    *group = adopt(real, c->size, crmpi_upper_dup(c->members, c->size * sizeof *c->members),
+                   c->is_dynamic);
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Group_incl(MPI_Group group, int n, const int ranks[], MPI_Group *newgroup)
+{
+    const struct crmpi_group *from = CRMPI_EXTRA(group, group);
+    MPI_Group real = MPI_GROUP_NULL;
+    int error = PMPI_Group_incl(CRMPI_REAL(MPI_Group, group), n, ranks,
+                                newgroup ? &real : NULL);
+
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(NULL, error, "MPI_Group_incl");
+    if (!from || real == MPI_GROUP_EMPTY) {
+        *newgroup = crmpi_group_adopt(real);
+        return MPI_SUCCESS;
+    }
+    int32_t *world_ranks = crmpi_upper_alloc(n * sizeof *world_ranks);
+    for (int i = 0; i < n; i++)
+        world_ranks[i] = from->world_ranks[ranks[i]];
+    *newgroup = adopt(real, n, world_ranks, from->is_dynamic);
+    return MPI_SUCCESS;
 }
 
 void crmpi_group_destroy(struct crmpi_handle *handle)

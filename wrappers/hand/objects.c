@@ -122,14 +122,6 @@ static int lower_fortran(int kind, void *real)
     }
 }
 
-static void comm_ready(struct crmpi_handle *handle, uint64_t id)
-{
-    struct crmpi_comm *c = crmpi_upper_alloc(sizeof *c);
-
-    handle->extra = c;
-    crmpi_comm_fill(handle, NULL, id);
-}
-
 enum crmpi_status crmpi_objects_ready(void)
 {
     struct crmpi_handle *world = CRMPI_UPPER(void *, ompi_mpi_comm_world);
@@ -146,10 +138,10 @@ enum crmpi_status crmpi_objects_ready(void)
         }
     }
     crmpi_objects_root->file_null_errhandler = CRMPI_UPPER(void *, ompi_mpi_errors_return);
-    comm_ready(world, crmpi_checksum(seed, sizeof seed));
+    crmpi_comm_predefine(world, crmpi_checksum(seed, sizeof seed));
     ((struct crmpi_comm *)world->extra)->inherits = 1;
     seed[1] = 1 + ((struct crmpi_comm *)world->extra)->rank;
-    comm_ready(self, crmpi_checksum(seed, sizeof seed));
+    crmpi_comm_predefine(self, crmpi_checksum(seed, sizeof seed));
     env->extra = crmpi_upper_alloc(sizeof(struct crmpi_info));
     crmpi_info_read(MPI_INFO_ENV, env->extra);
     if (PMPI_Comm_dup(MPI_COMM_WORLD, &crmpi_private_world) != MPI_SUCCESS)
