@@ -6,7 +6,7 @@ Make the code that follows from wrappers/mpi-calls.txt:
     generate.py TABLE stubs   stubs.S: libcrmpi.so's MPI functions (upper half)
     generate.py TABLE inner   inner.h: the inner calls, as libcrmpi.so calls them
     generate.py TABLE lower   lower.h: the entry points of the lower half, object numbers
-    generate.py TABLE calls   calls.c: their table, and the functions of the simple classes
+    generate.py TABLE calls   calls.c: their table, and functions of the simple classes
     generate.py TABLE check MPI_H LIBMPI
                               compare the table with mpi.h and with what libmpi.so exports
 
@@ -17,9 +17,10 @@ import re
 import subprocess
 import sys
 
-KINDS = {'MPI_Comm': 'comm', 'MPI_Group': 'group', 'MPI_Datatype': 'type', 'MPI_Op': 'op',
-         'MPI_Request': 'request', 'MPI_Message': 'message', 'MPI_Errhandler': 'errhandler',
-         'MPI_Info': 'info', 'MPI_Win': 'win', 'MPI_File': 'file'}
+KINDS = {'MPI_Comm': 'comm', 'MPI_Group': 'group', 'MPI_Datatype': 'type',
+         'MPI_Op': 'op', 'MPI_Request': 'request', 'MPI_Message': 'message',
+         'MPI_Errhandler': 'errhandler', 'MPI_Info': 'info', 'MPI_Win': 'win',
+         'MPI_File': 'file'}
 STRUCTS = {'comm': 'communicator', 'type': 'datatype'}
 CLASSES = ('pass', 'make', 'meet', 'file', 'plain', 'c2f', 'f2c', 'hand', 'inner')
 COUNTS = {'members': 'crmpi_comm_n_peers(%s)', 'sources': 'crmpi_comm_n_sources(%s)',
@@ -61,7 +62,8 @@ class Call:
         self.params = [Param(a.strip()) for a in re.split(r',\s*', args)] if args else []
         self.args = ', '.join(p.decl for p in self.params) or 'void'
         if len(self.params) > N_REGISTERS + N_STACK:
-            sys.exit('mpi-calls.txt: more arguments than lib/upper/switch.S copies: ' + prototype)
+            sys.exit('mpi-calls.txt: more arguments than lib/upper/switch.S copies: ' +
+                     prototype)
 
     def prototype(self, prefix):
         return '%s %s%s(%s)' % (self.ret, prefix, self.name, self.args)
@@ -99,7 +101,8 @@ def stubs(calls, objects):
             names = ['crmpi_down_' + c.name]
         yield '\t.p2align 4\n'
         for i, name in enumerate(names):
-            yield '\t%s %s\n\t.type %s, @function\n' % ('.weak' if i else '.globl', name, name)
+            yield '\t%s %s\n' % ('.weak' if i else '.globl', name)
+            yield '\t.type %s, @function\n' % name
             if c.group in ('inner', 'c2f', 'f2c'):
                 yield '\t.hidden %s\n' % name
         yield ''.join(n + ':\n' for n in names)
@@ -130,15 +133,18 @@ def inner(calls, objects):
 def lower(calls, objects):
     yield HEAD + '#ifndef CRMPI_LOWER_H\n#define CRMPI_LOWER_H\n\n'
     yield '#include <stdint.h>\n\n/* declare what MPI-3 removed, too */\n'
-    yield '#define OMPI_OMIT_MPI1_COMPAT_DECLS 0\n#include <mpi.h>\n#include <mpi-ext.h>\n\n'
+    yield '#define OMPI_OMIT_MPI1_COMPAT_DECLS 0\n'
+    yield '#include <mpi.h>\n#include <mpi-ext.h>\n\n'
     yield ''.join(c.prototype('crmpi_lower_') + ';\n' for c in calls)
     yield '\n/* By call number. */\nextern void *const crmpi_calls[];\n'
     yield 'extern const char *const crmpi_call_names[];\n'
     yield 'extern const int crmpi_n_calls;\n'
-    yield '/* Changes with any row of the table. */\nextern const uint64_t crmpi_calls_hash;\n\n'
+    yield '/* Changes with any row of the table. */\n'
+    yield 'extern const uint64_t crmpi_calls_hash;\n\n'
     yield '/* Predefined objects: the lower addresses; numbers in this array and in\n'
     yield ' * crmpi_control->predefined. */\n'
-    yield 'struct crmpi_object {\n    int kind;\n    void *real;\n    const char *name;\n};\n'
+    yield 'struct crmpi_object {\n    int kind;\n    void *real;\n'
+    yield '    const char *name;\n};\n'
     yield 'extern const struct crmpi_object crmpi_objects[];\n'
     yield 'enum crmpi_object_number {\n'
     yield ''.join('    CRMPI_OBJECT_%s,\n' % o[1] for o in objects)
@@ -146,7 +152,7 @@ def lower(calls, objects):
 
 
 def body_c2f(c):
-    yield '    return crmpi_handle_c2f((struct crmpi_handle *)(void *)%s);\n' % c.params[0].name
+    yield '    return crmpi_handle_c2f((void *)%s);\n' % c.params[0].name
 
 
 def body_f2c(c):
@@ -223,7 +229,8 @@ def body_pass(c):
     if c.group == 'plain':
         yield '    return error;\n'
     else:
-        yield '    return error == MPI_SUCCESS ? error : crmpi_%s_error(%s, error, "%s");\n' % (
+        yield '    return error == MPI_SUCCESS ? error\n'
+        yield '           : crmpi_%s_error(%s, error, "%s");\n' % (
             owner_of_errors(c) + (c.name,))
 
 
@@ -237,11 +244,13 @@ def calls_c(calls, objects):
     yield '#pragma GCC diagnostic ignored "-Wdeprecated-declarations"\n\n'
     for c in calls:
         if not c.name.startswith('CRMPI'):
-            yield '_Static_assert(__builtin_types_compatible_p(__typeof__(crmpi_lower_%s), ' \
-                  '__typeof__(P%s)), "mpi-calls.txt: %s");\n' % (c.name, c.name, c.name)
+            yield '_Static_assert(__builtin_types_compatible_p(\n'
+            yield '    __typeof__(crmpi_lower_%s), __typeof__(P%s)),\n' % (c.name, c.name)
+            yield '    "mpi-calls.txt: %s");\n' % c.name
     for c in calls:
         if c.group in BODIES:
-            yield '\n%s\n{\n%s}\n' % (c.prototype('crmpi_lower_'), ''.join(BODIES[c.group](c)))
+            body = ''.join(BODIES[c.group](c))
+            yield '\n%s\n{\n%s}\n' % (c.prototype('crmpi_lower_'), body)
     yield '\nvoid *const crmpi_calls[] = {\n'
     yield ''.join('    (void *)crmpi_lower_%s,\n' % c.name for c in calls) + '};\n'
     yield 'const char *const crmpi_call_names[] = {\n'
@@ -265,10 +274,11 @@ def check(calls, objects, header_path, library_path):
     rows = {c.name for c in calls}
     declared = set(re.findall(r'OMPI_DECLSPEC\s+[\w \*]*?\b(MPI_\w+)\s*\(', text))
     profiled = {s[1:] for s in exported if re.match('PMPIX?_', s)}
-    declared_objects = set(re.findall(r'extern struct ompi_predefined_\w+_t (\w+);', text))
+    globals_ = set(re.findall(r'extern struct ompi_predefined_\w+_t (\w+);', text))
     missing = sorted((declared | profiled) - rows) + \
-        sorted((declared_objects & exported) - {o[1] for o in objects})
-    unknown = sorted(n for n in rows if not n.startswith('CRMPI') and 'P' + n not in exported)
+        sorted((globals_ & exported) - {o[1] for o in objects})
+    unknown = sorted(n for n in rows
+                     if not n.startswith('CRMPI') and 'P' + n not in exported)
     for name in missing:
         print('mpi-calls.txt: no row for ' + name, file=sys.stderr)
     for name in unknown:

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the wrappers (lower half) know of each MPI object, and the services they share.  All
- * structures lie in crmpi's upper heap: they are the recipes a restart rebuilds from.
+ * What the wrappers (lower half) know of each MPI object, and the services they share.
+ * All structures lie in crmpi's upper heap: they are the recipes a restart rebuilds from.
  */
 #ifndef CRMPI_WRAPPERS_LAYER_H
 #define CRMPI_WRAPPERS_LAYER_H
@@ -30,9 +30,10 @@ struct crmpi_layer {
  * extra of a communicator's handle.
  *
  * A cut counts the collectives of MPI_COMM_WORLD, MPI_COMM_SELF and of all in the list,
- * unborn ones and freed ones (CRMPI_HANDLE_FREED) too: making one by MPI_Comm_create_group
- * or MPI_Intercomm_create is its own first collective, MPI_Comm_free its last, and a
- * freed one stays in the list until all its members have freed it.
+ * unborn ones and freed ones (CRMPI_HANDLE_FREED) too: making one by
+ * MPI_Comm_create_group or MPI_Intercomm_create is its own first collective,
+ * MPI_Comm_free its last, and a freed one stays in the list until all its members have
+ * freed it.
  */
 struct crmpi_comm {
     uint64_t id;               /* the same in all members, unique in the job */
@@ -41,33 +42,34 @@ struct crmpi_comm {
     int32_t size, rank;        /* of the local group, and in it */
     int32_t remote_size;       /* 0: an intra-communicator */
     int32_t *members;          /* world ranks of the local group */
-    int32_t *peers;            /* world rank behind a rank given to send or receive: members,
+    int32_t *peers; /* world rank behind a rank given to send or receive: members,
                                   or the remote group's for an inter-communicator */
     struct crmpi_handle *errhandler;
     struct crmpi_attribute *attributes;
     struct crmpi_topology *topology;
     char *name;                /* NULL: MPI's own */
     struct crmpi_handle *info; /* hints given; NULL: none */
-    int32_t is_dynamic;        /* has processes outside of the job, whose members and peers
+    int32_t is_dynamic; /* has processes outside of the job, whose members and peers
                                   are -1 */
-    int32_t inherits;          /* has MPI_COMM_WORLD's predefined attributes */
-    int32_t reaped;            /* all members have freed it: only requests keep it */
-    int32_t unborn;            /* MPI_Comm_create_group or MPI_Intercomm_create has begun; the
+    int32_t inherits;   /* has MPI_COMM_WORLD's predefined attributes */
+    int32_t reaped;     /* all members have freed it: only requests keep it */
+    int32_t unborn;     /* MPI_Comm_create_group or MPI_Intercomm_create has begun; the
                                   handle's real is NULL */
-    int32_t making;            /* by MPI_Comm_idup, whose request is not known to be complete:
+    int32_t making;     /* by MPI_Comm_idup, whose request is not known to be complete:
                                   no message can come, nor be probed for */
     struct crmpi_group_calls *group_calls;
 };
 
-/* The lower handle behind the application's; NULL, which MPI reports as an error, if it is
- * not one. */
+/* The lower handle behind the application's; NULL, which MPI reports as an error, if it
+ * is not one. */
 #define CRMPI_REAL(type, handle) ((type)crmpi_handle_real((void *)(handle)))
 
 /* The application's handle of a predefined object: in lower code MPI_COMM_WORLD and its
  * like are the lower library's.  CRMPI_UPPER(MPI_Request, ompi_request_null) */
 #define CRMPI_UPPER(type, object) ((type)crmpi_control->predefined[CRMPI_OBJECT_##object])
 
-/* NULL if @p comm is no communicator (MPI_COMM_NULL, freed, garbage), or before MPI_Init. */
+/* NULL if @p comm is no communicator (MPI_COMM_NULL, freed, garbage), or before
+ * MPI_Init. */
 static inline struct crmpi_comm *crmpi_comm_of(MPI_Comm comm)
 {
     struct crmpi_handle *handle = (struct crmpi_handle *)(void *)comm;
@@ -87,24 +89,24 @@ int crmpi_comm_n_sources(MPI_Comm comm);
 int crmpi_comm_n_targets(MPI_Comm comm);
 
 /**
- * Report an MPI error on a communicator (or NULL: on MPI_COMM_WORLD) to its error handler,
- * as the MPI standard has it; returns what the wrapper has to return.
+ * Report an MPI error on a communicator (or NULL: on MPI_COMM_WORLD) to its error
+ * handler, as the MPI standard has it; returns what the wrapper has to return.
  */
 int crmpi_comm_error(MPI_Comm comm, int error, const char *function);
 int crmpi_win_error(MPI_Win win, int error, const char *function);
 int crmpi_file_error(MPI_File file, int error, const char *function);
 
 /**
- * A blocking collective begins: waits at the gate if a checkpoint wants it.  It has ended,
- * with MPI_SUCCESS: it counts.  A nonblocking one is initiated: begin before, end after the
- * lower call.  (wrappers/hand/gate.c)
+ * A blocking collective begins: waits at the gate if a checkpoint wants it.  It has
+ * ended, with MPI_SUCCESS: it counts.  A nonblocking one is initiated: begin before, end
+ * after the lower call.  (wrappers/hand/gate.c)
  */
 void crmpi_collective_begin(MPI_Comm comm);
 void crmpi_collective_end(MPI_Comm comm);
 
 /**
- * The application's request for a lower one that crmpi did not start itself; @p comm is what
- * an MPI_Comm_idup makes, else NULL.
+ * The application's request for a lower one that crmpi did not start itself; @p comm is
+ * what an MPI_Comm_idup makes, else NULL.
  */
 enum crmpi_wrap {
     CRMPI_WRAP_WIN,        /* request-based one-sided communication */
@@ -114,8 +116,8 @@ enum crmpi_wrap {
 };
 MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind, MPI_Comm comm);
 
-/** Say which request forbids a checkpoint now (a generalized one, a persistent collective);
- * returns 0 if none does.  (wrappers/hand/request.c) */
+/** Say which request forbids a checkpoint now (a generalized one, a persistent
+ * collective); returns 0 if none does.  (wrappers/hand/request.c) */
 int crmpi_request_refusal(char *why, size_t why_bytes);
 
 /** The communicator is no more: forget messages saved for it.  (wrappers/hand/p2p.c) */
@@ -129,8 +131,8 @@ extern int crmpi_thread_multiple;
 int crmpi_wait_real(MPI_Request *real, MPI_Status *status);
 
 /**
- * At attach, before any MPI call is served: give the upper half's predefined objects their
- * descriptors.  Needs crmpi_control->predefined.
+ * At attach, before any MPI call is served: give the upper half's predefined objects
+ * their descriptors.  Needs crmpi_control->predefined.
  */
 enum crmpi_status crmpi_objects_start(void);
 
@@ -138,7 +140,7 @@ enum crmpi_status crmpi_objects_start(void);
  * Rebuild parts return CRMPI_OK or say why. */
 enum crmpi_status crmpi_objects_ready(void);
 enum crmpi_status crmpi_objects_rebuild(char *why, size_t why_bytes);
-enum crmpi_status crmpi_p2p_start(void);        /* requests, counters, saved messages */
+enum crmpi_status crmpi_p2p_start(void); /* requests, counters, saved messages */
 enum crmpi_status crmpi_p2p_rebuild(char *why, size_t why_bytes);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the wrappers of MPI objects (lower half) share: the recipes of the objects, which lie
- * in crmpi's upper heap, and how new lower objects are given handles.
+ * What the wrappers of MPI objects (lower half) share: the recipes of the objects, which
+ * lie in crmpi's upper heap, and how new lower objects are given handles.
  */
 #ifndef CRMPI_WRAPPERS_OBJECTS_H
 #define CRMPI_WRAPPERS_OBJECTS_H
@@ -15,7 +15,8 @@ struct crmpi_group {
     int32_t *world_ranks;
 };
 
-/* A derived datatype: what MPI_Type_get_contents tells, and which constructor was used. */
+/* A derived datatype: what MPI_Type_get_contents tells, and which constructor was
+ * used. */
 struct crmpi_type {
     int32_t combiner; /* MPI_COMBINER_* */
     int32_t n_ints, n_addresses, n_types;
@@ -76,8 +77,13 @@ struct crmpi_file {
     struct crmpi_handle *errhandler; /* NULL: never set */
 };
 
-/* An attribute is a pointer (set in C), an INTEGER or an INTEGER(KIND=MPI_ADDRESS_KIND). */
-enum crmpi_attribute_how { CRMPI_ATTRIBUTE_C, CRMPI_ATTRIBUTE_INTEGER, CRMPI_ATTRIBUTE_AINT };
+/* An attribute is a pointer (set in C), an INTEGER or an
+ * INTEGER(KIND=MPI_ADDRESS_KIND). */
+enum crmpi_attribute_how {
+    CRMPI_ATTRIBUTE_C,
+    CRMPI_ATTRIBUTE_INTEGER,
+    CRMPI_ATTRIBUTE_AINT
+};
 
 struct crmpi_attribute {
     struct crmpi_attribute *next; /* newest first */
@@ -97,10 +103,10 @@ struct crmpi_error_code {
 
 /* Whatever else a restart needs. */
 struct crmpi_objects {
-    uint64_t calls_hash;          /* of the table the upper half's stubs were made from */
+    uint64_t calls_hash; /* of the table the upper half's stubs were made from */
     struct crmpi_thread *main_thread; /* that called MPI_Init */
     int32_t thread_provided;
-    int32_t n_tools_inits;        /* MPI_T_init_thread calls without MPI_T_finalize */
+    int32_t n_tools_inits; /* MPI_T_init_thread calls without MPI_T_finalize */
     int32_t n_keyvals;
     struct crmpi_keyval *keyvals;
     struct crmpi_error_code *error_codes;
@@ -108,12 +114,13 @@ struct crmpi_objects {
     int32_t predefined_attributes[CRMPI_COMM_ATTRIBUTES];
     struct crmpi_datarep *datareps;
     struct crmpi_handle *file_null_errhandler; /* of MPI_FILE_NULL: for MPI_File_open */
-    struct crmpi_handle *parent;  /* MPI_Comm_get_parent, once asked for */
+    struct crmpi_handle *parent;               /* MPI_Comm_get_parent, once asked for */
 };
 #define crmpi_objects_root (crmpi_root->objects)
 
 /* The extra of the application's handle, NULL if that is not a living object. */
-#define CRMPI_EXTRA(kind, handle) ((struct crmpi_##kind *)crmpi_handle_extra((void *)(handle)))
+#define CRMPI_EXTRA(kind, handle)                                                        \
+    ((struct crmpi_##kind *)crmpi_handle_extra((void *)(handle)))
 
 static inline void *crmpi_handle_extra(const void *handle)
 {
@@ -151,8 +158,8 @@ enum crmpi_status crmpi_datareps_rebuild(char *why, size_t why_bytes);
 enum crmpi_status crmpi_comms_rebuild(char *why, size_t why_bytes);
 
 /**
- * Let the lower object's error handler follow the application's: errors that end the job do
- * so in the MPI library, with its own words; others are returned to the wrapper.
+ * Let the lower object's error handler follow the application's: errors that end the job
+ * do so in the MPI library, with its own words; others are returned to the wrapper.
  */
 void crmpi_comm_apply_errhandler(struct crmpi_handle *comm);
 
@@ -165,15 +172,15 @@ void crmpi_comm_destroy(struct crmpi_handle *handle);
 void crmpi_win_destroy(struct crmpi_handle *handle);
 void crmpi_file_destroy(struct crmpi_handle *handle);
 
-/** The world ranks of a lower group of @p n processes; returns 1 if some are outside of the
- * job (-1 in the list), -1 without memory. */
+/** The world ranks of a lower group of @p n processes; returns 1 if some are outside of
+ * the job (-1 in the list), -1 without memory. */
 int crmpi_group_world_ranks(MPI_Group real, int n, int32_t *world_ranks_out);
 
 /** Call the delete functions of all attributes, newest first, until one fails. */
 int crmpi_attributes_delete(int kind, void *handle, struct crmpi_attribute **list);
 /** Ask the copy functions of all attributes, oldest first, until one fails. */
-int crmpi_attributes_copy(int kind, void *from, struct crmpi_attribute *from_list, void *to,
-                          struct crmpi_attribute **to_list);
+int crmpi_attributes_copy(int kind, void *from, struct crmpi_attribute *from_list,
+                          void *to, struct crmpi_attribute **to_list);
 
 /** A lower info object with the entries of the application's; drop it after use. */
 MPI_Info crmpi_info_make(MPI_Info info);
@@ -185,14 +192,15 @@ void crmpi_info_merge(struct crmpi_handle **into, MPI_Info info);
 
 /**
  * Around a collective call of the MPI library that makes a window, a file or a connection
- * and cannot be made again: all members meet, where a checkpoint may still be taken; then,
- * while the call lasts in some member, none is.  It counts as a collective of @p comm if it
- * succeeded.
+ * and cannot be made again: all members meet, where a checkpoint may still be taken;
+ * then, while the call lasts in some member, none is.  It counts as a collective of @p
+ * comm if it succeeded.
  */
 void crmpi_meet_begin(MPI_Comm comm, const char *function);
 void crmpi_meet_end(MPI_Comm comm, int error);
 
-/** Around a call that cannot be made again: threads park in it, but no checkpoint is taken. */
+/** Around a call that cannot be made again: threads park in it, but no checkpoint is
+ * taken. */
 void crmpi_once_begin(const char *function);
 void crmpi_once_end(void);
 extern const char *crmpi_once_function; /* of one that is under way, or NULL */
@@ -212,7 +220,8 @@ void crmpi_comm_reap(void);
 /** Note the topology of a lower communicator; NULL if it has none. */
 struct crmpi_topology *crmpi_topology_read(MPI_Comm real);
 /** Make a communicator with the topology from @p real, with the same ranks. */
-int crmpi_topology_apply(const struct crmpi_topology *topology, MPI_Comm real, MPI_Comm *out);
+int crmpi_topology_apply(const struct crmpi_topology *topology, MPI_Comm real,
+                         MPI_Comm *out);
 void crmpi_topology_free(struct crmpi_topology *topology);
 
 /** Wait, with a park point, until all members of the lower @p real are here. */

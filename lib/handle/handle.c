@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Virtual handles: lists, references, Fortran numbers, and the way back from a lower handle.
- * Runs in the lower half.  The handles, their lists and the tables of Fortran numbers lie in
- * the upper heap; what only this process needs (the hash table of lower handles, the
- * lock, the destroy functions) lies below.
+ * Virtual handles: lists, references, Fortran numbers, and the way back from a lower
+ * handle.  Runs in the lower half.  The handles, their lists and the tables of Fortran
+ * numbers lie in the upper heap; what only this process needs (the hash table of lower
+ * handles, the lock, the destroy functions) lies below.
  */
 #include <pthread.h>
 #include <stdlib.h>
@@ -139,7 +139,8 @@ void crmpi_handle_predefine(struct crmpi_handle *memory, enum crmpi_kind kind, v
     crmpi_handle_set_real(memory, real);
 }
 
-struct crmpi_handle *crmpi_handle_create(enum crmpi_kind kind, void *real, size_t extra_bytes)
+struct crmpi_handle *crmpi_handle_create(enum crmpi_kind kind, void *real,
+                                         size_t extra_bytes)
 {
     struct crmpi_handle *handle = crmpi_heap_alloc(sizeof *handle);
 
@@ -169,11 +170,12 @@ struct crmpi_handle *crmpi_handle_first(enum crmpi_kind kind)
     return handles->first[kind];
 }
 
-void crmpi_handle_visit(enum crmpi_kind kind, void (*visit)(struct crmpi_handle *, void *),
-                        void *context)
+void crmpi_handle_visit(enum crmpi_kind kind,
+                        void (*visit)(struct crmpi_handle *, void *), void *context)
 {
     pthread_mutex_lock(&lock);
-    for (struct crmpi_handle *handle = handles->first[kind]; handle; handle = handle->next)
+    for (struct crmpi_handle *handle = handles->first[kind]; handle;
+         handle = handle->next)
         visit(handle, context);
     pthread_mutex_unlock(&lock);
 }
@@ -190,7 +192,8 @@ struct crmpi_handle *crmpi_handle_find(enum crmpi_kind kind,
     return handle;
 }
 
-void crmpi_handle_set_destroy(enum crmpi_kind kind, void (*destroy)(struct crmpi_handle *))
+void crmpi_handle_set_destroy(enum crmpi_kind kind,
+                              void (*destroy)(struct crmpi_handle *))
 {
     destroy_fn[kind] = destroy;
 }

@@ -56,7 +56,8 @@ static void views(MPI_File file, long step)
     CHECK_MPI(MPI_File_write_all(file, out, N, MPI_INT, &status));
     CHECK_MPI(MPI_Get_count(&status, MPI_INT, &n));
     CHECK_EQ(n, N);
-    CHECK_MPI(MPI_File_sync(file)); /* another rank may still be writing this one's data */
+    CHECK_MPI(
+        MPI_File_sync(file)); /* another rank may still be writing this one's data */
     CHECK_MPI(MPI_Barrier(MPI_COMM_WORLD));
     CHECK_MPI(MPI_File_iread_at(file, 0, in, N, MPI_INT, &request));
     CHECK_MPI(MPI_Wait(&request, &status));
@@ -82,7 +83,8 @@ static void whole(MPI_File file, long step)
     CHECK_MPI(MPI_File_set_view(file, 0, MPI_BYTE, MPI_BYTE, "native", MPI_INFO_NULL));
     CHECK_MPI(MPI_File_get_size(file, &size));
     CHECK_EQ(size, (long long)N * check_size * (long long)sizeof(int));
-    CHECK_MPI(MPI_File_read_at_all(file, 0, all, N * check_size, MPI_INT, MPI_STATUS_IGNORE));
+    CHECK_MPI(
+        MPI_File_read_at_all(file, 0, all, N * check_size, MPI_INT, MPI_STATUS_IGNORE));
     for (int i = 0; i < N * check_size; i++)
         CHECK_EQ(all[i], step * 1000 + i);
     check_note((uint64_t)all[N - 1]);
@@ -104,9 +106,10 @@ int main(int argc, char **argv)
     for (long step = 0; step < steps; step++) {
         snprintf(name, sizeof name, "mpiio-%ld.tmp", step % 2);
         not_there();
-        CHECK_MPI(MPI_File_open(MPI_COMM_WORLD, name,
-                                MPI_MODE_RDWR | MPI_MODE_CREATE | MPI_MODE_DELETE_ON_CLOSE,
-                                MPI_INFO_NULL, &file));
+        CHECK_MPI(
+            MPI_File_open(MPI_COMM_WORLD, name,
+                          MPI_MODE_RDWR | MPI_MODE_CREATE | MPI_MODE_DELETE_ON_CLOSE,
+                          MPI_INFO_NULL, &file));
         views(file, step);
         whole(file, step);
         CHECK_MPI(MPI_File_close(&file));

@@ -136,8 +136,8 @@ int main(int argc, char **argv)
     for (long step = 0; step < steps; step++) {
         CHECK_MPI(MPI_Info_create(&info));
         CHECK_MPI(MPI_Info_set(info, "no_locks", "false"));
-        CHECK_MPI(MPI_Win_allocate(N * sizeof(int), sizeof(int), info, MPI_COMM_WORLD, &base,
-                                   &win));
+        CHECK_MPI(MPI_Win_allocate(N * sizeof(int), sizeof(int), info, MPI_COMM_WORLD,
+                                   &base, &win));
         CHECK_MPI(MPI_Info_free(&info));
         use(win, base, step);
         CHECK_MPI(MPI_Win_create(memory, sizeof memory, sizeof(int), MPI_INFO_NULL,

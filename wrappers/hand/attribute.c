@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Attributes of communicators, datatypes and windows, and their keyvals.  Runs in the lower
- * half, and knows nothing of the MPI library's own attributes but the predefined ones: all
- * is kept in the upper heap, so a restart has nothing to do.
+ * Attributes of communicators, datatypes and windows, and their keyvals.  Runs in the
+ * lower half, and knows nothing of the MPI library's own attributes but the predefined
+ * ones: all is kept in the upper heap, so a restart has nothing to do.
  *
- * A keyval lives until it is freed and no attribute has it; only then is its slot used again.
+ * A keyval lives until it is freed and no attribute has it; only then is its slot used
+ * again.
  */
 #include <pthread.h>
 #include <string.h>
@@ -30,7 +31,8 @@ static struct crmpi_keyval *keyval_of(int kind, int number)
     struct crmpi_objects *o = crmpi_objects_root;
     int i = number - FIRST_KEYVAL;
 
-    return i >= 0 && i < o->n_keyvals && o->keyvals[i].kind == kind ? &o->keyvals[i] : NULL;
+    return i >= 0 && i < o->n_keyvals && o->keyvals[i].kind == kind ? &o->keyvals[i]
+                                                                    : NULL;
 }
 
 /* Copy the keyval; tells whether there is one. */
@@ -53,8 +55,8 @@ static void keyval_release(int kind, int number)
     pthread_mutex_unlock(&lock);
 }
 
-static int keyval_create(int kind, int how, void *copy, void *delete, MPI_Aint extra_state,
-                         int *number, const char *name)
+static int keyval_create(int kind, int how, void *copy, void *delete,
+                         MPI_Aint extra_state, int *number, const char *name)
 {
     struct crmpi_objects *o = crmpi_objects_root;
     struct crmpi_keyval keyval = {kind, how, 1, copy, delete, extra_state};
@@ -98,7 +100,8 @@ static void *value_in_c(struct crmpi_attribute *attribute)
 }
 
 /* As the functions of @p keyval see it. */
-static void *value_for(const struct crmpi_keyval *keyval, struct crmpi_attribute *attribute)
+static void *value_for(const struct crmpi_keyval *keyval,
+                       struct crmpi_attribute *attribute)
 {
     return keyval->how == CRMPI_ATTRIBUTE_C ? value_in_c(attribute)
                                             : (void *)(intptr_t)attribute->value;
@@ -126,12 +129,14 @@ static int delete_call(int kind, void *handle, struct crmpi_attribute *attribute
 
     keyval_get(kind, attribute->keyval, &keyval);
     return (int)crmpi_upcall(keyval.delete, (uintptr_t)handle, attribute->keyval,
-                             (uintptr_t)value_for(&keyval, attribute), keyval.extra_state, 0,
-                             0);
+                             (uintptr_t)value_for(&keyval, attribute), keyval.extra_state,
+                             0, 0);
 }
 
-/* Call the delete function; if it agrees take the attribute away (unless it has itself). */
-static int attribute_delete(int kind, void *handle, struct crmpi_attribute **list, int keyval)
+/* Call the delete function; if it agrees take the attribute away (unless it has
+ * itself). */
+static int attribute_delete(int kind, void *handle, struct crmpi_attribute **list,
+                            int keyval)
 {
     struct crmpi_attribute *attribute = find(list, keyval);
     int error = delete_call(kind, handle, attribute);
@@ -160,8 +165,8 @@ int crmpi_attributes_delete(int kind, void *handle, struct crmpi_attribute **lis
     return error;
 }
 
-static int attribute_set(int kind, void *handle, struct crmpi_attribute **list, int keyval,
-                         int how, int64_t value)
+static int attribute_set(int kind, void *handle, struct crmpi_attribute **list,
+                         int keyval, int how, int64_t value)
 {
     struct crmpi_attribute *attribute = find(list, keyval);
     int error = attribute ? delete_call(kind, handle, attribute) : MPI_SUCCESS;
@@ -184,17 +189,17 @@ static int attribute_set(int kind, void *handle, struct crmpi_attribute **list, 
 }
 
 /* Ask the copy function, and give the new object the attribute if it wants so. */
-static int attribute_copy(int kind, void *from, struct crmpi_attribute *attribute, void *to,
-                          struct crmpi_attribute **to_list)
+static int attribute_copy(int kind, void *from, struct crmpi_attribute *attribute,
+                          void *to, struct crmpi_attribute **to_list)
 {
     struct crmpi_keyval keyval;
     int64_t value = 0;
     int flag = 0, how = attribute->how;
 
     keyval_get(kind, attribute->keyval, &keyval);
-    int error = (int)crmpi_upcall(keyval.copy, (uintptr_t)from, attribute->keyval,
-                                  keyval.extra_state, (uintptr_t)value_for(&keyval, attribute),
-                                  (uintptr_t)&value, (uintptr_t)&flag);
+    int error = (int)crmpi_upcall(
+        keyval.copy, (uintptr_t)from, attribute->keyval, keyval.extra_state,
+        (uintptr_t)value_for(&keyval, attribute), (uintptr_t)&value, (uintptr_t)&flag);
     if (error != MPI_SUCCESS || !flag)
         return error;
     if (keyval.how == CRMPI_ATTRIBUTE_C && how != CRMPI_ATTRIBUTE_C &&
@@ -205,8 +210,8 @@ static int attribute_copy(int kind, void *from, struct crmpi_attribute *attribut
     return attribute_set(kind, to, to_list, attribute->keyval, how, value);
 }
 
-int crmpi_attributes_copy(int kind, void *from, struct crmpi_attribute *from_list, void *to,
-                          struct crmpi_attribute **to_list)
+int crmpi_attributes_copy(int kind, void *from, struct crmpi_attribute *from_list,
+                          void *to, struct crmpi_attribute **to_list)
 {
     if (!from_list)
         return MPI_SUCCESS;
@@ -254,7 +259,8 @@ static int bad_handle(int kind, const char *name)
                             name);
 }
 
-static int set(int kind, void *handle, int keyval, int how, int64_t value, const char *name)
+static int set(int kind, void *handle, int keyval, int how, int64_t value,
+               const char *name)
 {
     struct crmpi_attribute **list = list_of(kind, handle);
 
@@ -262,10 +268,11 @@ static int set(int kind, void *handle, int keyval, int how, int64_t value, const
         return bad_handle(kind, name);
     if (!keyval_get(kind, keyval, NULL))
         return report(kind, handle, MPI_ERR_KEYVAL, name);
-    return report(kind, handle, attribute_set(kind, handle, list, keyval, how, value), name);
+    return report(kind, handle, attribute_set(kind, handle, list, keyval, how, value),
+                  name);
 }
 
-static int delete(int kind, void *handle, int keyval, const char *name)
+static int delete (int kind, void *handle, int keyval, const char *name)
 {
     struct crmpi_attribute **list = list_of(kind, handle);
 
@@ -308,7 +315,8 @@ static int get(int kind, void *handle, int keyval, void *value_out, int *flag,
     if (!value_out || !flag)
         return report(kind, handle, MPI_ERR_ARG, name);
     if (keyval >= 0 && keyval < FIRST_KEYVAL)
-        return report(kind, handle, predefined_get(kind, handle, keyval, value_out, flag), name);
+        return report(kind, handle, predefined_get(kind, handle, keyval, value_out, flag),
+                      name);
     if (!keyval_get(kind, keyval, NULL))
         return report(kind, handle, MPI_ERR_KEYVAL, name);
     struct crmpi_attribute *attribute = find(list, keyval);
@@ -332,8 +340,8 @@ int crmpi_lower_CRMPI_Attr_set_fortran(int kind, int how, void *handle, int keyv
     return set(kind, handle, keyval, how, value, "MPI_Comm_set_attr");
 }
 
-int crmpi_lower_CRMPI_Attr_get_fortran(int kind, void *handle, int keyval, MPI_Aint *value,
-                                       int *flag)
+int crmpi_lower_CRMPI_Attr_get_fortran(int kind, void *handle, int keyval,
+                                       MPI_Aint *value, int *flag)
 {
     void *in_c = NULL;
     int error = get(kind, handle, keyval, &in_c, flag, "MPI_Comm_get_attr");
@@ -347,8 +355,9 @@ int crmpi_lower_CRMPI_Attr_get_fortran(int kind, void *handle, int keyval, MPI_A
     return MPI_SUCCESS;
 }
 
-int crmpi_lower_CRMPI_Keyval_create_fortran(int kind, int how, void *copy_fn, void *delete_fn,
-                                            int *keyval, MPI_Aint extra_state)
+int crmpi_lower_CRMPI_Keyval_create_fortran(int kind, int how, void *copy_fn,
+                                            void *delete_fn, int *keyval,
+                                            MPI_Aint extra_state)
 {
     return keyval_create(kind, how, copy_fn, delete_fn, extra_state, keyval,
                          "MPI_Comm_create_keyval");
@@ -358,30 +367,31 @@ int crmpi_lower_CRMPI_Keyval_create_fortran(int kind, int how, void *copy_fn, vo
  * The MPI functions.  Handle and keyval kinds differ, nothing else.
  */
 
-#define ATTRIBUTE_CALLS(Name, kind, handle_type, copy_type, delete_type) \
-    int crmpi_lower_MPI_##Name##_create_keyval(copy_type *copy, delete_type *delete_, \
-                                               int *keyval, void *extra_state) \
-    { \
-        return keyval_create(kind, CRMPI_ATTRIBUTE_C, (void *)copy, (void *)delete_, \
-                             (MPI_Aint)extra_state, keyval, "MPI_" #Name "_create_keyval"); \
-    } \
-    int crmpi_lower_MPI_##Name##_free_keyval(int *keyval) \
-    { \
-        return keyval_free(kind, keyval, "MPI_" #Name "_free_keyval"); \
-    } \
-    int crmpi_lower_MPI_##Name##_set_attr(handle_type handle, int keyval, void *value) \
-    { \
-        return set(kind, handle, keyval, CRMPI_ATTRIBUTE_C, (intptr_t)value, \
-                   "MPI_" #Name "_set_attr"); \
-    } \
-    int crmpi_lower_MPI_##Name##_get_attr(handle_type handle, int keyval, void *value, \
-                                          int *flag) \
-    { \
-        return get(kind, handle, keyval, value, flag, "MPI_" #Name "_get_attr"); \
-    } \
-    int crmpi_lower_MPI_##Name##_delete_attr(handle_type handle, int keyval) \
-    { \
-        return delete(kind, handle, keyval, "MPI_" #Name "_delete_attr"); \
+#define ATTRIBUTE_CALLS(Name, kind, handle_type, copy_type, delete_type)                 \
+    int crmpi_lower_MPI_##Name##_create_keyval(copy_type *copy, delete_type *delete_,    \
+                                               int *keyval, void *extra_state)           \
+    {                                                                                    \
+        return keyval_create(kind, CRMPI_ATTRIBUTE_C, (void *)copy, (void *)delete_,     \
+                             (MPI_Aint)extra_state, keyval,                              \
+                             "MPI_" #Name "_create_keyval");                             \
+    }                                                                                    \
+    int crmpi_lower_MPI_##Name##_free_keyval(int *keyval)                                \
+    {                                                                                    \
+        return keyval_free(kind, keyval, "MPI_" #Name "_free_keyval");                   \
+    }                                                                                    \
+    int crmpi_lower_MPI_##Name##_set_attr(handle_type handle, int keyval, void *value)   \
+    {                                                                                    \
+        return set(kind, handle, keyval, CRMPI_ATTRIBUTE_C, (intptr_t)value,             \
+                   "MPI_" #Name "_set_attr");                                            \
+    }                                                                                    \
+    int crmpi_lower_MPI_##Name##_get_attr(handle_type handle, int keyval, void *value,   \
+                                          int *flag)                                     \
+    {                                                                                    \
+        return get(kind, handle, keyval, value, flag, "MPI_" #Name "_get_attr");         \
+    }                                                                                    \
+    int crmpi_lower_MPI_##Name##_delete_attr(handle_type handle, int keyval)             \
+    {                                                                                    \
+        return delete (kind, handle, keyval, "MPI_" #Name "_delete_attr");               \
     }
 
 ATTRIBUTE_CALLS(Comm, CRMPI_COMM, MPI_Comm, MPI_Comm_copy_attr_function,
@@ -391,8 +401,9 @@ ATTRIBUTE_CALLS(Type, CRMPI_TYPE, MPI_Datatype, MPI_Type_copy_attr_function,
 ATTRIBUTE_CALLS(Win, CRMPI_WIN, MPI_Win, MPI_Win_copy_attr_function,
                 MPI_Win_delete_attr_function)
 
-int crmpi_lower_MPI_Keyval_create(MPI_Copy_function *copy_fn, MPI_Delete_function *delete_fn,
-                                  int *keyval, void *extra_state)
+int crmpi_lower_MPI_Keyval_create(MPI_Copy_function *copy_fn,
+                                  MPI_Delete_function *delete_fn, int *keyval,
+                                  void *extra_state)
 {
     return crmpi_lower_MPI_Comm_create_keyval(copy_fn, delete_fn, keyval, extra_state);
 }

@@ -2,9 +2,10 @@
 /*
  * Communicators: how they are made, and what is kept of them (lower half).
  *
- * Making one is a blocking collective of the parent: a rank parked in it has not made the new
- * communicator yet, and makes the call again.  The job-wide id is computed by each member
- * from what all of them know: the parent's id, how many it has made before, the members.
+ * Making one is a blocking collective of the parent: a rank parked in it has not made the
+ * new communicator yet, and makes the call again.  The job-wide id is computed by each
+ * member from what all of them know: the parent's id, how many it has made before, the
+ * members.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -17,7 +18,8 @@ static uint64_t id_make(const struct crmpi_comm *parent, const struct crmpi_comm
     int n_peers = c->remote_size;
     struct crmpi_checksum_state state;
     const uint64_t seed[2] = {parent->id, parent->n_created};
-    /* both sides of an intercommunicator have to agree: the lower first rank goes first */
+    /* both sides of an intercommunicator have to agree: the lower first rank goes
+     * first */
     int swap = n_peers && c->peers[0] < c->members[0];
 
     crmpi_checksum_begin(&state);
@@ -36,10 +38,11 @@ static int wait_for(int error, MPI_Request *request)
     return error == MPI_SUCCESS ? crmpi_wait_real(request, MPI_STATUS_IGNORE) : error;
 }
 
-/* The processes of a communicator, before it has a handle: a thread may park meanwhile. */
+/* The processes of a communicator, before it has a handle: a thread may park
+ * meanwhile. */
 struct processes {
     int32_t size, remote_size, is_dynamic;
-    int32_t *members, *peers; /* in the upper heap; the same if there is no remote group */
+    int32_t *members, *peers; /* upper heap; the same if there is no remote group */
 };
 
 /* The MPI library compares each with all of the job, one after the other: so beyond this
@@ -76,8 +79,8 @@ static int32_t *ranks_gather(MPI_Comm real, int n, const struct crmpi_comm *pare
     int world_rank = parent->members[parent->rank];
     MPI_Request request;
 
-    if (!ranks || wait_for(PMPI_Iallgather(&world_rank, 1, MPI_INT, ranks, 1, MPI_INT, real,
-                                           &request),
+    if (!ranks || wait_for(PMPI_Iallgather(&world_rank, 1, MPI_INT, ranks, 1, MPI_INT,
+                                           real, &request),
                            &request) != MPI_SUCCESS) {
         crmpi_error("the members of a communicator of %d processes cannot be found", n);
         abort();
@@ -114,10 +117,12 @@ static struct processes processes_find(MPI_Comm real, const struct crmpi_comm *p
 static struct processes processes_copy(const struct crmpi_comm *c)
 {
     struct processes p = {c->size, c->remote_size, c->is_dynamic,
-                          crmpi_upper_dup(c->members, c->size * sizeof *c->members), NULL};
+                          crmpi_upper_dup(c->members, c->size * sizeof *c->members),
+                          NULL};
 
-    p.peers = c->remote_size ? crmpi_upper_dup(c->peers, c->remote_size * sizeof *c->peers)
-                             : p.members;
+    p.peers = c->remote_size
+                  ? crmpi_upper_dup(c->peers, c->remote_size * sizeof *c->peers)
+                  : p.members;
     return p;
 }
 
@@ -135,8 +140,9 @@ static void fill(struct crmpi_handle *handle, const struct processes *p,
     c->peers = p->peers;
     c->id = id ? id : id_make(parent, c);
     c->topology = crmpi_topology_read(handle->real);
-    c->errhandler = parent ? parent->errhandler
-                           : CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_errors_are_fatal);
+    c->errhandler = parent
+                        ? parent->errhandler
+                        : CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_errors_are_fatal);
     crmpi_handle_hold(c->errhandler);
     crmpi_comm_apply_errhandler(handle);
 }
@@ -202,7 +208,7 @@ void crmpi_make_begin(MPI_Comm comm)
     crmpi_collective_begin(comm);
     crmpi_call_resumed();
     if (crmpi_thread_multiple)
-        crmpi_meet(CRMPI_REAL(MPI_Comm, comm)); /* no thread can park in a call that sleeps */
+        crmpi_meet(CRMPI_REAL(MPI_Comm, comm)); /* threads that sleep cannot park */
 }
 
 int crmpi_make_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
@@ -259,8 +265,8 @@ void crmpi_meet_end(MPI_Comm comm, int error)
 
 /* Give the duplicate @p real a handle, and what MPI_Comm_dup copies beside the group; if
  * that fails it is freed. */
-static int dup_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm, MPI_Info info,
-                   const char *function)
+static int dup_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
+                   MPI_Info info, const char *function)
 {
     struct crmpi_comm *from = crmpi_comm_of(comm), *to;
 
@@ -273,7 +279,8 @@ static int dup_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm, M
     to = crmpi_comm_of(copy);
     to->inherits = from->inherits;
     crmpi_info_merge(&to->info, info);
-    error = crmpi_attributes_copy(CRMPI_COMM, comm, from->attributes, copy, &to->attributes);
+    error =
+        crmpi_attributes_copy(CRMPI_COMM, comm, from->attributes, copy, &to->attributes);
     if (error != MPI_SUCCESS) {
         crmpi_handle_release((void *)copy);
         return crmpi_comm_error(comm, error, function);
@@ -325,8 +332,8 @@ int crmpi_lower_MPI_Comm_idup(MPI_Comm comm, MPI_Comm *newcomm, MPI_Request *req
 
 /*
  * Communicators whose members are not all of a parent's.  No collective of an existing
- * communicator tells a checkpoint whether all members have the new one: so it is listed as
- * unborn before, and its making is its first collective.
+ * communicator tells a checkpoint whether all members have the new one: so it is listed
+ * as unborn before, and its making is its first collective.
  */
 
 static int is_unborn(struct crmpi_handle *handle, void *id)
@@ -416,8 +423,8 @@ int crmpi_lower_MPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag,
     struct crmpi_group *g = CRMPI_EXTRA(group, group);
     MPI_Comm real = MPI_COMM_NULL;
 
-    if (!c || !g || !newcomm || c->remote_size || c->is_dynamic || g->is_dynamic || tag < 0 ||
-        !group_has_rank(g, c->members[c->rank])) {
+    if (!c || !g || !newcomm || c->remote_size || c->is_dynamic || g->is_dynamic ||
+        tag < 0 || !group_has_rank(g, c->members[c->rank])) {
         int error = PMPI_Comm_create_group(CRMPI_REAL(MPI_Comm, comm),
                                            CRMPI_REAL(MPI_Group, group), tag,
                                            newcomm ? &real : NULL);
@@ -445,9 +452,9 @@ struct side {
 };
 
 /* Exchange @p mine and the leaders' lists, and tell all of the local communicator. */
-static int sides_exchange(struct crmpi_comm *c, MPI_Comm local, int leader, int remote_leader,
-                          int tag, const struct side *mine, struct side *theirs,
-                          int32_t **ranks_out)
+static int sides_exchange(struct crmpi_comm *c, MPI_Comm local, int leader,
+                          int remote_leader, int tag, const struct side *mine,
+                          struct side *theirs, int32_t **ranks_out)
 {
     MPI_Request request[2];
     int error = MPI_SUCCESS, bytes = sizeof *mine;
@@ -498,20 +505,21 @@ static uint64_t sides_id(const struct side *mine, const int32_t *members,
 
 /* Whether crmpi can do it, as far as this rank knows; otherwise the MPI library will find
  * the error, or the communicator has processes outside of the job. */
-static int intercomm_is_plain(struct crmpi_comm *c, int leader, MPI_Comm peer, int remote_leader,
-                              int tag, const MPI_Comm *out)
+static int intercomm_is_plain(struct crmpi_comm *c, int leader, MPI_Comm peer,
+                              int remote_leader, int tag, const MPI_Comm *out)
 {
     struct crmpi_comm *p = crmpi_comm_of(peer);
 
-    if (!c || !out || c->remote_size || c->is_dynamic || leader < 0 || leader >= c->size ||
-        tag < 0)
+    if (!c || !out || c->remote_size || c->is_dynamic || leader < 0 ||
+        leader >= c->size || tag < 0)
         return 0;
     return c->rank != leader || (p && !p->remote_size && remote_leader >= 0 &&
                                  remote_leader < p->size && p->peers[remote_leader] >= 0);
 }
 
-int crmpi_lower_MPI_Intercomm_create(MPI_Comm local, int local_leader, MPI_Comm bridge_comm,
-                                     int remote_leader, int tag, MPI_Comm *newintercomm)
+int crmpi_lower_MPI_Intercomm_create(MPI_Comm local, int local_leader,
+                                     MPI_Comm bridge_comm, int remote_leader, int tag,
+                                     MPI_Comm *newintercomm)
 {
     static const char name[] = "MPI_Intercomm_create";
     struct crmpi_comm *c = crmpi_comm_of(local), *p = crmpi_comm_of(bridge_comm);
@@ -520,10 +528,11 @@ int crmpi_lower_MPI_Intercomm_create(MPI_Comm local, int local_leader, MPI_Comm 
     int32_t *ranks = NULL;
     int world_leader = 0, own_tag = 0;
 
-    if (!intercomm_is_plain(c, local_leader, bridge_comm, remote_leader, tag, newintercomm)) {
-        int error = PMPI_Intercomm_create(local_real, local_leader,
-                                          CRMPI_REAL(MPI_Comm, bridge_comm), remote_leader, tag,
-                                          newintercomm ? &real : NULL);
+    if (!intercomm_is_plain(c, local_leader, bridge_comm, remote_leader, tag,
+                            newintercomm)) {
+        int error = PMPI_Intercomm_create(
+            local_real, local_leader, CRMPI_REAL(MPI_Comm, bridge_comm), remote_leader,
+            tag, newintercomm ? &real : NULL);
         return made_natively(local, error, real, newintercomm, name);
     }
     struct side mine = {c->id, c->n_created, c->size, 0};
@@ -543,8 +552,8 @@ int crmpi_lower_MPI_Intercomm_create(MPI_Comm local, int local_leader, MPI_Comm 
     struct crmpi_comm *new = handle->extra;
     free(ranks);
     crmpi_collective_begin((void *)handle);
-    error = PMPI_Intercomm_create(local_real, local_leader, crmpi_private_world, world_leader,
-                                  new->id & 0x3fff, &real);
+    error = PMPI_Intercomm_create(local_real, local_leader, crmpi_private_world,
+                                  world_leader, new->id & 0x3fff, &real);
     error = born(handle, local, error, real, newintercomm, name);
     if (error == MPI_SUCCESS)
         c->n_created++;

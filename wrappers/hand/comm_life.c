@@ -24,7 +24,8 @@ struct freed {
 };
 
 static struct freed *all_freed;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of the list; never while testing */
+static pthread_mutex_t lock =
+    PTHREAD_MUTEX_INITIALIZER; /* of the list; never while testing */
 
 static void freed_add(struct freed *first, struct freed *last)
 {
@@ -144,7 +145,8 @@ int crmpi_lower_MPI_Comm_rank(MPI_Comm comm, int *rank)
 
     if (!c || !rank) {
         int error = PMPI_Comm_rank(CRMPI_REAL(MPI_Comm, comm), rank);
-        return error == MPI_SUCCESS ? error : crmpi_comm_error(comm, error, "MPI_Comm_rank");
+        return error == MPI_SUCCESS ? error
+                                    : crmpi_comm_error(comm, error, "MPI_Comm_rank");
     }
     *rank = c->rank;
     return MPI_SUCCESS;
@@ -156,7 +158,8 @@ int crmpi_lower_MPI_Comm_size(MPI_Comm comm, int *size)
 
     if (!c || !size) {
         int error = PMPI_Comm_size(CRMPI_REAL(MPI_Comm, comm), size);
-        return error == MPI_SUCCESS ? error : crmpi_comm_error(comm, error, "MPI_Comm_size");
+        return error == MPI_SUCCESS ? error
+                                    : crmpi_comm_error(comm, error, "MPI_Comm_size");
     }
     *size = c->size;
     return MPI_SUCCESS;
@@ -405,7 +408,8 @@ static int kept_make(int32_t *told, MPI_Group world, int world_rank)
     if (error != MPI_SUCCESS)
         return error;
     for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_COMM); h; h = h->next)
-        if (h->flags & CRMPI_HANDLE_FREED && ((struct crmpi_comm *)h->extra)->id == c.id) {
+        if (h->flags & CRMPI_HANDLE_FREED &&
+            ((struct crmpi_comm *)h->extra)->id == c.id) {
             h->real = real;
             settings_rebuild(h);
             return MPI_SUCCESS;
@@ -453,13 +457,15 @@ enum crmpi_status crmpi_comms_rebuild(char *why, size_t why_bytes)
             list[i]->real = real;
             settings_rebuild(list[i]);
         } else {
-            snprintf(why, why_bytes, "the communicator %s of %d processes cannot be made again",
+            snprintf(why, why_bytes,
+                     "the communicator %s of %d processes cannot be made again",
                      c->name ? c->name : "", c->size);
             status = CRMPI_ERR_MPI;
         }
     }
     if (status == CRMPI_OK && kept_rebuild(world) != MPI_SUCCESS) {
-        snprintf(why, why_bytes, "a communicator of pending requests cannot be made again");
+        snprintf(why, why_bytes,
+                 "a communicator of pending requests cannot be made again");
         status = CRMPI_ERR_MPI;
     }
     settings_rebuild(CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_world));

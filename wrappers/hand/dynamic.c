@@ -7,7 +7,8 @@
 
 #include "wrappers/objects.h"
 
-/* End such a call: the communicator it made, even within one job, cannot be made again. */
+/* End such a call: the communicator it made, even within one job, cannot be made
+ * again. */
 static int connected(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *out,
                      const char *function)
 {
@@ -27,9 +28,9 @@ static int is_root(MPI_Comm comm, int root)
     return crmpi_comm_of(comm) && crmpi_comm_of(comm)->rank == root;
 }
 
-int crmpi_lower_MPI_Comm_spawn(const char *command, char *argv[], int maxprocs, MPI_Info info,
-                               int root, MPI_Comm comm, MPI_Comm *intercomm,
-                               int array_of_errcodes[])
+int crmpi_lower_MPI_Comm_spawn(const char *command, char *argv[], int maxprocs,
+                               MPI_Info info, int root, MPI_Comm comm,
+                               MPI_Comm *intercomm, int array_of_errcodes[])
 {
     MPI_Info info_real = is_root(comm, root) ? crmpi_info_make(info) : MPI_INFO_NULL;
     MPI_Comm real = MPI_COMM_NULL;
@@ -43,9 +44,11 @@ int crmpi_lower_MPI_Comm_spawn(const char *command, char *argv[], int maxprocs, 
 }
 
 int crmpi_lower_MPI_Comm_spawn_multiple(int count, char *array_of_commands[],
-                                        char **array_of_argv[], const int array_of_maxprocs[],
-                                        const MPI_Info array_of_info[], int root, MPI_Comm comm,
-                                        MPI_Comm *intercomm, int array_of_errcodes[])
+                                        char **array_of_argv[],
+                                        const int array_of_maxprocs[],
+                                        const MPI_Info array_of_info[], int root,
+                                        MPI_Comm comm, MPI_Comm *intercomm,
+                                        int array_of_errcodes[])
 {
     int n = is_root(comm, root) && array_of_info ? count : 0;
     MPI_Info *infos = malloc((n + 1) * sizeof *infos);
@@ -56,18 +59,17 @@ int crmpi_lower_MPI_Comm_spawn_multiple(int count, char *array_of_commands[],
     for (int i = 0; i < n; i++)
         infos[i] = crmpi_info_make(array_of_info[i]);
     crmpi_meet_begin(comm, "MPI_Comm_spawn_multiple");
-    int error = PMPI_Comm_spawn_multiple(count, array_of_commands, array_of_argv,
-                                         array_of_maxprocs, infos, root,
-                                         CRMPI_REAL(MPI_Comm, comm), intercomm ? &real : NULL,
-                                         array_of_errcodes);
+    int error = PMPI_Comm_spawn_multiple(
+        count, array_of_commands, array_of_argv, array_of_maxprocs, infos, root,
+        CRMPI_REAL(MPI_Comm, comm), intercomm ? &real : NULL, array_of_errcodes);
     for (int i = 0; i < n; i++)
         crmpi_info_drop(infos[i]);
     free(infos);
     return connected(comm, error, real, intercomm, "MPI_Comm_spawn_multiple");
 }
 
-int crmpi_lower_MPI_Comm_accept(const char *port_name, MPI_Info info, int root, MPI_Comm comm,
-                                MPI_Comm *newcomm)
+int crmpi_lower_MPI_Comm_accept(const char *port_name, MPI_Info info, int root,
+                                MPI_Comm comm, MPI_Comm *newcomm)
 {
     MPI_Info info_real = is_root(comm, root) ? crmpi_info_make(info) : MPI_INFO_NULL;
     MPI_Comm real = MPI_COMM_NULL;
@@ -79,8 +81,8 @@ int crmpi_lower_MPI_Comm_accept(const char *port_name, MPI_Info info, int root, 
     return connected(comm, error, real, newcomm, "MPI_Comm_accept");
 }
 
-int crmpi_lower_MPI_Comm_connect(const char *port_name, MPI_Info info, int root, MPI_Comm comm,
-                                 MPI_Comm *newcomm)
+int crmpi_lower_MPI_Comm_connect(const char *port_name, MPI_Info info, int root,
+                                 MPI_Comm comm, MPI_Comm *newcomm)
 {
     MPI_Info info_real = is_root(comm, root) ? crmpi_info_make(info) : MPI_INFO_NULL;
     MPI_Comm real = MPI_COMM_NULL;

@@ -2,9 +2,9 @@
 /*
  * Error handlers, error classes and codes.  Runs in the lower half.
  *
- * MPI_ERRORS_ARE_FATAL is also the lower object's handler, so that the MPI library ends the
- * job with its own message.  With any other handler the lower object returns its errors, and
- * the wrappers report them here, where the application's function is called.
+ * MPI_ERRORS_ARE_FATAL is also the lower object's handler, so that the MPI library ends
+ * the job with its own message.  With any other handler the lower object returns its
+ * errors, and the wrappers report them here, where the application's function is called.
  */
 #include <stdio.h>
 #include <string.h>
@@ -40,8 +40,8 @@ static int handler_call(struct crmpi_handle *handler, void *object, int error,
         crmpi_upcall(user->function, (uintptr_t)&number, (uintptr_t)&code, 0, 0, 0, 0);
         return code;
     }
-    crmpi_upcall(user->function, (uintptr_t)&object, (uintptr_t)&error, (uintptr_t)function,
-                 0, 0, 0);
+    crmpi_upcall(user->function, (uintptr_t)&object, (uintptr_t)&error,
+                 (uintptr_t)function, 0, 0, 0);
     return error;
 }
 
@@ -51,7 +51,7 @@ int crmpi_comm_error(MPI_Comm comm, int error, const char *function)
         comm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
     struct crmpi_comm *c = crmpi_comm_of(comm);
     if (!c)
-        return error; /* not between MPI_Init and MPI_Finalize: the MPI library has spoken */
+        return error; /* before MPI_Init: the MPI library has spoken */
     if (is_fatal(c->errhandler))
         PMPI_Comm_call_errhandler(CRMPI_REAL(MPI_Comm, comm), error);
     return handler_call(c->errhandler, comm, error, function);
@@ -94,8 +94,8 @@ static int handler_create(int kind, void *function, int is_fortran, MPI_Errhandl
 {
     if (!function || !out)
         return crmpi_comm_error(NULL, MPI_ERR_ARG, name);
-    struct crmpi_handle *handle =
-        crmpi_handle_create(CRMPI_ERRHANDLER, MPI_ERRORS_RETURN, sizeof(struct crmpi_errhandler));
+    struct crmpi_handle *handle = crmpi_handle_create(CRMPI_ERRHANDLER, MPI_ERRORS_RETURN,
+                                                      sizeof(struct crmpi_errhandler));
     struct crmpi_errhandler *handler = handle->extra;
     handler->function = function;
     handler->kind = kind;
@@ -227,7 +227,8 @@ int crmpi_lower_MPI_Win_set_errhandler(MPI_Win win, MPI_Errhandler errhandler)
     if (!handler_fits(errhandler, CRMPI_WIN))
         return crmpi_win_error(win, MPI_ERR_ARG, "MPI_Win_set_errhandler");
     handler_replace(&w->errhandler, errhandler);
-    return PMPI_Win_set_errhandler(CRMPI_REAL(MPI_Win, win), lower_handler(w->errhandler));
+    return PMPI_Win_set_errhandler(CRMPI_REAL(MPI_Win, win),
+                                   lower_handler(w->errhandler));
 }
 
 int crmpi_lower_MPI_Win_get_errhandler(MPI_Win win, MPI_Errhandler *errhandler)
@@ -245,7 +246,8 @@ int crmpi_lower_MPI_File_set_errhandler(MPI_File file, MPI_Errhandler errhandler
     if (!handler_fits(errhandler, CRMPI_FILE))
         return crmpi_file_error(file, MPI_ERR_ARG, "MPI_File_set_errhandler");
     handler_replace(file_handler(file), errhandler);
-    return PMPI_File_set_errhandler(CRMPI_REAL(MPI_File, file), lower_handler((void *)errhandler));
+    return PMPI_File_set_errhandler(CRMPI_REAL(MPI_File, file),
+                                    lower_handler((void *)errhandler));
 }
 
 int crmpi_lower_MPI_File_get_errhandler(MPI_File file, MPI_Errhandler *errhandler)
@@ -289,8 +291,10 @@ static void code_note(int number, int of_class)
     struct crmpi_objects *o = crmpi_objects_root;
     size_t bytes = o->n_error_codes * sizeof *o->error_codes;
 
-    o->error_codes = crmpi_upper_grow(o->error_codes, bytes, bytes + sizeof *o->error_codes);
-    o->error_codes[o->n_error_codes++] = (struct crmpi_error_code){number, of_class, NULL};
+    o->error_codes =
+        crmpi_upper_grow(o->error_codes, bytes, bytes + sizeof *o->error_codes);
+    o->error_codes[o->n_error_codes++] =
+        (struct crmpi_error_code){number, of_class, NULL};
 }
 
 int crmpi_lower_MPI_Add_error_class(int *errorclass)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Groups (lower half).  The lower library computes them; their recipe is the list of their
- * world ranks.
+ * Groups (lower half).  The lower library computes them; their recipe is the list of
+ * their world ranks.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,17 +64,19 @@ int crmpi_lower_MPI_Comm_group(MPI_Comm comm, MPI_Group *group)
 
     if (error != MPI_SUCCESS)
         return crmpi_comm_error(comm, error, "MPI_Comm_group");
-    *group = adopt(real, c->size, crmpi_upper_dup(c->members, c->size * sizeof *c->members),
-                   c->is_dynamic);
+    *group =
+        adopt(real, c->size, crmpi_upper_dup(c->members, c->size * sizeof *c->members),
+              c->is_dynamic);
     return MPI_SUCCESS;
 }
 
-int crmpi_lower_MPI_Group_incl(MPI_Group group, int n, const int ranks[], MPI_Group *newgroup)
+int crmpi_lower_MPI_Group_incl(MPI_Group group, int n, const int ranks[],
+                               MPI_Group *newgroup)
 {
     const struct crmpi_group *from = CRMPI_EXTRA(group, group);
     MPI_Group real = MPI_GROUP_NULL;
-    int error = PMPI_Group_incl(CRMPI_REAL(MPI_Group, group), n, ranks,
-                                newgroup ? &real : NULL);
+    int error =
+        PMPI_Group_incl(CRMPI_REAL(MPI_Group, group), n, ranks, newgroup ? &real : NULL);
 
     if (error != MPI_SUCCESS)
         return crmpi_comm_error(NULL, error, "MPI_Group_incl");
@@ -124,7 +126,8 @@ enum crmpi_status crmpi_groups_rebuild(char *why, size_t why_bytes)
 
         if (PMPI_Group_incl(world, group->n, (int *)group->world_ranks, &real) !=
             MPI_SUCCESS) {
-            snprintf(why, why_bytes, "a group of %d processes cannot be made again", group->n);
+            snprintf(why, why_bytes, "a group of %d processes cannot be made again",
+                     group->n);
             return CRMPI_ERR_MPI;
         }
         h->real = real;

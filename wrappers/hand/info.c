@@ -88,7 +88,8 @@ void crmpi_info_read(MPI_Info real, struct crmpi_info *into)
     PMPI_Info_get_nkeys(real, &n);
     for (int i = 0; i < n; i++)
         if (PMPI_Info_get_nthkey(real, i, key) == MPI_SUCCESS &&
-            PMPI_Info_get(real, key, MPI_MAX_INFO_VAL, value, &flag) == MPI_SUCCESS && flag)
+            PMPI_Info_get(real, key, MPI_MAX_INFO_VAL, value, &flag) == MPI_SUCCESS &&
+            flag)
             entry_set(into, key, value);
 }
 
@@ -187,7 +188,8 @@ int crmpi_lower_MPI_Info_delete(MPI_Info handle, const char *key)
         return fail(MPI_ERR_INFO_NOKEY, "MPI_Info_delete");
     entry_clear(&info->entries[i]);
     info->n--;
-    memmove(&info->entries[i], &info->entries[i + 1], (info->n - i) * sizeof *info->entries);
+    memmove(&info->entries[i], &info->entries[i + 1],
+            (info->n - i) * sizeof *info->entries);
     return MPI_SUCCESS;
 }
 

@@ -31,7 +31,8 @@ static int init(int required, int *provided_out)
 
     PMPI_Initialized(&done);
     if (done)
-        return PMPI_Init_thread(NULL, NULL, required, provided_out); /* says so, and aborts */
+        return PMPI_Init_thread(NULL, NULL, required,
+                                provided_out); /* says so, and aborts */
     crmpi_thread->nest++;
     int error = lower_init(required, &provided);
     if (error != MPI_SUCCESS) {
@@ -41,7 +42,8 @@ static int init(int required, int *provided_out)
     o->main_thread = crmpi_thread;
     o->thread_provided = provided;
     crmpi_thread_multiple = provided == MPI_THREAD_MULTIPLE;
-    if (crmpi_mpi_layer_start() != CRMPI_OK || crmpi_park_progress_register() != CRMPI_OK ||
+    if (crmpi_mpi_layer_start() != CRMPI_OK ||
+        crmpi_park_progress_register() != CRMPI_OK ||
         crmpi_engine_start(NULL) != CRMPI_OK) {
         crmpi_error("MPI_Init: crmpi cannot start");
         PMPI_Abort(MPI_COMM_WORLD, 1);
@@ -87,11 +89,13 @@ int crmpi_lower_MPI_Finalize(void)
     crmpi_call_resumed();
     crmpi_thread->nest++;
     crmpi_finalize_begun = 1;
-    crmpi_attributes_delete(CRMPI_COMM, self, &((struct crmpi_comm *)self->extra)->attributes);
+    crmpi_attributes_delete(CRMPI_COMM, self,
+                            &((struct crmpi_comm *)self->extra)->attributes);
     crmpi_comm_reap();
     int error = PMPI_Finalize();
     /* as in Open MPI, where MPI_Finalized() is true by then */
-    crmpi_attributes_delete(CRMPI_COMM, world, &((struct crmpi_comm *)world->extra)->attributes);
+    crmpi_attributes_delete(CRMPI_COMM, world,
+                            &((struct crmpi_comm *)world->extra)->attributes);
     crmpi_thread->nest--;
     return error;
 }

@@ -46,8 +46,8 @@ int crmpi_lower_MPI_Free_mem(void *base)
 }
 
 /*
- * Tools.  Their handles are the lower library's and lost at a restart, so no checkpoint is
- * taken while there are some; that the interface is initialised is restored.
+ * Tools.  Their handles are the lower library's and lost at a restart, so no checkpoint
+ * is taken while there are some; that the interface is initialised is restored.
  */
 
 int crmpi_n_tools_handles;
@@ -63,7 +63,8 @@ static int count(int error, int n)
  * descriptor will do, for the lower handle is its first member. */
 static void *tool_object(int bind, void *obj_handle)
 {
-    return bind == MPI_T_BIND_NO_OBJECT || !obj_handle ? obj_handle : *(void **)obj_handle;
+    return bind == MPI_T_BIND_NO_OBJECT || !obj_handle ? obj_handle
+                                                       : *(void **)obj_handle;
 }
 
 int crmpi_lower_MPI_T_init_thread(int required, int *provided)
@@ -90,13 +91,14 @@ int crmpi_lower_MPI_T_cvar_handle_alloc(int cvar_index, void *obj_handle,
     int bind = MPI_T_BIND_NO_OBJECT, verbosity, scope, name_bytes = 0, text_bytes = 0;
     MPI_Datatype type;
     MPI_T_enum values;
-    int error = PMPI_T_cvar_get_info(cvar_index, NULL, &name_bytes, &verbosity, &type, &values,
-                                     NULL, &text_bytes, &bind, &scope);
+    int error = PMPI_T_cvar_get_info(cvar_index, NULL, &name_bytes, &verbosity, &type,
+                                     &values, NULL, &text_bytes, &bind, &scope);
 
     if (error != MPI_SUCCESS)
         return error;
-    return count(PMPI_T_cvar_handle_alloc(cvar_index, tool_object(bind, obj_handle), handle, n),
-                 1);
+    return count(
+        PMPI_T_cvar_handle_alloc(cvar_index, tool_object(bind, obj_handle), handle, n),
+        1);
 }
 
 int crmpi_lower_MPI_T_cvar_handle_free(MPI_T_cvar_handle *handle)
@@ -115,24 +117,26 @@ int crmpi_lower_MPI_T_pvar_session_free(MPI_T_pvar_session *session)
 }
 
 int crmpi_lower_MPI_T_pvar_handle_alloc(MPI_T_pvar_session session, int pvar_index,
-                                        void *obj_handle, MPI_T_pvar_handle *handle, int *n)
+                                        void *obj_handle, MPI_T_pvar_handle *handle,
+                                        int *n)
 {
     int bind = MPI_T_BIND_NO_OBJECT, verbosity, class, name_bytes = 0, text_bytes = 0;
     int readonly, continuous, atomic;
     MPI_Datatype type;
     MPI_T_enum values;
-    int error = PMPI_T_pvar_get_info(pvar_index, NULL, &name_bytes, &verbosity, &class, &type,
-                                     &values, NULL, &text_bytes, &bind, &readonly, &continuous,
-                                     &atomic);
+    int error = PMPI_T_pvar_get_info(pvar_index, NULL, &name_bytes, &verbosity, &class,
+                                     &type, &values, NULL, &text_bytes, &bind, &readonly,
+                                     &continuous, &atomic);
 
     if (error != MPI_SUCCESS)
         return error;
-    return count(PMPI_T_pvar_handle_alloc(session, pvar_index, tool_object(bind, obj_handle),
-                                          handle, n),
+    return count(PMPI_T_pvar_handle_alloc(session, pvar_index,
+                                          tool_object(bind, obj_handle), handle, n),
                  1);
 }
 
-int crmpi_lower_MPI_T_pvar_handle_free(MPI_T_pvar_session session, MPI_T_pvar_handle *handle)
+int crmpi_lower_MPI_T_pvar_handle_free(MPI_T_pvar_session session,
+                                       MPI_T_pvar_handle *handle)
 {
     return count(PMPI_T_pvar_handle_free(session, handle), -1);
 }

@@ -85,7 +85,8 @@ enum crmpi_status crmpi_objects_start(void)
     root->objects->calls_hash = crmpi_calls_hash;
     root->handles = crmpi_handles_create();
     for (int i = 0; i < CRMPI_N_OBJECTS; i++)
-        crmpi_handle_predefine(upper_object(i), crmpi_objects[i].kind, crmpi_objects[i].real);
+        crmpi_handle_predefine(upper_object(i), crmpi_objects[i].kind,
+                               crmpi_objects[i].real);
     destroys_set();
     crmpi_control->mpi = root;
     return CRMPI_OK;
@@ -137,7 +138,8 @@ enum crmpi_status crmpi_objects_ready(void)
             ((struct crmpi_type *)h->extra)->combiner = MPI_COMBINER_NAMED;
         }
     }
-    crmpi_objects_root->file_null_errhandler = CRMPI_UPPER(void *, ompi_mpi_errors_return);
+    crmpi_objects_root->file_null_errhandler =
+        CRMPI_UPPER(void *, ompi_mpi_errors_return);
     crmpi_comm_predefine(world, crmpi_checksum(seed, sizeof seed));
     ((struct crmpi_comm *)world->extra)->inherits = 1;
     seed[1] = 1 + ((struct crmpi_comm *)world->extra)->rank;
@@ -156,9 +158,10 @@ static enum crmpi_status predefined_renew(char *why, size_t why_bytes)
     int size;
 
     if (crmpi_objects_root->calls_hash != crmpi_calls_hash) {
-        snprintf(why, why_bytes,
-                 "the checkpoint was taken by another version of crmpi, whose table of MPI "
-                 "calls differs");
+        snprintf(
+            why, why_bytes,
+            "the checkpoint was taken by another version of crmpi, whose table of MPI "
+            "calls differs");
         return CRMPI_ERR_MISMATCH;
     }
     PMPI_Comm_size(MPI_COMM_WORLD, &size);
@@ -267,8 +270,9 @@ int crmpi_cut_refusal(char *why, size_t why_bytes)
         snprintf(why, why_bytes, "MPI_Finalize has begun");
     } else if ((handle = crmpi_handle_find(CRMPI_WIN, any, NULL))) {
         PMPI_Win_get_name(handle->real, name, &length);
-        snprintf(why, why_bytes, "there is a window%s%s on communicator %s", name[0] ? " " : "",
-                 name, comm_name(((struct crmpi_win *)handle->extra)->comm, of_comm));
+        snprintf(why, why_bytes, "there is a window%s%s on communicator %s",
+                 name[0] ? " " : "", name,
+                 comm_name(((struct crmpi_win *)handle->extra)->comm, of_comm));
     } else if ((handle = crmpi_handle_find(CRMPI_FILE, any, NULL))) {
         const struct crmpi_file *file = handle->extra;
         snprintf(why, why_bytes, "the MPI file %s is open on communicator %s", file->name,
@@ -279,7 +283,8 @@ int crmpi_cut_refusal(char *why, size_t why_bytes)
     } else if (crmpi_handle_find(CRMPI_GROUP, is_dynamic_group, NULL)) {
         snprintf(why, why_bytes, "there is a group with processes of another job");
     } else if (crmpi_n_tools_handles > 0) {
-        snprintf(why, why_bytes, "handles or sessions of the MPI tools interface are in use");
+        snprintf(why, why_bytes,
+                 "handles or sessions of the MPI tools interface are in use");
     } else {
         return crmpi_request_refusal(why, why_bytes);
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * User-defined operations (lower half).  The MPI library calls an operation's function without
- * telling which operation it is: so each gets one of a pool of thunks below, which knows
- * its number and calls the application's function with the application's datatype.
+ * User-defined operations (lower half).  The MPI library calls an operation's function
+ * without telling which operation it is: so each gets one of a pool of thunks below,
+ * which knows its number and calls the application's function with the application's
+ * datatype.
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -73,9 +74,9 @@ static int lower_create(struct crmpi_handle *handle)
     op->thunk = thunk_take(handle);
     if (op->thunk < 0)
         return MPI_ERR_NO_MEM;
-    int error = PMPI_Op_create((MPI_User_function *)(uintptr_t)(crmpi_op_thunks +
-                                                                op->thunk * THUNK_BYTES),
-                               op->commute, &real);
+    int error = PMPI_Op_create(
+        (MPI_User_function *)(uintptr_t)(crmpi_op_thunks + op->thunk * THUNK_BYTES),
+        op->commute, &real);
     handle->real = real;
     return error;
 }

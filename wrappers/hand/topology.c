@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Topologies of communicators: their recipes (lower half).  The MPI library makes them and
- * answers all questions; here is noted what makes them again, with reorder = 0, over the
- * same members in the same order.
+ * Topologies of communicators: their recipes (lower half).  The MPI library makes them
+ * and answers all questions; here is noted what makes them again, with reorder = 0, over
+ * the same members in the same order.
  */
 #include "wrappers/objects.h"
 
@@ -49,9 +49,9 @@ static struct crmpi_topology *dist_graph_read(MPI_Comm real)
     t->is_weighted = is_weighted;
     t->first_weights = crmpi_upper_alloc(n_sources * sizeof *t->first_weights);
     t->second_weights = crmpi_upper_alloc(n_targets * sizeof *t->second_weights);
-    PMPI_Dist_graph_neighbors(real, n_sources, t->first,
-                              is_weighted ? t->first_weights : MPI_UNWEIGHTED, n_targets,
-                              t->second, is_weighted ? t->second_weights : MPI_UNWEIGHTED);
+    PMPI_Dist_graph_neighbors(
+        real, n_sources, t->first, is_weighted ? t->first_weights : MPI_UNWEIGHTED,
+        n_targets, t->second, is_weighted ? t->second_weights : MPI_UNWEIGHTED);
     return t;
 }
 
@@ -81,9 +81,9 @@ int crmpi_topology_apply(const struct crmpi_topology *t, MPI_Comm real, MPI_Comm
         return PMPI_Graph_create(real, t->n_first, t->first, t->second, 0, out);
     default:
         return PMPI_Dist_graph_create_adjacent(
-            real, t->n_first, t->first, t->is_weighted ? t->first_weights : MPI_UNWEIGHTED,
-            t->n_second, t->second, t->is_weighted ? t->second_weights : MPI_UNWEIGHTED,
-            MPI_INFO_NULL, 0, out);
+            real, t->n_first, t->first,
+            t->is_weighted ? t->first_weights : MPI_UNWEIGHTED, t->n_second, t->second,
+            t->is_weighted ? t->second_weights : MPI_UNWEIGHTED, MPI_INFO_NULL, 0, out);
     }
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Datatypes (lower half).  The recipe of a derived type is what MPI_Type_get_contents tells of
- * it: the constructor and its arguments, in which types are handles with a reference each.
- * So a type lives, here and below, while another type or a request uses it.
+ * Datatypes (lower half).  The recipe of a derived type is what MPI_Type_get_contents
+ * tells of it: the constructor and its arguments, in which types are handles with a
+ * reference each.  So a type lives, here and below, while another type or a request uses
+ * it.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,7 +17,8 @@ static int is_f90(int combiner)
            combiner == MPI_COMBINER_F90_INTEGER;
 }
 
-/* The lower type may be freed: neither predefined nor of the F90 kind, which are shared. */
+/* The lower type may be freed: neither predefined nor of the F90 kind, which are
+ * shared. */
 static int is_derived(MPI_Datatype real)
 {
     int ints, addresses, types, combiner = MPI_COMBINER_NAMED;
@@ -26,7 +28,8 @@ static int is_derived(MPI_Datatype real)
 }
 
 /* Ask the MPI library for the contents of @p real; @p types_out as it gives them. */
-static void contents_read(MPI_Datatype real, struct crmpi_type *type, MPI_Datatype **types_out)
+static void contents_read(MPI_Datatype real, struct crmpi_type *type,
+                          MPI_Datatype **types_out)
 {
     int ints, addresses, types, combiner;
 
@@ -39,8 +42,8 @@ static void contents_read(MPI_Datatype real, struct crmpi_type *type, MPI_Dataty
     type->addresses = crmpi_upper_alloc(addresses * sizeof *type->addresses);
     type->types = crmpi_upper_alloc(types * sizeof *type->types);
     *types_out = crmpi_upper_alloc(types * sizeof **types_out);
-    PMPI_Type_get_contents(real, ints, addresses, types, (int *)type->ints, type->addresses,
-                           *types_out);
+    PMPI_Type_get_contents(real, ints, addresses, types, (int *)type->ints,
+                           type->addresses, *types_out);
 }
 
 MPI_Datatype crmpi_type_adopt(MPI_Datatype real, int n_types, const MPI_Datatype *types)
@@ -130,7 +133,8 @@ int crmpi_lower_MPI_Type_dup(MPI_Datatype old, MPI_Datatype *newtype)
     MPI_Datatype copy = crmpi_type_adopt(real, 1, &old);
     struct crmpi_type *to = CRMPI_EXTRA(type, copy);
     to->is_committed = from->is_committed;
-    error = crmpi_attributes_copy(CRMPI_TYPE, old, from->attributes, copy, &to->attributes);
+    error =
+        crmpi_attributes_copy(CRMPI_TYPE, old, from->attributes, copy, &to->attributes);
     if (error != MPI_SUCCESS) {
         crmpi_handle_release((void *)copy);
         return crmpi_comm_error(NULL, error, "MPI_Type_dup");
@@ -152,15 +156,17 @@ int crmpi_lower_MPI_Type_set_name(MPI_Datatype handle, const char *name)
 }
 
 int crmpi_lower_MPI_Type_get_envelope(MPI_Datatype handle, int *num_integers,
-                                      int *num_addresses, int *num_datatypes, int *combiner)
+                                      int *num_addresses, int *num_datatypes,
+                                      int *combiner)
 {
     const struct crmpi_type *type = recipe_of(handle);
 
     if (!type || !num_integers || !num_addresses || !num_datatypes || !combiner) {
         int error = PMPI_Type_get_envelope(CRMPI_REAL(MPI_Datatype, handle), num_integers,
                                            num_addresses, num_datatypes, combiner);
-        return error == MPI_SUCCESS ? error
-                                    : crmpi_comm_error(NULL, error, "MPI_Type_get_envelope");
+        return error == MPI_SUCCESS
+                   ? error
+                   : crmpi_comm_error(NULL, error, "MPI_Type_get_envelope");
     }
     *num_integers = type->n_ints;
     *num_addresses = type->n_addresses;
@@ -171,7 +177,8 @@ int crmpi_lower_MPI_Type_get_envelope(MPI_Datatype handle, int *num_integers,
 
 int crmpi_lower_MPI_Type_get_contents(MPI_Datatype handle, int max_integers,
                                       int max_addresses, int max_datatypes,
-                                      int array_of_integers[], MPI_Aint array_of_addresses[],
+                                      int array_of_integers[],
+                                      MPI_Aint array_of_addresses[],
                                       MPI_Datatype array_of_datatypes[])
 {
     const struct crmpi_type *type = recipe_of(handle);
@@ -198,7 +205,8 @@ int crmpi_lower_MPI_Type_get_contents(MPI_Datatype handle, int max_integers,
  */
 
 /* Call the constructor again; @p t are the lower types. */
-static int construct(const struct crmpi_type *type, const MPI_Datatype *t, MPI_Datatype *real)
+static int construct(const struct crmpi_type *type, const MPI_Datatype *t,
+                     MPI_Datatype *real)
 {
     const int *i = type->ints;
     const MPI_Aint *a = type->addresses;
@@ -224,8 +232,8 @@ static int construct(const struct crmpi_type *type, const MPI_Datatype *t, MPI_D
     case MPI_COMBINER_STRUCT:
         return PMPI_Type_create_struct(n, i + 1, a, t, real);
     case MPI_COMBINER_SUBARRAY:
-        return PMPI_Type_create_subarray(n, i + 1, i + 1 + n, i + 1 + 2 * n, i[1 + 3 * n], t[0],
-                                         real);
+        return PMPI_Type_create_subarray(n, i + 1, i + 1 + n, i + 1 + 2 * n, i[1 + 3 * n],
+                                         t[0], real);
     case MPI_COMBINER_DARRAY:
         n = i[2];
         return PMPI_Type_create_darray(i[0], i[1], n, i + 3, i + 3 + n, i + 3 + 2 * n,

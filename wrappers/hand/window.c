@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Windows and files (lower half).  They are the MPI library's own; while one lives no
- * checkpoint is taken.  Their handles are virtual so that those given to the application are
- * all of one kind, with attributes and error handlers like a communicator's.
+ * checkpoint is taken.  Their handles are virtual so that those given to the application
+ * are all of one kind, with attributes and error handlers like a communicator's.
  */
 #include <stdio.h>
 #include <string.h>
@@ -11,7 +11,8 @@
 
 MPI_Win crmpi_win_adopt(MPI_Win real, MPI_Comm comm, const char *label)
 {
-    struct crmpi_handle *handle = crmpi_handle_create(CRMPI_WIN, real, sizeof(struct crmpi_win));
+    struct crmpi_handle *handle =
+        crmpi_handle_create(CRMPI_WIN, real, sizeof(struct crmpi_win));
     struct crmpi_win *win = handle->extra;
 
     (void)label;
@@ -34,7 +35,8 @@ int crmpi_lower_MPI_Win_free(MPI_Win *handle)
     struct crmpi_win *win = handle ? CRMPI_EXTRA(win, *handle) : NULL;
     MPI_Win real = handle ? CRMPI_REAL(MPI_Win, *handle) : NULL;
 
-    int error = win ? crmpi_attributes_delete(CRMPI_WIN, *handle, &win->attributes) : MPI_SUCCESS;
+    int error =
+        win ? crmpi_attributes_delete(CRMPI_WIN, *handle, &win->attributes) : MPI_SUCCESS;
     if (error == MPI_SUCCESS)
         error = PMPI_Win_free(handle ? &real : NULL);
     if (error != MPI_SUCCESS)
@@ -80,8 +82,8 @@ int crmpi_lower_MPI_File_close(MPI_File *handle)
 }
 
 /*
- * Data representations: the application's functions, called through these.  The extra state
- * of the lower registration is the record of the application's.
+ * Data representations: the application's functions, called through these.  The extra
+ * state of the lower registration is the record of the application's.
  */
 
 struct crmpi_datarep {
@@ -91,8 +93,8 @@ struct crmpi_datarep {
     void *extra_state;
 };
 
-static int convert(void *function, void *userbuf, MPI_Datatype real, int count, void *filebuf,
-                   MPI_Offset position, void *extra_state)
+static int convert(void *function, void *userbuf, MPI_Datatype real, int count,
+                   void *filebuf, MPI_Offset position, void *extra_state)
 {
     return (int)crmpi_upcall(function, (uintptr_t)userbuf,
                              (uintptr_t)crmpi_handle_of_real(CRMPI_TYPE, real), count,
@@ -119,7 +121,8 @@ static int extent(MPI_Datatype real, MPI_Aint *extent_out, void *record)
 {
     struct crmpi_datarep *rep = record;
 
-    return (int)crmpi_upcall(rep->extent, (uintptr_t)crmpi_handle_of_real(CRMPI_TYPE, real),
+    return (int)crmpi_upcall(rep->extent,
+                             (uintptr_t)crmpi_handle_of_real(CRMPI_TYPE, real),
                              (uintptr_t)extent_out, (uintptr_t)rep->extra_state, 0, 0, 0);
 }
 
@@ -159,8 +162,8 @@ enum crmpi_status crmpi_datareps_rebuild(char *why, size_t why_bytes)
 {
     for (struct crmpi_datarep *rep = crmpi_objects_root->datareps; rep; rep = rep->next)
         if (datarep_register(rep) != MPI_SUCCESS) {
-            snprintf(why, why_bytes, "the data representation %s cannot be registered again",
-                     rep->name);
+            snprintf(why, why_bytes,
+                     "the data representation %s cannot be registered again", rep->name);
             return CRMPI_ERR_MPI;
         }
     return CRMPI_OK;
