@@ -178,8 +178,9 @@ def adoption(c, p):
             bases.length + ', ' + bases.name if bases else '0, NULL')
         return 'crmpi_type_adopt(%s_real, %s)' % (p.name, deps)
     if p.kind == 'request':
-        wrap = 'COLLECTIVE' if comm else c.first('win', 'file').kind.upper()
-        return 'crmpi_request_wrap(%s_real, CRMPI_WRAP_%s, NULL)' % (p.name, wrap)
+        of = c.first('win', 'file')
+        wrap = 'ACCESS, ' + of.name if of else 'COLLECTIVE, NULL'
+        return 'crmpi_request_wrap(%s_real, CRMPI_WRAP_%s)' % (p.name, wrap)
     if p.kind in ('win', 'file'):
         return 'crmpi_%s_adopt(%s_real, %s, %s)' % (p.kind, p.name, comm.name, label)
     return 'crmpi_%s_adopt(%s_real)' % (p.kind, p.name)
@@ -213,7 +214,7 @@ def body_pass(c):
     if c.group == 'make':
         yield '    crmpi_make_begin(%s);\n' % comm.name
     if c.group == 'meet':
-        yield '    crmpi_meet_begin(%s, "%s");\n' % (comm.name, c.name)
+        yield '    crmpi_meet_begin(%s);\n' % comm.name
     yield '    int error = %s;\n' % call
     if c.group == 'meet':
         yield '    crmpi_meet_end(%s, error);\n' % comm.name

@@ -57,6 +57,7 @@ struct crmpi_comm {
                                   handle's real is NULL */
     int32_t making;     /* by MPI_Comm_idup, whose request is not known to be complete:
                                   no message can come, nor be probed for */
+    int32_t under_way;  /* a collective has begun that cannot be made again */
     struct crmpi_group_calls *group_calls;
 };
 
@@ -105,16 +106,16 @@ void crmpi_collective_begin(MPI_Comm comm);
 void crmpi_collective_end(MPI_Comm comm);
 
 /**
- * The application's request for a lower one that crmpi did not start itself; @p comm is
- * what an MPI_Comm_idup makes, else NULL.
+ * The application's request for a lower one that crmpi did not start itself.
+ * @param object  the application's window or file, whose error handler is told; what
+ *                MPI_Comm_idup makes; of a persistent collective NULL
  */
 enum crmpi_wrap {
-    CRMPI_WRAP_WIN,        /* request-based one-sided communication */
-    CRMPI_WRAP_FILE,       /* nonblocking I/O */
+    CRMPI_WRAP_ACCESS,     /* to a window or a file */
     CRMPI_WRAP_COLLECTIVE, /* a persistent collective, inactive */
     CRMPI_WRAP_IDUP,       /* MPI_Comm_idup: a nonblocking collective, initiated */
 };
-MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind, MPI_Comm comm);
+MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind, void *object);
 
 /** Say which request forbids a checkpoint now (a generalized one, a persistent
  * collective); returns 0 if none does.  (wrappers/hand/request.c) */

@@ -191,12 +191,12 @@ void crmpi_info_read(MPI_Info real, struct crmpi_info *into);
 void crmpi_info_merge(struct crmpi_handle **into, MPI_Info info);
 
 /**
- * Around a collective call of the MPI library that makes a window, a file or a connection
- * and cannot be made again: all members meet, where a checkpoint may still be taken;
- * then, while the call lasts in some member, none is.  It counts as a collective of @p
+ * Around a collective call of the MPI library that cannot be made again, such as one that
+ * makes a window: all members meet, where a checkpoint may still be taken; once the call
+ * has begun in some member, all do it before the cut.  It counts as a collective of @p
  * comm if it succeeded.
  */
-void crmpi_meet_begin(MPI_Comm comm, const char *function);
+void crmpi_meet_begin(MPI_Comm comm);
 void crmpi_meet_end(MPI_Comm comm, int error);
 
 /** Around a call that cannot be made again: threads park in it, but no checkpoint is

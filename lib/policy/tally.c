@@ -42,7 +42,7 @@ enum crmpi_status crmpi_tallies_init(struct crmpi_tallies *tallies_out,
         items[used++] = (struct crmpi_tally){
             .comm_id = counts[i].comm_id,
             .low = counts[i].count,
-            .high = counts[i].count,
+            .high = counts[i].count + counts[i].under_way,
             .members = counts[i].members,
             .reported = 1,
         };

@@ -60,6 +60,25 @@ START_TEST(test_settling)
 }
 END_TEST
 
+/* Two members are within a collective that cannot be made again: it has to end. */
+START_TEST(test_under_way)
+{
+    struct crmpi_collective_count within = COUNT(1, 5, 2);
+    struct crmpi_tallies all, more, settled;
+
+    within.under_way = 1;
+    all = make(&within, 1);
+    more = make(&within, 1);
+    ck_assert_int_eq(crmpi_tallies_merge(&all, &more), CRMPI_OK);
+    ck_assert_int_eq(crmpi_tallies_settle(&all, &settled), CRMPI_OK);
+    ck_assert_uint_eq(settled.n, 1);
+    ck_assert_uint_eq(settled.items[0].high, 6);
+    crmpi_tallies_fini(&all);
+    crmpi_tallies_fini(&more);
+    crmpi_tallies_fini(&settled);
+}
+END_TEST
+
 START_TEST(test_targets)
 {
     const struct crmpi_collective_count counts[] = {
@@ -157,6 +176,7 @@ int main(void)
 
     tcase_add_test(tests, test_own_communicators_stay_out);
     tcase_add_test(tests, test_settling);
+    tcase_add_test(tests, test_under_way);
     tcase_add_test(tests, test_targets);
     tcase_add_test(tests, test_encoding);
     tcase_add_test(tests, test_decoding_nonsense);

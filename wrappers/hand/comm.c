@@ -240,21 +240,29 @@ void crmpi_once_end(void)
         __atomic_store_n(&crmpi_once_function, NULL, __ATOMIC_RELEASE);
 }
 
-void crmpi_meet_begin(MPI_Comm comm, const char *function)
+void crmpi_meet_begin(MPI_Comm comm)
 {
-    if (!crmpi_comm_of(comm))
+    struct crmpi_comm *c = crmpi_comm_of(comm);
+
+    if (!c)
         return;
     crmpi_collective_begin(comm);
     crmpi_call_resumed();
     crmpi_meet(CRMPI_REAL(MPI_Comm, comm));
-    crmpi_once_begin(function);
+    if (c->size + c->remote_size == 1)
+        crmpi_thread->nest++; /* it waits for nobody: no checkpoint sees it under way */
+    __atomic_store_n(&c->under_way, 1, __ATOMIC_RELEASE);
 }
 
 void crmpi_meet_end(MPI_Comm comm, int error)
 {
-    if (!crmpi_comm_of(comm))
+    struct crmpi_comm *c = crmpi_comm_of(comm);
+
+    if (!c)
         return;
-    crmpi_once_end();
+    __atomic_store_n(&c->under_way, 0, __ATOMIC_RELEASE);
+    if (c->size + c->remote_size == 1)
+        crmpi_thread->nest--;
     if (error == MPI_SUCCESS)
         crmpi_collective_end(comm);
 }

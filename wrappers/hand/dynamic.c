@@ -7,11 +7,19 @@
 
 #include "wrappers/objects.h"
 
+/* A call that may wait for another job. */
+static void begin(MPI_Comm comm, const char *function)
+{
+    crmpi_meet_begin(comm);
+    crmpi_once_begin(function);
+}
+
 /* End such a call: the communicator it made, even within one job, cannot be made
  * again. */
 static int connected(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *out,
                      const char *function)
 {
+    crmpi_once_end();
     crmpi_meet_end(comm, error);
     if (error != MPI_SUCCESS)
         return crmpi_comm_error(comm, error, function);
@@ -35,7 +43,7 @@ int crmpi_lower_MPI_Comm_spawn(const char *command, char *argv[], int maxprocs,
     MPI_Info info_real = is_root(comm, root) ? crmpi_info_make(info) : MPI_INFO_NULL;
     MPI_Comm real = MPI_COMM_NULL;
 
-    crmpi_meet_begin(comm, "MPI_Comm_spawn");
+    begin(comm, "MPI_Comm_spawn");
     int error = PMPI_Comm_spawn(command, argv, maxprocs, info_real, root,
                                 CRMPI_REAL(MPI_Comm, comm), intercomm ? &real : NULL,
                                 array_of_errcodes);
@@ -58,7 +66,7 @@ int crmpi_lower_MPI_Comm_spawn_multiple(int count, char *array_of_commands[],
         return crmpi_comm_error(comm, MPI_ERR_NO_MEM, "MPI_Comm_spawn_multiple");
     for (int i = 0; i < n; i++)
         infos[i] = crmpi_info_make(array_of_info[i]);
-    crmpi_meet_begin(comm, "MPI_Comm_spawn_multiple");
+    begin(comm, "MPI_Comm_spawn_multiple");
     int error = PMPI_Comm_spawn_multiple(
         count, array_of_commands, array_of_argv, array_of_maxprocs, infos, root,
         CRMPI_REAL(MPI_Comm, comm), intercomm ? &real : NULL, array_of_errcodes);
@@ -74,7 +82,7 @@ int crmpi_lower_MPI_Comm_accept(const char *port_name, MPI_Info info, int root,
     MPI_Info info_real = is_root(comm, root) ? crmpi_info_make(info) : MPI_INFO_NULL;
     MPI_Comm real = MPI_COMM_NULL;
 
-    crmpi_meet_begin(comm, "MPI_Comm_accept");
+    begin(comm, "MPI_Comm_accept");
     int error = PMPI_Comm_accept(port_name, info_real, root, CRMPI_REAL(MPI_Comm, comm),
                                  newcomm ? &real : NULL);
     crmpi_info_drop(info_real);
@@ -87,7 +95,7 @@ int crmpi_lower_MPI_Comm_connect(const char *port_name, MPI_Info info, int root,
     MPI_Info info_real = is_root(comm, root) ? crmpi_info_make(info) : MPI_INFO_NULL;
     MPI_Comm real = MPI_COMM_NULL;
 
-    crmpi_meet_begin(comm, "MPI_Comm_connect");
+    begin(comm, "MPI_Comm_connect");
     int error = PMPI_Comm_connect(port_name, info_real, root, CRMPI_REAL(MPI_Comm, comm),
                                   newcomm ? &real : NULL);
     crmpi_info_drop(info_real);
@@ -98,7 +106,7 @@ int crmpi_lower_MPI_Comm_join(int fd, MPI_Comm *intercomm)
 {
     MPI_Comm self = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_self), real = MPI_COMM_NULL;
 
-    crmpi_meet_begin(self, "MPI_Comm_join");
+    begin(self, "MPI_Comm_join");
     int error = PMPI_Comm_join(fd, intercomm ? &real : NULL);
     return connected(self, error, real, intercomm, "MPI_Comm_join");
 }

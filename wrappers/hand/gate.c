@@ -51,6 +51,7 @@ static void list_add(struct list *list, const struct crmpi_handle *handle)
         .count = __atomic_load_n(&comm->collective_count, __ATOMIC_ACQUIRE),
         .members =
             handle->flags & CRMPI_HANDLE_FREED ? 0 : comm->size + comm->remote_size,
+        .under_way = __atomic_load_n(&comm->under_way, __ATOMIC_ACQUIRE),
     };
 }
 
