@@ -30,29 +30,46 @@ static inline int are_valid(int n, const MPI_Request *requests)
     return n >= 0;
 }
 
+/* The object whose error handler is told of a request's error. */
+static void *object_of(const struct crmpi_request *r)
+{
+    return r->operation == CRMPI_ACCESS ? r->object : r->comm;
+}
+
+static int tell(void *object, int error, const char *function)
+{
+    const struct crmpi_handle *handle = object;
+
+    if (handle && handle->kind == CRMPI_WIN)
+        return crmpi_win_error(object, error, function);
+    if (handle && handle->kind == CRMPI_FILE)
+        return crmpi_file_error(object, error, function);
+    return crmpi_comm_error(object, error, function);
+}
+
 /* The end of a call that completes one request. */
 static int finish(struct crmpi_request *r, MPI_Request *request, MPI_Status *status,
                   const char *function)
 {
     int error = r->status.MPI_ERROR;
-    MPI_Comm comm;
+    void *object;
 
     crmpi_status_give(status, &r->status);
     if (__builtin_expect(error == MPI_SUCCESS, 1)) {
         crmpi_request_retire(r, request);
         return MPI_SUCCESS;
     }
-    comm = crmpi_hold(r->comm);
+    object = crmpi_hold(object_of(r));
     crmpi_request_retire(r, request);
-    error = crmpi_comm_error(comm, error, function);
-    crmpi_drop(comm);
+    error = tell(object, error, function);
+    crmpi_drop(object);
     return error;
 }
 
 /* The same for calls that complete several: each is taken, then they are judged. */
 struct outcome {
     int failed;
-    MPI_Comm comm; /* held: of the first that failed */
+    void *object; /* held: of the first that failed */
 };
 
 static void outcome_add(struct outcome *outcome, struct crmpi_request *r,
@@ -62,7 +79,7 @@ static void outcome_add(struct outcome *outcome, struct crmpi_request *r,
         *status = r->status;
     if (r->status.MPI_ERROR != MPI_SUCCESS && !outcome->failed) {
         outcome->failed = 1;
-        outcome->comm = crmpi_hold(r->comm);
+        outcome->object = crmpi_hold(object_of(r));
     }
     crmpi_request_retire(r, request);
 }
@@ -73,8 +90,8 @@ static int outcome_end(struct outcome *outcome, const char *function)
 
     if (__builtin_expect(!outcome->failed, 1))
         return MPI_SUCCESS;
-    error = crmpi_comm_error(outcome->comm, MPI_ERR_IN_STATUS, function);
-    crmpi_drop(outcome->comm);
+    error = tell(outcome->object, MPI_ERR_IN_STATUS, function);
+    crmpi_drop(outcome->object);
     return error;
 }
 
@@ -163,6 +180,7 @@ int crmpi_lower_MPI_Testall(int count, MPI_Request array_of_requests[], int *fla
  */
 struct poll_set {
     int n, n_active, n_complete;
+    int32_t generation; /* of the newest checkpoint when it was filled */
     MPI_Request *requests; /* the application's */
     MPI_Request *reals, reals_on_stack[N_ON_STACK];
     MPI_Status *statuses, statuses_on_stack[N_ON_STACK];
@@ -170,10 +188,22 @@ struct poll_set {
     void *block;
 };
 
+static void set_fill(struct poll_set *set)
+{
+    set->n_active = set->n_complete = 0;
+    set->generation = __atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE);
+    for (int i = 0; i < set->n; i++) {
+        struct crmpi_request *r = active(set->requests[i]);
+
+        set->n_active += r != NULL;
+        set->n_complete += r && r->complete;
+        set->reals[i] = r && !r->complete ? r->handle.real : MPI_REQUEST_NULL;
+    }
+}
+
 static int set_begin(struct poll_set *set, int n, MPI_Request *requests)
 {
     set->n = n;
-    set->n_active = set->n_complete = 0;
     set->requests = requests;
     set->block = NULL;
     set->reals = set->reals_on_stack;
@@ -188,13 +218,7 @@ static int set_begin(struct poll_set *set, int n, MPI_Request *requests)
         set->reals = (MPI_Request *)(set->statuses + n);
         set->indices = (int *)(set->reals + n);
     }
-    for (int i = 0; i < n; i++) {
-        struct crmpi_request *r = active(requests[i]);
-
-        set->n_active += r != NULL;
-        set->n_complete += r && r->complete;
-        set->reals[i] = r && !r->complete ? r->handle.real : MPI_REQUEST_NULL;
-    }
+    set_fill(set);
     return MPI_SUCCESS;
 }
 
@@ -203,13 +227,18 @@ static void set_end(struct poll_set *set)
     free(set->block);
 }
 
-/* Look once; the number of requests that are known to be complete then. */
+/* Look once; the number of requests that are known to be complete then.  A checkpoint may
+ * have completed some. */
 static int set_poll(struct poll_set *set)
 {
     int n = 0;
 
+    if (set->generation !=
+        __atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE))
+        set_fill(set);
     if (set->n_complete || set->n_active == 0)
         return set->n_complete;
+    crmpi_whole_begin(); /* see crmpi_access_poll() */
     PMPI_Testsome(set->n, set->reals, &n, set->indices, set->statuses);
     for (int k = 0; k < n; k++) {
         int i = set->indices[k];
@@ -219,6 +248,7 @@ static int set_poll(struct poll_set *set)
         r->handle.real = set->reals[i];
         crmpi_request_completed(r, r->status.MPI_ERROR);
     }
+    crmpi_whole_end();
     set->n_complete = n > 0 ? n : 0;
     return set->n_complete;
 }

@@ -195,9 +195,14 @@ static void note(struct crmpi_request *r, void *context)
     int flag = 0;
 
     (void)context;
-    if (!r->active || r->complete || r->noted ||
-        (r->operation != CRMPI_RECEIVE && r->operation != CRMPI_RECEIVE_MATCHED &&
-         r->operation != CRMPI_COLLECTIVE))
+    if (!r->active || r->complete || r->noted)
+        return;
+    if (r->operation == CRMPI_ACCESS) {
+        n_pending += !crmpi_request_poll(r);
+        return;
+    }
+    if (r->operation != CRMPI_RECEIVE && r->operation != CRMPI_RECEIVE_MATCHED &&
+        r->operation != CRMPI_COLLECTIVE)
         return;
     if (PMPI_Request_get_status(r->handle.real, &flag, &r->status) != MPI_SUCCESS)
         failed = 1;

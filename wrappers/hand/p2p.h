@@ -28,7 +28,8 @@ enum crmpi_operation {
     CRMPI_RECEIVE_MATCHED, /* of a message that was probed, and counted, before */
     CRMPI_COLLECTIVE,      /* nonblocking */
     CRMPI_GENERALIZED,
-    CRMPI_FOREIGN, /* crmpi_request_wrap(): forbids checkpoints while it is */
+    CRMPI_ACCESS,  /* to a window or a file: the drain completes it, for good */
+    CRMPI_FOREIGN, /* a persistent collective: forbids checkpoints while it is */
 };
 
 struct crmpi_request {
@@ -38,7 +39,6 @@ struct crmpi_request {
     uint8_t active, noted, complete;
     uint8_t cancelled; /* MPI_Cancel was called */
     uint8_t freed;     /* MPI_Request_free was called: nobody will ask for it */
-    uint8_t wrap;      /* CRMPI_FOREIGN: enum crmpi_wrap */
     int32_t count, peer, tag;
     uint64_t order;    /* of posting; receives are posted again in it */
     void *buffer;      /* the application's */
@@ -46,6 +46,7 @@ struct crmpi_request {
     MPI_Comm comm;     /* the application's, held; NULL: none */
     MPI_Status status;
     MPI_Op op;   /* CRMPI_COLLECTIVE: the application's, held; NULL: none */
+    void *object; /* CRMPI_ACCESS: the application's window or file, held */
     void *lower; /* memory of the lower half to free at the end; not renewed */
     struct crmpi_generalized *generalized; /* CRMPI_GENERALIZED */
 };
@@ -273,6 +274,9 @@ void crmpi_request_count(struct crmpi_request *r);
  * persistent, inactive: note and count it. */
 void crmpi_request_completed(struct crmpi_request *r, int error);
 
+/** The same as crmpi_request_poll() for one of CRMPI_ACCESS. */
+int crmpi_access_poll(struct crmpi_request *r);
+
 /**
  * Look once whether an active request is complete, and make it so if its lower request
  * is; makes progress.
@@ -284,6 +288,8 @@ static inline int crmpi_request_poll(struct crmpi_request *r)
 
     if (r->complete)
         return 1;
+    if (__builtin_expect(r->operation == CRMPI_ACCESS, 0))
+        return crmpi_access_poll(r);
     error = PMPI_Test(&real, &flag, &r->status);
     if (!flag && error == MPI_SUCCESS)
         return 0;

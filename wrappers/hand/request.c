@@ -69,6 +69,8 @@ void crmpi_request_drop(struct crmpi_request *r)
         __atomic_sub_fetch(&crmpi_p2p->n_foreign, 1, __ATOMIC_RELAXED);
     if (r->operation == CRMPI_COLLECTIVE)
         crmpi_drop(r->op);
+    if (r->operation == CRMPI_ACCESS)
+        crmpi_drop(r->object);
     crmpi_request_put(r);
 }
 
@@ -121,6 +123,27 @@ void crmpi_request_completed(struct crmpi_request *r, int error)
         free(r->lower);
         r->lower = NULL;
     }
+}
+
+/*
+ * What the MPI library keeps of an access may be given to the application only when it
+ * takes the request back (data read for a type with gaps lie in a buffer until then).  So
+ * the drain does not look at the lower request, but completes it; and no thread parks
+ * where the library still holds it.
+ */
+int crmpi_access_poll(struct crmpi_request *r)
+{
+    MPI_Request real = r->handle.real;
+    int flag = 0, error;
+
+    crmpi_whole_begin();
+    error = PMPI_Test(&real, &flag, &r->status);
+    if (flag || error != MPI_SUCCESS) {
+        r->handle.real = real;
+        crmpi_request_completed(r, error);
+    }
+    crmpi_whole_end();
+    return r->complete;
 }
 
 int crmpi_wait_real(MPI_Request *real, MPI_Status *status)
@@ -479,11 +502,15 @@ int crmpi_lower_MPI_Request_get_status(MPI_Request request, int *flag, MPI_Statu
         crmpi_status_give(status, &crmpi_status_empty);
         return MPI_SUCCESS;
     }
+    if (r->operation == CRMPI_ACCESS)
+        *flag = crmpi_request_poll(r);
     if (r->complete) {
         *flag = 1;
         crmpi_status_give(status, &r->status);
         return MPI_SUCCESS;
     }
+    if (r->operation == CRMPI_ACCESS)
+        return MPI_SUCCESS;
     real = r->handle.real;
     return crmpi_comm_result(r->comm, PMPI_Request_get_status(real, flag, status),
                              "MPI_Request_get_status");
@@ -493,41 +520,31 @@ int crmpi_lower_MPI_Request_get_status(MPI_Request request, int *flag, MPI_Statu
  * Requests that other wrappers started
  */
 
-MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind, MPI_Comm comm)
+MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind, void *object)
 {
+    static const enum crmpi_operation operations[] = {
+        [CRMPI_WRAP_ACCESS] = CRMPI_ACCESS,
+        [CRMPI_WRAP_COLLECTIVE] = CRMPI_FOREIGN,
+        [CRMPI_WRAP_IDUP] = CRMPI_COLLECTIVE,
+    };
     struct crmpi_request *r = crmpi_request_take(
-        kind == CRMPI_WRAP_IDUP ? CRMPI_COLLECTIVE : CRMPI_FOREIGN, comm, NULL);
+        operations[kind], kind == CRMPI_WRAP_IDUP ? object : NULL, NULL);
 
     if (r->operation == CRMPI_FOREIGN)
         __atomic_add_fetch(&crmpi_p2p->n_foreign, 1, __ATOMIC_RELAXED);
     r->op = NULL;
-    r->wrap = kind;
+    r->lower = NULL;
+    r->object = kind == CRMPI_WRAP_ACCESS ? crmpi_hold(object) : NULL;
     r->persistent = kind == CRMPI_WRAP_COLLECTIVE;
     r->active = !r->persistent;
     r->handle.real = real;
     return crmpi_request_handle(r);
 }
 
-static void find_foreign(struct crmpi_request *r, void *context)
-{
-    if (r->operation == CRMPI_FOREIGN)
-        *(const struct crmpi_request **)context = r;
-}
-
 int crmpi_request_refusal(char *why, size_t why_bytes)
 {
-    static const char *const words[] = {
-        [CRMPI_WRAP_WIN] = "a request of one-sided communication is pending",
-        [CRMPI_WRAP_FILE] = "a request of file access is pending",
-        [CRMPI_WRAP_COLLECTIVE] = "there is a persistent collective request",
-    };
-    const struct crmpi_request *foreign = NULL;
-
     if (!crmpi_p2p || __atomic_load_n(&crmpi_p2p->n_foreign, __ATOMIC_RELAXED) == 0)
         return 0;
-    crmpi_request_visit(find_foreign, &foreign);
-    if (!foreign)
-        return 0;
-    snprintf(why, why_bytes, "%s", words[foreign->wrap]);
+    snprintf(why, why_bytes, "there is a persistent collective request");
     return 1;
 }
