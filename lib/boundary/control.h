@@ -136,6 +136,8 @@ struct crmpi_control_page {
     int32_t owner; /* renewed: the process this memory belongs to, also of a forked child */
     int64_t clock_offset_ns, clock_saved_ns; /* see lib/lower/clock.h */
     double wtime_offset, wtime_saved;
+    uint64_t arguments, environment, environment_end; /* strings on the first stack, one
+                                behind the other */
     int64_t lower_self_offset; /* renewed: of the lower crmpi_thread from a lower FS */
 };
 

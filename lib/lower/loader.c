@@ -9,9 +9,11 @@
 #include <fcntl.h>
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -324,8 +326,11 @@ static uint64_t stack_build(uint64_t sp, const struct image *program,
 
     for (size_t i = n_env; i > 0; i--)
         push_bytes(&sp, envp[i - 1], strlen(envp[i - 1]) + 1);
+    crmpi_control->environment_end = strings_end;
+    crmpi_control->environment = sp;
     for (int i = argc; i > 0; i--)
         push_bytes(&sp, argv[i - 1], strlen(argv[i - 1]) + 1);
+    crmpi_control->arguments = sp;
     const char *string = (const char *)sp;
 
     n_auxv = auxv_make(auxv, program, interpreter, name, random_at);
@@ -388,6 +393,62 @@ enum crmpi_status crmpi_program_load(const char *path, int argc, char **argv, ch
     start_out->stack = stack_build(sp, &program, &interpreter, argc, argv, envp);
     start_out->entry = interpreter.bias + interpreter.header.e_entry;
     return start_out->stack ? CRMPI_OK : bad(&program, "cannot build its stack");
+}
+
+/* Fields of /proc/self/stat by their numbers in proc(5). */
+enum {
+    STAT_FIRST = 3, /* behind the name */
+    STAT_START_CODE = 26,
+    STAT_END_CODE = 27,
+    STAT_START_STACK = 28,
+    STAT_START_DATA = 45,
+    STAT_END_DATA = 46,
+    STAT_START_BRK = 47,
+    STAT_FIELDS
+};
+
+/* 0 if all could be read. */
+static int stat_read(uint64_t *fields_out)
+{
+    char line[2048] = "", *at;
+    FILE *stat = fopen("/proc/self/stat", "re");
+
+    if (stat && !fgets(line, sizeof line, stat))
+        line[0] = 0;
+    if (stat)
+        fclose(stat);
+    if (!(at = strrchr(line, ')')) || strlen(at) < 4)
+        return -1;
+    at += 3; /* the state is a letter */
+    for (int i = STAT_FIRST + 1; i < STAT_FIELDS; i++)
+        fields_out[i] = strtoull(at, &at, 10);
+    return 0;
+}
+
+/* All addresses are set at once, which needs no privilege: the others to what they are. */
+void crmpi_program_show(void)
+{
+    uint64_t fields[STAT_FIELDS];
+
+    if (stat_read(fields) != 0)
+        return;
+    struct prctl_mm_map map = {
+        .start_code = fields[STAT_START_CODE],
+        .end_code = fields[STAT_END_CODE],
+        .start_data = fields[STAT_START_DATA],
+        .end_data = fields[STAT_END_DATA],
+        .start_brk = fields[STAT_START_BRK],
+        .brk = syscall(SYS_brk, 0),
+        .start_stack = fields[STAT_START_STACK],
+        .arg_start = crmpi_control->arguments,
+        .arg_end = crmpi_control->environment,
+        .env_start = crmpi_control->environment,
+        .env_end = crmpi_control->environment_end,
+        .exe_fd = -1,
+    };
+
+    if (prctl(PR_SET_MM, PR_SET_MM_MAP, &map, sizeof map, 0) != 0)
+        crmpi_debug("/proc shows the host's arguments: %s", strerror(errno));
 }
 
 void crmpi_program_enter(const struct crmpi_start *start)

@@ -30,6 +30,11 @@ void crmpi_vdso_renew(void);
 enum crmpi_status crmpi_program_load(const char *program, int argc, char **argv, char **envp,
                                      struct crmpi_start *start_out);
 
+/** Let /proc, and so ps, show the arguments and the environment of the program, where it
+ * can change them, instead of the host's; they stay as they are where that is not
+ * possible.  Also of a restored program. */
+void crmpi_program_show(void);
+
 /** Leave the lower half for ld.so, for good; the caller's stack is forgotten. */
 void crmpi_program_enter(const struct crmpi_start *start) __attribute__((noreturn));
 

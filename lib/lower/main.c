@@ -4,8 +4,8 @@
  * from a checkpoint.
  *
  *   crmpi-host PROGRAM'S-ARGV              executed by libcrmpi.so's constructor, with the
- *                                          program's path in CRMPI_EXE and its LD_PRELOAD in
- *                                          CRMPI_LD_PRELOAD
+ *                                          program's path in CRMPI_EXE, its LD_PRELOAD in
+ *                                          CRMPI_LD_PRELOAD, the process's name in CRMPI_COMM
  *   crmpi-host --restore DIR --at N [--no-truncate]
  *                                          executed by a launcher for crmpi-restart
  */
@@ -74,10 +74,11 @@ static void signals_inherit(void)
     }
 }
 
-/* The environment as the program had it: libcrmpi's two variables taken out. */
+/* The environment as the program had it: libcrmpi's variables taken out. */
 static char **upper_environment(char **envp)
 {
-    static const char preload[] = "CRMPI_LD_PRELOAD=", program[] = "CRMPI_EXE=";
+    static const char preload[] = "CRMPI_LD_PRELOAD=", program[] = "CRMPI_EXE=",
+                      name[] = "CRMPI_COMM=";
     size_t n = 0, kept = 0;
 
     while (envp[n])
@@ -86,7 +87,8 @@ static char **upper_environment(char **envp)
     if (!copy)
         return NULL;
     for (size_t i = 0; i < n; i++) {
-        if (strncmp(envp[i], program, strlen(program)) == 0)
+        if (strncmp(envp[i], program, strlen(program)) == 0 ||
+            strncmp(envp[i], name, strlen(name)) == 0)
             continue;
         if (strncmp(envp[i], preload, strlen(preload)) != 0)
             copy[kept++] = envp[i];
@@ -98,6 +100,7 @@ static char **upper_environment(char **envp)
 
 void crmpi_host_environment(void)
 {
+    unsetenv("CRMPI_COMM");
     unsetenv("CRMPI_EXE");
     unsetenv("CRMPI_LD_PRELOAD");
     /* Open MPI's own handlers for SIGSEGV and others would run on the upper TLS base */
@@ -109,7 +112,7 @@ void crmpi_host_environment(void)
 static int start_program(const char *program, int argc, char **argv, char **envp)
 {
     struct crmpi_start start;
-    const char *base = strrchr(program, '/');
+    const char *base = strrchr(program, '/'), *name = getenv("CRMPI_COMM");
     char **environment = upper_environment(envp);
 
     if (!environment || crmpi_host_check() != CRMPI_OK || crmpi_control_map() != CRMPI_OK)
@@ -122,7 +125,8 @@ static int start_program(const char *program, int argc, char **argv, char **envp
         crmpi_lender_start() != CRMPI_OK || crmpi_trap_install() != CRMPI_OK)
         return 1;
     crmpi_trap_signals_restore();
-    prctl(PR_SET_NAME, base ? base + 1 : program);
+    prctl(PR_SET_NAME, name ? name : base ? base + 1 : program);
+    crmpi_program_show();
     crmpi_host_environment();
     crmpi_host_rseq_release();
     crmpi_program_enter(&start);

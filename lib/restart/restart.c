@@ -13,6 +13,8 @@
  *   recreate the threads       they wait for each other, then all go on
  */
 #include <errno.h>
+#include <limits.h>
+#include <malloc.h>
 #include <mpi.h>
 #include <signal.h>
 #include <stdio.h>
@@ -32,6 +34,7 @@
 #include "interaction/cut.h"
 #include "lower/clock.h"
 #include "lower/host.h"
+#include "lower/loader.h"
 #include "lower/park.h"
 #include "lower/thread.h"
 #include "lower/trap.h"
@@ -220,6 +223,7 @@ static enum crmpi_status lower_restore(struct saved *saved)
     enum crmpi_status status;
 
     crmpi_host_renew();
+    crmpi_program_show();
     crmpi_clock_renew();
     crmpi_control->phase = CRMPI_PHASE_RUN;
     crmpi_control->park_generation++;
@@ -240,6 +244,8 @@ static enum crmpi_status mpi_start(const struct saved *saved)
     sigset_t all, old;
     int provided, result;
 
+    /* the break shrinks in no thread while crmpi_program_show() sets it to what it is */
+    mallopt(M_TRIM_THRESHOLD, INT_MAX);
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &old); /* its threads take no signals */
     result = PMPI_Init_thread(NULL, NULL, saved->process->thread_level, &provided);

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/rseq.h>
 #include <unistd.h>
 
@@ -121,25 +122,27 @@ static int wants_host(void)
     return getenv("OMPI_COMM_WORLD_RANK") || getenv("PMIX_RANK") || getenv("PMI_RANK");
 }
 
-/* Replace "NAME=..." in a copy of the environment by text, or append it. */
-static char **environment_with(char **envp, char *from, char *to, char *added)
+/* A copy of the environment with @p preload instead of LD_PRELOAD, and two more. */
+static char **environment_make(char **envp, char *preload, char *program, char *name)
 {
-    size_t n = 0, length = strlen(from);
+    static const char from[] = "LD_PRELOAD=";
+    size_t n = 0;
 
     while (envp[n])
         n++;
-    char **copy = calloc(n + 2, sizeof *copy);
+    char **copy = calloc(n + 3, sizeof *copy);
     if (!copy)
         return NULL;
     for (size_t i = 0; i < n; i++)
-        copy[i] = strncmp(envp[i], from, length) == 0 ? to : envp[i];
-    copy[n] = added;
+        copy[i] = strncmp(envp[i], from, strlen(from)) == 0 ? preload : envp[i];
+    copy[n] = program;
+    copy[n + 1] = name;
     return copy;
 }
 
 static void execute_host(char **argv, char **envp)
 {
-    static char program[4096 + 16] = "CRMPI_EXE=";
+    static char program[4096 + 16] = "CRMPI_EXE=", name[32] = "CRMPI_COMM=";
     const char *host = getenv("CRMPI_HOST");
     const char *preload = getenv("LD_PRELOAD");
     char *renamed = NULL;
@@ -149,7 +152,8 @@ static void execute_host(char **argv, char **envp)
         host = CRMPI_LIBEXECDIR "/crmpi-host";
     if (n <= 0 || asprintf(&renamed, "CRMPI_LD_PRELOAD=%s", preload ? preload : "") < 0)
         return;
-    char **environment = environment_with(envp, "LD_PRELOAD=", renamed, program);
+    prctl(PR_GET_NAME, name + strlen(name)); /* a script's, or a link's, is not the program's */
+    char **environment = environment_make(envp, renamed, program, name);
     if (!environment)
         return;
     execve(host, argv, environment);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What belongs to the process: working directory, environment, umask, limits, name,
- * pipes to itself, and /proc/self/exe.
+ * pipes to itself, and what /proc says of it.
  */
 #include "check.h"
 #include <fcntl.h>
@@ -14,6 +14,8 @@
 static int pipe_fds[2];
 static char directory[PATH_MAX], start[PATH_MAX];
 static int n_in_pipe;
+static char first_environment[65536]; /* as the process was given it */
+static size_t first_bytes;
 
 static void directories(long step)
 {
@@ -86,6 +88,30 @@ static void identity(void)
     CHECK(strcmp(name, "check_process") == 0, "named %s", name);
 }
 
+/* What others see of it, ps for one; the first argument is written to, as some do. */
+static void appearance(int argc, char **argv, long step)
+{
+    char text[65536], *at = text;
+    size_t n = 0;
+    FILE *file = fopen("/proc/self/cmdline", "r");
+
+    argv[0][0] = (char)('a' + step % 26);
+    if (file)
+        n = fread(text, 1, sizeof text, file);
+    for (int i = 0; i < argc; i++, at += strlen(at) + 1)
+        CHECK(at < text + n && strcmp(at, argv[i]) == 0, "argument %d is %s, not %s", i, at,
+              argv[i]);
+    CHECK_EQ(at - text, n);
+    CHECK(file && freopen("/proc/self/comm", "r", file), "%s", strerror(errno));
+    CHECK(fgets(text, sizeof text, file) && strcmp(text, "check_process\n") == 0,
+          "the name is %s", text);
+    CHECK(freopen("/proc/self/environ", "r", file) != NULL, "%s", strerror(errno));
+    n = fread(text, 1, sizeof text, file);
+    fclose(file);
+    CHECK_EQ(n, first_bytes);
+    CHECK(memcmp(text, first_environment, n) == 0, "/proc/self/environ has changed");
+}
+
 static int count_object(struct dl_phdr_info *info, size_t size, void *argument)
 {
     (void)size;
@@ -104,12 +130,19 @@ static void loaded(void)
 
 int main(int argc, char **argv)
 {
+    char name[17] = "", *at = first_environment;
     long step, steps;
+
+    for (char **variable = environ; *variable; variable++)
+        at = stpcpy(at, *variable) + 1;
+    first_bytes = (size_t)(at - first_environment);
 
     MPI_Init(&argc, &argv);
     steps = check_begin("process", argc, argv, 1500);
     CHECK(getcwd(start, sizeof start) != NULL, "getcwd: %s", strerror(errno));
     CHECK_SYS(pipe2(pipe_fds, O_NONBLOCK | O_CLOEXEC));
+    CHECK_SYS(prctl(PR_GET_NAME, name));
+    CHECK(strncmp(name, program_invocation_short_name, 15) == 0, "named %s", name);
     CHECK_SYS(prctl(PR_SET_NAME, "check_process"));
     umask(027);
     for (step = 0; step < steps; step++) {
@@ -118,6 +151,8 @@ int main(int argc, char **argv)
         pipes(step);
         limits(step);
         identity();
+        if (step % 10 == 0)
+            appearance(argc, argv, step);
         if (step % 100 == 0)
             loaded();
         if (step % 10 == 0)
