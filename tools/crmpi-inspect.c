@@ -25,7 +25,8 @@ static const char usage[] =
     "Look at the checkpoints in DIR (default: CRMPI_DIR, or else ./crmpi.ckpt).\n"
     "\n"
     "  list               the recovery lines, with a glance at their files\n"
-    "  show LINE [RANK]   what a line has of all ranks, or of one: regions and records\n"
+    "  show LINE [RANK]   what a line has of all ranks, or of one: regions, windows,\n"
+    "                     records\n"
     "  verify [LINE]      check every byte of one line, or of all\n"
     "  --help, --version\n"
     "\n"
@@ -230,12 +231,21 @@ static void job_print(const struct crmpi_line *line)
     }
 }
 
+static uint64_t segment_saved(const struct crmpi_segment *segment)
+{
+    uint64_t saved = 0;
+    for (size_t i = 0; i < segment->n_extents; i++)
+        saved += segment->extents[i].bytes;
+    return saved;
+}
+
 /* One row of the table of ranks. */
 static int rank_row(const char *dir, const struct crmpi_line *line, uint32_t rank)
 {
     const struct crmpi_region *regions;
     const struct crmpi_extent *extents;
-    size_t n_regions, n_extents;
+    const struct crmpi_segment *segments;
+    size_t n_regions, n_extents, n_segments;
     unsigned records = 0;
     uint64_t mapped = 0, saved = 0;
     struct crmpi_reader *reader;
@@ -252,11 +262,16 @@ static int rank_row(const char *dir, const struct crmpi_line *line, uint32_t ran
         mapped += regions[i].bytes;
     for (size_t i = 0; i < n_extents; i++)
         saved += extents[i].bytes;
+    crmpi_reader_segments(reader, &segments, &n_segments);
+    for (size_t i = 0; i < n_segments; i++) {
+        mapped += segments[i].view_bytes;
+        saved += segment_saved(&segments[i]);
+    }
     if (crmpi_reader_records(reader, record_count, &records) != CRMPI_OK)
         result = TOOL_FAILED;
-    printf("%11s %11s %11s %8zu %8zu %8u  %s\n",
+    printf("%11s %11s %11s %8zu %8zu %8zu %8u  %s\n",
            size_text((double)line->ranks[rank].file_bytes), size_text((double)saved),
-           size_text((double)mapped), n_regions, n_extents, records,
+           size_text((double)mapped), n_regions, n_extents, n_segments, records,
            clean(crmpi_reader_job(reader)->host));
     crmpi_reader_close(reader);
     return result;
@@ -271,7 +286,26 @@ static void region_print(const struct crmpi_region *region, uint64_t saved)
            clean(region->name));
 }
 
-/* All of one rank: its regions, and its records. */
+/* The rank's segments of windows; "-": saved with the region it lies in. */
+static void segments_print(const struct crmpi_reader *reader)
+{
+    const struct crmpi_segment *segments;
+    size_t n;
+    crmpi_reader_segments(reader, &segments, &n);
+    if (n > 0)
+        printf("\n  %8s  %-8s %7s %16s %11s %11s  %s\n", "window", "kind", "members",
+               "address", "size", "saved", "name");
+    for (size_t i = 0; i < n; i++)
+        printf("  %8" PRIu64 "  %-8s %7u %#16" PRIx64 " %11s %11s  %s\n",
+               segments[i].window, crmpi_flavor_text(segments[i].flavor),
+               segments[i].n_members, segments[i].start,
+               size_text((double)segments[i].bytes),
+               segments[i].view_bytes ? size_text((double)segment_saved(&segments[i]))
+                                      : "-",
+               clean(segments[i].name));
+}
+
+/* All of one rank: its regions, its windows, and its records. */
 static int rank_show(const char *dir, const struct crmpi_line *line, uint32_t rank)
 {
     const struct crmpi_region *regions;
@@ -292,6 +326,7 @@ static int rank_show(const char *dir, const struct crmpi_line *line, uint32_t ra
             saved += extents[next].bytes;
         region_print(&regions[i], saved);
     }
+    segments_print(reader);
     printf("\n  %-30s %11s\n", "record", "size");
     if (crmpi_reader_records(reader, record_print, NULL) != CRMPI_OK)
         result = TOOL_FAILED;
@@ -307,8 +342,9 @@ static int show(const char *dir, const struct request *request)
         return TOOL_FAILED;
     if (request->n_numbers == 1) {
         job_print(&line);
-        printf("\n%7s %10s %11s %11s %11s %8s %8s %8s  %s\n", "rank", "checkpoint",
-               "file", "saved", "mapped", "regions", "extents", "records", "host");
+        printf("\n%7s %10s %11s %11s %11s %8s %8s %8s %8s  %s\n", "rank", "checkpoint",
+               "file", "saved", "mapped", "regions", "extents", "windows", "records",
+               "host");
         for (uint32_t rank = 0; rank < line.job.n_ranks; rank++)
             result |= rank_row(dir, &line, rank);
     } else if (request->numbers[1] < line.job.n_ranks) {

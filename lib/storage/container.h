@@ -12,7 +12,8 @@
 #include <stddef.h>
 #include "base/status.h"
 
-#define CRMPI_FORMAT_VERSION 1
+#define CRMPI_FORMAT_VERSION 2
+#define CRMPI_SEGMENTS_MAX ((size_t)1 << 16)
 
 /* A mapped region of the upper half. */
 struct crmpi_region {
@@ -27,6 +28,33 @@ struct crmpi_region {
 struct crmpi_extent {
     uint64_t start, bytes;
 };
+
+/* How a window got its memory: MPI_WIN_FLAVOR_*, with numbers of our own. */
+enum crmpi_flavor {
+    CRMPI_FLAVOR_CREATE = 1,
+    CRMPI_FLAVOR_ALLOCATE,
+    CRMPI_FLAVOR_SHARED,
+    CRMPI_FLAVOR_DYNAMIC,
+};
+
+/* This rank's segment of a window.  Its bytes lie in a view: a mapping apart from the
+ * regions, of whole pages, that may hold other ranks' segments too.  Without a view the
+ * memory is the application's own, within the regions. */
+struct crmpi_segment {
+    uint64_t window; /* its id: not twice in a file */
+    uint64_t start, bytes;
+    uint64_t view_start, view_bytes; /* 0, 0: no view */
+    enum crmpi_flavor flavor;
+    uint32_t disp_unit;
+    uint32_t n_members, rank; /* of the window's group */
+    char name[64];
+    const struct crmpi_extent *extents; /* bytes of it that are not zero, ascending and
+                                           apart; they need not be whole pages */
+    size_t n_extents;
+};
+
+/** "create", "allocate", ...; NULL if it is none. */
+const char *crmpi_flavor_text(enum crmpi_flavor flavor);
 
 /* What /job holds in rank files and lines. */
 struct crmpi_job {
@@ -48,7 +76,8 @@ typedef void (*crmpi_progress_fn)(void *context, uint64_t done_bytes,
                                   uint64_t total_bytes);
 
 /*
- * Writing a rank file: create, memory, any number of records, close.  The file is written
+ * Writing a rank file: create, memory, then any number of segments and records, close.
+ * The file is written
  * as PATH.tmp and renamed to PATH by a successful close; abort removes it.
  */
 struct crmpi_writer;
@@ -61,6 +90,11 @@ enum crmpi_status
 crmpi_writer_memory(struct crmpi_writer *writer, const struct crmpi_region *regions,
                     size_t n_regions, const struct crmpi_extent *extents,
                     size_t n_extents, crmpi_progress_fn progress, void *context);
+/* Store a segment: its description, and the bytes of its extents as those of the memory
+ * are.  Views are apart from the regions and from each other. */
+enum crmpi_status crmpi_writer_segment(struct crmpi_writer *writer,
+                                       const struct crmpi_segment *segment,
+                                       crmpi_progress_fn progress, void *context);
 /* Store a block of bytes (at most 2 GiB) as dataset @p name, such as "/task/threads" or
  * "/channel/state" (missing groups are made), with a checksum attribute. */
 enum crmpi_status crmpi_writer_record(struct crmpi_writer *writer, const char *name,
@@ -84,11 +118,15 @@ enum crmpi_status crmpi_reader_memory(struct crmpi_reader *reader,
                                       size_t *n_regions_out,
                                       const struct crmpi_extent **extents_out,
                                       size_t *n_extents_out);
-/* Check the checksum of every block of memory without loading it. */
+/* The segments by ascending window, likewise. */
+void crmpi_reader_segments(const struct crmpi_reader *reader,
+                           const struct crmpi_segment **segments_out, size_t *n_out);
+/* Check the checksum of every block of memory and segments without loading it. */
 enum crmpi_status crmpi_reader_verify(struct crmpi_reader *reader,
                                       crmpi_progress_fn progress, void *context);
-/* Load the extents into memory at their own addresses, which the caller has mapped
- * writable, checking every block's checksum as it comes in (one read of the file). */
+/* Load all extents, those of the segments too, into memory at their own addresses, which
+ * the caller has mapped writable, checking every block's checksum as it comes in (one
+ * read of the file). */
 enum crmpi_status crmpi_reader_load(struct crmpi_reader *reader,
                                     crmpi_progress_fn progress, void *context);
 /* A record: a block from malloc(), the caller frees it; checked. */

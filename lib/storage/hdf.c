@@ -198,6 +198,19 @@ enum crmpi_status crmpi_hdf_fields_read(hid_t group, const char *path,
     return CRMPI_OK;
 }
 
+hid_t crmpi_hdf_group_create(hid_t file, const char *name)
+{
+    hid_t links = H5Pcreate(H5P_LINK_CREATE), how = H5Pcreate(H5P_GROUP_CREATE);
+    hid_t group = -1;
+    /* All attributes of a group stay in its header. */
+    if (H5Pset_create_intermediate_group(links, 1) >= 0 &&
+        H5Pset_attr_phase_change(how, 64, 32) >= 0 && H5Pset_obj_track_times(how, 0) >= 0)
+        group = H5Gcreate2(file, name, links, how, H5P_DEFAULT);
+    H5Pclose(how);
+    H5Pclose(links);
+    return group;
+}
+
 hid_t crmpi_hdf_dataset_create(hid_t file, const char *name, hid_t type, size_t n)
 {
     hsize_t dims = n;

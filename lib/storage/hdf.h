@@ -31,8 +31,11 @@ hid_t crmpi_hdf_line_rank_type(void);
 /* As /task/extents has them. */
 struct crmpi_stored_extent {
     uint64_t start, bytes;
-    uint64_t offset; /* in /task/memory */
+    uint64_t offset; /* in the dataset memory next to it */
 };
+
+/** Create a group for attributes, with the groups in its name. */
+hid_t crmpi_hdf_group_create(hid_t file, const char *name);
 
 /** Create a dataset with the groups in its name; its space is allocated, and never
  * filled. */

@@ -24,21 +24,11 @@ static const struct crmpi_hdf_field line_field = {"save_seconds", CRMPI_HDF_DOUB
                                                   sizeof(double)};
 #define N_FIELDS (sizeof fields / sizeof *fields)
 
-/* Open or create the group; all attributes of a new one stay in its header. */
-static hid_t group_create(hid_t file)
-{
-    hid_t how = H5Pcreate(H5P_GROUP_CREATE), group = -1;
-    if (H5Pset_attr_phase_change(how, 64, 32) >= 0 && H5Pset_obj_track_times(how, 0) >= 0)
-        group = H5Gcreate2(file, JOB_NAME, H5P_DEFAULT, how, H5P_DEFAULT);
-    H5Pclose(how);
-    return group;
-}
-
 enum crmpi_status crmpi_job_write(struct crmpi_image *image, const char *path,
                                   enum crmpi_container_kind kind,
                                   const struct crmpi_job *job, double save_seconds)
 {
-    hid_t group = group_create(crmpi_image_file(image));
+    hid_t group = crmpi_hdf_group_create(crmpi_image_file(image), JOB_NAME);
     if (group < 0)
         return crmpi_hdf_failed(path, JOB_NAME, CRMPI_ERR_INTERNAL);
     enum crmpi_status status = crmpi_hdf_fields_write(group, path, fields, N_FIELDS, job);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Checks of regions and extents, and the walk over the extents' bytes, see layout.h.
- * Lower half and tools.
+ * Checks of regions, segments and extents, and the walk over the extents' bytes, see
+ * layout.h.  Lower half and tools.
  */
 #include <inttypes.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "base/log.h"
@@ -34,8 +35,44 @@ static const char *region_fault(const struct crmpi_region *region, uint64_t afte
     return NULL;
 }
 
+/* The number of ranges that begin before an address. */
+static size_t ranges_before(const struct crmpi_ranges *ranges, uint64_t address)
+{
+    size_t low = 0, high = ranges->n;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (ranges->list[middle].start < address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low;
+}
+
+enum crmpi_status crmpi_ranges_add(struct crmpi_ranges *ranges, uint64_t start,
+                                   uint64_t bytes)
+{
+    size_t at = ranges_before(ranges, start + bytes);
+    if (at > 0 && ranges->list[at - 1].start + ranges->list[at - 1].bytes > start)
+        return CRMPI_ERR_CORRUPT;
+    if (ranges->n == ranges->room) {
+        size_t room = ranges->room ? 2 * ranges->room : 256;
+        struct crmpi_extent *more = realloc(ranges->list, room * sizeof *more);
+        if (!more)
+            return CRMPI_ERR_NOMEM;
+        ranges->list = more;
+        ranges->room = room;
+    }
+    memmove(ranges->list + at + 1, ranges->list + at,
+            (ranges->n - at) * sizeof *ranges->list);
+    ranges->list[at] = (struct crmpi_extent){start, bytes};
+    ranges->n++;
+    return CRMPI_OK;
+}
+
 static enum crmpi_status regions_check(const char *path,
-                                       const struct crmpi_region *regions, size_t n)
+                                       const struct crmpi_region *regions, size_t n,
+                                       struct crmpi_ranges *taken)
 {
     uint64_t after = 0;
     if (n > CRMPI_REGIONS_MAX) {
@@ -51,35 +88,37 @@ static enum crmpi_status regions_check(const char *path,
             return CRMPI_ERR_CORRUPT;
         }
         after = regions[i].start + regions[i].bytes;
+        if (crmpi_ranges_add(taken, regions[i].start, regions[i].bytes) != CRMPI_OK) {
+            crmpi_error("%s: no memory for a list of %zu regions", path, n);
+            return CRMPI_ERR_NOMEM;
+        }
     }
     return CRMPI_OK;
 }
 
-enum crmpi_status crmpi_layout_check(const char *path, const struct crmpi_region *regions,
-                                     size_t n_regions, const struct crmpi_extent *extents,
-                                     size_t n_extents, uint64_t *bytes_out)
+/* Extents of what: ascending, apart and each within one of the ranges. */
+static enum crmpi_status extents_check(const char *path, const char *what,
+                                       const struct crmpi_extent *ranges, size_t n_ranges,
+                                       const struct crmpi_extent *extents,
+                                       size_t n_extents, uint64_t *bytes_out)
 {
-    size_t in = 0; /* the region looked at */
+    size_t in = 0; /* the range looked at */
     uint64_t after = 0, bytes = 0;
-    enum crmpi_status status = regions_check(path, regions, n_regions);
 
-    if (status != CRMPI_OK)
-        return status;
     if (n_extents > CRMPI_EXTENTS_MAX) {
-        crmpi_error("%s: %zu extents are more than %zu", path, n_extents,
+        crmpi_error("%s: %zu extents of %s are more than %zu", path, n_extents, what,
                     CRMPI_EXTENTS_MAX);
         return CRMPI_ERR_CORRUPT;
     }
     for (size_t i = 0; i < n_extents; i++) {
         uint64_t start = extents[i].start, end = start + extents[i].bytes;
-        while (in < n_regions && regions[in].start + regions[in].bytes <= start)
+        while (in < n_ranges && ranges[in].start + ranges[in].bytes <= start)
             in++;
-        if (extents[i].bytes == 0 || end < start || start < after || in == n_regions ||
-            start < regions[in].start || end > regions[in].start + regions[in].bytes) {
+        if (extents[i].bytes == 0 || end < start || start < after || in == n_ranges ||
+            start < ranges[in].start || end > ranges[in].start + ranges[in].bytes) {
             crmpi_error("%s: extent %zu (%#" PRIx64 ", %" PRIu64
-                        " bytes) is not within a "
-                        "memory region, or not behind the one before",
-                        path, i, start, extents[i].bytes);
+                        " bytes) is not within %s, or not behind the one before",
+                        path, i, start, extents[i].bytes, what);
             return CRMPI_ERR_CORRUPT;
         }
         after = end;
@@ -89,7 +128,67 @@ enum crmpi_status crmpi_layout_check(const char *path, const struct crmpi_region
     return CRMPI_OK;
 }
 
-size_t crmpi_walk_next(struct crmpi_walk *walk, struct iovec *segments_out, size_t n_max)
+enum crmpi_status crmpi_layout_check(const char *path, const struct crmpi_region *regions,
+                                     size_t n_regions, const struct crmpi_extent *extents,
+                                     size_t n_extents, struct crmpi_ranges *taken_out,
+                                     uint64_t *bytes_out)
+{
+    enum crmpi_status status = regions_check(path, regions, n_regions, taken_out);
+    return status != CRMPI_OK
+               ? status
+               : extents_check(path, "a memory region", taken_out->list, taken_out->n,
+                               extents, n_extents, bytes_out);
+}
+
+/* What is wrong with a segment, its extents and its neighbours apart; NULL if nothing. */
+static const char *segment_fault(const struct crmpi_segment *segment)
+{
+    struct crmpi_region view = {.start = segment->view_start,
+                                .bytes = segment->view_bytes};
+    uint64_t end = segment->start + segment->bytes;
+
+    if (!crmpi_flavor_text(segment->flavor))
+        return "its flavor is impossible";
+    if (segment->rank >= segment->n_members)
+        return "its rank is impossible";
+    if (!memchr(segment->name, '\0', sizeof segment->name))
+        return "its name has no end";
+    if (end < segment->start)
+        return "its size is impossible";
+    if (segment->view_bytes == 0)
+        return segment->view_start || segment->n_extents ? "it has no view" : NULL;
+    if (region_fault(&view, 0))
+        return "its view is impossible";
+    if (segment->bytes && (segment->start < view.start || end > view.start + view.bytes))
+        return "it is outside of its view";
+    return NULL;
+}
+
+enum crmpi_status crmpi_layout_check_segment(const char *path,
+                                             const struct crmpi_segment *segment,
+                                             struct crmpi_ranges *taken,
+                                             uint64_t *bytes_out)
+{
+    struct crmpi_extent range = {segment->start, segment->bytes};
+    enum crmpi_status status = CRMPI_ERR_CORRUPT;
+    const char *fault = segment_fault(segment);
+
+    if (!fault && segment->view_bytes) {
+        status = crmpi_ranges_add(taken, segment->view_start, segment->view_bytes);
+        fault = status == CRMPI_OK          ? NULL
+                : status == CRMPI_ERR_NOMEM ? "there is no memory to check it"
+                                            : "its view overlaps other memory";
+    }
+    if (fault) {
+        crmpi_error("%s: window %" PRIu64 " (%#" PRIx64 ", %" PRIu64 " bytes): %s", path,
+                    segment->window, segment->start, segment->bytes, fault);
+        return status;
+    }
+    return extents_check(path, "the segment of a window", &range, 1, segment->extents,
+                         segment->n_extents, bytes_out);
+}
+
+size_t crmpi_walk_next(struct crmpi_walk *walk, struct iovec *iov_out, size_t n_max)
 {
     uint64_t room = CRMPI_PIECE_BYTES - walk->offset % CRMPI_PIECE_BYTES;
     size_t n = 0;
@@ -99,8 +198,8 @@ size_t crmpi_walk_next(struct crmpi_walk *walk, struct iovec *segments_out, size
         uint64_t bytes = extent->bytes - walk->within;
         if (bytes > room)
             bytes = room;
-        segments_out[n].iov_base = (void *)(uintptr_t)(extent->start + walk->within);
-        segments_out[n++].iov_len = bytes;
+        iov_out[n].iov_base = (void *)(uintptr_t)(extent->start + walk->within);
+        iov_out[n++].iov_len = bytes;
         walk->within += bytes;
         walk->offset += bytes;
         room -= bytes;

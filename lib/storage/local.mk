@@ -13,4 +13,5 @@ libcrmpi_storage_a_SOURCES += \
 	lib/storage/line.c \
 	lib/storage/prune.c \
 	lib/storage/reader.c \
+	lib/storage/segment.c lib/storage/segment.h \
 	lib/storage/writer.c

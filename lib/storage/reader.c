@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Reading a rank's container.  Everything but the memory is read and checked when it is
- * opened; the memory goes from the file to its addresses.  Lower half and tools.
+ * Reading a rank's container.  Everything but the memory and the segments of windows is
+ * read and checked when it is opened; those go from the file to their addresses.  Lower
+ * half and tools.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -15,21 +16,31 @@
 #include "storage/image.h"
 #include "storage/job.h"
 #include "storage/layout.h"
+#include "storage/segment.h"
 
-#define SEGMENTS_AT_ONCE 256
+#define IOV_AT_ONCE 256
 #define PROGRESS_BLOCKS 16
+
+/* Extents and where their bytes are: those of the task, or of a segment. */
+struct stored {
+    char group[CRMPI_SEGMENT_NAME_BYTES];
+    struct crmpi_extent *extents;
+    size_t n_extents;
+    uint64_t offset, bytes;
+    uint64_t *checksums;
+};
 
 struct crmpi_reader {
     char *path;
     int fd;
     struct crmpi_image *image;
     struct crmpi_job job;
-    uint64_t memory_offset, memory_bytes;
     struct crmpi_region *regions;
     size_t n_regions;
-    struct crmpi_extent *extents;
-    size_t n_extents;
-    uint64_t *checksums;
+    struct crmpi_segment *segments;
+    size_t n_segments;
+    struct stored *stored; /* the task, and each segment */
+    size_t n_stored;
 };
 
 static enum crmpi_status table_read(struct crmpi_reader *reader, const char *name,
@@ -46,66 +57,143 @@ static enum crmpi_status table_read(struct crmpi_reader *reader, const char *nam
 }
 
 /* Read the extents; their offsets have to be the sums of the sizes. */
-static enum crmpi_status extents_read(struct crmpi_reader *reader)
+static enum crmpi_status extents_read(struct crmpi_reader *reader, struct stored *stored)
 {
-    struct crmpi_stored_extent *stored;
+    struct crmpi_stored_extent *table;
     uint64_t offset = 0;
+    char name[64];
     size_t n;
-    enum crmpi_status status = table_read(
-        reader, "/task/extents", crmpi_hdf_extent_type(), CRMPI_EXTENTS_MAX, &stored, &n);
+    snprintf(name, sizeof name, "%s/extents", stored->group);
+    enum crmpi_status status = table_read(reader, name, crmpi_hdf_extent_type(),
+                                          CRMPI_EXTENTS_MAX, &table, &n);
     if (status != CRMPI_OK)
         return status;
-    reader->extents = calloc(n ? n : 1, sizeof *reader->extents);
-    if (!reader->extents) {
+    stored->extents = calloc(n ? n : 1, sizeof *stored->extents);
+    if (!stored->extents) {
         crmpi_error("no memory to read %s", reader->path);
         status = CRMPI_ERR_NOMEM;
     }
     for (size_t i = 0; status == CRMPI_OK && i < n; i++) {
-        if (stored[i].offset != offset) {
-            crmpi_error("%s is damaged: extent %zu is not where it should be",
-                        reader->path, i);
+        if (table[i].offset != offset) {
+            crmpi_error("%s is damaged: extent %zu of %s is not where it should be",
+                        reader->path, i, stored->group);
             status = CRMPI_ERR_CORRUPT;
         }
-        reader->extents[i].start = stored[i].start;
-        reader->extents[i].bytes = stored[i].bytes;
-        offset += stored[i].bytes;
+        stored->extents[i].start = table[i].start;
+        stored->extents[i].bytes = table[i].bytes;
+        offset += table[i].bytes;
     }
-    reader->n_extents = n;
-    free(stored);
+    stored->n_extents = n;
+    free(table);
+    return status;
+}
+
+/* Find the bytes of the extents, which were checked, and read the checksums. */
+static enum crmpi_status bytes_find(struct crmpi_reader *reader, struct stored *stored,
+                                    uint64_t bytes)
+{
+    char name[64];
+    size_t n_blocks;
+    snprintf(name, sizeof name, "%s/memory", stored->group);
+    enum crmpi_status status = crmpi_image_take_memory(reader->image, reader->path, name,
+                                                       &stored->offset, &stored->bytes);
+    if (status != CRMPI_OK)
+        return status;
+    if (bytes != stored->bytes) {
+        crmpi_error("%s is damaged: the extents of %s have %" PRIu64
+                    " bytes, its memory %" PRIu64,
+                    reader->path, stored->group, bytes, stored->bytes);
+        return CRMPI_ERR_CORRUPT;
+    }
+    snprintf(name, sizeof name, "%s/checksums", stored->group);
+    status = table_read(reader, name, crmpi_hdf_number_type(), crmpi_blocks_of(bytes),
+                        &stored->checksums, &n_blocks);
+    if (status == CRMPI_OK && n_blocks != crmpi_blocks_of(bytes)) {
+        crmpi_error("%s is damaged: %s has %zu checksums for %" PRIu64 " bytes",
+                    reader->path, stored->group, n_blocks, bytes);
+        status = CRMPI_ERR_CORRUPT;
+    }
+    return status;
+}
+
+static enum crmpi_status task_read(struct crmpi_reader *reader,
+                                   struct crmpi_ranges *taken)
+{
+    struct stored *task = &reader->stored[0];
+    enum crmpi_status status;
+    uint64_t bytes;
+
+    strcpy(task->group, "/task");
+    if ((status = table_read(reader, "/task/regions", crmpi_hdf_region_type(),
+                             CRMPI_REGIONS_MAX, &reader->regions, &reader->n_regions)) !=
+            CRMPI_OK ||
+        (status = extents_read(reader, task)) != CRMPI_OK ||
+        (status = crmpi_layout_check(reader->path, reader->regions, reader->n_regions,
+                                     task->extents, task->n_extents, taken, &bytes)) !=
+            CRMPI_OK)
+        return status;
+    return bytes_find(reader, task, bytes);
+}
+
+static enum crmpi_status segment_read(struct crmpi_reader *reader, uint64_t window,
+                                      struct crmpi_segment *segment,
+                                      struct stored *stored, struct crmpi_ranges *taken)
+{
+    enum crmpi_status status;
+    uint64_t bytes;
+
+    crmpi_segment_name(window, stored->group);
+    status = crmpi_segment_read(reader->image, reader->path, window, segment);
+    if (status == CRMPI_OK && segment->view_bytes)
+        status = extents_read(reader, stored);
+    if (status != CRMPI_OK)
+        return status;
+    segment->extents = stored->extents;
+    segment->n_extents = stored->n_extents;
+    status = crmpi_layout_check_segment(reader->path, segment, taken, &bytes);
+    if (status == CRMPI_OK && segment->view_bytes)
+        status = bytes_find(reader, stored, bytes);
+    return status;
+}
+
+static enum crmpi_status all_read(struct crmpi_reader *reader,
+                                       const uint64_t *windows,
+                                       struct crmpi_ranges *taken)
+{
+    enum crmpi_status status = task_read(reader, taken);
+    for (size_t i = 0; status == CRMPI_OK && i < reader->n_segments; i++)
+        status = segment_read(reader, windows[i], &reader->segments[i],
+                              &reader->stored[i + 1], taken);
+    if (status == CRMPI_OK && !crmpi_image_all_taken(reader->image)) {
+        crmpi_error("%s is damaged: it has memory that belongs to nothing", reader->path);
+        status = CRMPI_ERR_CORRUPT;
+    }
     return status;
 }
 
 static enum crmpi_status tables_read(struct crmpi_reader *reader)
 {
-    enum crmpi_status status;
-    uint64_t bytes;
-    size_t n_blocks;
+    struct crmpi_ranges taken = {0};
+    uint64_t *windows;
+    size_t n;
+    enum crmpi_status status =
+        crmpi_segments_find(reader->image, reader->path, &windows, &n);
 
-    if ((status = table_read(reader, "/task/regions", crmpi_hdf_region_type(),
-                             CRMPI_REGIONS_MAX, &reader->regions, &reader->n_regions)) !=
-            CRMPI_OK ||
-        (status = extents_read(reader)) != CRMPI_OK ||
-        (status = crmpi_layout_check(reader->path, reader->regions, reader->n_regions,
-                                     reader->extents, reader->n_extents, &bytes)) !=
-            CRMPI_OK)
+    if (status != CRMPI_OK)
         return status;
-    crmpi_image_memory(reader->image, &reader->memory_offset, &reader->memory_bytes);
-    if (bytes != reader->memory_bytes) {
-        crmpi_error("%s is damaged: its extents have %" PRIu64
-                    " bytes, its memory %" PRIu64,
-                    reader->path, bytes, reader->memory_bytes);
-        return CRMPI_ERR_CORRUPT;
+    reader->segments = calloc(n + 1, sizeof *reader->segments);
+    reader->stored = calloc(n + 1, sizeof *reader->stored);
+    if (reader->segments && reader->stored) {
+        reader->n_segments = n;
+        reader->n_stored = n + 1;
+        status = all_read(reader, windows, &taken);
+    } else {
+        crmpi_error("no memory to read %s", reader->path);
+        status = CRMPI_ERR_NOMEM;
     }
-    if ((status = table_read(reader, "/task/checksums", crmpi_hdf_number_type(),
-                             crmpi_blocks_of(bytes), &reader->checksums, &n_blocks)) !=
-        CRMPI_OK)
-        return status;
-    if (n_blocks != crmpi_blocks_of(bytes)) {
-        crmpi_error("%s is damaged: it has %zu checksums for %" PRIu64 " bytes",
-                    reader->path, n_blocks, bytes);
-        return CRMPI_ERR_CORRUPT;
-    }
-    return CRMPI_OK;
+    free(taken.list);
+    free(windows);
+    return status;
 }
 
 enum crmpi_status crmpi_reader_open(const char *path, struct crmpi_reader **reader_out)
@@ -147,42 +235,57 @@ enum crmpi_status crmpi_reader_memory(struct crmpi_reader *reader,
 {
     *regions_out = reader->regions;
     *n_regions_out = reader->n_regions;
-    *extents_out = reader->extents;
-    *n_extents_out = reader->n_extents;
+    *extents_out = reader->stored[0].extents;
+    *n_extents_out = reader->stored[0].n_extents;
     return CRMPI_OK;
 }
 
-static enum crmpi_status block_damaged(const struct crmpi_reader *reader, uint64_t block,
+void crmpi_reader_segments(const struct crmpi_reader *reader,
+                           const struct crmpi_segment **segments_out, size_t *n_out)
+{
+    *segments_out = reader->segments;
+    *n_out = reader->n_segments;
+}
+
+static enum crmpi_status block_damaged(const struct crmpi_reader *reader,
+                                       const struct stored *stored, uint64_t block,
                                        const struct iovec *last)
 {
     crmpi_error("%s is damaged: block %" PRIu64
-                " of its memory (before address %p) has a "
-                "wrong checksum",
-                reader->path, block, (void *)((char *)last->iov_base + last->iov_len));
+                " of %s/memory (before address %p) has a wrong checksum",
+                reader->path, block, stored->group,
+                (void *)((char *)last->iov_base + last->iov_len));
     return CRMPI_ERR_CORRUPT;
 }
 
 /* Have the kernel make the pages at once: cheaper than a fault for each of them.  Where
  * it cannot (before Linux 5.14) they are made when they are written. */
-static void segments_populate(const struct iovec *segments, size_t n)
+static void pages_populate(const struct iovec *iov, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
-        uintptr_t start = (uintptr_t)segments[i].iov_base & ~(uintptr_t)4095;
-        uintptr_t end = (uintptr_t)segments[i].iov_base + segments[i].iov_len;
+        uintptr_t start = (uintptr_t)iov[i].iov_base & ~(uintptr_t)4095;
+        uintptr_t end = (uintptr_t)iov[i].iov_base + iov[i].iov_len;
         madvise((void *)start, end - start, MADV_POPULATE_WRITE);
     }
 }
 
+struct progress {
+    crmpi_progress_fn call; /* may be NULL */
+    void *context;
+    uint64_t before, total; /* bytes of what was read before, and of all */
+};
+
 /*
- * Read all memory, piece by piece, and check every block: to where it belongs, or, if
- * there is a buffer of the size of a block, all pieces into that.
+ * Read the bytes of extents, piece by piece, and check every block: to where it belongs,
+ * or, if there is a buffer of the size of a block, all pieces into that.
  */
-static enum crmpi_status memory_read(struct crmpi_reader *reader, void *buffer,
-                                     crmpi_progress_fn progress, void *context)
+static enum crmpi_status stored_read(struct crmpi_reader *reader,
+                                     const struct stored *stored, void *buffer,
+                                     const struct progress *progress)
 {
-    struct crmpi_walk walk = {.extents = reader->extents, .n_extents = reader->n_extents};
+    struct crmpi_walk walk = {.extents = stored->extents, .n_extents = stored->n_extents};
     struct crmpi_checksum_state state;
-    struct iovec segments[SEGMENTS_AT_ONCE], *to = segments;
+    struct iovec iov[IOV_AT_ONCE], *to = iov;
     struct iovec whole = {buffer, 0};
     uint64_t block = 0;
     size_t n;
@@ -190,32 +293,48 @@ static enum crmpi_status memory_read(struct crmpi_reader *reader, void *buffer,
     crmpi_checksum_begin(&state);
     for (;;) {
         uint64_t before = walk.offset;
-        if ((n = crmpi_walk_next(&walk, segments, SEGMENTS_AT_ONCE)) == 0)
+        if ((n = crmpi_walk_next(&walk, iov, IOV_AT_ONCE)) == 0)
             return CRMPI_OK;
-        struct iovec last = segments[n - 1];
+        struct iovec last = iov[n - 1];
         if (buffer) {
             whole.iov_len = walk.offset - before;
             to = &whole;
             n = 1;
         } else {
-            segments_populate(segments, n);
+            pages_populate(iov, n);
         }
-        enum crmpi_status status = crmpi_input_read(reader->fd, reader->path, to, n,
-                                                    reader->memory_offset + before);
+        enum crmpi_status status =
+            crmpi_input_read(reader->fd, reader->path, to, n, stored->offset + before);
         if (status != CRMPI_OK)
             return status;
         for (size_t i = 0; i < n; i++)
             crmpi_checksum_add(&state, to[i].iov_base, to[i].iov_len);
         if (!crmpi_walk_at_block_end(&walk))
             continue;
-        if (crmpi_checksum_end(&state) != reader->checksums[block])
-            return block_damaged(reader, block, &last);
+        if (crmpi_checksum_end(&state) != stored->checksums[block])
+            return block_damaged(reader, stored, block, &last);
         crmpi_checksum_begin(&state);
         block++;
-        if (progress &&
-            (block % PROGRESS_BLOCKS == 0 || walk.offset == reader->memory_bytes))
-            progress(context, walk.offset, reader->memory_bytes);
+        if (progress->call &&
+            (block % PROGRESS_BLOCKS == 0 || walk.offset == stored->bytes))
+            progress->call(progress->context, progress->before + walk.offset,
+                           progress->total);
     }
+}
+
+static enum crmpi_status memory_read(struct crmpi_reader *reader, void *buffer,
+                                     crmpi_progress_fn call, void *context)
+{
+    struct progress progress = {.call = call, .context = context};
+    enum crmpi_status status = CRMPI_OK;
+
+    for (size_t i = 0; i < reader->n_stored; i++)
+        progress.total += reader->stored[i].bytes;
+    for (size_t i = 0; status == CRMPI_OK && i < reader->n_stored; i++) {
+        status = stored_read(reader, &reader->stored[i], buffer, &progress);
+        progress.before += reader->stored[i].bytes;
+    }
+    return status;
 }
 
 enum crmpi_status crmpi_reader_verify(struct crmpi_reader *reader,
@@ -249,7 +368,7 @@ struct record_visit {
     void *context;
 };
 
-/* Records are the datasets of bytes, /task/memory apart. */
+/* Records are the datasets of bytes, those of memory apart. */
 static herr_t record_visit(hid_t root, const char *name, const H5O_info_t *info,
                            void *context)
 {
@@ -257,6 +376,7 @@ static herr_t record_visit(hid_t root, const char *name, const H5O_info_t *info,
     char path[1024];
     int64_t bytes = -1;
     if (info->type != H5O_TYPE_DATASET || strcmp(name, "task/memory") == 0 ||
+        strncmp(name, "window/", 7) == 0 ||
         snprintf(path, sizeof path, "/%s", name) >= (int)sizeof path)
         return 0;
     hid_t set = H5Dopen2(root, name, H5P_DEFAULT);
@@ -287,9 +407,13 @@ void crmpi_reader_close(struct crmpi_reader *reader)
     crmpi_image_destroy(reader->image);
     if (reader->fd >= 0)
         close(reader->fd);
+    for (size_t i = 0; i < reader->n_stored; i++) {
+        free(reader->stored[i].extents);
+        free(reader->stored[i].checksums);
+    }
+    free(reader->stored);
+    free(reader->segments);
     free(reader->regions);
-    free(reader->extents);
-    free(reader->checksums);
     free(reader->path);
     free(reader);
 }

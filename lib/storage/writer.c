@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Writing a rank's container: memory goes to the file at once and straight from where it
- * is, all else at the close.  Lower half and tools (tests).
+ * Writing a rank's container: memory and segments go to the file at once and straight
+ * from where they are, all else at the close.  Lower half and tools (tests).
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -13,14 +13,17 @@
 #include "storage/image.h"
 #include "storage/job.h"
 #include "storage/layout.h"
+#include "storage/segment.h"
 
-#define SEGMENTS_AT_ONCE 256
+#define IOV_AT_ONCE 256
 #define PROGRESS_BLOCKS 16
 #define RECORD_MAX ((size_t)1 << 31)
 
 struct crmpi_writer {
     struct crmpi_output output;
     struct crmpi_image *image;
+    struct crmpi_ranges taken; /* regions and views */
+    size_t n_segments;
     int has_memory;
     int failed; /* only abort is left to do */
 };
@@ -28,6 +31,7 @@ struct crmpi_writer {
 static void writer_free(struct crmpi_writer *writer)
 {
     crmpi_image_destroy(writer->image);
+    free(writer->taken.list);
     free(writer);
 }
 
@@ -63,22 +67,22 @@ static enum crmpi_status memory_write(struct crmpi_writer *writer,
 {
     struct crmpi_walk walk = {.extents = extents, .n_extents = n_extents};
     struct crmpi_checksum_state state;
-    struct iovec segments[SEGMENTS_AT_ONCE];
+    struct iovec iov[IOV_AT_ONCE];
     uint64_t block = 0;
     size_t n;
 
     crmpi_checksum_begin(&state);
     for (;;) {
         uint64_t at = offset + walk.offset;
-        if ((n = crmpi_walk_next(&walk, segments, SEGMENTS_AT_ONCE)) == 0)
+        if ((n = crmpi_walk_next(&walk, iov, IOV_AT_ONCE)) == 0)
             return CRMPI_OK;
         /* In this order memory that cannot be read is an error and not a signal, and the
          * checksum finds it in the processor's cache. */
-        enum crmpi_status status = crmpi_output_write(&writer->output, segments, n, at);
+        enum crmpi_status status = crmpi_output_write(&writer->output, iov, n, at);
         if (status != CRMPI_OK)
             return status;
         for (size_t i = 0; i < n; i++)
-            crmpi_checksum_add(&state, segments[i].iov_base, segments[i].iov_len);
+            crmpi_checksum_add(&state, iov[i].iov_base, iov[i].iov_len);
         if (!crmpi_walk_at_block_end(&walk))
             continue;
         checksums[block++] = crmpi_checksum_end(&state);
@@ -97,7 +101,7 @@ static enum crmpi_status table_write(struct crmpi_writer *writer, const char *na
     return status;
 }
 
-static enum crmpi_status extents_write(struct crmpi_writer *writer,
+static enum crmpi_status extents_write(struct crmpi_writer *writer, const char *name,
                                        const struct crmpi_extent *extents, size_t n)
 {
     uint64_t offset = 0;
@@ -113,38 +117,36 @@ static enum crmpi_status extents_write(struct crmpi_writer *writer,
         offset += extents[i].bytes;
     }
     enum crmpi_status status =
-        table_write(writer, "/task/extents", crmpi_hdf_extent_type(), stored, n);
+        table_write(writer, name, crmpi_hdf_extent_type(), stored, n);
     free(stored);
     return status;
 }
 
-static enum crmpi_status
-memory_store(struct crmpi_writer *writer, const struct crmpi_region *regions,
-             size_t n_regions, const struct crmpi_extent *extents, size_t n_extents,
-             crmpi_progress_fn progress, void *context)
+/* Store extents of total bytes as GROUP/memory, /extents and /checksums. */
+static enum crmpi_status bytes_store(struct crmpi_writer *writer, const char *group,
+                                     const struct crmpi_extent *extents, size_t n_extents,
+                                     uint64_t total, crmpi_progress_fn progress,
+                                     void *context)
 {
     const char *path = writer->output.path;
-    uint64_t total, offset;
-    enum crmpi_status status =
-        crmpi_layout_check(path, regions, n_regions, extents, n_extents, &total);
-    if (status != CRMPI_OK)
-        return CRMPI_ERR_INTERNAL;
-    uint64_t n_blocks = crmpi_blocks_of(total);
+    uint64_t offset, n_blocks = crmpi_blocks_of(total);
+    char memory[64], table[64], sums[64];
+    enum crmpi_status status;
     uint64_t *checksums = calloc(n_blocks ? n_blocks : 1, sizeof *checksums);
     if (!checksums) {
         crmpi_error("no memory to write %s", path);
         return CRMPI_ERR_NOMEM;
     }
-    if ((status = crmpi_image_add_memory(writer->image, path, total, &offset)) ==
+    snprintf(memory, sizeof memory, "%s/memory", group);
+    snprintf(table, sizeof table, "%s/extents", group);
+    snprintf(sums, sizeof sums, "%s/checksums", group);
+    if ((status = crmpi_image_add_memory(writer->image, path, memory, total, &offset)) ==
             CRMPI_OK &&
         (status = crmpi_output_reserve(&writer->output, offset + total)) == CRMPI_OK &&
         (status = memory_write(writer, extents, n_extents, offset, total, checksums,
                                progress, context)) == CRMPI_OK &&
-        (status = table_write(writer, "/task/regions", crmpi_hdf_region_type(), regions,
-                              n_regions)) == CRMPI_OK &&
-        (status = extents_write(writer, extents, n_extents)) == CRMPI_OK)
-        status = table_write(writer, "/task/checksums", crmpi_hdf_number_type(),
-                             checksums, n_blocks);
+        (status = extents_write(writer, table, extents, n_extents)) == CRMPI_OK)
+        status = table_write(writer, sums, crmpi_hdf_number_type(), checksums, n_blocks);
     free(checksums);
     return status;
 }
@@ -155,12 +157,39 @@ crmpi_writer_memory(struct crmpi_writer *writer, const struct crmpi_region *regi
                     size_t n_extents, crmpi_progress_fn progress, void *context)
 {
     enum crmpi_status status = CRMPI_ERR_INTERNAL;
+    uint64_t total;
     if (writer->has_memory || writer->failed)
         crmpi_error("%s: memory cannot be written now", writer->output.path);
-    else
-        status = memory_store(writer, regions, n_regions, extents, n_extents, progress,
-                              context);
+    else if (crmpi_layout_check(writer->output.path, regions, n_regions, extents,
+                                n_extents, &writer->taken, &total) == CRMPI_OK &&
+             (status = bytes_store(writer, "/task", extents, n_extents, total, progress,
+                                   context)) == CRMPI_OK)
+        status = table_write(writer, "/task/regions", crmpi_hdf_region_type(), regions,
+                             n_regions);
     writer->has_memory = 1;
+    writer->failed |= status != CRMPI_OK;
+    return status;
+}
+
+enum crmpi_status crmpi_writer_segment(struct crmpi_writer *writer,
+                                       const struct crmpi_segment *segment,
+                                       crmpi_progress_fn progress, void *context)
+{
+    enum crmpi_status status = CRMPI_ERR_INTERNAL;
+    char group[CRMPI_SEGMENT_NAME_BYTES];
+    uint64_t total;
+
+    crmpi_segment_name(segment->window, group);
+    if (!writer->has_memory || writer->failed || writer->n_segments == CRMPI_SEGMENTS_MAX)
+        crmpi_error("%s: %s cannot be written now", writer->output.path, group);
+    else if (crmpi_layout_check_segment(writer->output.path, segment, &writer->taken,
+                                        &total) == CRMPI_OK &&
+             (status = crmpi_segment_write(writer->image, writer->output.path,
+                                           segment)) == CRMPI_OK &&
+             segment->view_bytes)
+        status = bytes_store(writer, group, segment->extents, segment->n_extents, total,
+                             progress, context);
+    writer->n_segments++;
     writer->failed |= status != CRMPI_OK;
     return status;
 }
@@ -169,7 +198,8 @@ enum crmpi_status crmpi_writer_record(struct crmpi_writer *writer, const char *n
                                       const void *data, size_t bytes)
 {
     enum crmpi_status status = CRMPI_ERR_INTERNAL;
-    if (writer->failed || name[0] != '/' || bytes > RECORD_MAX)
+    if (writer->failed || name[0] != '/' || strncmp(name, "/window", 7) == 0 ||
+        bytes > RECORD_MAX)
         crmpi_error("%s: record %s of %zu bytes cannot be written", writer->output.path,
                     name, bytes);
     else

@@ -9,14 +9,17 @@
 #include <string.h>
 #include <sys/mman.h>
 #include "boundary/control.h"
+#include "base/checksum.h"
 #include "storage/file.h"
 #include "storage/hdf.h"
 #include "storage/image.h"
 #include "storage/job.h"
+#include "storage/segment.h"
 #include "storage-fixture.h"
 
 #define PATH (in_folder("000001.h5"))
 #define MIB ((uint64_t)1 << 20)
+#define VIEW (CRMPI_MAP_ADDR + 4 * MIB)
 
 static void setup(void)
 {
@@ -34,6 +37,17 @@ struct forgery {
     uint64_t checksums[4];
     size_t n_checksums;
     uint64_t memory_bytes;
+    struct {
+        struct crmpi_segment segment;
+        struct crmpi_stored_extent extents[2];
+        size_t n_extents;
+        size_t n_checksums;
+        uint64_t memory_bytes;
+    } windows[2];
+    const char *other;     /* if not NULL, there is this group, too */
+    int alias;             /* the second window's group is the first one's */
+    int same;              /* the second window has the task's memory */
+    uint64_t nobodys;      /* bytes of memory that belongs to nothing */
     hid_t extent_type; /* 0: the right one */
     const char *link;  /* if not NULL, /task/regions is an external link to this file */
     int incomplete;    /* there is no /task/checksums */
@@ -50,6 +64,18 @@ static struct forgery forgery_make(void)
         .n_extents = 2,
         .n_checksums = 1,
         .memory_bytes = 12288,
+        .windows = {{{7, VIEW + 100, 8000, VIEW, 8192, CRMPI_FLAVOR_SHARED, 1, 2, 1, "w",
+                      NULL, 0},
+                     {{VIEW + 100, 50, 0}, {VIEW + 8050, 50, 50}},
+                     2,
+                     1,
+                     100},
+                    {{8, VIEW + MIB, 4096, VIEW + MIB, 4096, CRMPI_FLAVOR_ALLOCATE, 8, 1,
+                      0, "", NULL, 0},
+                     {{VIEW + MIB, 4096, 0}},
+                     1,
+                     1,
+                     4096}},
     };
     return forgery;
 }
@@ -59,22 +85,64 @@ static void table(hid_t file, const char *name, hid_t type, const void *data, si
     ck_assert_int_eq(crmpi_hdf_table_write(file, PATH, name, type, data, n), CRMPI_OK);
 }
 
+static void memory(struct crmpi_image *image, const struct crmpi_output *output,
+                   const char *name, uint64_t size)
+{
+    static char zeros[1 << 16];
+    struct iovec iov = {zeros, size};
+    uint64_t offset;
+    ck_assert_int_eq(crmpi_image_add_memory(image, PATH, name, size, &offset), CRMPI_OK);
+    if (size)
+        ck_assert_int_eq(crmpi_output_write(output, &iov, 1, offset), CRMPI_OK);
+}
+
+static void windows_write(const struct forgery *forgery, struct crmpi_image *image,
+                          const struct crmpi_output *output)
+{
+    hid_t file = crmpi_image_file(image);
+    uint64_t checksums[2];
+    char zeros[4096] = "", group[CRMPI_SEGMENT_NAME_BYTES], name[64];
+
+    for (int i = 0; i < 2; i++) {
+        const struct crmpi_segment *segment = &forgery->windows[i].segment;
+        crmpi_segment_name(segment->window, group);
+        checksums[0] = crmpi_checksum(zeros, forgery->windows[i].memory_bytes);
+        ck_assert_int_eq(crmpi_segment_write(image, PATH, segment), CRMPI_OK);
+        snprintf(name, sizeof name, "%s/memory", group);
+        if (i == 1 && forgery->same)
+            ck_assert_int_ge(H5Lcreate_hard(file, "/task/memory", file, name, H5P_DEFAULT,
+                                            H5P_DEFAULT),
+                             0);
+        else
+            memory(image, output, name, forgery->windows[i].memory_bytes);
+        snprintf(name, sizeof name, "%s/extents", group);
+        table(file, name, crmpi_hdf_extent_type(), forgery->windows[i].extents,
+              forgery->windows[i].n_extents);
+        snprintf(name, sizeof name, "%s/checksums", group);
+        table(file, name, crmpi_hdf_number_type(), checksums,
+              forgery->windows[i].n_checksums);
+    }
+    if (forgery->alias)
+        ck_assert_int_ge(H5Lcreate_hard(file, "/window/000007", file, "/window/000009",
+                                        H5P_DEFAULT, H5P_DEFAULT),
+                         0);
+    if (forgery->other)
+        ck_assert_int_ge(H5Gclose(crmpi_hdf_group_create(file, forgery->other)), 0);
+    if (forgery->nobodys)
+        memory(image, output, "/nobodys", forgery->nobodys);
+}
+
 static void forgery_write(const struct forgery *forgery)
 {
     struct crmpi_image *image;
     struct crmpi_output output;
-    static char zeros[1 << 16];
-    struct iovec memory = {zeros, forgery->memory_bytes};
-    uint64_t offset, bytes;
+    uint64_t bytes;
     ck_assert_int_eq(crmpi_image_create(CRMPI_CONTAINER_RANK, PATH, &image), CRMPI_OK);
     hid_t file = crmpi_image_file(image);
     hid_t extent = forgery->extent_type ? forgery->extent_type : crmpi_hdf_extent_type();
     crmpi_job_write(image, PATH, CRMPI_CONTAINER_RANK, &forgery->job, 0);
     ck_assert_int_eq(crmpi_output_open(PATH, &output), CRMPI_OK);
-    ck_assert_int_eq(crmpi_image_add_memory(image, PATH, forgery->memory_bytes, &offset),
-                     CRMPI_OK);
-    if (forgery->memory_bytes)
-        ck_assert_int_eq(crmpi_output_write(&output, &memory, 1, offset), CRMPI_OK);
+    memory(image, &output, "/task/memory", forgery->memory_bytes);
     if (forgery->link)
         ck_assert_int_ge(H5Lcreate_external(forgery->link, "/task/regions", file,
                                             "/task/regions", H5P_DEFAULT, H5P_DEFAULT),
@@ -86,6 +154,7 @@ static void forgery_write(const struct forgery *forgery)
     if (!forgery->incomplete)
         table(file, "/task/checksums", crmpi_hdf_number_type(), forgery->checksums,
               forgery->n_checksums);
+    windows_write(forgery, image, &output);
     ck_assert_int_eq(crmpi_image_store(image, &output, &bytes), CRMPI_OK);
     ck_assert_int_eq(crmpi_output_commit(&output, bytes), CRMPI_OK);
     crmpi_image_destroy(image);
@@ -185,6 +254,117 @@ START_TEST(a_wrong_number_of_checksums_is_refused)
 }
 END_TEST
 
+#define W f.windows[0]
+START_TEST(impossible_segments_are_refused)
+{
+    REFUSED(W.segment.start = VIEW - 1);
+    REFUSED(W.segment.start = VIEW + 193);
+    REFUSED(W.segment.bytes = 8093);
+    REFUSED(W.segment.bytes = UINT64_MAX);
+    REFUSED(W.segment.bytes = -W.segment.start);
+    REFUSED(W.segment.bytes = 7999);
+    REFUSED(W.segment.bytes = 0);
+    REFUSED(W.segment.start += 1);
+    REFUSED(W.segment.rank = 2);
+    REFUSED(W.segment.n_members = 0);
+    REFUSED(W.extents[0].start -= 1);
+    REFUSED(W.extents[0].offset = 1);
+    REFUSED(W.extents[0].bytes = 0);
+    REFUSED(W.extents[0].bytes = UINT64_MAX);
+    REFUSED(W.extents[1].start += 1);
+    REFUSED(W.extents[1].bytes += 1);
+    REFUSED(W.extents[1].start = VIEW + 149);
+    REFUSED(W.extents[1].start = CRMPI_MAP_ADDR + 4096);
+    REFUSED(W.n_extents = 1);
+    REFUSED(W.n_extents = 0);
+    REFUSED(W.n_checksums = 0);
+    REFUSED(W.n_checksums = 2);
+    REFUSED(W.memory_bytes = 99);
+    REFUSED(W.memory_bytes = 101);
+    REFUSED(W.memory_bytes = 0);
+}
+END_TEST
+
+START_TEST(impossible_views_are_refused)
+{
+    REFUSED(W.segment.view_start += 1);
+    REFUSED(W.segment.view_bytes = 8191);
+    REFUSED(W.segment.view_bytes = 0);
+    REFUSED(W.segment.view_bytes = 0; W.segment.view_start = 0);
+    REFUSED(W.segment.view_bytes = 4096);
+    REFUSED(W.segment.view_bytes = UINT64_MAX - 4095);
+    REFUSED(W.segment.view_bytes = MIB + 4096);
+    REFUSED(W.segment.view_start = f.regions[1].start + MIB - 4096;
+            W.segment.view_bytes = VIEW + 8192 - W.segment.view_start);
+    REFUSED(W.segment.view_start = f.regions[0].start - 4096;
+            W.segment.view_bytes = VIEW + 8192 - W.segment.view_start);
+    REFUSED(f.windows[1].segment.view_start = VIEW + 4096;
+            f.windows[1].segment.view_bytes = MIB);
+    REFUSED(f.windows[1].segment.start = f.windows[1].extents[0].start =
+                f.windows[1].segment.view_start = VIEW + 4096);
+    REFUSED(f.windows[1].segment.start = f.windows[1].extents[0].start =
+                f.windows[1].segment.view_start = 0x7f0000000000);
+    REFUSED(f.windows[1].segment.start = f.windows[1].extents[0].start =
+                f.windows[1].segment.view_start = f.regions[1].start);
+}
+END_TEST
+
+START_TEST(strange_things_among_windows_are_refused)
+{
+    REFUSED(f.other = "/window/7");
+    REFUSED(f.other = "/window/0000010");
+    REFUSED(f.other = "/window/00001x");
+    REFUSED(f.other = "/window/-00001");
+    REFUSED(f.other = "/window/18446744073709551616");
+    REFUSED(f.other = "/window/000010"); /* without attributes */
+    REFUSED(f.alias = 1);
+    REFUSED(f.nobodys = 1);
+    REFUSED(f.same = 1; f.memory_bytes = 4096; f.n_extents = 1);
+}
+END_TEST
+
+START_TEST(a_flavor_or_name_that_cannot_be_is_refused)
+{
+    struct crmpi_hdf_field fields[] = {{"flavor", CRMPI_HDF_TEXT, 0, 100},
+                                       {"name", CRMPI_HDF_TEXT, 0, 100},
+                                       {"rank", CRMPI_HDF_U64, 0, 8}};
+    static const char *const values[] = {
+        "creates", "a name of sixty-four characters, which with its end are one too many",
+        "1234567"};
+    for (int i = 0; i < 3; i++) {
+        struct crmpi_image *image;
+        struct crmpi_output output;
+        struct crmpi_reader *reader;
+        uint64_t bytes;
+        char value[100];
+        const struct crmpi_segment *segment = &segments[1];
+        struct crmpi_job job = job_make(0, 1);
+        log_reset();
+        strcpy(value, values[i]);
+        ck_assert_int_eq(crmpi_image_create(CRMPI_CONTAINER_RANK, PATH, &image),
+                         CRMPI_OK);
+        ck_assert_int_eq(crmpi_output_open(PATH, &output), CRMPI_OK);
+        crmpi_job_write(image, PATH, CRMPI_CONTAINER_RANK, &job, 0);
+        memory(image, &output, "/task/memory", 0);
+        hid_t file = crmpi_image_file(image);
+        table(file, "/task/regions", crmpi_hdf_region_type(), NULL, 0);
+        table(file, "/task/extents", crmpi_hdf_extent_type(), NULL, 0);
+        table(file, "/task/checksums", crmpi_hdf_number_type(), NULL, 0);
+        ck_assert_int_eq(crmpi_segment_write(image, PATH, segment), CRMPI_OK);
+        hid_t group = H5Gopen2(file, "/window/000008", H5P_DEFAULT);
+        ck_assert_int_ge(H5Adelete(group, fields[i].name), 0);
+        ck_assert_int_eq(crmpi_hdf_fields_write(group, PATH, &fields[i], 1, value),
+                         CRMPI_OK);
+        H5Gclose(group);
+        ck_assert_int_eq(crmpi_image_store(image, &output, &bytes), CRMPI_OK);
+        ck_assert_int_eq(crmpi_output_commit(&output, bytes), CRMPI_OK);
+        crmpi_image_destroy(image);
+        ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_ERR_CORRUPT);
+        ck_assert_uint_eq(log_lines, 1);
+    }
+}
+END_TEST
+
 START_TEST(impossible_ranks_are_refused)
 {
     REFUSED(f.job.n_ranks = 0);
@@ -229,6 +409,35 @@ START_TEST(the_writer_refuses_the_same)
 }
 END_TEST
 
+START_TEST(the_writer_refuses_segments_that_overlap)
+{
+    struct crmpi_job job = job_make(0, 1);
+    for (int i = 0; i < 4; i++) {
+        struct crmpi_segment segment = segments[0];
+        struct crmpi_writer *writer;
+        log_reset();
+        segment.window = 9;
+        ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
+        ck_assert_int_eq(
+            crmpi_writer_memory(writer, regions, N_REGIONS, NULL, 0, NULL, NULL),
+            CRMPI_OK);
+        if (i == 0) /* with another view */
+            ck_assert_int_eq(crmpi_writer_segment(writer, &segments[0], NULL, NULL),
+                             CRMPI_OK);
+        else if (i == 1) /* with a region */
+            segment.view_start = regions[2].start + regions[2].bytes - 4096;
+        else if (i == 2) /* its extents with other ranks' segments */
+            segment.bytes -= 1;
+        else
+            memset(segment.name, 'x', sizeof segment.name);
+        ck_assert_int_eq(crmpi_writer_segment(writer, &segment, NULL, NULL),
+                         CRMPI_ERR_INTERNAL);
+        ck_assert_uint_eq(log_lines, 1);
+        crmpi_writer_abort(writer);
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("forged");
@@ -241,10 +450,15 @@ int main(void)
     tcase_add_test(tests, a_name_without_end_is_refused);
     tcase_add_test(tests, impossible_extents_are_refused);
     tcase_add_test(tests, a_wrong_number_of_checksums_is_refused);
+    tcase_add_test(tests, impossible_segments_are_refused);
+    tcase_add_test(tests, impossible_views_are_refused);
+    tcase_add_test(tests, strange_things_among_windows_are_refused);
+    tcase_add_test(tests, a_flavor_or_name_that_cannot_be_is_refused);
     tcase_add_test(tests, impossible_ranks_are_refused);
     tcase_add_test(tests, other_types_are_refused);
     tcase_add_test(tests, links_to_other_files_are_not_followed);
     tcase_add_test(tests, the_writer_refuses_the_same);
+    tcase_add_test(tests, the_writer_refuses_segments_that_overlap);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -49,7 +49,7 @@ byte()
 
 ./tests/unit/storage-sample "$dir" || exit 1
 
-try 0 "$dir" -- '^ +11 .* 2 +15.0 MiB .*complete$' '^ +12 .*coordinated +complete$'
+try 0 "$dir" -- '^ +11 .* 2 +15.1 MiB .*complete$' '^ +12 .*coordinated +complete$'
 try 0 list "$dir" -- '^ +12 '
 try 0 "$dir" verify -- '^line 11: .*all right$' '^line 12: .*all right$'
 try 0 verify "$dir" 12 -- '^line 12: .*all right$'
@@ -72,8 +72,10 @@ try 1 "$temporary/none" -- "$temporary/none"
 if command -v h5ls >/dev/null && command -v h5dump >/dev/null; then
     h5ls -rE "$dir/lines/000012.h5" >"$out" 2>&1 || fail "h5ls"
     grep -q '^/ranks/000000/task/memory *Dataset {7873512}' "$out" || fail "h5ls: no memory"
+    grep -q '^/ranks/000000/window/000007/memory *Dataset {9097}' "$out" ||
+        fail "h5ls: no window"
     h5dump -H "$dir/lines/000012.h5" >"$out" 2>&1 || fail "h5dump"
-    [ "$(grep -c 'DATASET "memory"' "$out")" = 2 ] || fail "h5dump: no memory"
+    [ "$(grep -c 'DATASET "memory"' "$out")" = 6 ] || fail "h5dump: no memory"
     h5dump "$dir/ranks/000001/000012.h5" >"$out" 2>&1 || fail "h5dump of all data"
 fi
 
@@ -84,29 +86,42 @@ for try in "${PYTHON3:-python3}" /usr/bin/python3; do
 done
 if [ -n "$python" ]; then
     "$python" "$here/read-container.py" "$dir" >"$out" 2>&1 || fail "read-container.py"
-    [ "$(grep -c '^rank .*records /channel/state /task/threads$' "$out")" = 4 ] ||
+    [ "$(grep -c '^rank .* 3 windows, records /channel/state /task/threads$' "$out")" = 4 ] ||
         fail "read-container.py has not seen everything"
 else
     echo "no python3 with h5py: the independent reader was left out"
 fi
 
 # what was once written stays readable
-tail -n +3 "$here/../golden/version-1.b64" | base64 -d |
+tail -n +3 "$here/../golden/version-2.b64" | base64 -d |
     tar -xzf - --no-same-owner -C "$temporary" || fail "the golden file cannot be unpacked"
-try 0 "$temporary/version-1" verify -- '^line 1: 1 ranks, .*: all right$'
-try 0 "$temporary/version-1" show 1 0 -- '0x40000000 +1.0 MiB +4.0 KiB  r-xp  /bin/program' \
-    '0x150000000000 +8.0 MiB +12.0 KiB  rw-p  \[heap\]' '/task/threads +8 B'
+try 0 "$temporary/version-2" verify -- '^line 1: 1 ranks, .*: all right$'
+try 0 "$temporary/version-2" show 1 0 -- '0x40000000 +1.0 MiB +4.0 KiB  r-xp  /bin/program' \
+    '0x150000000000 +8.0 MiB +12.0 KiB  rw-p  \[heap\]' '/task/threads +8 B' \
+    '^ +7  shared +4 +0x150002000fa1 +97.7 KiB +8.9 KiB  halo$' \
+    '^ +8  create +2 +0x150000000000 +4.0 KiB +-  $' '^ +1000012  allocate .* 0 B  $'
 
 # damage: list takes a glance only, verify sees every byte
 file=$dir/ranks/000001/000012.h5
 byte "$file" 5000000
 try 0 "$dir"
-try 1 "$dir" verify -- "$file is damaged: block 4 " '^line 11: .*all right' \
+try 1 "$dir" verify -- "$file is damaged: block 4 of /task/memory " '^line 11: .*all right' \
     '^line 12: .*1 rank file damaged$'
 [ -n "$python" ] && "$python" "$here/read-container.py" "$dir" >"$out" 2>&1 &&
     fail "read-container.py has not seen the damage"
 byte "$file" 5000000
 try 0 "$dir" verify 12
+# damage in a window
+if [ -n "$python" ]; then
+    at=$("$python" -c 'import h5py, sys
+print(h5py.File(sys.argv[1])["window/000007/memory"].id.get_offset() + 1000)' "$file")
+    byte "$file" "$at"
+    try 1 "$dir" verify 12 -- "$file is damaged: block 0 of /window/000007/memory "
+    "$python" "$here/read-container.py" "$dir" >"$out" 2>&1 &&
+        fail "read-container.py has not seen the damage in a window"
+    byte "$file" "$at"
+    try 0 "$dir" verify 12
+fi
 byte "$file" 4200
 try 1 "$dir" verify 12 -- "$file is damaged: the digest"
 try 1 "$dir" show 12 -- '^ +0 .* node7$' 'missing or damaged$'

@@ -15,7 +15,7 @@ tests_unit_storage_sample_LDADD = $(storage_libs)
 
 check_SCRIPTS += tests/unit/inspect.sh
 TESTS += tests/unit/inspect.sh
-EXTRA_DIST += tests/unit/inspect.sh tests/unit/read-container.py tests/golden/version-1.b64
+EXTRA_DIST += tests/unit/inspect.sh tests/unit/read-container.py tests/golden/version-2.b64
 
 check_PROGRAMS += tests/unit/interface
 tests_unit_interface_SOURCES = tests/unit/interface.c

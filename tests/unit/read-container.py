@@ -9,13 +9,14 @@ file and exits with status 1 at the first thing that is wrong.
 """
 import ctypes
 import pathlib
+import re
 import struct
 import sys
 
 import h5py
 import numpy
 
-SEAL = struct.Struct("<8sIIQQQQ")
+SEAL = struct.Struct("<8sIIQQQ")
 SEAL_BYTES = 4096
 BLOCK_BYTES = 1 << 20
 KINDS = {"rank": 1, "line": 2}
@@ -35,16 +36,22 @@ def require(condition, what):
 
 
 def check_seal(path, kind):
-    """The seal of a file: where its memory is."""
+    """The seal of a file, and where its memory is: {offset: bytes}."""
     data = path.read_bytes()
-    magic, version, what, size, offset, memory, digest = SEAL.unpack_from(data)
+    magic, version, what, size, n, digest = SEAL.unpack_from(data)
     require(magic == b"crmpi\r\n\x1a", f"{path}: magic {magic}")
-    require((version, what) == (1, KINDS[kind]), f"{path}: version {version}, kind {what}")
+    require((version, what) == (2, KINDS[kind]), f"{path}: version {version}, {what}")
     require(size == len(data), f"{path}: {len(data)} bytes instead of {size}")
-    rest = data[:40] + data[48:offset] + data[offset + memory:]
-    require(xxh3(rest) == digest, f"{path}: digest")
+    pieces = list(struct.iter_unpack("<QQ", data[size - 16 * n:]))
+    rest, at = data[:32], 40
+    for offset, memory in pieces:
+        require(at <= offset and memory > 0, f"{path}: table")
+        rest += data[at:offset]
+        at = offset + memory
+    require(at <= size - 16 * n, f"{path}: table")
+    require(xxh3(rest + data[at:]) == digest, f"{path}: digest")
     require(not any(data[SEAL.size:SEAL_BYTES]), f"{path}: user block")
-    return offset, memory
+    return dict(pieces)
 
 
 def table(file, name):
@@ -55,42 +62,83 @@ def table(file, name):
     return values
 
 
+def check_bytes(path, file, group, pieces):
+    """The extents of a group; their bytes are one of the pieces, which is taken."""
+    memory = file[group]["memory"]
+    size = memory.size
+    require(size == 0 or pieces.pop(memory.id.get_offset(), None) == size,
+            f"{path}: place of {group}/memory")
+    extents = table(file, f"{group}/extents")
+    ends = numpy.cumsum(extents["bytes"])
+    require((extents["offset"] == ends - extents["bytes"]).all(), f"{path}: offsets")
+    require(extents["bytes"].sum() == size, f"{path}: extents")
+    checksums = table(file, f"{group}/checksums")
+    require(len(checksums) == -(-size // BLOCK_BYTES), f"{path}: number of checksums")
+    for i, checksum in enumerate(checksums):
+        block = memory[i * BLOCK_BYTES:(i + 1) * BLOCK_BYTES].tobytes()
+        require(xxh3(block) == checksum, f"{path}: block {i} of {group}")
+    return extents
+
+
+def inside(extents, ranges):
+    """Whether each of the extents is within one of the ranges (start, bytes)."""
+    return all(sum(start <= extent["start"] and
+                   extent["start"] + extent["bytes"] <= start + size
+                   for start, size in ranges) == 1 for extent in extents)
+
+
+def check_window(path, file, name, pieces, taken):
+    """The view's range is added to those that are taken."""
+    group = f"/window/{name}"
+    about = dict(file[group].attrs)
+    require(name == f"{int(name):06}", f"{path}: {group}")
+    require(about["flavor"] in (b"create", b"allocate", b"shared", b"dynamic"),
+            f"{path}: {group}: flavor")
+    require(about["rank"] < about["members"], f"{path}: {group}: rank")
+    if about["view_bytes"] == 0:
+        require(about["view_address"] == 0 and len(file[group]) == 0, f"{path}: {group}")
+        return
+    start, size = int(about["view_address"]), int(about["view_bytes"])
+    segment = int(about["address"]), int(about["bytes"])
+    require(all(start + size <= other or start >= other + more for other, more in taken),
+            f"{path}: {group}: its view overlaps")
+    taken.append((start, size))
+    require(segment[1] == 0 or
+            start <= segment[0] and segment[0] + segment[1] <= start + size,
+            f"{path}: {group}: outside of its view")
+    extents = check_bytes(path, file, group, pieces)
+    require(inside(extents, [segment]), f"{path}: {group}: extents")
+
+
 def check_rank(path, job, rank, entity):
-    offset, size = check_seal(path, "rank")
+    pieces = check_seal(path, "rank")
+    size = sum(pieces.values())
     require(path.stat().st_size == entity["file_bytes"], f"{path}: size")
     with h5py.File(path) as file:
         attributes = file["job"].attrs
         require(attributes["world_rank"] == rank, f"{path}: rank")
         require(attributes["sn"] == entity["sn"], f"{path}: sn")
         require(attributes["job_id"] == job["job_id"], f"{path}: job")
-        memory = file["task/memory"]
-        require(memory.size == size, f"{path}: size of memory")
-        require(size == 0 or memory.id.get_offset() == offset, f"{path}: offset of memory")
-        extents, regions = table(file, "/task/extents"), table(file, "/task/regions")
-        ends = numpy.cumsum(extents["bytes"])
-        require((extents["offset"] == ends - extents["bytes"]).all(), f"{path}: offsets")
-        require(extents["bytes"].sum() == size, f"{path}: extents")
-        inside = [((regions["start"] <= extent["start"]) &
-                   (extent["start"] + extent["bytes"] <= regions["start"] + regions["bytes"]))
-                  .sum() == 1 for extent in extents]
-        require(all(inside), f"{path}: extents outside of regions")
-        checksums = table(file, "/task/checksums")
-        require(len(checksums) == -(-size // BLOCK_BYTES), f"{path}: number of checksums")
-        for i, checksum in enumerate(checksums):
-            block = memory[i * BLOCK_BYTES:(i + 1) * BLOCK_BYTES].tobytes()
-            require(xxh3(block) == checksum, f"{path}: block {i}")
+        extents = check_bytes(path, file, "/task", pieces)
+        regions = table(file, "/task/regions")
+        taken = [(int(region["start"]), int(region["bytes"])) for region in regions]
+        require(inside(extents, taken), f"{path}: extents outside of regions")
+        windows = list(file.get("window", ()))
+        for name in windows:
+            check_window(path, file, name, pieces, taken)
+        require(not pieces, f"{path}: memory of nobody")
         records = []
         file.visititems(lambda name, item: records.append("/" + name) if
                         isinstance(item, h5py.Dataset) and item.dtype == numpy.uint8 and
-                        name != "task/memory" else None)
+                        not re.match("task/memory|window/", name) else None)
         for name in records:
             table(file, name)
     print(f"rank {rank}: checkpoint {entity['sn']}, {size} bytes, {len(regions)} regions, "
-          f"records {' '.join(records)}")
+          f"{len(windows)} windows, records {' '.join(records)}")
 
 
 def check_line(folder, path):
-    check_seal(path, "line")
+    require(not check_seal(path, "line"), f"{path}: memory of a line")
     with h5py.File(path) as file:
         job = dict(file["job"].attrs)
         require(f"{job['sn']:06}.h5" == path.name, f"{path}: number")

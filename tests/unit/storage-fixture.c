@@ -21,7 +21,9 @@
 #define MIB ((uint64_t)1 << 20)
 #define A CRMPI_MAP_ADDR
 #define B (CRMPI_MAP_ADDR + 16 * MIB)
+#define C (CRMPI_MAP_ADDR + 32 * MIB)
 #define LOW 0x40000000u
+#define OTHERS 0x5a /* what the views have in other ranks' bytes */
 
 const struct crmpi_region regions[N_REGIONS] = {
     {LOW, MIB, PROT_READ | PROT_EXEC, MAP_PRIVATE, 8192, "/bin/program"},
@@ -34,6 +36,14 @@ const struct crmpi_extent large_extents[N_EXTENTS] = {{LOW + 4096, MIB / 2},
                                                       {A, 3 * MIB + 12288},
                                                       {A + 4 * MIB, 4 * MIB - 4096},
                                                       {B, 1000}};
+static const struct crmpi_extent shared_extents[] = {
+    {C + 4001, 1000}, {C + 8192, 4096}, {C + 100000, 4001}};
+const struct crmpi_segment segments[N_SEGMENTS] = {
+    {7, C + 4001, 100000, C, MIB, CRMPI_FLAVOR_SHARED, 8, 4, 3, "halo", shared_extents,
+     3},
+    {8, A, 4096, 0, 0, CRMPI_FLAVOR_CREATE, 1, 2, 0, "", NULL, 0},
+    {1000012, C + MIB, 3, C + MIB, 65536, CRMPI_FLAVOR_ALLOCATE, 4, 4, 1, "", NULL, 0},
+};
 
 unsigned log_lines;
 char log_last[8192];
@@ -76,14 +86,21 @@ void require(int condition)
     }
 }
 
+static void range_map(uint64_t start, uint64_t bytes)
+{
+    void *at = (void *)start;
+    void *got = mmap(at, bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    require(got == at);
+}
+
 void memory_map(void)
 {
-    for (int i = 0; i < N_REGIONS; i++) {
-        void *at = (void *)regions[i].start;
-        void *got = mmap(at, regions[i].bytes, PROT_READ | PROT_WRITE,
-                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
-        require(got == at);
-    }
+    for (int i = 0; i < N_REGIONS; i++)
+        range_map(regions[i].start, regions[i].bytes);
+    for (int i = 0; i < N_SEGMENTS; i++)
+        if (segments[i].view_bytes)
+            range_map(segments[i].view_start, segments[i].view_bytes);
 }
 
 static unsigned char byte_at(uint64_t address, unsigned seed)
@@ -92,22 +109,65 @@ static unsigned char byte_at(uint64_t address, unsigned seed)
     return (unsigned char)(x >> 56);
 }
 
-void memory_fill(const struct crmpi_extent *extents, unsigned seed)
+static void extents_fill(const struct crmpi_extent *extents, size_t n, unsigned seed)
 {
-    for (int i = 0; i < N_EXTENTS; i++)
+    for (size_t i = 0; i < n; i++)
         for (uint64_t at = extents[i].start; at < extents[i].start + extents[i].bytes;
              at++)
             *(unsigned char *)at = byte_at(at, seed);
 }
 
-int memory_is(const struct crmpi_extent *extents, unsigned seed)
+static int extents_are(const struct crmpi_extent *extents, size_t n, unsigned seed)
 {
-    for (int i = 0; i < N_EXTENTS; i++)
+    for (size_t i = 0; i < n; i++)
         for (uint64_t at = extents[i].start; at < extents[i].start + extents[i].bytes;
              at++)
             if (*(unsigned char *)at != byte_at(at, seed))
                 return 0;
     return 1;
+}
+
+void memory_fill(const struct crmpi_extent *extents, unsigned seed)
+{
+    extents_fill(extents, N_EXTENTS, seed);
+    for (int i = 0; i < N_SEGMENTS; i++) {
+        memset((void *)segments[i].view_start, OTHERS, segments[i].view_bytes);
+        extents_fill(segments[i].extents, segments[i].n_extents, seed);
+    }
+}
+
+/* Whether a view has what its segment has, and else what was there before. */
+static int view_is(const struct crmpi_segment *segment, unsigned seed)
+{
+    uint64_t at = segment->view_start;
+    if (!extents_are(segment->extents, segment->n_extents, seed))
+        return 0;
+    for (size_t i = 0; i <= segment->n_extents; i++) {
+        uint64_t end = i < segment->n_extents ? segment->extents[i].start
+                                              : segment->view_start + segment->view_bytes;
+        for (; at < end; at++)
+            if (*(unsigned char *)at != OTHERS)
+                return 0;
+        if (i < segment->n_extents)
+            at += segment->extents[i].bytes;
+    }
+    return 1;
+}
+
+int memory_is(const struct crmpi_extent *extents, unsigned seed)
+{
+    for (int i = 0; i < N_SEGMENTS; i++)
+        if (!view_is(&segments[i], seed))
+            return 0;
+    return extents_are(extents, N_EXTENTS, seed);
+}
+
+enum crmpi_status segments_save(struct crmpi_writer *writer)
+{
+    enum crmpi_status status = CRMPI_OK;
+    for (int i = 0; status == CRMPI_OK && i < N_SEGMENTS; i++)
+        status = crmpi_writer_segment(writer, &segments[i], NULL, NULL);
+    return status;
 }
 
 void folder_make(void)
@@ -191,6 +251,7 @@ enum crmpi_status small_save(const char *path, unsigned seed)
     memory_fill(small_extents, seed);
     if ((status = crmpi_writer_memory(writer, regions, N_REGIONS, small_extents,
                                       N_EXTENTS, NULL, NULL)) != CRMPI_OK ||
+        (status = segments_save(writer)) != CRMPI_OK ||
         (status = crmpi_writer_record(writer, "/task/threads", "threads", 7)) !=
             CRMPI_OK ||
         (status = crmpi_writer_record(writer, "/channel/state", &seed, sizeof seed)) !=
@@ -240,19 +301,41 @@ void file_put(const char *path, const void *data, size_t bytes)
     require(close(fd) == 0);
 }
 
-/* The layout of the seal, from doc/format.md and not from the code. */
+/* The layout of the seal and the table, from doc/format.md and not from the code. */
+static uint64_t number_at(const unsigned char *data, size_t at)
+{
+    uint64_t number;
+    memcpy(&number, data + at, sizeof number);
+    return number;
+}
+
+uint64_t hole_end(const unsigned char *data, size_t bytes, uint64_t at)
+{
+    uint64_t n = number_at(data, 24);
+    for (uint64_t i = 0; n <= bytes / 16 && i < n; i++) {
+        uint64_t start = number_at(data, bytes - 16 * (n - i));
+        if (at >= start && at - start < number_at(data, bytes - 16 * (n - i) + 8))
+            return start + number_at(data, bytes - 16 * (n - i) + 8);
+    }
+    return at;
+}
+
 void file_seal(unsigned char *data, size_t bytes)
 {
     struct crmpi_checksum_state state;
-    uint64_t offset, memory, digest;
-    memcpy(&offset, data + 24, 8);
-    memcpy(&memory, data + 32, 8);
-    if (offset < 48 || offset > bytes || memory > bytes - offset)
+    uint64_t n = number_at(data, 24), at = 40;
+    if (n > (bytes - 40) / 16)
         return;
     crmpi_checksum_begin(&state);
-    crmpi_checksum_add(&state, data, 40);
-    crmpi_checksum_add(&state, data + 48, offset - 48);
-    crmpi_checksum_add(&state, data + offset + memory, bytes - offset - memory);
-    digest = crmpi_checksum_end(&state);
-    memcpy(data + 40, &digest, 8);
+    crmpi_checksum_add(&state, data, 32);
+    for (uint64_t i = 0; i <= n; i++) {
+        const size_t row = bytes - 16 * (n - i);
+        uint64_t end = i < n ? number_at(data, row) : bytes;
+        if (end < at || end > bytes || (i < n && number_at(data, row + 8) > bytes - end))
+            return;
+        crmpi_checksum_add(&state, data + at, end - at);
+        at = i < n ? end + number_at(data, row + 8) : end;
+    }
+    uint64_t digest = crmpi_checksum_end(&state);
+    memcpy(data + 32, &digest, 8);
 }

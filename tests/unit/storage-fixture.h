@@ -10,19 +10,26 @@
 #include <stdint.h>
 #include "storage/container.h"
 
-/* The process's memory as the tests save it: three regions, of which some pages are. */
-enum { N_REGIONS = 3, N_EXTENTS = 4 };
+/* The process's memory as the tests save it: three regions, of which some pages are, and
+ * the segments of three windows: one between others' in its view, one in memory of the
+ * application, one of zeros. */
+enum { N_REGIONS = 3, N_EXTENTS = 4, N_SEGMENTS = 3 };
 extern const struct crmpi_region regions[N_REGIONS];
 extern const struct crmpi_extent small_extents[N_EXTENTS]; /* less than one block */
 extern const struct crmpi_extent large_extents[N_EXTENTS]; /* blocks that span extents */
+extern const struct crmpi_segment segments[N_SEGMENTS];
 
 /* Abort the test if its preparations fail; also outside of Check. */
 void require(int condition);
 
-/* Map all regions, and fill the extents with bytes that depend on seed; check them. */
+/* Map all regions and views, and fill the extents, and those of the segments, with bytes
+ * that depend on seed; check them, and that nothing else in the views was written to. */
 void memory_map(void);
 void memory_fill(const struct crmpi_extent *extents, unsigned seed);
 int memory_is(const struct crmpi_extent *extents, unsigned seed);
+
+/* Write all segments. */
+enum crmpi_status segments_save(struct crmpi_writer *writer);
 
 /* A directory of its own for every test (checked fixture), and paths in it. */
 extern char folder[256];
@@ -38,8 +45,8 @@ extern unsigned log_lines;
 extern char log_last[8192];
 void log_reset(void);
 
-/* Save small_extents, filled by seed, with two records; the checkpoint's sn is seed,
- * too. */
+/* Save small_extents and the segments, filled by seed, with two records; the
+ * checkpoint's sn is seed, too. */
 enum crmpi_status small_save(const char *path, unsigned seed);
 /* Whether path holds just that. */
 int small_is(const char *path, unsigned seed);
@@ -50,5 +57,7 @@ unsigned char *file_get(const char *path, size_t *bytes_out);
 void file_put(const char *path, const void *data, size_t bytes);
 /* Make the digest right again, so that what is wrong otherwise is looked at. */
 void file_seal(unsigned char *data, size_t bytes);
+/* Where the piece of memory ends that a file has at an offset; the offset if none is. */
+uint64_t hole_end(const unsigned char *data, size_t bytes, uint64_t at);
 
 #endif

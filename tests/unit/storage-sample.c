@@ -23,6 +23,7 @@ static void rank_save(const char *path, uint32_t rank, uint64_t sn, uint64_t *by
     require_ok(crmpi_writer_create(path, &job, &writer));
     require_ok(crmpi_writer_memory(writer, regions, N_REGIONS, large_extents, N_EXTENTS,
                                    NULL, NULL));
+    require_ok(segments_save(writer));
     require_ok(crmpi_writer_record(writer, "/task/threads", "some threads", 12));
     require_ok(crmpi_writer_record(writer, "/channel/state", "", 0));
     require_ok(crmpi_writer_close(writer, bytes_out));
