@@ -326,23 +326,38 @@ static void remove_segments(void)
 }
 
 /*
+ * Tell mpirun, by the end of PMIx, that the end is meant to be.  PMIx_Finalize waits for its
+ * answer for two seconds only, too short for a machine under load; so all ranks meet first,
+ * which takes as long as it takes.
+ */
+static void leave_launcher(void)
+{
+    void *library = dlopen("libpmix.so.2", RTLD_LAZY | RTLD_NOLOAD);
+    int (*fence)(const void *, size_t, const void *, size_t);
+    int (*finalize)(const void *, size_t);
+
+    if (library == NULL)
+        return;
+    *(void **)&fence = dlsym(library, "PMIx_Fence");
+    *(void **)&finalize = dlsym(library, "PMIx_Finalize");
+    if (fence != NULL)
+        fence(NULL, 0, NULL, 0);
+    if (finalize != NULL)
+        finalize(NULL, 0);
+}
+
+/*
  * The job was to be stopped after its checkpoint: this process ends, with status 0.  Its
- * threads stay parked.  mpirun is told, by the end of PMIx, that the end is meant to be.
+ * threads stay parked.
  */
 static void end_process(void)
 {
-    void *library = dlopen("libpmix.so.2", RTLD_LAZY | RTLD_NOLOAD);
-    int (*finalize)(const void *, size_t) =
-        library != NULL ? (int (*)(const void *, size_t))dlsym(library, "PMIx_Finalize")
-                        : NULL;
-
     if (engine->job.world_rank == 0) {
         crmpi_requests_stop("the job has ended");
         crmpi_contact_withdraw(crmpi_config.dir, engine->lock);
     }
     remove_segments();
-    if (finalize != NULL)
-        finalize(NULL, 0);
+    leave_launcher();
     _exit(0);
 }
 
