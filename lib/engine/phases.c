@@ -326,9 +326,9 @@ static void remove_segments(void)
 }
 
 /*
- * Tell mpirun, by the end of PMIx, that the end is meant to be.  PMIx_Finalize waits for its
- * answer for two seconds only, too short for a machine under load; so all ranks meet first,
- * which takes as long as it takes.
+ * Tell mpirun, by the end of PMIx, that the end is meant to be.  PMIx_Finalize waits for
+ * its answer for two seconds only, too short for a machine under load; so all ranks meet
+ * first, which takes as long as it takes.
  */
 static void leave_launcher(void)
 {

@@ -425,7 +425,8 @@ static int stat_read(uint64_t *fields_out)
     return 0;
 }
 
-/* All addresses are set at once, which needs no privilege: the others to what they are. */
+/* All addresses are set at once, which needs no privilege: the others to what they
+ * are. */
 void crmpi_program_show(void)
 {
     uint64_t fields[STAT_FIELDS];

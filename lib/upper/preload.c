@@ -152,7 +152,7 @@ static void execute_host(char **argv, char **envp)
         host = CRMPI_LIBEXECDIR "/crmpi-host";
     if (n <= 0 || asprintf(&renamed, "CRMPI_LD_PRELOAD=%s", preload ? preload : "") < 0)
         return;
-    prctl(PR_GET_NAME, name + strlen(name)); /* a script's, or a link's, is not the program's */
+    prctl(PR_GET_NAME, name + strlen(name)); /* a script's or a link's, perhaps */
     char **environment = environment_make(envp, renamed, program, name);
     if (!environment)
         return;
