@@ -22,7 +22,12 @@ KINDS = {'MPI_Comm': 'comm', 'MPI_Group': 'group', 'MPI_Datatype': 'type',
          'MPI_Errhandler': 'errhandler', 'MPI_Info': 'info', 'MPI_Win': 'win',
          'MPI_File': 'file'}
 STRUCTS = {'comm': 'communicator', 'type': 'datatype'}
-CLASSES = ('pass', 'make', 'meet', 'file', 'plain', 'c2f', 'f2c', 'hand', 'inner')
+# of an access to a file: what its begin and its end are called
+ACCESSES = {'alone': ('alone', 'alone'), 'shared': ('shared', 'alone'),
+            'joint': ('joint', 'joint'), 'ordered': ('ordered', 'joint'),
+            'begun': ('begun', 'begun')}
+CLASSES = ('pass', 'make', 'meet', 'file', 'plain', 'c2f', 'f2c', 'hand', 'inner',
+           *ACCESSES)
 COUNTS = {'members': 'crmpi_comm_n_peers(%s)', 'sources': 'crmpi_comm_n_sources(%s)',
           'targets': 'crmpi_comm_n_targets(%s)'}
 N_REGISTERS, N_STACK = 6, 8  # arguments, as lib/upper/switch.S has it
@@ -181,14 +186,14 @@ def adoption(c, p):
         of = c.first('win', 'file')
         wrap = 'ACCESS, ' + of.name if of else 'COLLECTIVE, NULL'
         return 'crmpi_request_wrap(%s_real, CRMPI_WRAP_%s)' % (p.name, wrap)
-    if p.kind in ('win', 'file'):
+    if p.kind == 'win':
         return 'crmpi_%s_adopt(%s_real, %s, %s)' % (p.kind, p.name, comm.name, label)
     return 'crmpi_%s_adopt(%s_real)' % (p.kind, p.name)
 
 
 def owner_of_errors(c):
     """The object whose error handler is told, as kind and expression."""
-    if c.group == 'file' or any(p.is_out and p.kind == 'file' for p in c.params):
+    if c.group == 'file':
         return 'file', 'CRMPI_UPPER(MPI_File, ompi_mpi_file_null)'
     owner = c.first('comm', 'win', 'file')
     return (owner.kind, owner.name) if owner else ('comm', 'NULL')
@@ -215,6 +220,8 @@ def body_pass(c):
         yield '    crmpi_make_begin(%s);\n' % comm.name
     if c.group == 'meet':
         yield '    crmpi_meet_begin(%s);\n' % comm.name
+    if c.group in ACCESSES:
+        yield '    crmpi_file_%s_begin(fh);\n' % ACCESSES[c.group][0]
     yield '    int error = %s;\n' % call
     if c.group == 'meet':
         yield '    crmpi_meet_end(%s, error);\n' % comm.name
@@ -227,6 +234,8 @@ def body_pass(c):
     for p in outs:
         yield '    if (error == MPI_SUCCESS && %s)\n        *%s = %s;\n' % (
             p.name, p.name, adoption(c, p))
+    if c.group in ACCESSES:
+        yield '    crmpi_file_%s_end(fh);\n' % ACCESSES[c.group][1]
     if c.group == 'plain':
         yield '    return error;\n'
     else:
@@ -236,7 +245,8 @@ def body_pass(c):
 
 
 BODIES = {'c2f': body_c2f, 'f2c': body_f2c}
-BODIES.update({group: body_pass for group in ('pass', 'make', 'meet', 'file', 'plain')})
+BODIES.update({group: body_pass for group in ('pass', 'make', 'meet', 'file', 'plain',
+                                              *ACCESSES)})
 
 
 def calls_c(calls, objects):

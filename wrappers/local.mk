@@ -13,7 +13,9 @@ nodist_libcrmpi_so_SOURCES += wrappers/stubs.S wrappers/inner.h
 nodist_crmpi_host_SOURCES += wrappers/calls.c wrappers/lower.h
 crmpi_host_SOURCES += wrappers/layer.h wrappers/objects.h \
 	wrappers/hand/attribute.c wrappers/hand/comm.c wrappers/hand/comm_life.c \
-	wrappers/hand/dynamic.c wrappers/hand/error.c wrappers/hand/file.c wrappers/hand/group.c \
+	wrappers/hand/datarep.c wrappers/hand/dynamic.c wrappers/hand/error.c \
+	wrappers/hand/file.c wrappers/hand/file_cut.c wrappers/hand/file_split.c \
+	wrappers/hand/group.c \
 	wrappers/hand/info.c wrappers/hand/init.c wrappers/hand/misc.c \
 	wrappers/hand/objects.c wrappers/hand/op.c wrappers/hand/topology.c \
 	wrappers/hand/type.c wrappers/hand/window.c

@@ -71,10 +71,29 @@ struct crmpi_win {
     struct crmpi_attribute *attributes;
 };
 
+/*
+ * An open file, and how it is opened again.  All its collectives are counted, and its
+ * members found, by a communicator of its own, which lives as long.
+ */
 struct crmpi_file {
     MPI_Comm comm;
-    char *name;
-    struct crmpi_handle *errhandler; /* NULL: never set */
+    struct crmpi_thread *opener; /* MPI_File_open of this thread has made comm, and not
+                                    opened the file; NULL: it is open */
+    char *name;                  /* given to MPI_File_open */
+    char *path;    /* for another open: a kind of file system and a colon, perhaps, and the
+                      absolute path */
+    size_t prefix; /* so many bytes of path are the former */
+    int32_t amode, atomicity;
+    int32_t uses_shared; /* the shared file pointer: it may not be at the beginning */
+    struct crmpi_handle *errhandler;
+    struct crmpi_handle *info; /* hints given; NULL: none */
+    MPI_Offset displacement;   /* of the view; its types are held */
+    MPI_Datatype etype, filetype;
+    char *datarep; /* NULL: there is no view but the first */
+    int32_t split; /* the split collective that has begun (file_split.c); 0: none */
+    MPI_Status split_status;
+    /* at the cut; the shared pointer and the size as this rank sees them */
+    MPI_Offset position, shared_position, size;
 };
 
 /* An attribute is a pointer (set in C), an INTEGER or an
@@ -115,6 +134,8 @@ struct crmpi_objects {
     struct crmpi_datarep *datareps;
     struct crmpi_handle *file_null_errhandler; /* of MPI_FILE_NULL: for MPI_File_open */
     struct crmpi_handle *parent;               /* MPI_Comm_get_parent, once asked for */
+    int32_t pid, killed_pid; /* of this process, and before the restart */
+    char job[64], killed_job[64]; /* the launcher's names of the job; "": none */
 };
 #define crmpi_objects_root (crmpi_root->objects)
 
@@ -147,7 +168,6 @@ MPI_Info crmpi_info_adopt(MPI_Info real);
 /* May park: nothing of the new communicator is known above yet. */
 MPI_Comm crmpi_comm_adopt(MPI_Comm real, MPI_Comm parent);
 MPI_Win crmpi_win_adopt(MPI_Win real, MPI_Comm comm, const char *label);
-MPI_File crmpi_file_adopt(MPI_File real, MPI_Comm comm, const char *label);
 
 /** The recipes of these objects, after a restart.  Return CRMPI_OK or say why not. */
 enum crmpi_status crmpi_errors_rebuild(char *why, size_t why_bytes);
@@ -156,12 +176,14 @@ enum crmpi_status crmpi_ops_rebuild(char *why, size_t why_bytes);
 enum crmpi_status crmpi_groups_rebuild(char *why, size_t why_bytes);
 enum crmpi_status crmpi_datareps_rebuild(char *why, size_t why_bytes);
 enum crmpi_status crmpi_comms_rebuild(char *why, size_t why_bytes);
+enum crmpi_status crmpi_files_rebuild(char *why, size_t why_bytes);
 
 /**
  * Let the lower object's error handler follow the application's: errors that end the job
  * do so in the MPI library, with its own words; others are returned to the wrapper.
  */
 void crmpi_comm_apply_errhandler(struct crmpi_handle *comm);
+int crmpi_file_apply_errhandler(MPI_File file);
 
 /** What the last release of a handle does. */
 void crmpi_info_destroy(struct crmpi_handle *handle);
@@ -198,6 +220,39 @@ void crmpi_info_merge(struct crmpi_handle **into, MPI_Info info);
  */
 void crmpi_meet_begin(MPI_Comm comm);
 void crmpi_meet_end(MPI_Comm comm, int error);
+
+/** End the use of a communicator, whose last collective has just been counted, without
+ * waiting for the others.  No thread may have parked in between. */
+void crmpi_comm_leave(struct crmpi_handle *comm);
+
+/**
+ * Around an access to a file that waits for nobody: no thread parks in it.  That of a
+ * collective of the file, which all members do before a cut or none.  That of a collective
+ * that is only initiated.  "shared": it uses the shared file pointer.
+ * (wrappers/hand/file.c)
+ */
+void crmpi_file_alone_begin(MPI_File file);
+void crmpi_file_shared_begin(MPI_File file);
+void crmpi_file_alone_end(MPI_File file);
+void crmpi_file_joint_begin(MPI_File file);
+void crmpi_file_ordered_begin(MPI_File file);
+void crmpi_file_joint_end(MPI_File file);
+void crmpi_file_begun_begin(MPI_File file);
+void crmpi_file_begun_end(MPI_File file);
+
+/** At the start and at a restart: note what the launcher calls this process. */
+void crmpi_file_start(void);
+
+/** At the cut, with all accesses complete: note what the restart needs of open files.
+ * (wrappers/hand/file_cut.c) */
+void crmpi_file_note(void);
+
+/** Say which open file forbids a checkpoint now; 0: none does. */
+int crmpi_file_refusal(char *why, size_t why_bytes);
+
+/** Before a file is opened in a restarted job: remove what the processes of the checkpoint
+ * may have left beside it. */
+void crmpi_file_sidecar_remove(MPI_Comm comm, const char *name);
 
 /** Around a call that cannot be made again: threads park in it, but no checkpoint is
  * taken. */

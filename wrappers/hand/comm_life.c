@@ -58,7 +58,7 @@ void crmpi_comm_reap(void)
 }
 
 /* The collective is counted: no thread may park before MPI_Comm_free has returned. */
-static void free_begin(struct crmpi_handle *handle)
+void crmpi_comm_leave(struct crmpi_handle *handle)
 {
     struct crmpi_comm *c = handle->extra;
 
@@ -117,7 +117,7 @@ static int comm_free(MPI_Comm *comm, int disconnect, const char *function)
         error = free_natively(handle, disconnect);
     } else if (error == MPI_SUCCESS) {
         crmpi_collective_end(*comm);
-        free_begin(handle);
+        crmpi_comm_leave(handle);
     }
     if (error != MPI_SUCCESS)
         return crmpi_comm_error(*comm, error, function);

@@ -12,6 +12,7 @@
 
 #include "interaction/cut.h"
 #include "wrappers/hand/p2p.h"
+#include "wrappers/objects.h"
 
 /* What each rank tells each other. */
 struct bookmark {
@@ -295,5 +296,6 @@ enum crmpi_status crmpi_drain_end(void)
     for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next)
         if (t->mpi)
             crmpi_input_trim(t->mpi);
+    crmpi_file_note();
     return CRMPI_OK;
 }

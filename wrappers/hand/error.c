@@ -85,6 +85,12 @@ void crmpi_comm_apply_errhandler(struct crmpi_handle *comm)
     PMPI_Comm_set_errhandler(comm->real, lower_handler(c->errhandler));
 }
 
+int crmpi_file_apply_errhandler(MPI_File file)
+{
+    return PMPI_File_set_errhandler(CRMPI_REAL(MPI_File, file),
+                                    lower_handler(*file_handler(file)));
+}
+
 /*
  * Handlers
  */
@@ -246,8 +252,7 @@ int crmpi_lower_MPI_File_set_errhandler(MPI_File file, MPI_Errhandler errhandler
     if (!handler_fits(errhandler, CRMPI_FILE))
         return crmpi_file_error(file, MPI_ERR_ARG, "MPI_File_set_errhandler");
     handler_replace(file_handler(file), errhandler);
-    return PMPI_File_set_errhandler(CRMPI_REAL(MPI_File, file),
-                                    lower_handler((void *)errhandler));
+    return crmpi_file_apply_errhandler(file);
 }
 
 int crmpi_lower_MPI_File_get_errhandler(MPI_File file, MPI_Errhandler *errhandler)

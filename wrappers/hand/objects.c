@@ -138,6 +138,7 @@ enum crmpi_status crmpi_objects_ready(void)
             ((struct crmpi_type *)h->extra)->combiner = MPI_COMBINER_NAMED;
         }
     }
+    crmpi_file_start();
     crmpi_objects_root->file_null_errhandler =
         CRMPI_UPPER(void *, ompi_mpi_errors_return);
     crmpi_comm_predefine(world, crmpi_checksum(seed, sizeof seed));
@@ -204,6 +205,8 @@ enum crmpi_status crmpi_objects_rebuild(char *why, size_t why_bytes)
         status = crmpi_datareps_rebuild(why, why_bytes);
     if (status == CRMPI_OK)
         status = crmpi_comms_rebuild(why, why_bytes);
+    if (status == CRMPI_OK)
+        status = crmpi_files_rebuild(why, why_bytes);
     return status;
 }
 
@@ -273,10 +276,8 @@ int crmpi_cut_refusal(char *why, size_t why_bytes)
         snprintf(why, why_bytes, "there is a window%s%s on communicator %s",
                  name[0] ? " " : "", name,
                  comm_name(((struct crmpi_win *)handle->extra)->comm, of_comm));
-    } else if ((handle = crmpi_handle_find(CRMPI_FILE, any, NULL))) {
-        const struct crmpi_file *file = handle->extra;
-        snprintf(why, why_bytes, "the MPI file %s is open on communicator %s", file->name,
-                 comm_name(file->comm, of_comm));
+    } else if (crmpi_file_refusal(why, why_bytes)) {
+        return 1;
     } else if ((handle = crmpi_handle_find(CRMPI_COMM, is_dynamic_comm, NULL))) {
         snprintf(why, why_bytes, "the communicator %s has processes of another job",
                  comm_name((void *)handle, of_comm));

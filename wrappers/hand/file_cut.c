@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Open MPI files at the cut and in a restarted job (lower half).  At the cut every rank
+ * notes where its file pointers are and how long the files are; their contents are not
+ * saved.  A restart opens each file again, in all its members and in the order of its
+ * communicators' ids, and puts everything back.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/config.h"
+#include "wrappers/objects.h"
+
+/* It has been opened, and not closed. */
+static int is_open(const struct crmpi_handle *handle)
+{
+    return !((struct crmpi_file *)handle->extra)->opener &&
+           !(handle->flags & CRMPI_HANDLE_FREED);
+}
+
+static int is_written(const struct crmpi_file *file)
+{
+    return (file->amode & (MPI_MODE_WRONLY | MPI_MODE_RDWR)) != 0;
+}
+
+/*
+ * The cut
+ */
+
+void crmpi_file_note(void)
+{
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_FILE); h; h = h->next) {
+        struct crmpi_file *file = h->extra;
+
+        file->position = file->shared_position = file->size = 0;
+        if (!is_open(h))
+            continue;
+        if (!(file->amode & MPI_MODE_SEQUENTIAL))
+            PMPI_File_get_position(h->real, &file->position);
+        if (file->uses_shared)
+            PMPI_File_get_position_shared(h->real, &file->shared_position);
+        PMPI_File_get_size(h->real, &file->size);
+    }
+}
+
+struct refusal {
+    char *why;
+    size_t why_bytes;
+};
+
+/* One that is being closed may be gone already, and will be closed before the cut. */
+static int refuses(struct crmpi_handle *handle, void *context)
+{
+    const struct crmpi_file *file = handle->extra;
+    const struct crmpi_comm *comm = crmpi_comm_of(file->comm);
+    const struct refusal *refusal = context;
+
+    if (!is_open(handle) || comm->rank != 0 || comm->under_way ||
+        access(file->path + file->prefix, F_OK) == 0)
+        return 0;
+    snprintf(refusal->why, refusal->why_bytes,
+             "the open MPI file %s cannot be opened again: %s", file->name,
+             strerror(errno));
+    return 1;
+}
+
+int crmpi_file_refusal(char *why, size_t why_bytes)
+{
+    struct refusal refusal = {why, why_bytes};
+
+    return crmpi_handle_find(CRMPI_FILE, refuses, &refusal) != NULL;
+}
+
+/*
+ * Sidecars: where the ranks are on several nodes Open MPI keeps a shared file pointer in a
+ * file of its own beside the file, named after the launcher's job and rank 0's process.
+ */
+
+void crmpi_file_sidecar_remove(MPI_Comm comm, const char *name)
+{
+    const struct crmpi_objects *o = crmpi_objects_root;
+    char path[8192];
+
+    if (!o->killed_job[0] || crmpi_comm_of(comm)->rank != 0)
+        return;
+    snprintf(path, sizeof path, "%s-%s-%d.lock", name, o->killed_job, o->killed_pid);
+    if (unlink(path) == 0)
+        crmpi_info("%s: removed, left by the process of the checkpoint", path);
+}
+
+void crmpi_file_start(void)
+{
+    struct crmpi_objects *o = crmpi_objects_root;
+    const char *job = getenv("PMIX_NAMESPACE");
+
+    o->killed_pid = o->pid;
+    memcpy(o->killed_job, o->job, sizeof o->job);
+    o->pid = getpid();
+    snprintf(o->job, sizeof o->job, "%s", job ? job : "");
+}
+
+/*
+ * Restart
+ */
+
+static enum crmpi_status cannot(const struct crmpi_file *file, const char *what, char *why,
+                                size_t why_bytes)
+{
+    snprintf(why, why_bytes, "the MPI file %s: %s", file->path + file->prefix, what);
+    return CRMPI_ERR_MPI;
+}
+
+/* As an ordinary file: see restart/files.c.  One rank does so. */
+static enum crmpi_status length_restore(const struct crmpi_file *file, char *why,
+                                        size_t why_bytes)
+{
+    const char *path = file->path + file->prefix;
+    struct stat about;
+
+    if (stat(path, &about) != 0)
+        return cannot(file, strerror(errno), why, why_bytes);
+    if (!is_written(file))
+        return CRMPI_OK;
+    if (about.st_size < file->size)
+        return cannot(file,
+                      "it is shorter than it was at the checkpoint: put the file back as "
+                      "it was then, or a later state of it",
+                      why, why_bytes);
+    if (crmpi_config.truncate && about.st_size > file->size &&
+        truncate(path, file->size) != 0)
+        return cannot(file, strerror(errno), why, why_bytes);
+    return CRMPI_OK;
+}
+
+/* What ranks on different nodes saw may differ; the largest is the true one. */
+static int agree(struct crmpi_file *file, MPI_Comm comm)
+{
+    MPI_Offset seen[2] = {file->shared_position, file->size}, all[2];
+    int error = PMPI_Allreduce(seen, all, 2, MPI_OFFSET, MPI_MAX, comm);
+
+    if (error == MPI_SUCCESS) {
+        file->shared_position = all[0];
+        file->size = all[1];
+    }
+    return error;
+}
+
+/* Open it, with all its members. */
+static int open_again(struct crmpi_handle *handle)
+{
+    struct crmpi_file *file = handle->extra;
+    int amode = file->amode & ~(MPI_MODE_CREATE | MPI_MODE_EXCL | MPI_MODE_SEQUENTIAL);
+    MPI_Info info = crmpi_info_make((void *)file->info);
+    MPI_File real;
+    int error = PMPI_File_open(CRMPI_REAL(MPI_Comm, file->comm), file->path, amode,
+                               file->info ? info : MPI_INFO_NULL, &real);
+
+    if (error == MPI_SUCCESS)
+        handle->real = real;
+    if (error == MPI_SUCCESS && file->datarep)
+        error = PMPI_File_set_view(real, file->displacement,
+                                   CRMPI_REAL(MPI_Datatype, file->etype),
+                                   CRMPI_REAL(MPI_Datatype, file->filetype),
+                                   file->datarep, file->info ? info : MPI_INFO_NULL);
+    if (file->info)
+        crmpi_info_drop(info);
+    if (error == MPI_SUCCESS)
+        error = PMPI_File_seek(real, file->position, MPI_SEEK_SET);
+    if (error == MPI_SUCCESS && file->uses_shared)
+        error = PMPI_File_seek_shared(real, file->shared_position, MPI_SEEK_SET);
+    if (error == MPI_SUCCESS && file->atomicity)
+        error = PMPI_File_set_atomicity(real, 1);
+    if (error == MPI_SUCCESS)
+        error = crmpi_file_apply_errhandler((void *)handle);
+    return error;
+}
+
+static enum crmpi_status rebuild(struct crmpi_handle *handle, char *why, size_t why_bytes)
+{
+    struct crmpi_file *file = handle->extra;
+    const struct crmpi_comm *comm = crmpi_comm_of(file->comm);
+    enum crmpi_status status = CRMPI_OK;
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int n, error = agree(file, CRMPI_REAL(MPI_Comm, file->comm));
+
+    if (error == MPI_SUCCESS && comm->rank == 0)
+        status = length_restore(file, why, why_bytes);
+    if (status != CRMPI_OK)
+        return status;
+    crmpi_file_sidecar_remove(file->comm, file->path + file->prefix);
+    if (error == MPI_SUCCESS)
+        error = open_again(handle);
+    if (error == MPI_SUCCESS)
+        return CRMPI_OK;
+    PMPI_Error_string(error, text, &n);
+    return cannot(file, text, why, why_bytes);
+}
+
+static int by_comm(const void *a, const void *b)
+{
+    const struct crmpi_file *x = (*(struct crmpi_handle *const *)a)->extra;
+    const struct crmpi_file *y = (*(struct crmpi_handle *const *)b)->extra;
+    uint64_t x_id = crmpi_comm_of(x->comm)->id, y_id = crmpi_comm_of(y->comm)->id;
+
+    return x_id < y_id ? -1 : x_id > y_id;
+}
+
+enum crmpi_status crmpi_files_rebuild(char *why, size_t why_bytes)
+{
+    enum crmpi_status status = CRMPI_OK;
+    struct crmpi_handle **list, *h;
+    size_t n = 0;
+
+    crmpi_file_start();
+    for (h = crmpi_handle_first(CRMPI_FILE); h; h = h->next)
+        n++;
+    list = malloc((n + 1) * sizeof *list);
+    if (!list) {
+        snprintf(why, why_bytes, "no memory");
+        return CRMPI_ERR_NOMEM;
+    }
+    n = 0;
+    for (h = crmpi_handle_first(CRMPI_FILE); h; h = h->next)
+        if (is_open(h))
+            list[n++] = h;
+    qsort(list, n, sizeof *list, by_comm);
+    for (size_t i = 0; i < n && status == CRMPI_OK; i++)
+        status = rebuild(list[i], why, why_bytes);
+    free(list);
+    crmpi_file_apply_errhandler(CRMPI_UPPER(MPI_File, ompi_mpi_file_null));
+    return status;
+}
