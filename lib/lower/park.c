@@ -317,6 +317,26 @@ static int is_parked(int tid)
     return 0;
 }
 
+/* libc makes the threads of asynchronous I/O (aio_read and its like) by itself, unseen by
+ * lib/lower/thread.c.  They are known by their stack: the application's threads bring their
+ * own along when they go down.  Tells only of a thread that waits. */
+static int has_lower_stack(int tid)
+{
+    char path[64], line[256];
+    unsigned long stack = 0;
+    FILE *file;
+    int known = 0;
+
+    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", tid);
+    if (!(file = fopen(path, "re")))
+        return 0;
+    if (fgets(line, sizeof line, file))
+        known = sscanf(line, "-1 %lx", &stack) == 1 ||
+                sscanf(line, "%*d %*x %*x %*x %*x %*x %*x %lx", &stack) == 1;
+    fclose(file);
+    return known && !crmpi_is_upper(stack);
+}
+
 /* Visit the application's threads; signal those that have not parked if @p signal_them. */
 static int unparked(int signal_them, int *first_out)
 {
@@ -331,7 +351,7 @@ static int unparked(int signal_them, int *first_out)
         if (tid <= 0 || crmpi_lower_thread_is(tid))
             continue;
         n_all++;
-        if (is_parked(tid))
+        if (is_parked(tid) || has_lower_stack(tid))
             continue;
         if (n++ == 0)
             *first_out = tid;
