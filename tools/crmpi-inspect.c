@@ -231,14 +231,6 @@ static void job_print(const struct crmpi_line *line)
     }
 }
 
-static uint64_t segment_saved(const struct crmpi_segment *segment)
-{
-    uint64_t saved = 0;
-    for (size_t i = 0; i < segment->n_extents; i++)
-        saved += segment->extents[i].bytes;
-    return saved;
-}
-
 /* One row of the table of ranks. */
 static int rank_row(const char *dir, const struct crmpi_line *line, uint32_t rank)
 {
@@ -247,7 +239,7 @@ static int rank_row(const char *dir, const struct crmpi_line *line, uint32_t ran
     const struct crmpi_segment *segments;
     size_t n_regions, n_extents, n_segments;
     unsigned records = 0;
-    uint64_t mapped = 0, saved = 0;
+    uint64_t mapped = 0, saved;
     struct crmpi_reader *reader;
     int result = 0;
 
@@ -260,12 +252,11 @@ static int rank_row(const char *dir, const struct crmpi_line *line, uint32_t ran
     crmpi_reader_memory(reader, &regions, &n_regions, &extents, &n_extents);
     for (size_t i = 0; i < n_regions; i++)
         mapped += regions[i].bytes;
-    for (size_t i = 0; i < n_extents; i++)
-        saved += extents[i].bytes;
+    saved = crmpi_extents_bytes(extents, n_extents);
     crmpi_reader_segments(reader, &segments, &n_segments);
     for (size_t i = 0; i < n_segments; i++) {
         mapped += segments[i].view_bytes;
-        saved += segment_saved(&segments[i]);
+        saved += crmpi_extents_bytes(segments[i].extents, segments[i].n_extents);
     }
     if (crmpi_reader_records(reader, record_count, &records) != CRMPI_OK)
         result = TOOL_FAILED;
@@ -295,14 +286,14 @@ static void segments_print(const struct crmpi_reader *reader)
     if (n > 0)
         printf("\n  %8s  %-8s %7s %16s %11s %11s  %s\n", "window", "kind", "members",
                "address", "size", "saved", "name");
-    for (size_t i = 0; i < n; i++)
-        printf("  %8" PRIu64 "  %-8s %7u %#16" PRIx64 " %11s %11s  %s\n",
-               segments[i].window, crmpi_flavor_text(segments[i].flavor),
-               segments[i].n_members, segments[i].start,
-               size_text((double)segments[i].bytes),
-               segments[i].view_bytes ? size_text((double)segment_saved(&segments[i]))
-                                      : "-",
-               clean(segments[i].name));
+    for (size_t i = 0; i < n; i++) {
+        const struct crmpi_segment *one = &segments[i];
+        double saved = (double)crmpi_extents_bytes(one->extents, one->n_extents);
+        printf("  %8" PRIu64 "  %-8s %7u %#16" PRIx64 " %11s %11s  %s\n", one->window,
+               crmpi_flavor_text(one->flavor), one->n_members, one->start,
+               size_text((double)one->bytes), one->view_bytes ? size_text(saved) : "-",
+               clean(one->name));
+    }
 }
 
 /* All of one rank: its regions, its windows, and its records. */

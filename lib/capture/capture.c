@@ -163,7 +163,7 @@ enum crmpi_status crmpi_capture(const char *path, const struct crmpi_job *job,
 {
     struct crmpi_writer *writer = NULL;
     struct crmpi_memory memory = {0};
-    enum crmpi_status status = crmpi_memory_survey(&memory, why, why_bytes);
+    enum crmpi_status status = crmpi_memory_survey(NULL, 0, &memory, why, why_bytes);
 
     if (status != CRMPI_OK)
         return status;

@@ -19,6 +19,7 @@
 
 #include "base/log.h"
 #include "boundary/control.h"
+#include "capture/extents.h"
 #include "capture/regions.h"
 
 #define PAGE 4096ul
@@ -60,9 +61,72 @@ static int region_parse(const char *line, struct crmpi_region *region)
     return 1;
 }
 
-static enum crmpi_status regions_read(struct crmpi_memory *memory)
+static enum crmpi_status region_append(struct crmpi_memory *memory, size_t *room,
+                                       const struct crmpi_region *region)
+{
+    if (memory->n_regions == *room) {
+        size_t doubled = *room ? *room * 2 : 256;
+        struct crmpi_region *more = realloc(memory->regions, doubled * sizeof *more);
+
+        if (!more)
+            return CRMPI_ERR_NOMEM;
+        memory->regions = more;
+        *room = doubled;
+    }
+    memory->regions[memory->n_regions++] = *region;
+    return CRMPI_OK;
+}
+
+struct windows {
+    const struct crmpi_window_segment *list;
+    size_t n;
+};
+
+/* The first view that ends behind an address; NULL if there is none. */
+static const struct crmpi_window_segment *view_behind(const struct windows *windows,
+                                                      uint64_t address)
+{
+    const struct crmpi_window_segment *first = NULL;
+
+    for (size_t i = 0; i < windows->n; i++) {
+        const struct crmpi_window_segment *window = &windows->list[i];
+
+        if (window->view_bytes && window->view_start + window->view_bytes > address &&
+            (!first || window->view_start < first->view_start))
+            first = window;
+    }
+    return first;
+}
+
+/* Add what of a mapping is no view: the kernel shows neighbours of one kind as one. */
+static enum crmpi_status region_add(struct crmpi_memory *memory, size_t *room,
+                                    const struct crmpi_region *region,
+                                    const struct windows *windows)
+{
+    uint64_t end = region->start + region->bytes;
+    enum crmpi_status status = CRMPI_OK;
+
+    for (uint64_t at = region->start; status == CRMPI_OK && at < end;) {
+        const struct crmpi_window_segment *view = view_behind(windows, at);
+        uint64_t stop = view && view->view_start < end ? view->view_start : end;
+        struct crmpi_region part = *region;
+
+        part.start = at;
+        part.bytes = stop - at;
+        if (!(region->flags & MAP_ANONYMOUS))
+            part.file_offset += at - region->start;
+        if (stop > at)
+            status = region_append(memory, room, &part);
+        at = stop < end ? view->view_start + view->view_bytes : end;
+    }
+    return status;
+}
+
+static enum crmpi_status regions_read(struct crmpi_memory *memory,
+                                      const struct windows *windows)
 {
     FILE *maps = fopen("/proc/self/maps", "re");
+    enum crmpi_status status = CRMPI_OK;
     size_t room = 0;
     char line[4096 + 256];
     struct crmpi_region region;
@@ -71,24 +135,11 @@ static enum crmpi_status regions_read(struct crmpi_memory *memory)
         crmpi_error("cannot read /proc/self/maps: %s", strerror(errno));
         return CRMPI_ERR_SYSTEM;
     }
-    while (fgets(line, sizeof line, maps)) {
-        if (!region_parse(line, &region))
-            continue;
-        if (memory->n_regions == room) {
-            room = room ? room * 2 : 256;
-            struct crmpi_region *more =
-                realloc(memory->regions, room * sizeof *memory->regions);
-
-            if (!more) {
-                fclose(maps);
-                return CRMPI_ERR_NOMEM;
-            }
-            memory->regions = more;
-        }
-        memory->regions[memory->n_regions++] = region;
-    }
+    while (status == CRMPI_OK && fgets(line, sizeof line, maps))
+        if (region_parse(line, &region))
+            status = region_add(memory, &room, &region, windows);
     fclose(maps);
-    return CRMPI_OK;
+    return status;
 }
 
 /* A shared mapping can be saved if it is this process's own or a regular file. */
@@ -118,45 +169,6 @@ static enum crmpi_status region_check(const struct crmpi_region *region, char *w
  * Extents
  */
 
-struct extents {
-    struct crmpi_extent *list;
-    size_t n, room;
-};
-
-/* Add a page; an extent does not reach over the end of a region. */
-static enum crmpi_status extents_add(struct extents *extents, uint64_t page,
-                                     uint64_t region_start)
-{
-    struct crmpi_extent *last = extents->n ? &extents->list[extents->n - 1] : NULL;
-
-    if (last && last->start + last->bytes == page && page != region_start) {
-        last->bytes += PAGE;
-        return CRMPI_OK;
-    }
-    if (extents->n == extents->room) {
-        size_t room = extents->room ? extents->room * 2 : 1024;
-        struct crmpi_extent *more = realloc(extents->list, room * sizeof *more);
-
-        if (!more)
-            return CRMPI_ERR_NOMEM;
-        extents->list = more;
-        extents->room = room;
-    }
-    extents->list[extents->n++] = (struct crmpi_extent){page, PAGE};
-    return CRMPI_OK;
-}
-
-static int page_is_zero(const void *page)
-{
-    const uint64_t *word = page;
-
-    for (size_t i = 0; i < PAGE / sizeof *word; i += 8)
-        if (word[i] | word[i + 1] | word[i + 2] | word[i + 3] | word[i + 4] | word[i + 5] |
-            word[i + 6] | word[i + 7])
-            return 0;
-    return 1;
-}
-
 /* Bytes of a file mapping that can be read: pages behind the file's end cannot. */
 static uint64_t readable_bytes(const struct crmpi_region *region)
 {
@@ -177,7 +189,7 @@ static uint64_t readable_bytes(const struct crmpi_region *region)
 
 /* A region nobody wrote to and no file fills has no pages: it need not be readable. */
 static enum crmpi_status region_extents(const struct crmpi_region *region, int pagemap,
-                                        struct extents *extents)
+                                        struct crmpi_extents *extents)
 {
     uint64_t entries[PAGEMAP_BATCH];
     int is_file = !(region->flags & MAP_ANONYMOUS), is_shared = region->flags & MAP_SHARED;
@@ -197,9 +209,9 @@ static enum crmpi_status region_extents(const struct crmpi_region *region, int p
             /* what is not in the page table of private anonymous memory was never written */
             if (!is_file && !is_shared && !(entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)))
                 continue;
-            if (page_is_zero((void *)page))
+            if (crmpi_bytes_are_zero((void *)page, PAGE))
                 continue;
-            enum crmpi_status status = extents_add(extents, page, region->start);
+            enum crmpi_status status = crmpi_extents_add(extents, page, PAGE, region->start);
 
             if (status != CRMPI_OK)
                 return status;
@@ -208,13 +220,16 @@ static enum crmpi_status region_extents(const struct crmpi_region *region, int p
     return CRMPI_OK;
 }
 
-enum crmpi_status crmpi_memory_survey(struct crmpi_memory *memory_out, char *why,
-                                      size_t why_bytes)
+enum crmpi_status crmpi_memory_survey(const struct crmpi_window_segment *windows,
+                                      size_t n_windows, struct crmpi_memory *memory_out,
+                                      char *why, size_t why_bytes)
 {
+    const struct windows views = {windows, n_windows};
     struct crmpi_memory memory = {0};
-    struct extents extents = {0};
+    struct crmpi_extents extents = {0};
     int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    enum crmpi_status status = pagemap < 0 ? CRMPI_ERR_SYSTEM : regions_read(&memory);
+    enum crmpi_status status =
+        pagemap < 0 ? CRMPI_ERR_SYSTEM : regions_read(&memory, &views);
 
     for (size_t i = 0; status == CRMPI_OK && i < memory.n_regions; i++) {
         const struct crmpi_region *region = &memory.regions[i];

@@ -6,6 +6,7 @@
 #ifndef CRMPI_CAPTURE_REGIONS_H
 #define CRMPI_CAPTURE_REGIONS_H
 
+#include "interaction/segments.h"
 #include "storage/container.h"
 
 struct crmpi_memory {
@@ -16,13 +17,14 @@ struct crmpi_memory {
 };
 
 /**
- * List the upper half's regions and the extents of their pages that are not zero.  Regions
- * that cannot be read are made readable until crmpi_memory_release().  All application
- * threads are parked.
+ * List the upper half's regions, without the views of windows, and the extents of their
+ * pages that are not zero.  Regions that cannot be read are made readable until
+ * crmpi_memory_release().  All application threads are parked.
  * @param[out] why  on CRMPI_ERR_UNSUPPORTED: a mapping that cannot be saved, by name
  */
-enum crmpi_status crmpi_memory_survey(struct crmpi_memory *memory_out, char *why,
-                                      size_t why_bytes);
+enum crmpi_status crmpi_memory_survey(const struct crmpi_window_segment *windows,
+                                      size_t n_windows, struct crmpi_memory *memory_out,
+                                      char *why, size_t why_bytes);
 
 /** Give regions their protection back and free the lists. */
 void crmpi_memory_release(struct crmpi_memory *memory);

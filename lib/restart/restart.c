@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,6 +49,8 @@ struct saved {
     const struct crmpi_region *regions;
     const struct crmpi_extent *extents;
     size_t n_regions, n_extents;
+    const struct crmpi_segment *segments;
+    size_t n_segments;
     struct crmpi_process *process;
     struct crmpi_parked *threads;
     size_t n_threads;
@@ -140,6 +143,8 @@ static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32
     if (status == CRMPI_OK)
         status = crmpi_reader_memory(saved->reader, &saved->regions, &saved->n_regions,
                                      &saved->extents, &saved->n_extents);
+    if (status == CRMPI_OK)
+        crmpi_reader_segments(saved->reader, &saved->segments, &saved->n_segments);
     return status == CRMPI_OK ? records_read(saved) : status;
 }
 
@@ -154,14 +159,33 @@ static double clock_ms(void)
 static enum crmpi_status memory_load(struct saved *saved)
 {
     double begun = clock_ms();
-    uint64_t bytes = 0;
+    uint64_t bytes = crmpi_extents_bytes(saved->extents, saved->n_extents);
     enum crmpi_status status = crmpi_reader_load(saved->reader, NULL, NULL);
 
-    for (size_t i = 0; i < saved->n_extents; i++)
-        bytes += saved->extents[i].bytes;
+    for (size_t i = 0; i < saved->n_segments; i++)
+        bytes += crmpi_extents_bytes(saved->segments[i].extents,
+                                     saved->segments[i].n_extents);
     if (status == CRMPI_OK)
         crmpi_info("memory restored: %llu bytes in %.1f ms", (unsigned long long)bytes,
                    clock_ms() - begun);
+    return status;
+}
+
+/* Where views of windows were comes private memory, for the segments to be loaded into;
+ * when the windows are made again it gives way to views of their new memory. */
+static enum crmpi_status views_map(const struct saved *saved)
+{
+    enum crmpi_status status = CRMPI_OK;
+
+    for (size_t i = 0; status == CRMPI_OK && i < saved->n_segments; i++) {
+        struct crmpi_region view = {.start = saved->segments[i].view_start,
+                                    .bytes = saved->segments[i].view_bytes,
+                                    .prot = PROT_READ | PROT_WRITE,
+                                    .flags = MAP_PRIVATE | MAP_ANONYMOUS};
+
+        if (view.bytes)
+            status = crmpi_memory_map(&view, 1, NULL, 0);
+    }
     return status;
 }
 
@@ -170,6 +194,8 @@ static enum crmpi_status memory_restore(struct saved *saved)
     enum crmpi_status status = crmpi_memory_map(saved->regions, saved->n_regions,
                                                 saved->extents, saved->n_extents);
 
+    if (status == CRMPI_OK)
+        status = views_map(saved);
     if (status == CRMPI_OK)
         status = memory_load(saved);
     if (status == CRMPI_OK)

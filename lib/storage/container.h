@@ -29,6 +29,9 @@ struct crmpi_extent {
     uint64_t start, bytes;
 };
 
+/** How many bytes extents have. */
+uint64_t crmpi_extents_bytes(const struct crmpi_extent *extents, size_t n);
+
 /* How a window got its memory: MPI_WIN_FLAVOR_*, with numbers of our own. */
 enum crmpi_flavor {
     CRMPI_FLAVOR_CREATE = 1,

@@ -188,6 +188,14 @@ enum crmpi_status crmpi_layout_check_segment(const char *path,
                          segment->n_extents, bytes_out);
 }
 
+uint64_t crmpi_extents_bytes(const struct crmpi_extent *extents, size_t n)
+{
+    uint64_t bytes = 0;
+    for (size_t i = 0; i < n; i++)
+        bytes += extents[i].bytes;
+    return bytes;
+}
+
 size_t crmpi_walk_next(struct crmpi_walk *walk, struct iovec *iov_out, size_t n_max)
 {
     uint64_t room = CRMPI_PIECE_BYTES - walk->offset % CRMPI_PIECE_BYTES;

@@ -64,8 +64,8 @@ static enum crmpi_status extents_read(struct crmpi_reader *reader, struct stored
     char name[64];
     size_t n;
     snprintf(name, sizeof name, "%s/extents", stored->group);
-    enum crmpi_status status = table_read(reader, name, crmpi_hdf_extent_type(),
-                                          CRMPI_EXTENTS_MAX, &table, &n);
+    enum crmpi_status status =
+        table_read(reader, name, crmpi_hdf_extent_type(), CRMPI_EXTENTS_MAX, &table, &n);
     if (status != CRMPI_OK)
         return status;
     stored->extents = calloc(n ? n : 1, sizeof *stored->extents);
@@ -156,9 +156,8 @@ static enum crmpi_status segment_read(struct crmpi_reader *reader, uint64_t wind
     return status;
 }
 
-static enum crmpi_status all_read(struct crmpi_reader *reader,
-                                       const uint64_t *windows,
-                                       struct crmpi_ranges *taken)
+static enum crmpi_status all_read(struct crmpi_reader *reader, const uint64_t *windows,
+                                  struct crmpi_ranges *taken)
 {
     enum crmpi_status status = task_read(reader, taken);
     for (size_t i = 0; status == CRMPI_OK && i < reader->n_segments; i++)

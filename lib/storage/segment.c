@@ -150,9 +150,9 @@ enum crmpi_status crmpi_segments_find(struct crmpi_image *image, const char *pat
     hid_t file = crmpi_image_file(image);
     htri_t exists = H5Lexists(file, ALL_NAME, H5P_DEFAULT);
 
-    if (exists < 0 || (exists && H5Literate_by_name(file, ALL_NAME, H5_INDEX_NAME,
-                                                    H5_ITER_NATIVE, NULL, window_add,
-                                                    &found, H5P_DEFAULT) < 0)) {
+    if (exists < 0 ||
+        (exists && H5Literate_by_name(file, ALL_NAME, H5_INDEX_NAME, H5_ITER_NATIVE, NULL,
+                                      window_add, &found, H5P_DEFAULT) < 0)) {
         free(found.windows);
         return crmpi_hdf_failed(path, "cannot list its windows", found.status);
     }

@@ -210,18 +210,9 @@ START_TEST(segments_of_all_sizes_come_back)
     for (uint64_t i = 0; i < N; i++) {
         const uint64_t start = view + i * 4 * MIB + i;
         struct crmpi_extent extent = {start, i % 50 == 49 ? big : i * i * i % 9001 + 1};
-        struct crmpi_segment segment = {N - i,
-                                        start,
-                                        extent.bytes,
-                                        start - i,
-                                        4 * MIB,
-                                        CRMPI_FLAVOR_ALLOCATE,
-                                        1,
-                                        1,
-                                        0,
-                                        "",
-                                        &extent,
-                                        1};
+        struct crmpi_segment segment = {
+            N - i, start, extent.bytes, start - i, 4 * MIB, CRMPI_FLAVOR_ALLOCATE, 1,
+            1,     0,     "",           &extent,   1};
         memset((void *)start, (int)i + 1, extent.bytes);
         ck_assert_int_eq(crmpi_writer_segment(writer, &segment, NULL, NULL), CRMPI_OK);
         /* what else is written lies between them */
@@ -693,8 +684,8 @@ START_TEST(a_disk_full_in_a_segment_loses_nothing)
     const uint64_t view = CRMPI_MAP_ADDR + 64 * MIB;
     const struct crmpi_extent extent = {view + 17, 4 * MIB};
     const struct crmpi_segment segment = {
-        1, view + 17, 4 * MIB,          view, 5 * MIB, CRMPI_FLAVOR_ALLOCATE,
-        1, 1,         0,       "", &extent,    1};
+        1, view + 17, 4 * MIB, view, 5 * MIB, CRMPI_FLAVOR_ALLOCATE,
+        1, 1,         0,       "",   &extent, 1};
     struct rlimit limit = {2 * MIB, RLIM_INFINITY};
     struct crmpi_job job = job_make(0, 1);
     struct crmpi_writer *writer;

@@ -44,10 +44,10 @@ struct forgery {
         size_t n_checksums;
         uint64_t memory_bytes;
     } windows[2];
-    const char *other;     /* if not NULL, there is this group, too */
-    int alias;             /* the second window's group is the first one's */
-    int same;              /* the second window has the task's memory */
-    uint64_t nobodys;      /* bytes of memory that belongs to nothing */
+    const char *other; /* if not NULL, there is this group, too */
+    int alias;         /* the second window's group is the first one's */
+    int same;          /* the second window has the task's memory */
+    uint64_t nobodys;  /* bytes of memory that belongs to nothing */
     hid_t extent_type; /* 0: the right one */
     const char *link;  /* if not NULL, /task/regions is an external link to this file */
     int incomplete;    /* there is no /task/checksums */

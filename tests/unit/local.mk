@@ -79,3 +79,12 @@ tests_unit_handle_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_handle_CFLAGS = $(AM_CFLAGS) -pthread
 tests_unit_handle_LDADD = libcrmpi-base.a $(CHECK_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/regions
+TESTS += tests/unit/regions
+tests_unit_regions_SOURCES = tests/unit/regions.c \
+	lib/capture/extents.c lib/capture/regions.c lib/capture/segments.c
+tests_unit_regions_CPPFLAGS = $(storage_cppflags) $(MPI_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_regions_LDADD = $(storage_libs) $(CHECK_LIBS)
+endif

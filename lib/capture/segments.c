@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Survey of the segments of windows (see segments.h).
+ *
+ * Their memory is a shared mapping, in which a page can be missing that another process
+ * has written: so every page is looked at.  Where it has no room to become real (a full
+ * /dev/shm), touching it would kill the process; so the kernel is asked before.
+ */
+#include <errno.h>
+#include <mpi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "capture/extents.h"
+#include "capture/segments.h"
+
+#define PAGE 4096ul
+#define PAGES_AT_ONCE 512
+
+static uint64_t page_end(uint64_t address)
+{
+    return (address | (PAGE - 1)) + 1;
+}
+
+/* Make pages present, as far as bytes from start and PAGES_AT_ONCE reach: one byte of
+ * each is read by the kernel.  Returns where that ends, 0 if one cannot be read. */
+static uint64_t pages_read(uint64_t start, uint64_t end)
+{
+    struct iovec there[PAGES_AT_ONCE];
+    char bytes[PAGES_AT_ONCE];
+    uint64_t at = start;
+    size_t n = 0;
+
+    for (; at < end && n < PAGES_AT_ONCE; at = page_end(at))
+        there[n++] = (struct iovec){(void *)at, 1};
+    struct iovec here = {bytes, n};
+
+    return process_vm_readv(getpid(), &here, 1, there, n, 0) == (ssize_t)n
+               ? (at < end ? at : end)
+               : 0;
+}
+
+/* The bytes of a segment that are not zero, page by page; the first and the last may be
+ * parts of pages. */
+static enum crmpi_status segment_extents(const struct crmpi_window_segment *window,
+                                         struct crmpi_extents *extents, char *why,
+                                         size_t why_bytes)
+{
+    uint64_t end = window->start + window->bytes, present = window->start;
+
+    for (uint64_t at = window->start, next; at < end; at = next) {
+        next = page_end(at) < end ? page_end(at) : end;
+        if (at == present && (present = pages_read(at, end)) == 0) {
+            snprintf(why, why_bytes,
+                     "memory of window %llu behind %#lx cannot be read (%s): is /dev/shm "
+                     "full?",
+                     (unsigned long long)window->window, at, strerror(errno));
+            return CRMPI_ERR_SYSTEM;
+        }
+        if (crmpi_bytes_are_zero((void *)at, next - at))
+            continue;
+        if (crmpi_extents_add(extents, at, next - at, window->start) != CRMPI_OK) {
+            snprintf(why, why_bytes, "no memory to survey a window");
+            return CRMPI_ERR_NOMEM;
+        }
+    }
+    return CRMPI_OK;
+}
+
+static enum crmpi_flavor flavor_of(uint32_t mpi)
+{
+    return mpi == MPI_WIN_FLAVOR_CREATE     ? CRMPI_FLAVOR_CREATE
+           : mpi == MPI_WIN_FLAVOR_ALLOCATE ? CRMPI_FLAVOR_ALLOCATE
+           : mpi == MPI_WIN_FLAVOR_SHARED   ? CRMPI_FLAVOR_SHARED
+                                            : CRMPI_FLAVOR_DYNAMIC;
+}
+
+static enum crmpi_status segment_survey(const struct crmpi_window_segment *window,
+                                        struct crmpi_segment *segment_out, char *why,
+                                        size_t why_bytes)
+{
+    struct crmpi_extents extents = {0};
+    enum crmpi_status status = CRMPI_OK;
+
+    if (window->view_bytes)
+        status = segment_extents(window, &extents, why, why_bytes);
+    if (status != CRMPI_OK) {
+        free(extents.list);
+        return status;
+    }
+    *segment_out = (struct crmpi_segment){
+        .window = window->window,
+        .start = window->start,
+        .bytes = window->bytes,
+        .view_start = window->view_start,
+        .view_bytes = window->view_bytes,
+        .flavor = flavor_of(window->flavor),
+        .disp_unit = window->disp_unit,
+        .n_members = window->n_members,
+        .rank = window->rank,
+        .extents = extents.list,
+        .n_extents = extents.n,
+    };
+    memcpy(segment_out->name, window->name, sizeof segment_out->name);
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_segments_survey(const struct crmpi_window_segment *windows,
+                                        size_t n, struct crmpi_segment **segments_out,
+                                        char *why, size_t why_bytes)
+{
+    struct crmpi_segment *segments;
+    enum crmpi_status status = CRMPI_OK;
+    size_t i = 0;
+
+    if (n > CRMPI_SEGMENTS_MAX) {
+        snprintf(why, why_bytes, "%zu windows are more than the %zu that can be saved", n,
+                 CRMPI_SEGMENTS_MAX);
+        return CRMPI_ERR_UNSUPPORTED;
+    }
+    segments = calloc(n + 1, sizeof *segments);
+    if (!segments) {
+        snprintf(why, why_bytes, "no memory to survey %zu windows", n);
+        return CRMPI_ERR_NOMEM;
+    }
+    for (; status == CRMPI_OK && i < n; i++)
+        status = segment_survey(&windows[i], &segments[i], why, why_bytes);
+    if (status != CRMPI_OK) {
+        crmpi_segments_release(segments, i);
+        return status;
+    }
+    *segments_out = segments;
+    return CRMPI_OK;
+}
+
+void crmpi_segments_release(struct crmpi_segment *segments, size_t n)
+{
+    for (size_t i = 0; segments && i < n; i++)
+        free((void *)segments[i].extents);
+    free(segments);
+}
