@@ -5,6 +5,7 @@
 include tests/sim/local.mk
 include tests/unit/local.mk
 include tests/mpi/local.mk
+include tests/mpi/rma.mk
 
 # All tests use what is in the build tree.
 crmpi_here = CRMPI_BIN='$(abs_builddir)' CRMPI_LIB='$(abs_builddir)/libcrmpi.so' \

@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The programs of one-sided communication, built as the others in C (local.mk).
+
+mpi_c_tests += rma_counter rma_mutex rma_ops
+mpi_headers += tests/mpi/rma.h tests/mpi/rma_model.h
