@@ -175,8 +175,6 @@ def argument(p):
 
 def adoption(c, p):
     """The application's handle for the new lower object p."""
-    comm, label = c.first('comm'), next(
-        (q.name for q in c.params if q.decl.startswith('const char *')), 'NULL')
     if p.kind == 'type':
         base, bases = c.first('type'), next((q for q in c.params if q.is_in_array), None)
         deps = '1, &' + base.name if base else (
@@ -186,8 +184,6 @@ def adoption(c, p):
         of = c.first('win', 'file')
         wrap = 'ACCESS, ' + of.name if of else 'COLLECTIVE, NULL'
         return 'crmpi_request_wrap(%s_real, CRMPI_WRAP_%s)' % (p.name, wrap)
-    if p.kind == 'win':
-        return 'crmpi_%s_adopt(%s_real, %s, %s)' % (p.kind, p.name, comm.name, label)
     return 'crmpi_%s_adopt(%s_real)' % (p.kind, p.name)
 
 

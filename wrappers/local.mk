@@ -18,7 +18,9 @@ crmpi_host_SOURCES += wrappers/layer.h wrappers/objects.h \
 	wrappers/hand/group.c \
 	wrappers/hand/info.c wrappers/hand/init.c wrappers/hand/misc.c \
 	wrappers/hand/objects.c wrappers/hand/op.c wrappers/hand/topology.c \
-	wrappers/hand/type.c wrappers/hand/window.c
+	wrappers/hand/type.c wrappers/hand/epoch.c wrappers/hand/rma.c \
+	wrappers/hand/window.c wrappers/hand/window.h wrappers/hand/window_cut.c \
+	wrappers/hand/window_memory.c
 
 $(GENERATED): $(srcdir)/wrappers/generate.py $(srcdir)/wrappers/mpi-calls.txt
 	@$(MKDIR_P) wrappers

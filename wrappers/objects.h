@@ -65,12 +65,6 @@ struct crmpi_group_calls {
     uint64_t key, n;
 };
 
-struct crmpi_win {
-    MPI_Comm comm;
-    struct crmpi_handle *errhandler; /* NULL: never set */
-    struct crmpi_attribute *attributes;
-};
-
 /*
  * An open file, and how it is opened again.  All its collectives are counted, and its
  * members found, by a communicator of its own, which lives as long.
@@ -167,7 +161,9 @@ MPI_Datatype crmpi_type_adopt(MPI_Datatype real, int n_types, const MPI_Datatype
 MPI_Info crmpi_info_adopt(MPI_Info real);
 /* May park: nothing of the new communicator is known above yet. */
 MPI_Comm crmpi_comm_adopt(MPI_Comm real, MPI_Comm parent);
-MPI_Win crmpi_win_adopt(MPI_Win real, MPI_Comm comm, const char *label);
+/* A duplicate of the application's communicator for crmpi's own use by all its members: a
+ * restart makes it again, a cut counts and drains it.  Errors on it are returned. */
+MPI_Comm crmpi_comm_adopt_own(MPI_Comm real, MPI_Comm comm);
 
 /** The recipes of these objects, after a restart.  Return CRMPI_OK or say why not. */
 enum crmpi_status crmpi_errors_rebuild(char *why, size_t why_bytes);

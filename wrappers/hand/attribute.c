@@ -10,7 +10,7 @@
 #include <pthread.h>
 #include <string.h>
 
-#include "wrappers/objects.h"
+#include "wrappers/hand/window.h"
 
 #define FIRST_KEYVAL 64 /* above all predefined ones */
 
@@ -283,6 +283,31 @@ static int delete (int kind, void *handle, int keyval, const char *name)
     return report(kind, handle, attribute_delete(kind, handle, list, keyval), name);
 }
 
+static int win_predefined_get(struct crmpi_win *w, int keyval, void **value, int *flag)
+{
+    *flag = 1;
+    switch (keyval) {
+    case MPI_WIN_BASE:
+        *value = w->base;
+        return MPI_SUCCESS;
+    case MPI_WIN_SIZE:
+        *value = &w->size;
+        return MPI_SUCCESS;
+    case MPI_WIN_DISP_UNIT:
+        *value = &w->disp_unit;
+        return MPI_SUCCESS;
+    case MPI_WIN_CREATE_FLAVOR:
+        *value = &w->flavor;
+        return MPI_SUCCESS;
+    case MPI_WIN_MODEL:
+        *value = &w->model;
+        return MPI_SUCCESS;
+    default:
+        *flag = 0;
+        return MPI_ERR_KEYVAL;
+    }
+}
+
 /* A predefined attribute's value in the upper half: the application keeps its address. */
 static int predefined_get(int kind, void *handle, int keyval, void **value, int *flag)
 {
@@ -290,7 +315,7 @@ static int predefined_get(int kind, void *handle, int keyval, void **value, int 
     int error;
 
     if (kind == CRMPI_WIN)
-        return PMPI_Win_get_attr(CRMPI_REAL(MPI_Win, handle), keyval, value, flag);
+        return win_predefined_get(CRMPI_EXTRA(win, handle), keyval, value, flag);
     if (!c || keyval < 0 || keyval >= CRMPI_COMM_ATTRIBUTES)
         return MPI_ERR_KEYVAL;
     *flag = 0;

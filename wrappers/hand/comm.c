@@ -171,6 +171,20 @@ MPI_Comm crmpi_comm_adopt(MPI_Comm real, MPI_Comm parent)
     return adopt(real, &p, parent);
 }
 
+MPI_Comm crmpi_comm_adopt_own(MPI_Comm real, MPI_Comm comm)
+{
+    struct crmpi_comm *from = crmpi_comm_of(comm), *c;
+    struct processes p = processes_copy(from);
+    MPI_Comm own = adopt(real, &p, comm);
+
+    from->n_created++;
+    c = crmpi_comm_of(own);
+    crmpi_handle_release(c->errhandler);
+    c->errhandler = CRMPI_UPPER(void *, ompi_mpi_errors_return);
+    crmpi_comm_apply_errhandler((void *)own);
+    return own;
+}
+
 void crmpi_comm_destroy(struct crmpi_handle *handle)
 {
     struct crmpi_comm *c = handle->extra;

@@ -11,8 +11,7 @@
 #include <stdlib.h>
 
 #include "interaction/cut.h"
-#include "wrappers/hand/p2p.h"
-#include "wrappers/objects.h"
+#include "wrappers/hand/window.h"
 
 /* What each rank tells each other. */
 struct bookmark {
@@ -274,7 +273,9 @@ enum crmpi_status crmpi_drain_begin(void)
     enum crmpi_status status;
 
     stand_in_begin();
-    status = exchange_begin();
+    status = crmpi_windows_flush();
+    if (status == CRMPI_OK)
+        status = exchange_begin();
     stand_in_end();
     return status;
 }

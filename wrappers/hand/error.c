@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "wrappers/objects.h"
+#include "wrappers/hand/window.h"
 
 static struct crmpi_errhandler *user_handler(const struct crmpi_handle *handler)
 {
@@ -61,8 +61,11 @@ int crmpi_win_error(MPI_Win win, int error, const char *function)
 {
     struct crmpi_win *w = CRMPI_EXTRA(win, win);
 
-    return w ? handler_call(w->errhandler, win, error, function)
-             : crmpi_comm_error(NULL, error, function);
+    if (!w)
+        return crmpi_comm_error(NULL, error, function);
+    if (is_fatal(w->errhandler) && CRMPI_REAL(MPI_Win, win))
+        PMPI_Win_call_errhandler(CRMPI_REAL(MPI_Win, win), error);
+    return handler_call(w->errhandler, win, error, function);
 }
 
 /* Errors on MPI_FILE_NULL, as of MPI_File_open, go to its own handler. */
@@ -83,6 +86,13 @@ void crmpi_comm_apply_errhandler(struct crmpi_handle *comm)
     struct crmpi_comm *c = comm->extra;
 
     PMPI_Comm_set_errhandler(comm->real, lower_handler(c->errhandler));
+}
+
+void crmpi_win_apply_errhandler(struct crmpi_handle *handle)
+{
+    struct crmpi_win *w = handle->extra;
+
+    PMPI_Win_set_errhandler(handle->real, lower_handler(w->errhandler));
 }
 
 int crmpi_file_apply_errhandler(MPI_File file)

@@ -9,7 +9,7 @@
 
 #include "base/checksum.h"
 #include "interaction/cut.h"
-#include "wrappers/objects.h"
+#include "wrappers/hand/window.h"
 
 MPI_Comm crmpi_private_world = MPI_COMM_NULL;
 int crmpi_thread_multiple;
@@ -221,7 +221,9 @@ enum crmpi_status crmpi_mpi_layer_rebuild(char *why, size_t why_bytes)
 {
     enum crmpi_status status = crmpi_objects_rebuild(why, why_bytes);
 
-    return status == CRMPI_OK ? crmpi_p2p_rebuild(why, why_bytes) : status;
+    if (status == CRMPI_OK)
+        status = crmpi_p2p_rebuild(why, why_bytes);
+    return status == CRMPI_OK ? crmpi_windows_rebuild(why, why_bytes) : status;
 }
 
 /*
@@ -240,13 +242,6 @@ static int is_dynamic_group(struct crmpi_handle *handle, void *unused)
     return ((struct crmpi_group *)handle->extra)->is_dynamic;
 }
 
-static int any(struct crmpi_handle *handle, void *unused)
-{
-    (void)handle;
-    (void)unused;
-    return 1;
-}
-
 static const char *comm_name(MPI_Comm comm, char name[MPI_MAX_OBJECT_NAME])
 {
     const struct crmpi_comm *c = crmpi_comm_of(comm);
@@ -262,20 +257,14 @@ static const char *comm_name(MPI_Comm comm, char name[MPI_MAX_OBJECT_NAME])
 
 int crmpi_cut_refusal(char *why, size_t why_bytes)
 {
-    char name[MPI_MAX_OBJECT_NAME] = "", of_comm[MPI_MAX_OBJECT_NAME];
+    char of_comm[MPI_MAX_OBJECT_NAME];
     struct crmpi_handle *handle;
     const char *once = __atomic_load_n(&crmpi_once_function, __ATOMIC_ACQUIRE);
-    int length;
 
     if (once) {
         snprintf(why, why_bytes, "%s is under way", once);
     } else if (crmpi_finalize_begun) {
         snprintf(why, why_bytes, "MPI_Finalize has begun");
-    } else if ((handle = crmpi_handle_find(CRMPI_WIN, any, NULL))) {
-        PMPI_Win_get_name(handle->real, name, &length);
-        snprintf(why, why_bytes, "there is a window%s%s on communicator %s",
-                 name[0] ? " " : "", name,
-                 comm_name(((struct crmpi_win *)handle->extra)->comm, of_comm));
     } else if (crmpi_file_refusal(why, why_bytes)) {
         return 1;
     } else if ((handle = crmpi_handle_find(CRMPI_COMM, is_dynamic_comm, NULL))) {

@@ -1,44 +1,294 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Windows (lower half).  They are the MPI library's own; while one lives no checkpoint is
- * taken.  Their handles are virtual so that those given to the application are all of one
- * kind, with attributes and error handlers like a communicator's.
+ * Windows: making and freeing them, what they are asked and told (lower half).
  */
-#include "wrappers/objects.h"
+#include <string.h>
+#include <sys/mman.h>
 
-MPI_Win crmpi_win_adopt(MPI_Win real, MPI_Comm comm, const char *label)
+#include "wrappers/hand/window.h"
+
+MPI_Info crmpi_win_info_make(MPI_Info info)
+{
+    MPI_Info real = crmpi_info_make(info);
+    char value[2];
+    int flag = 0;
+
+    /* crmpi's own epochs are locks */
+    if (real && real != MPI_INFO_NULL &&
+        PMPI_Info_get(real, "no_locks", 1, value, &flag) == MPI_SUCCESS && flag)
+        PMPI_Info_delete(real, "no_locks");
+    return real;
+}
+
+/*
+ * Making
+ */
+
+/* What the application asks for. */
+static struct crmpi_handle *handle_create(const struct crmpi_win *recipe)
 {
     struct crmpi_handle *handle =
-        crmpi_handle_create(CRMPI_WIN, real, sizeof(struct crmpi_win));
-    struct crmpi_win *win = handle->extra;
+        crmpi_handle_create(CRMPI_WIN, NULL, sizeof(struct crmpi_win));
+    struct crmpi_win *w = handle->extra;
 
-    (void)label;
-    win->comm = comm;
-    crmpi_handle_hold((void *)comm);
-    win->errhandler = CRMPI_UPPER(void *, ompi_mpi_errors_are_fatal);
-    return (void *)handle;
+    *w = *recipe;
+    w->errhandler = CRMPI_UPPER(void *, ompi_mpi_errors_are_fatal);
+    return handle;
 }
+
+/* The communicator is crmpi's own: errors on it are the window's. */
+static int comm_make(MPI_Comm comm, MPI_Comm *own_out)
+{
+    MPI_Comm real;
+    int error = PMPI_Comm_dup(CRMPI_REAL(MPI_Comm, comm), &real);
+
+    if (error == MPI_SUCCESS)
+        *own_out = crmpi_comm_adopt_own(real, comm);
+    return error;
+}
+
+static void own_free(MPI_Comm own)
+{
+    crmpi_collective_end(own);
+    crmpi_comm_leave((void *)own);
+}
+
+static int arguments_check(const struct crmpi_win *recipe, MPI_Comm comm, const void *out,
+                           const MPI_Win *win)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(comm);
+
+    if (!c || c->remote_size)
+        return MPI_ERR_COMM;
+    if (!win)
+        return MPI_ERR_WIN;
+    if (recipe->size < 0)
+        return MPI_ERR_SIZE;
+    if (recipe->disp_unit <= 0)
+        return MPI_ERR_DISP;
+    return out ? MPI_SUCCESS : MPI_ERR_ARG;
+}
+
+/* @param out  where to store the base, if MPI gives the memory; else not NULL */
+static int create(const struct crmpi_win *recipe, MPI_Info info, MPI_Comm comm, void *out,
+                  MPI_Win *win, const char *function)
+{
+    int error = arguments_check(recipe, comm, out, win);
+    struct crmpi_handle *handle;
+    struct crmpi_win *w;
+    MPI_Comm own;
+    char why[256] = "";
+
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(comm, error, function);
+    crmpi_meet_begin(comm);
+    error = comm_make(comm, &own);
+    if (error != MPI_SUCCESS) {
+        crmpi_meet_end(comm, error);
+        return crmpi_comm_error(comm, error, function);
+    }
+    handle = handle_create(recipe);
+    w = handle->extra;
+    w->comm = own;
+    crmpi_info_merge(&w->info, info);
+    MPI_Info info_real = crmpi_win_info_make(info);
+    error = crmpi_win_make(handle, CRMPI_REAL(MPI_Comm, own), info_real, why, sizeof why);
+    crmpi_info_drop(info_real);
+    crmpi_meet_end(comm, error);
+    if (error != MPI_SUCCESS) {
+        if (why[0])
+            crmpi_error("%s: %s", function, why);
+        crmpi_handle_release(handle);
+        own_free(own);
+        return crmpi_comm_error(comm, error, function);
+    }
+    if (recipe->flavor == MPI_WIN_FLAVOR_ALLOCATE ||
+        recipe->flavor == MPI_WIN_FLAVOR_SHARED)
+        memcpy(out, &w->base, sizeof w->base);
+    *win = (void *)handle;
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Win_create(void *base, MPI_Aint size, int disp_unit, MPI_Info info,
+                               MPI_Comm comm, MPI_Win *win)
+{
+    const struct crmpi_win recipe = {.flavor = MPI_WIN_FLAVOR_CREATE,
+                                     .base = base,
+                                     .size = size,
+                                     .disp_unit = disp_unit};
+
+    return create(&recipe, info, comm, &base, win, "MPI_Win_create");
+}
+
+int crmpi_lower_MPI_Win_allocate(MPI_Aint size, int disp_unit, MPI_Info info,
+                                 MPI_Comm comm, void *baseptr, MPI_Win *win)
+{
+    const struct crmpi_win recipe = {
+        .flavor = MPI_WIN_FLAVOR_ALLOCATE, .size = size, .disp_unit = disp_unit};
+
+    return create(&recipe, info, comm, baseptr, win, "MPI_Win_allocate");
+}
+
+int crmpi_lower_MPI_Win_allocate_shared(MPI_Aint size, int disp_unit, MPI_Info info,
+                                        MPI_Comm comm, void *baseptr, MPI_Win *win)
+{
+    const struct crmpi_win recipe = {
+        .flavor = MPI_WIN_FLAVOR_SHARED, .size = size, .disp_unit = disp_unit};
+
+    return create(&recipe, info, comm, baseptr, win, "MPI_Win_allocate_shared");
+}
+
+int crmpi_lower_MPI_Win_create_dynamic(MPI_Info info, MPI_Comm comm, MPI_Win *win)
+{
+    const struct crmpi_win recipe = {
+        .flavor = MPI_WIN_FLAVOR_DYNAMIC, .base = MPI_BOTTOM, .disp_unit = 1};
+
+    return create(&recipe, info, comm, &comm, win, "MPI_Win_create_dynamic");
+}
+
+/*
+ * Freeing
+ */
 
 void crmpi_win_destroy(struct crmpi_handle *handle)
 {
-    struct crmpi_win *win = handle->extra;
+    struct crmpi_win *w = handle->extra;
 
-    crmpi_handle_release(win->errhandler);
-    crmpi_handle_release((void *)win->comm);
+    if (w->view_bytes)
+        munmap((void *)w->view_start, w->view_bytes);
+    crmpi_win_group_fini(&w->posted);
+    crmpi_win_group_fini(&w->started);
+    crmpi_heap_free(w->targets);
+    crmpi_heap_free(w->locks);
+    crmpi_heap_free(w->pieces);
+    crmpi_heap_free(w->name);
+    crmpi_handle_release(w->info);
+    crmpi_handle_release(w->errhandler);
 }
 
 int crmpi_lower_MPI_Win_free(MPI_Win *handle)
 {
-    struct crmpi_win *win = handle ? CRMPI_EXTRA(win, *handle) : NULL;
-    MPI_Win real = handle ? CRMPI_REAL(MPI_Win, *handle) : NULL;
+    struct crmpi_win *w = handle ? crmpi_win_of(*handle) : NULL;
+    MPI_Win real;
+    MPI_Comm own;
+    int error;
 
-    int error =
-        win ? crmpi_attributes_delete(CRMPI_WIN, *handle, &win->attributes) : MPI_SUCCESS;
-    if (error == MPI_SUCCESS)
-        error = PMPI_Win_free(handle ? &real : NULL);
+    if (!w || w->epoch > CRMPI_EPOCH_FENCE || w->posted.is_open)
+        return crmpi_win_error(handle ? *handle : NULL,
+                               w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_free");
+    error = crmpi_attributes_delete(CRMPI_WIN, *handle, &w->attributes);
     if (error != MPI_SUCCESS)
-        return crmpi_win_error(handle ? *handle : NULL, error, "MPI_Win_free");
+        return crmpi_win_error(*handle, error, "MPI_Win_free");
+    own = w->comm;
+    real = CRMPI_REAL(MPI_Win, *handle);
+    crmpi_win_close(w, real);
+    crmpi_meet_begin(own);
+    error = PMPI_Win_free(&real);
+    crmpi_meet_end(own, error);
+    if (error != MPI_SUCCESS)
+        return crmpi_win_error(*handle, error, "MPI_Win_free");
     crmpi_handle_release((void *)*handle);
+    own_free(own);
     *handle = CRMPI_UPPER(MPI_Win, ompi_mpi_win_null);
+    return MPI_SUCCESS;
+}
+
+/*
+ * Dynamic windows: the library registers the application's own memory.
+ */
+
+int crmpi_lower_MPI_Win_attach(MPI_Win win, void *base, MPI_Aint size)
+{
+    struct crmpi_win *w = crmpi_win_of(win);
+    int error;
+
+    crmpi_whole_begin();
+    error = PMPI_Win_attach(CRMPI_REAL(MPI_Win, win), base, size);
+    if (error == MPI_SUCCESS) {
+        w->pieces = crmpi_upper_grow(w->pieces, w->n_pieces * sizeof *w->pieces,
+                                     (w->n_pieces + 1) * sizeof *w->pieces);
+        w->pieces[w->n_pieces++] = (struct crmpi_win_piece){base, size};
+    }
+    crmpi_whole_end();
+    return crmpi_win_result(win, error, "MPI_Win_attach");
+}
+
+int crmpi_lower_MPI_Win_detach(MPI_Win win, const void *base)
+{
+    struct crmpi_win *w = crmpi_win_of(win);
+    int error;
+
+    crmpi_whole_begin();
+    error = PMPI_Win_detach(CRMPI_REAL(MPI_Win, win), base);
+    for (int i = 0; error == MPI_SUCCESS && i < w->n_pieces; i++)
+        if (w->pieces[i].base == base) {
+            memmove(&w->pieces[i], &w->pieces[i + 1],
+                    (w->n_pieces - i - 1) * sizeof *w->pieces);
+            w->n_pieces--;
+            break;
+        }
+    crmpi_whole_end();
+    return crmpi_win_result(win, error, "MPI_Win_detach");
+}
+
+/*
+ * Names, hints, segments
+ */
+
+int crmpi_lower_MPI_Win_set_name(MPI_Win win, const char *win_name)
+{
+    struct crmpi_win *w = crmpi_win_of(win);
+    int error = PMPI_Win_set_name(CRMPI_REAL(MPI_Win, win), win_name);
+
+    if (error != MPI_SUCCESS)
+        return crmpi_win_error(win, error, "MPI_Win_set_name");
+    crmpi_heap_free(w->name);
+    w->name = crmpi_upper_dup(win_name, strlen(win_name) + 1);
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Win_set_info(MPI_Win win, MPI_Info info)
+{
+    MPI_Info real = crmpi_win_info_make(info);
+    int error = PMPI_Win_set_info(CRMPI_REAL(MPI_Win, win), real);
+
+    crmpi_info_drop(real);
+    if (error != MPI_SUCCESS)
+        return crmpi_win_error(win, error, "MPI_Win_set_info");
+    crmpi_info_merge(&crmpi_win_of(win)->info, info);
+    return MPI_SUCCESS;
+}
+
+/* The lowest rank that has memory. */
+static int first_target(const struct crmpi_win *w)
+{
+    int n = crmpi_comm_of(w->comm)->size, rank = 0;
+
+    while (rank < n - 1 && w->targets[rank].bytes == 0)
+        rank++;
+    return rank;
+}
+
+int crmpi_lower_MPI_Win_shared_query(MPI_Win win, int rank, MPI_Aint *size,
+                                     int *disp_unit, void *baseptr)
+{
+    const struct crmpi_win *w = crmpi_win_of(win);
+    const struct crmpi_win_target *target;
+    void *base;
+
+    if (!w || w->flavor != MPI_WIN_FLAVOR_SHARED || rank < MPI_PROC_NULL ||
+        rank >= crmpi_comm_of(w->comm)->size)
+        return crmpi_win_result(win,
+                                PMPI_Win_shared_query(CRMPI_REAL(MPI_Win, win), rank,
+                                                      size, disp_unit, baseptr),
+                                "MPI_Win_shared_query");
+    if (!size || !disp_unit || !baseptr)
+        return crmpi_win_error(win, MPI_ERR_ARG, "MPI_Win_shared_query");
+    target = &w->targets[rank < 0 ? first_target(w) : rank];
+    base = w->view_bytes ? (char *)w->view_start + ((uint64_t)target->at - w->view_real)
+                         : NULL;
+    *size = target->bytes;
+    *disp_unit = target->disp_unit;
+    memcpy(baseptr, &base, sizeof base);
     return MPI_SUCCESS;
 }

@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Windows at a cut and after a restart (lower half).
+ *
+ * At the cut every rank flushes what it has begun.  When all have, memory holds the effect
+ * of every operation, and no epoch has anything pending; epochs and locks stay as they are.
+ * A restart makes the windows again in the order of their job-wide ids and enters the
+ * epochs; locks that were held at one moment can all be had at once.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "interaction/segments.h"
+#include "wrappers/hand/window.h"
+
+static uint64_t id_of(const struct crmpi_win *w)
+{
+    return crmpi_comm_of(w->comm)->id;
+}
+
+static int by_id(const void *a, const void *b)
+{
+    uint64_t x = id_of((*(struct crmpi_handle *const *)a)->extra);
+    uint64_t y = id_of((*(struct crmpi_handle *const *)b)->extra);
+
+    return (x > y) - (x < y);
+}
+
+/* All windows by ascending id, from malloc(). */
+static struct crmpi_handle **windows(size_t *n_out)
+{
+    struct crmpi_handle **list, *h;
+    size_t n = 0;
+
+    for (h = crmpi_handle_first(CRMPI_WIN); h; h = h->next)
+        n++;
+    list = malloc((n + 1) * sizeof(*list));
+    *n_out = n;
+    if (!list)
+        return NULL;
+    n = 0;
+    for (h = crmpi_handle_first(CRMPI_WIN); h; h = h->next)
+        list[n++] = h;
+    qsort(list, n, sizeof *list, by_id);
+    return list;
+}
+
+/*
+ * The cut
+ */
+
+static int flush(const struct crmpi_handle *handle)
+{
+    const struct crmpi_win *w = handle->extra;
+    int error = MPI_SUCCESS;
+
+    if (w->is_open || w->epoch >= CRMPI_EPOCH_LOCK)
+        error = PMPI_Win_flush_all(handle->real);
+    return error == MPI_SUCCESS ? PMPI_Win_sync(handle->real) : error;
+}
+
+enum crmpi_status crmpi_windows_flush(void)
+{
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN); h; h = h->next)
+        if (flush(h) != MPI_SUCCESS) {
+            crmpi_error("the operations on a window cannot be completed");
+            return CRMPI_ERR_MPI;
+        }
+    return CRMPI_OK;
+}
+
+static struct crmpi_window_segment segment_of(const struct crmpi_win *w)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(w->comm);
+    struct crmpi_window_segment segment = {
+        .window = c->id,
+        .start = (uint64_t)w->base,
+        .bytes = w->size,
+        .view_start = w->view_start,
+        .view_bytes = w->view_bytes,
+        .flavor = w->flavor,
+        .disp_unit = w->disp_unit,
+        .n_members = c->size,
+        .rank = c->rank,
+    };
+
+    if (w->name)
+        strncpy(segment.name, w->name, sizeof segment.name - 1);
+    return segment;
+}
+
+enum crmpi_status crmpi_segments_list(struct crmpi_window_segment **list_out,
+                                      size_t *n_out)
+{
+    struct crmpi_handle **list = windows(n_out);
+    struct crmpi_window_segment *segments = malloc((*n_out + 1) * sizeof *segments);
+
+    for (size_t i = 0; list && segments && i < *n_out; i++)
+        segments[i] = segment_of(list[i]->extra);
+    *list_out = segments;
+    if (list && segments) {
+        free(list);
+        return CRMPI_OK;
+    }
+    free(list);
+    free(segments);
+    *list_out = NULL;
+    return CRMPI_ERR_NOMEM;
+}
+
+/*
+ * Restart
+ */
+
+static int epochs_enter(const struct crmpi_handle *handle)
+{
+    const struct crmpi_win *w = handle->extra;
+    int n = crmpi_comm_of(w->comm)->size, error = MPI_SUCCESS;
+
+    if (w->epoch == CRMPI_EPOCH_LOCK_ALL)
+        return PMPI_Win_lock_all(w->lock_all_assert, handle->real);
+    if (w->is_open)
+        return PMPI_Win_lock_all(MPI_MODE_NOCHECK, handle->real);
+    for (int i = 0; w->n_locks && i < n && error == MPI_SUCCESS; i++)
+        if (w->locks[i].type)
+            error = PMPI_Win_lock(w->locks[i].type, i,
+                                  w->locks[i].nocheck ? MPI_MODE_NOCHECK : 0,
+                                  handle->real);
+    return error;
+}
+
+static int rebuild(struct crmpi_handle *handle, char *why, size_t why_bytes)
+{
+    struct crmpi_win *w = handle->extra;
+    MPI_Comm comm = CRMPI_REAL(MPI_Comm, w->comm);
+    MPI_Info info = crmpi_win_info_make((void *)w->info);
+    int error = crmpi_win_make(handle, comm, info, why, why_bytes);
+
+    crmpi_info_drop(info);
+    if (error == MPI_SUCCESS)
+        error = PMPI_Barrier(comm); /* every segment has its contents */
+    return error == MPI_SUCCESS ? epochs_enter(handle) : error;
+}
+
+enum crmpi_status crmpi_windows_rebuild(char *why, size_t why_bytes)
+{
+    struct crmpi_handle **list;
+    size_t n;
+    int error = MPI_SUCCESS, length;
+
+    list = windows(&n);
+    if (!list) {
+        snprintf(why, why_bytes, "no memory");
+        return CRMPI_ERR_NOMEM;
+    }
+    why[0] = 0;
+    for (size_t i = 0; i < n && error == MPI_SUCCESS; i++) {
+        const struct crmpi_win *w = list[i]->extra;
+        error = rebuild(list[i], why, why_bytes);
+        if (error != MPI_SUCCESS && !why[0]) {
+            char text[MPI_MAX_ERROR_STRING] = "";
+            PMPI_Error_string(error, text, &length);
+            snprintf(why, why_bytes, "the window %s of %d processes cannot be made again: "
+                     "%s", w->name ? w->name : "", crmpi_comm_of(w->comm)->size, text);
+        }
+    }
+    free(list);
+    return error == MPI_SUCCESS ? CRMPI_OK : CRMPI_ERR_MPI;
+}

@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The memory of windows, and the lower windows (lower half).
+ *
+ * Memory that MPI_Win_allocate and _allocate_shared give is shared by the ranks of a node,
+ * wherever the library maps it.  The application gets a view of it: a second mapping of
+ * the same pages (mremap with an old size of zero makes one), at an address in the upper
+ * half that stays through restarts.  Where the library's memory is private, as for a rank
+ * that is alone on its node, the view is ordinary memory, and the lower window is created
+ * over it.
+ *
+ * A segment that is allocated for a rank begins on a page of its own, so that a view can
+ * be had at any address: displacements in the lower window are in bytes and shifted.
+ * Segments of a shared window are contiguous, and their place in a page is the library's:
+ * a restart has to find it as it was.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+
+#include "base/checksum.h"
+#include "lower/trap.h"
+#include "wrappers/hand/window.h"
+
+#define PAGE 4096ul
+#define PAGE_DOWN(n) ((uint64_t)(n) & ~(PAGE - 1))
+#define PAGE_UP(n) PAGE_DOWN((uint64_t)(n) + PAGE - 1)
+#define COPY_BYTES (1ul << 20)
+
+/*
+ * Views
+ */
+
+/* Choose the addresses of a view, if it has none from before a restart. */
+static int view_reserve(struct crmpi_win *w, uint64_t bytes)
+{
+    long at;
+
+    if (w->view_bytes || bytes == 0)
+        return MPI_SUCCESS;
+    at = crmpi_trap_map(0, bytes, PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (at < 0)
+        return MPI_ERR_NO_MEM;
+    w->view_start = at;
+    w->view_bytes = bytes;
+    return MPI_SUCCESS;
+}
+
+/* Show there what is mapped below at @p real. */
+static int view_set(struct crmpi_win *w, uint64_t real)
+{
+    if (w->view_bytes &&
+        mremap((void *)real, 0, w->view_bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
+               (void *)w->view_start) != (void *)w->view_start)
+        return MPI_ERR_NO_MEM;
+    w->view_real = real;
+    return MPI_SUCCESS;
+}
+
+/* Move this rank's segment, as a restart has loaded it, into the window's own memory; what
+ * is copied is given back at once, for a segment may be half of a node's memory. */
+static void segment_move(const struct crmpi_win *w, char *to)
+{
+    char *from = w->base;
+
+    for (uint64_t done = 0; done < (uint64_t)w->size;) {
+        uint64_t n = w->size - done < COPY_BYTES ? w->size - done : COPY_BYTES;
+        uint64_t begin = PAGE_UP(from + done), end = PAGE_DOWN(from + done + n);
+
+        memcpy(to + done, from + done, n);
+        if (begin < end)
+            madvise((void *)begin, end - begin, MADV_DONTNEED);
+        done += n;
+    }
+}
+
+/*
+ * Where memory lies, as ranks tell each other
+ */
+
+struct place {
+    uint64_t machine, device, inode, offset; /* of the file that is mapped shared */
+    int64_t bytes;                           /* of the segment */
+    int32_t disp_unit, shift;
+    int64_t is_shared; /* 0: private memory; the rest is not set */
+};
+
+/* The mapping of @p address, if it is a shared one of a file. */
+struct mapping {
+    uint64_t start, end, offset, device, inode;
+};
+
+static int mapping_find(const void *address, struct mapping *mapping)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    unsigned long start, end, offset, inode;
+    unsigned major, minor;
+    char line[4400], shared;
+    int found = 0;
+
+    while (maps && !found && fgets(line, sizeof line, maps))
+        if (sscanf(line, "%lx-%lx %*c%*c%*c%c %lx %x:%x %lu", &start, &end, &shared,
+                   &offset, &major, &minor, &inode) == 7 &&
+            (uint64_t)address >= start && (uint64_t)address < end) {
+            found = shared == 's' && inode != 0;
+            *mapping = (struct mapping){start, end, offset, makedev(major, minor), inode};
+            break;
+        }
+    if (maps)
+        fclose(maps);
+    return found;
+}
+
+/* The same in all processes of a machine, and in no other's. */
+static uint64_t machine_id(void)
+{
+    FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
+    char id[64] = "";
+
+    if (file) {
+        if (!fgets(id, sizeof id, file))
+            id[0] = 0;
+        fclose(file);
+    }
+    return crmpi_checksum(id, sizeof id);
+}
+
+static struct place place_of(const struct crmpi_win *w, const char *segment,
+                             const char *lower_base, struct mapping *mapping)
+{
+    struct place place = {.bytes = w->size, .disp_unit = w->disp_unit};
+
+    memset(mapping, 0, sizeof *mapping);
+    if (!mapping_find(segment, mapping))
+        return place;
+    place.machine = machine_id();
+    place.device = mapping->device;
+    place.inode = mapping->inode;
+    place.offset = mapping->offset + ((uint64_t)segment - mapping->start);
+    place.shift = segment - lower_base;
+    place.is_shared = 1;
+    return place;
+}
+
+/* Where this process has mapped what another told; NULL: it has not. */
+static char *place_here(const struct place *place, const struct place *mine,
+                        const struct mapping *mapping)
+{
+    if (!place->is_shared || place->machine != mine->machine ||
+        place->device != mapping->device || place->inode != mapping->inode ||
+        place->offset < mapping->offset ||
+        place->offset + place->bytes - mapping->offset > mapping->end - mapping->start)
+        return NULL;
+    return (char *)mapping->start + (place->offset - mapping->offset);
+}
+
+/* Tell all the place of this rank's segment, and note theirs; *all_out from malloc(). */
+static int places_exchange(const struct crmpi_win *w, MPI_Comm comm,
+                           const struct place *mine, struct place **all_out)
+{
+    int n = crmpi_comm_of(w->comm)->size, error;
+
+    *all_out = malloc(n * sizeof **all_out);
+    if (!*all_out)
+        return MPI_ERR_NO_MEM; /* the others wait for ever: as without crmpi */
+    error = PMPI_Allgather(mine, sizeof *mine, MPI_BYTE, *all_out, sizeof *mine, MPI_BYTE,
+                           comm);
+    if (error != MPI_SUCCESS)
+        free(*all_out);
+    return error;
+}
+
+static struct crmpi_win_target *targets_room(struct crmpi_win *w)
+{
+    if (!w->targets)
+        w->targets = crmpi_upper_alloc(crmpi_comm_of(w->comm)->size * sizeof *w->targets);
+    return w->targets;
+}
+
+/*
+ * MPI_Win_allocate
+ */
+
+/* The library's memory is private: the application's own is as good. */
+static int allocate_privately(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
+{
+    struct crmpi_win *w = handle->extra;
+    MPI_Win real;
+    int error = view_reserve(w, PAGE_UP(w->size));
+
+    crmpi_heap_free(w->targets);
+    w->targets = NULL;
+    w->base = (void *)w->view_start;
+    if (error == MPI_SUCCESS)
+        error = PMPI_Win_create(w->base, w->size, w->disp_unit, info, comm, &real);
+    if (error == MPI_SUCCESS)
+        handle->real = real;
+    return error;
+}
+
+static int allocate(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
+{
+    struct crmpi_win *w = handle->extra;
+    int n = crmpi_comm_of(w->comm)->size, all_shared = 1;
+    char *lower_base = NULL, *segment;
+    struct place *places, mine;
+    struct mapping mapping;
+    MPI_Win real;
+    int error = PMPI_Win_allocate(PAGE + PAGE_UP(w->size), 1, info, comm, &lower_base,
+                                  &real);
+
+    if (error != MPI_SUCCESS)
+        return error;
+    segment = (char *)PAGE_UP(lower_base);
+    mine = place_of(w, segment, lower_base, &mapping);
+    error = places_exchange(w, comm, &mine, &places);
+    if (error != MPI_SUCCESS)
+        return error;
+    for (int i = 0; i < n; i++)
+        all_shared &= places[i].is_shared;
+    if (!all_shared) {
+        free(places);
+        error = PMPI_Win_free(&real);
+        return error == MPI_SUCCESS ? allocate_privately(handle, comm, info) : error;
+    }
+    targets_room(w);
+    for (int i = 0; i < n; i++)
+        w->targets[i] = (struct crmpi_win_target){place_here(&places[i], &mine, &mapping),
+                                                  places[i].bytes, places[i].disp_unit,
+                                                  places[i].shift};
+    free(places);
+    if (w->view_bytes)
+        segment_move(w, segment);
+    error = view_reserve(w, PAGE_UP(w->size));
+    if (error == MPI_SUCCESS)
+        error = view_set(w, (uint64_t)segment);
+    w->base = (void *)w->view_start;
+    handle->real = real;
+    return error;
+}
+
+/*
+ * MPI_Win_allocate_shared
+ */
+
+/* Note where all segments are; the pages that hold them. */
+static int segments_query(struct crmpi_win *w, MPI_Win real, const struct place *places,
+                          uint64_t *start_out, uint64_t *end_out)
+{
+    int n = crmpi_comm_of(w->comm)->size, error = MPI_SUCCESS;
+    uint64_t start = UINT64_MAX, end = 0;
+
+    targets_room(w);
+    for (int i = 0; i < n && error == MPI_SUCCESS; i++) {
+        MPI_Aint bytes;
+        char *at = NULL;
+        int disp_unit;
+
+        error = PMPI_Win_shared_query(real, i, &bytes, &disp_unit, &at);
+        w->targets[i] = (struct crmpi_win_target){at, places[i].bytes,
+                                                  places[i].disp_unit, 0};
+        if (places[i].bytes == 0)
+            continue;
+        start = PAGE_DOWN(at) < start ? PAGE_DOWN(at) : start;
+        end = PAGE_UP(at + places[i].bytes) > end ? PAGE_UP(at + places[i].bytes) : end;
+    }
+    *start_out = start;
+    *end_out = end > start ? end : start;
+    return error;
+}
+
+static int allocate_shared(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info,
+                           char *why, size_t why_bytes)
+{
+    struct crmpi_win *w = handle->extra;
+    const struct crmpi_comm *c = crmpi_comm_of(w->comm);
+    struct place mine = {.bytes = w->size, .disp_unit = w->disp_unit}, *places;
+    uint64_t start, end;
+    char *segment = NULL;
+    MPI_Win real;
+    int error = PMPI_Win_allocate_shared(w->size, 1, info, comm, &segment, &real);
+
+    if (error == MPI_SUCCESS)
+        error = places_exchange(w, comm, &mine, &places);
+    if (error != MPI_SUCCESS)
+        return error;
+    error = segments_query(w, real, places, &start, &end);
+    free(places);
+    if (error != MPI_SUCCESS)
+        return error;
+    handle->real = real;
+    segment = w->targets[c->rank].at;
+    if (w->view_bytes && (w->view_bytes != end - start ||
+                          (w->size && (char *)w->base - (char *)w->view_start !=
+                                          segment - (char *)start))) {
+        snprintf(why, why_bytes,
+                 "this Open MPI places the segments of a shared window otherwise than the "
+                 "one of the checkpoint: restart with that version");
+        return MPI_ERR_WIN;
+    }
+    if (w->view_bytes)
+        segment_move(w, segment);
+    error = view_reserve(w, end - start);
+    if (error == MPI_SUCCESS)
+        error = view_set(w, start);
+    w->base = w->size ? (char *)w->view_start + (segment - (char *)start) : NULL;
+    return error;
+}
+
+/*
+ * All kinds
+ */
+
+static int dynamic(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
+{
+    const struct crmpi_win *w = handle->extra;
+    MPI_Win real;
+    int error = PMPI_Win_create_dynamic(info, comm, &real);
+
+    if (error != MPI_SUCCESS)
+        return error;
+    handle->real = real;
+    for (int i = 0; i < w->n_pieces && error == MPI_SUCCESS; i++)
+        error = PMPI_Win_attach(real, w->pieces[i].base, w->pieces[i].bytes);
+    return error;
+}
+
+int crmpi_win_make(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info, char *why,
+                   size_t why_bytes)
+{
+    struct crmpi_win *w = handle->extra;
+    MPI_Win real;
+    int error, *model, flag;
+
+    switch (w->flavor) {
+    case MPI_WIN_FLAVOR_ALLOCATE:
+        error = allocate(handle, comm, info);
+        break;
+    case MPI_WIN_FLAVOR_SHARED:
+        error = allocate_shared(handle, comm, info, why, why_bytes);
+        break;
+    case MPI_WIN_FLAVOR_DYNAMIC:
+        error = dynamic(handle, comm, info);
+        break;
+    default:
+        error = PMPI_Win_create(w->base, w->size, w->disp_unit, info, comm, &real);
+        if (error == MPI_SUCCESS)
+            handle->real = real;
+        break;
+    }
+    if (error != MPI_SUCCESS)
+        return error;
+    crmpi_win_apply_errhandler(handle);
+    PMPI_Win_get_attr(handle->real, MPI_WIN_MODEL, &model, &flag);
+    w->model = flag ? *model : MPI_WIN_UNIFIED;
+    return w->name ? PMPI_Win_set_name(handle->real, w->name) : MPI_SUCCESS;
+}
