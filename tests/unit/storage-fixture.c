@@ -131,7 +131,8 @@ void memory_fill(const struct crmpi_extent *extents, unsigned seed)
 {
     extents_fill(extents, N_EXTENTS, seed);
     for (int i = 0; i < N_SEGMENTS; i++) {
-        memset((void *)segments[i].view_start, OTHERS, segments[i].view_bytes);
+        if (segments[i].view_bytes)
+            memset((void *)segments[i].view_start, OTHERS, segments[i].view_bytes);
         extents_fill(segments[i].extents, segments[i].n_extents, seed);
     }
 }
