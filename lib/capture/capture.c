@@ -18,6 +18,7 @@
 #include "capture/files.h"
 #include "capture/process.h"
 #include "capture/regions.h"
+#include "capture/segments.h"
 #include "lower/children.h"
 #include "lower/clock.h"
 #include "lower/park.h"
@@ -157,22 +158,82 @@ static enum crmpi_status records_save(struct crmpi_writer *writer, char *why,
     return status;
 }
 
+/* All that is saved, and how far saving it is: memory and segments as one. */
+struct capture {
+    struct crmpi_memory memory;
+    struct crmpi_segment *segments;
+    size_t n_segments;
+    crmpi_progress_fn progress; /* may be NULL */
+    void *context;
+    uint64_t before, total;
+};
+
+static void capture_progress(void *context, uint64_t done_bytes, uint64_t total_bytes)
+{
+    const struct capture *capture = context;
+
+    (void)total_bytes;
+    if (capture->progress)
+        capture->progress(capture->context, capture->before + done_bytes, capture->total);
+}
+
+static enum crmpi_status capture_survey(struct capture *capture, char *why, size_t why_bytes)
+{
+    struct crmpi_window_segment *windows = NULL;
+    size_t n = 0;
+    enum crmpi_status status = crmpi_segments_list(&windows, &n);
+
+    if (status != CRMPI_OK)
+        snprintf(why, why_bytes, "cannot list the windows: %s", crmpi_status_text(status));
+    else
+        status = crmpi_segments_survey(windows, n, &capture->segments, why, why_bytes);
+    if (status == CRMPI_OK) {
+        capture->n_segments = n;
+        status = crmpi_memory_survey(windows, n, &capture->memory, why, why_bytes);
+    }
+    free(windows);
+    capture->total =
+        crmpi_extents_bytes(capture->memory.extents, capture->memory.n_extents);
+    for (size_t i = 0; i < capture->n_segments; i++)
+        capture->total += crmpi_extents_bytes(capture->segments[i].extents,
+                                              capture->segments[i].n_extents);
+    return status;
+}
+
+static enum crmpi_status memory_save(struct crmpi_writer *writer, struct capture *capture)
+{
+    const struct crmpi_memory *memory = &capture->memory;
+    enum crmpi_status status =
+        crmpi_writer_memory(writer, memory->regions, memory->n_regions, memory->extents,
+                            memory->n_extents, capture_progress, capture);
+
+    capture->before = crmpi_extents_bytes(memory->extents, memory->n_extents);
+    for (size_t i = 0; status == CRMPI_OK && i < capture->n_segments; i++) {
+        const struct crmpi_segment *segment = &capture->segments[i];
+
+        status = crmpi_writer_segment(writer, segment, capture_progress, capture);
+        capture->before += crmpi_extents_bytes(segment->extents, segment->n_extents);
+    }
+    return status;
+}
+
 enum crmpi_status crmpi_capture(const char *path, const struct crmpi_job *job,
                                 crmpi_progress_fn progress, void *context,
                                 uint64_t *file_bytes_out, char *why, size_t why_bytes)
 {
     struct crmpi_writer *writer = NULL;
-    struct crmpi_memory memory = {0};
-    enum crmpi_status status = crmpi_memory_survey(NULL, 0, &memory, why, why_bytes);
+    struct capture capture = {.progress = progress, .context = context};
+    enum crmpi_status status = capture_survey(&capture, why, why_bytes);
 
-    if (status != CRMPI_OK)
+    if (status != CRMPI_OK) {
+        crmpi_segments_release(capture.segments, capture.n_segments);
         return status;
+    }
     why[0] = 0;
     crmpi_clock_note();
     status = crmpi_writer_create(path, job, &writer);
     if (status == CRMPI_OK)
-        status = crmpi_writer_memory(writer, memory.regions, memory.n_regions, memory.extents,
-                                     memory.n_extents, progress, context);
+        status = memory_save(writer, &capture);
     if (status == CRMPI_OK)
         status = records_save(writer, why, why_bytes);
     if (status == CRMPI_OK)
@@ -181,6 +242,7 @@ enum crmpi_status crmpi_capture(const char *path, const struct crmpi_job *job,
         crmpi_writer_abort(writer);
     if (status != CRMPI_OK && !why[0])
         snprintf(why, why_bytes, "writing %s failed: %s", path, crmpi_status_text(status));
-    crmpi_memory_release(&memory);
+    crmpi_memory_release(&capture.memory);
+    crmpi_segments_release(capture.segments, capture.n_segments);
     return status;
 }

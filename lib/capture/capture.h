@@ -9,8 +9,8 @@
 #include "storage/container.h"
 
 /**
- * Write this rank's checkpoint to @p path (memory, threads, signals, files, directory,
- * timers; the MPI layer's state lies in the upper memory).
+ * Write this rank's checkpoint to @p path (memory, windows, threads, signals, files,
+ * directory, timers; the MPI layer's state lies in the upper memory).
  * @param[out] why  on CRMPI_ERR_UNSUPPORTED the thing that cannot be saved, by name
  */
 enum crmpi_status crmpi_capture(const char *path, const struct crmpi_job *job,
