@@ -107,6 +107,8 @@ void crmpi_host_environment(void)
     setenv("OMPI_MCA_opal_signal", "", 1);
     /* the application's munmap goes unseen below: no registration may outlive a call */
     setenv("OMPI_MCA_mpi_leave_pinned", "0", 1);
+    /* it keeps what is written at a shared file pointer in files of its own */
+    setenv("OMPI_MCA_sharedfp", "^individual", 0);
 }
 
 static int start_program(const char *program, int argc, char **argv, char **envp)

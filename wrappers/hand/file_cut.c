@@ -5,7 +5,9 @@
  * saved.  A restart opens each file again, in all its members and in the order of its
  * communicators' ids, and puts everything back.
  */
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,15 +54,33 @@ struct refusal {
     size_t why_bytes;
 };
 
+/* This component of Open MPI keeps what is written at the shared pointer in files of its
+ * own.  Unless the user asks for it, it is not used: see crmpi_host_environment(). */
+static int is_kept_elsewhere(const struct crmpi_file *file)
+{
+    const char *components = getenv("OMPI_MCA_sharedfp");
+
+    return file->uses_shared && is_written(file) && components && components[0] != '^' &&
+           strstr(components, "individual");
+}
+
 /* One that is being closed may be gone already, and will be closed before the cut. */
 static int refuses(struct crmpi_handle *handle, void *context)
 {
     const struct crmpi_file *file = handle->extra;
-    const struct crmpi_comm *comm = crmpi_comm_of(file->comm);
     const struct refusal *refusal = context;
 
-    if (!is_open(handle) || comm->rank != 0 || comm->under_way ||
-        access(file->path + file->prefix, F_OK) == 0)
+    if (!is_open(handle) || crmpi_comm_of(file->comm)->under_way ||
+        crmpi_comm_of(file->comm)->rank != 0)
+        return 0;
+    if (is_kept_elsewhere(file)) {
+        snprintf(refusal->why, refusal->why_bytes,
+                 "Open MPI's component sharedfp/individual keeps data of the open MPI file "
+                 "%s in other files: run with --mca sharedfp ^individual",
+                 file->name);
+        return 1;
+    }
+    if (access(file->path + file->prefix, F_OK) == 0)
         return 0;
     snprintf(refusal->why, refusal->why_bytes,
              "the open MPI file %s cannot be opened again: %s", file->name,
@@ -77,19 +97,43 @@ int crmpi_file_refusal(char *why, size_t why_bytes)
 
 /*
  * Sidecars: where the ranks are on several nodes Open MPI keeps a shared file pointer in a
- * file of its own beside the file, named after the launcher's job and rank 0's process.
+ * file beside the file, FILE-JOB-PID.lock of its own I/O and .FILE.shfp.PID.RANDOM of ROMIO.
+ * JOB is the launcher's name of the job, PID the process of the file's rank 0.
  */
 
-void crmpi_file_sidecar_remove(MPI_Comm comm, const char *name)
+static void sidecars_remove(const char *directory, const char *base)
 {
     const struct crmpi_objects *o = crmpi_objects_root;
-    char path[8192];
+    char lock[NAME_MAX + 64], shfp[NAME_MAX + 64];
+    DIR *entries = opendir(directory);
 
-    if (!o->killed_job[0] || crmpi_comm_of(comm)->rank != 0)
+    snprintf(lock, sizeof lock, "%s-%s-%d.lock", base, o->killed_job, o->killed_pid);
+    snprintf(shfp, sizeof shfp, ".%s.shfp.%d.", base, o->killed_pid);
+    for (struct dirent *entry; entries && (entry = readdir(entries));)
+        if ((strcmp(entry->d_name, lock) == 0 ||
+             strncmp(entry->d_name, shfp, strlen(shfp)) == 0) &&
+            unlinkat(dirfd(entries), entry->d_name, 0) == 0)
+            crmpi_info("%s/%s: removed, left by the process of the checkpoint", directory,
+                       entry->d_name);
+    if (entries)
+        closedir(entries);
+}
+
+/* A process with the same number, as in containers, makes what it needs under the same
+ * name, or has it in use for another open of the file. */
+void crmpi_file_sidecar_remove(MPI_Comm comm, const char *name)
+{
+    const char *slash = strrchr(name, '/');
+    char directory[PATH_MAX] = ".";
+
+    if (crmpi_objects_root->killed_pid == 0 ||
+        crmpi_objects_root->killed_pid == crmpi_objects_root->pid ||
+        crmpi_comm_of(comm)->rank != 0)
         return;
-    snprintf(path, sizeof path, "%s-%s-%d.lock", name, o->killed_job, o->killed_pid);
-    if (unlink(path) == 0)
-        crmpi_info("%s: removed, left by the process of the checkpoint", path);
+    if (slash)
+        snprintf(directory, sizeof directory, "%.*s",
+                 (int)(slash > name ? slash - name : 1), name);
+    sidecars_remove(directory, slash ? slash + 1 : name);
 }
 
 void crmpi_file_start(void)
