@@ -9,7 +9,7 @@
 
 MPI_Info crmpi_win_info_make(MPI_Info info)
 {
-    MPI_Info real = crmpi_info_make(info);
+    MPI_Info real = info ? crmpi_info_make(info) : MPI_INFO_NULL;
     char value[2];
     int flag = 0;
 
