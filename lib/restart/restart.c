@@ -2,8 +2,8 @@
 /*
  * Bringing a rank back from its checkpoint (see restart.h).  The order matters:
  *
+ *   reserve descriptors        before anything else opens some
  *   read the rank file         nothing has been changed if it is damaged
- *   reserve descriptors        before any library opens some
  *   initialise the lower MPI
  *   map and fill the memory    checksums are checked as it comes in
  *   renew what points below    control page, TLS blocks of threads, signals, traps
@@ -121,8 +121,9 @@ static enum crmpi_status records_read(struct saved *saved)
                                &saved->files_bytes);
 }
 
-static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32_t world_rank,
-                                    uint64_t line_number)
+static enum crmpi_status rank_file_open(const char *dir, uint32_t world_rank,
+                                        uint64_t line_number,
+                                        struct crmpi_reader **reader_out)
 {
     struct crmpi_line line;
     enum crmpi_status status = crmpi_line_read(dir, line_number, &line);
@@ -133,9 +134,38 @@ static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32
         crmpi_error("the job had %u ranks: there is no rank %u", line.job.n_ranks, world_rank);
         status = CRMPI_ERR_MISMATCH;
     } else {
-        status = crmpi_line_open_rank(dir, &line, world_rank, &saved->reader);
+        status = crmpi_line_open_rank(dir, &line, world_rank, reader_out);
     }
     crmpi_line_free(&line);
+    return status;
+}
+
+/* Occupy the numbers of the application's descriptors.  The rank file is opened for this
+ * alone, as its own descriptor may have one of them. */
+static enum crmpi_status descriptors_reserve(const char *dir, uint32_t world_rank,
+                                             uint64_t line_number)
+{
+    struct crmpi_reader *reader;
+    void *files;
+    size_t bytes;
+    enum crmpi_status status = rank_file_open(dir, world_rank, line_number, &reader);
+
+    if (status != CRMPI_OK)
+        return status;
+    status = crmpi_reader_record(reader, CRMPI_RECORD_FILES, &files, &bytes);
+    crmpi_reader_close(reader);
+    if (status != CRMPI_OK)
+        return status;
+    status = crmpi_files_reserve(files, bytes);
+    free(files);
+    return status;
+}
+
+static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32_t world_rank,
+                                    uint64_t line_number)
+{
+    enum crmpi_status status = rank_file_open(dir, world_rank, line_number, &saved->reader);
+
     if (status != CRMPI_OK)
         return status;
     saved->job = crmpi_reader_job(saved->reader);
@@ -288,10 +318,10 @@ static enum crmpi_status restore(const char *dir, uint64_t line_number, uint32_t
 {
     struct crmpi_job job;
     char why[1024] = "";
-    enum crmpi_status status = saved_open(saved, dir, world_rank, line_number);
+    enum crmpi_status status = descriptors_reserve(dir, world_rank, line_number);
 
     if (status == CRMPI_OK)
-        status = crmpi_files_reserve(saved->files, saved->files_bytes);
+        status = saved_open(saved, dir, world_rank, line_number);
     if (status == CRMPI_OK)
         status = mpi_start(saved);
     if (status == CRMPI_OK)
