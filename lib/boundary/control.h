@@ -134,8 +134,8 @@ struct crmpi_control_page {
     void (*initialized)(void); /* libcrmpi's function to call above after MPI_Init */
     void *const *predefined; /* libcrmpi's array of predefined MPI objects */
     int32_t owner; /* renewed: the process this memory belongs to, also of a forked child */
-    int64_t clock_offset_ns, clock_saved_ns; /* see lib/lower/clock.h */
-    double wtime_offset, wtime_saved;
+    int64_t clock_offset_ns; /* see lib/lower/clock.h */
+    double wtime_offset;
     uint64_t arguments, environment, environment_end; /* strings on the first stack, one
                                 behind the other */
     int64_t lower_self_offset; /* renewed: of the lower crmpi_thread from a lower FS */

@@ -133,6 +133,7 @@ static enum crmpi_status process_save(struct crmpi_writer *writer)
     process.umask = umask(0);
     umask(process.umask);
     timers_save(&process);
+    crmpi_clock_read(&process.clock_ns, &process.wtime);
     for (int i = 0; i < 16; i++)
         getrlimit(i, &process.limits[i]);
     PMPI_Query_thread(&level);
@@ -230,7 +231,6 @@ enum crmpi_status crmpi_capture(const char *path, const struct crmpi_job *job,
         return status;
     }
     why[0] = 0;
-    crmpi_clock_note();
     status = crmpi_writer_create(path, job, &writer);
     if (status == CRMPI_OK)
         status = memory_save(writer, &capture);

@@ -12,6 +12,8 @@
 
 struct crmpi_process {
     char directory[4096];
+    int64_t clock_ns;           /* the application's clocks, read after all its timers, none */
+    double wtime;               /* of which then expires before its time */
     uint64_t pending;           /* signals sent to the process and not yet delivered */
     struct itimerval timers[3]; /* ITIMER_REAL, VIRTUAL, PROF */
     struct rlimit limits[16];   /* soft limits are set again where they may be */

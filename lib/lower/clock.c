@@ -44,16 +44,16 @@ static long monotonic_ns(void)
     return now.tv_sec * SECOND + now.tv_nsec;
 }
 
-void crmpi_clock_note(void)
+void crmpi_clock_read(int64_t *monotonic_ns_out, double *wtime_out)
 {
-    crmpi_control->clock_saved_ns = monotonic_ns() + crmpi_control->clock_offset_ns;
-    crmpi_control->wtime_saved = PMPI_Wtime() + crmpi_control->wtime_offset;
+    *monotonic_ns_out = monotonic_ns() + crmpi_control->clock_offset_ns;
+    *wtime_out = PMPI_Wtime() + crmpi_control->wtime_offset;
 }
 
-void crmpi_clock_renew(void)
+void crmpi_clock_renew(int64_t saved_ns, double saved_wtime)
 {
-    crmpi_control->clock_offset_ns = crmpi_control->clock_saved_ns - monotonic_ns();
-    crmpi_control->wtime_offset = crmpi_control->wtime_saved - PMPI_Wtime();
+    crmpi_control->clock_offset_ns = saved_ns - monotonic_ns();
+    crmpi_control->wtime_offset = saved_wtime - PMPI_Wtime();
     kernel_clock_gettime = (int (*)(clockid_t, struct timespec *))crmpi_control->vdso[0];
     crmpi_control->vdso[0] = (uint64_t)shifted_clock_gettime;
 }

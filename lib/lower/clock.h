@@ -7,10 +7,12 @@
 #ifndef CRMPI_LOWER_CLOCK_H
 #define CRMPI_LOWER_CLOCK_H
 
-/** Note in the control page what the clocks show; with all threads parked. */
-void crmpi_clock_note(void);
+#include <stdint.h>
 
-/** Let the clocks go on from there: after crmpi_host_renew(), with MPI initialised. */
-void crmpi_clock_renew(void);
+/** What the monotonic clock and MPI_Wtime show to the application. */
+void crmpi_clock_read(int64_t *monotonic_ns_out, double *wtime_out);
+
+/** Let them go on from there: after crmpi_host_renew(), with MPI initialised. */
+void crmpi_clock_renew(int64_t monotonic_ns, double wtime);
 
 #endif

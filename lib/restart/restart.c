@@ -280,7 +280,7 @@ static enum crmpi_status lower_restore(struct saved *saved)
 
     crmpi_host_renew();
     crmpi_program_show();
-    crmpi_clock_renew();
+    crmpi_clock_renew(saved->process->clock_ns, saved->process->wtime);
     crmpi_control->phase = CRMPI_PHASE_RUN;
     crmpi_control->park_generation++;
     status = crmpi_threads_renew(saved->threads, saved->n_threads);
