@@ -19,7 +19,9 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "boundary/control.h"
 #include "capture/files.h"
+#include "capture/socket.h"
 #include "lower/descriptors.h"
 
 #define MAX_DATA (4ul << 30)   /* of all unlinked files and pipes together */
@@ -104,10 +106,10 @@ static enum crmpi_status refuse(struct save *save, const struct crmpi_file *file
 }
 
 /* The number behind "name:" in /proc/self/fdinfo/FD; -1 if it has none. */
-static long fdinfo(int fd, const char *name, int base)
+static uint64_t fdinfo(int fd, const char *name, int base)
 {
     char path[64], line[512];
-    long value = -1;
+    uint64_t value = -1;
     FILE *info;
 
     snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
@@ -115,7 +117,7 @@ static long fdinfo(int fd, const char *name, int base)
         return -1;
     while (fgets(line, sizeof line, info))
         if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':')
-            value = strtol(line + strlen(name) + 1, NULL, base);
+            value = strtoull(line + strlen(name) + 1, NULL, base);
     fclose(info);
     return value;
 }
@@ -193,6 +195,57 @@ static enum crmpi_status save_epoll(struct save *save, struct crmpi_file *file)
     return status;
 }
 
+static enum crmpi_status save_socket(struct save *save, struct crmpi_file *file)
+{
+    char what[256];
+    void *data;
+    size_t bytes;
+    enum crmpi_status status;
+
+    status = crmpi_socket_save(file->fd, &data, &bytes, what, sizeof what);
+    if (status == CRMPI_ERR_UNSUPPORTED)
+        return refuse(save, file, what);
+    if (status != CRMPI_OK)
+        return status;
+    file->kind = CRMPI_FILE_SOCKET;
+    file->size = ((struct crmpi_socket *)data)->peer;
+    file->data_bytes = bytes;
+    status = data_append(save, data, bytes);
+    free(data);
+    return status;
+}
+
+int64_t crmpi_timerfd_now(const struct crmpi_timerfd *timer)
+{
+    int is_by_date = crmpi_timerfd_is_by_date(timer);
+    struct timespec now;
+
+    clock_gettime(is_by_date ? CLOCK_REALTIME : CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000000000l + now.tv_nsec +
+           (is_by_date ? 0 : crmpi_control->clock_offset_ns);
+}
+
+static enum crmpi_status save_timerfd(struct save *save, struct crmpi_file *file)
+{
+    struct crmpi_timerfd timer = {.clock = fdinfo(file->fd, "clockid", 10),
+                                  .flags = fdinfo(file->fd, "settime flags", 8)};
+    struct itimerspec left;
+
+    do { /* each expiry is seen once */
+        timer.expired = fdinfo(file->fd, "ticks", 10);
+        timer.next_ns = crmpi_timerfd_now(&timer);
+        if (timerfd_gettime(file->fd, &left) != 0)
+            return CRMPI_ERR_SYSTEM;
+    } while (fdinfo(file->fd, "ticks", 10) != timer.expired);
+    int64_t left_ns = left.it_value.tv_sec * 1000000000l + left.it_value.tv_nsec;
+
+    timer.next_ns = left_ns ? timer.next_ns + left_ns : 0;
+    timer.period_ns = left.it_interval.tv_sec * 1000000000l + left.it_interval.tv_nsec;
+    file->kind = CRMPI_FILE_TIMERFD;
+    file->data_bytes = sizeof timer;
+    return data_append(save, &timer, sizeof timer);
+}
+
 /* An earlier descriptor with the same open file, sharing its offset; or -1. */
 static int shares_open_file(const struct save *save, int fd, const struct stat *about)
 {
@@ -218,6 +271,30 @@ static enum crmpi_status save_regular(struct save *save, struct crmpi_file *file
         return CRMPI_OK;
     return S_ISDIR(about->st_mode) ? refuse(save, file, "a deleted directory")
                                    : save_unlinked(save, file);
+}
+
+/* Descriptors that are neither files of a file system nor pipes. */
+static enum crmpi_status save_special(struct save *save, struct crmpi_file *file,
+                                      mode_t mode)
+{
+    if (S_ISSOCK(mode))
+        return save_socket(save, file);
+    if (strcmp(file->path, "anon_inode:[eventpoll]") == 0)
+        return save_epoll(save, file);
+    if (strcmp(file->path, "anon_inode:[timerfd]") == 0)
+        return save_timerfd(save, file);
+    if (strcmp(file->path, "anon_inode:[eventfd]") == 0) {
+        file->kind = CRMPI_FILE_EVENTFD;
+        file->size = fdinfo(file->fd, "eventfd-count", 16);
+    } else if (strcmp(file->path, "anon_inode:[signalfd]") == 0) {
+        file->kind = CRMPI_FILE_SIGNALFD;
+        file->size = fdinfo(file->fd, "sigmask", 16);
+    } else {
+        return refuse(save, file,
+                      S_ISFIFO(mode) ? "a named pipe, which cannot be restored"
+                                     : "of a kind that cannot be restored");
+    }
+    return CRMPI_OK;
 }
 
 static enum crmpi_status save_one(struct save *save, int fd)
@@ -252,17 +329,8 @@ static enum crmpi_status save_one(struct save *save, int fd)
             file->kind = CRMPI_FILE_DEVICE, status = CRMPI_OK;
         else if (S_ISFIFO(about.st_mode) && file->path[0] != '/')
             status = save_pipe(save, file);
-        else if (strcmp(file->path, "anon_inode:[eventfd]") == 0) {
-            file->kind = CRMPI_FILE_EVENTFD;
-            file->size = fdinfo(fd, "eventfd-count", 16);
-            status = CRMPI_OK;
-        } else if (strcmp(file->path, "anon_inode:[eventpoll]") == 0)
-            status = save_epoll(save, file);
         else
-            status = refuse(save, file,
-                            S_ISSOCK(about.st_mode)   ? "a socket, which cannot be restored"
-                            : S_ISFIFO(about.st_mode) ? "a named pipe, which cannot be restored"
-                                                      : "of a kind that cannot be restored");
+            status = save_special(save, file, about.st_mode);
         if (status != CRMPI_OK)
             return status;
     }
@@ -270,21 +338,32 @@ static enum crmpi_status save_one(struct save *save, int fd)
     return CRMPI_OK;
 }
 
-/* Both ends of a pipe have to be here: whoever has the other would not come back. */
-static enum crmpi_status pair_pipes(struct save *save)
+static int is_other_end(const struct crmpi_file *file, const struct crmpi_file *other)
+{
+    if (file->kind != other->kind || file->identity[0] != other->identity[0])
+        return 0;
+    if (file->kind == CRMPI_FILE_SOCKET)
+        return file->size == other->identity[1];
+    return file->identity[1] == other->identity[1] &&
+           (file->flags & O_ACCMODE) != (other->flags & O_ACCMODE);
+}
+
+/* Both ends of a pipe or a connection have to be here: whoever has the other would not
+ * come back.  Of a connection the other may have been closed. */
+static enum crmpi_status pair_ends(struct save *save)
 {
     for (size_t i = 0; i < save->n_files; i++) {
         struct crmpi_file *file = &save->files[i];
 
-        if (file->kind != CRMPI_FILE_PIPE)
+        if (file->kind != CRMPI_FILE_PIPE && file->kind != CRMPI_FILE_SOCKET)
             continue;
         for (size_t k = 0; k < save->n_files; k++)
-            if (save->files[k].kind == CRMPI_FILE_PIPE &&
-                save->files[k].identity[1] == file->identity[1] &&
-                (save->files[k].flags & O_ACCMODE) != (file->flags & O_ACCMODE))
+            if (is_other_end(file, &save->files[k]))
                 file->other = save->files[k].fd;
-        if (file->other < 0)
-            return refuse(save, file, "a pipe to another process");
+        if (file->other < 0 && (file->kind == CRMPI_FILE_PIPE || file->size))
+            return refuse(save, file,
+                          file->kind == CRMPI_FILE_PIPE ? "a pipe to another process"
+                                                        : "a socket to another process");
     }
     return CRMPI_OK;
 }
@@ -338,7 +417,7 @@ enum crmpi_status crmpi_files_save(void **data_out, size_t *bytes_out, char *why
     for (size_t i = 0; status == CRMPI_OK && i < n; i++)
         status = save_one(&save, list[i]);
     if (status == CRMPI_OK)
-        status = pair_pipes(&save);
+        status = pair_ends(&save);
     size_t files_bytes = save.n_files * sizeof *save.files;
     uint64_t *record = NULL;
 

@@ -7,6 +7,8 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include "base/status.h"
 
 enum crmpi_file_kind {
@@ -21,6 +23,9 @@ enum crmpi_file_kind {
     CRMPI_FILE_DUPLICATE,   /* shares the open file of another descriptor */
     CRMPI_FILE_INHERITED,   /* a pipe or socket the process was started with, such as a make
                                job server's: nothing comes of it any more */
+    CRMPI_FILE_SOCKET,      /* see capture/socket.h */
+    CRMPI_FILE_TIMERFD,
+    CRMPI_FILE_SIGNALFD,
 };
 
 /* A descriptor; record /task/files is an array of these, then the files' data. */
@@ -30,12 +35,14 @@ struct crmpi_file {
     int32_t flags;        /* O_* as fcntl(F_GETFL) gives them */
     int32_t close_on_exec;
     int32_t other;        /* duplicate: the descriptor whose open file it shares; standard:
-                             0, 1 or 2; pipe: the descriptor of the other end, or -1 */
+                             0, 1 or 2; pipe, socket: a descriptor of the other end, or -1 */
     uint32_t mode;        /* of a regular file, to create it again */
     uint64_t offset;
-    uint64_t size;        /* regular: to cut it to; eventfd: its count */
+    uint64_t size;        /* regular: to cut it to; eventfd: its count;
+                             signalfd: its mask; socket: the inode of the other end, or 0 */
     uint64_t identity[2]; /* device and inode: which descriptors belong together */
-    uint64_t data_bytes;  /* contents of an unlinked file or a pipe; epoll: entries */
+    uint64_t data_bytes;  /* contents of an unlinked file or a pipe; epoll: entries;
+                             socket, timerfd: their structures */
     char path[4096];
 };
 
@@ -45,6 +52,26 @@ struct crmpi_watch {
     uint32_t events;
     uint64_t data;
 };
+
+/* A timerfd, in its data. */
+struct crmpi_timerfd {
+    int32_t clock;
+    int32_t flags;     /* of timerfd_settime() */
+    int64_t next_ns;   /* when it expires next; 0: not at all.  On the application's
+                          monotonic clock, or the time of day if it was set to that */
+    int64_t period_ns; /* 0: once */
+    uint64_t expired;  /* how often, since it was read */
+};
+
+/** Whether it was set to a time of day. */
+static inline int crmpi_timerfd_is_by_date(const struct crmpi_timerfd *timer)
+{
+    return timer->flags & TFD_TIMER_ABSTIME &&
+           (timer->clock == CLOCK_REALTIME || timer->clock == CLOCK_REALTIME_ALARM);
+}
+
+/** The application's clock (boundary/control.h), or the time of day, in nanoseconds. */
+int64_t crmpi_timerfd_now(const struct crmpi_timerfd *timer);
 
 /** Note what the process was started with: the launcher's stdin, stdout and stderr, and
  * other pipes and sockets; at the host's start and restart. */

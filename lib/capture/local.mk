@@ -7,4 +7,5 @@ crmpi_host_SOURCES += \
 	lib/capture/files.c lib/capture/files.h \
 	lib/capture/process.h \
 	lib/capture/regions.c lib/capture/regions.h \
-	lib/capture/segments.c lib/capture/segments.h
+	lib/capture/segments.c lib/capture/segments.h \
+	lib/capture/socket.c lib/capture/socket.h

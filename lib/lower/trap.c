@@ -18,6 +18,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/shm.h>
+#include <sys/timerfd.h>
 #include <ucontext.h>
 #include <unistd.h>
 
@@ -341,6 +342,63 @@ static void correct_deadline(int is_monotonic, const struct timespec *given, uin
     copy[1] = ns < 0 ? 0 : ns % 1000000000l;
 }
 
+/* Whether a timerfd counts on a clock that is another one after a restart. */
+static int is_monotonic_timerfd(long fd)
+{
+    static const char name[] = "clockid: ";
+    char path[32] = "/proc/self/fdinfo/", info[512], *end = path + 18;
+    unsigned digits = 1;
+
+    for (long n = fd; n >= 10; n /= 10)
+        digits *= 10;
+    for (; digits && fd >= 0; digits /= 10)
+        *end++ = '0' + fd / digits % 10;
+    *end = 0;
+    long file = crmpi_raw(SYS_open, (long)path, O_RDONLY | O_CLOEXEC, 0, 0, 0, 0);
+    long n = crmpi_raw(SYS_read, file, (long)info, sizeof info, 0, 0, 0);
+
+    crmpi_raw(SYS_close, file, 0, 0, 0, 0, 0);
+    for (long i = 0, k = 0; i < n; i++) {
+        k = info[i] == name[k] ? k + 1 : info[i] == name[0];
+        if (!name[k])
+            return i + 1 < n && info[i + 1] != '0' + CLOCK_REALTIME &&
+                   info[i + 1] != '0' + CLOCK_REALTIME_ALARM;
+    }
+    return 0;
+}
+
+/* An absolute time given to a timer. */
+static long do_timerfd_settime(long fd, long flags, const struct itimerspec *given,
+                               long old)
+{
+    struct itimerspec copy;
+    uint64_t at[2];
+
+    if (!(flags & TFD_TIMER_ABSTIME) || !crmpi_control->clock_offset_ns || !given ||
+        !is_monotonic_timerfd(fd))
+        return crmpi_raw(SYS_timerfd_settime, fd, flags, (long)given, old, 0, 0);
+    copy = *given;
+    if (copy.it_value.tv_sec || copy.it_value.tv_nsec) {
+        correct_deadline(1, &given->it_value, at);
+        copy.it_value.tv_sec = at[0];
+        copy.it_value.tv_nsec = at[0] || at[1] ? at[1] : 1; /* 0 is never */
+    }
+    return crmpi_raw(SYS_timerfd_settime, fd, flags, (long)&copy, old, 0, 0);
+}
+
+/* Our signals are no news for the application. */
+static long do_signalfd(long number, long fd, const uint64_t *set, long set_bytes,
+                        long flags)
+{
+    uint64_t copy = 0;
+
+    if (set && set_bytes == 8) {
+        copy = corrected(set);
+        set = &copy;
+    }
+    return crmpi_raw(number, fd, (long)set, set_bytes, flags, 0, 0);
+}
+
 /* The argument that is replaced by a copy; -1: none. */
 static int gate_register(long number, const greg_t *r)
 {
@@ -499,6 +557,11 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
     case SYS_poll:
     case SYS_epoll_wait:
         return through_gate(number, r);
+    case SYS_timerfd_settime:
+        return do_timerfd_settime(a, b, (void *)c, d);
+    case SYS_signalfd:
+    case SYS_signalfd4:
+        return do_signalfd(number, a, (void *)b, c, d);
     case SYS_readlink:
         return do_readlink(number, 0, (void *)a, (void *)b, c);
     case SYS_readlinkat:
@@ -539,9 +602,10 @@ enum {
     TAIL_NANOSLEEP = 15,
     TAIL_POLL = 17,
     TAIL_EPOLL = 19,
-    TAIL_ADDRESS = 22,
-    TAIL_ALLOW = 25,
-    TAIL_TRAP = 26,
+    TAIL_ABSOLUTE = 22,
+    TAIL_ADDRESS = 24,
+    TAIL_ALLOW = 27,
+    TAIL_TRAP = 28,
 };
 
 static const struct {
@@ -564,6 +628,9 @@ static const struct {
     {SYS_pselect6, TAIL_ADDRESS},
     {SYS_epoll_pwait, TAIL_ADDRESS},
     {SYS_epoll_pwait2, TAIL_ADDRESS},
+    {SYS_timerfd_settime, TAIL_ABSOLUTE},
+    {SYS_signalfd, TAIL_ADDRESS},
+    {SYS_signalfd4, TAIL_ADDRESS},
     {SYS_readlink, TAIL_ADDRESS},
     {SYS_readlinkat, TAIL_ADDRESS},
     {SYS_tgkill, TAIL_ADDRESS},
@@ -609,12 +676,15 @@ static const struct sock_filter tail[] = {
     LOAD(args[3]),
     JUMP(20, BPF_JSET, 0x80000000, TAIL_ALLOW, 21),
     JUMP(21, BPF_JEQ, 0, TAIL_ALLOW, TAIL_ADDRESS),
-    /* 22: the call was made in the upper range if its address's high half says so */
+    /* 22: a timer that is set to an absolute time */
+    LOAD(args[1]),
+    JUMP(23, BPF_JSET, TFD_TIMER_ABSTIME, TAIL_ADDRESS, TAIL_ALLOW),
+    /* 24: the call was made in the upper range if its address's high half says so */
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4),
-    JUMP(23, BPF_JGE, CRMPI_U0 >> 32, 24, TAIL_ALLOW),
-    JUMP(24, BPF_JGE, CRMPI_U1 >> 32, TAIL_ALLOW, TAIL_TRAP),
-    /* 25 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    /* 26 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+    JUMP(25, BPF_JGE, CRMPI_U0 >> 32, 26, TAIL_ALLOW),
+    JUMP(26, BPF_JGE, CRMPI_U1 >> 32, TAIL_ALLOW, TAIL_TRAP),
+    /* 27 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    /* 28 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
 };
 #define N_TAIL (sizeof tail / sizeof *tail)
 #define N_HEAD 3

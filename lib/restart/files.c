@@ -9,13 +9,20 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "capture/files.h"
 #include "lower/descriptors.h"
+#include "restart/socket.h"
 
+#ifndef TFD_IOC_SET_TICKS /* of linux/timerfd.h, which does not go with sys/timerfd.h */
+#define TFD_IOC_SET_TICKS _IOW('T', 0, uint64_t)
+#endif
 #define MAX_FILES (1ul << 20)
 
 /* The record, taken apart and checked; 0 if it is whole. */
@@ -202,6 +209,85 @@ static enum crmpi_status open_pipe(const struct crmpi_file *files, size_t n,
     return status;
 }
 
+/* Both ends at once, as of a pipe; or one whose other end was closed after what waits in
+ * it had been sent. */
+static enum crmpi_status open_socket(const struct crmpi_file *files, size_t n,
+                                     const struct crmpi_file *file, const char *contents)
+{
+    const struct crmpi_socket *saved = crmpi_socket_parse(contents, file->data_bytes);
+    const struct crmpi_file *other = find(files, n, file->other);
+    enum crmpi_status status;
+    int other_fd;
+
+    if (!saved || (saved->peer != 0) != (other != NULL) ||
+        (other && (other->kind != CRMPI_FILE_SOCKET || other->other != file->fd)))
+        return corrupt();
+    if (other && other->fd < file->fd)
+        return CRMPI_OK; /* placed with its other end */
+    int fd = crmpi_socket_make(saved, &other_fd);
+
+    if (fd < 0)
+        return cannot(file, strerror(errno));
+    fcntl(fd, F_SETFL, file->flags);
+    if (other) {
+        fcntl(other_fd, F_SETFL, other->flags);
+        status = place(other, other_fd);
+        return status == CRMPI_OK ? place(file, fd) : status;
+    }
+    if (saved->is_paired) {
+        if (crmpi_socket_fill(saved, other_fd) != 0)
+            return cannot(file, strerror(errno));
+        if (saved->is_reset)
+            send(fd, "", 1, MSG_DONTWAIT | MSG_NOSIGNAL);
+        close(other_fd);
+    }
+    return place(file, fd);
+}
+
+/* On the machine's clock, in the form the kernel takes it: not 0, which is never. */
+static struct timespec time_of(int64_t ns)
+{
+    if (ns <= 0)
+        ns = 1;
+    return (struct timespec){ns / 1000000000, ns % 1000000000};
+}
+
+static enum crmpi_status open_timerfd(const struct crmpi_file *file, const char *contents)
+{
+    struct crmpi_timerfd timer;
+    struct itimerspec value = {0};
+
+    if (file->data_bytes != sizeof timer)
+        return corrupt();
+    memcpy(&timer, contents, sizeof timer);
+    int is_by_date = crmpi_timerfd_is_by_date(&timer);
+    int64_t now_ns = crmpi_timerfd_now(&timer);
+    int fd = timerfd_create(timer.clock, file->flags & O_NONBLOCK ? TFD_NONBLOCK : 0);
+
+    if (fd < 0)
+        return cannot(file, strerror(errno));
+    if (timer.period_ns && timer.next_ns && timer.next_ns <= now_ns) {
+        int64_t n = (now_ns - timer.next_ns) / timer.period_ns + 1;
+
+        timer.next_ns += n * timer.period_ns;
+        timer.expired += n;
+    }
+    if (timer.period_ns)
+        value.it_interval = time_of(timer.period_ns);
+    if (timer.next_ns)
+        value.it_value = time_of(timer.next_ns - (is_by_date ? 0 : now_ns));
+    if (timerfd_settime(fd, is_by_date ? timer.flags : 0, &value, NULL) != 0) {
+        close(fd);
+        return cannot(file, strerror(errno));
+    }
+    if (timer.expired && ioctl(fd, TFD_IOC_SET_TICKS, &timer.expired) != 0) {
+        /* a kernel without CONFIG_CHECKPOINT_RESTORE: it expires once more, now */
+        value.it_value = time_of(1);
+        timerfd_settime(fd, 0, &value, NULL);
+    }
+    return place(file, fd);
+}
+
 static enum crmpi_status restore_one(const struct crmpi_file *files, size_t n,
                                      const struct crmpi_file *file, const char *contents,
                                      int truncate)
@@ -222,6 +308,13 @@ static enum crmpi_status restore_one(const struct crmpi_file *files, size_t n,
         return place(file, eventfd(file->size, file->flags & O_NONBLOCK ? EFD_NONBLOCK : 0));
     case CRMPI_FILE_EPOLL:
         return place(file, epoll_create1(0));
+    case CRMPI_FILE_SOCKET:
+        return open_socket(files, n, file, contents);
+    case CRMPI_FILE_TIMERFD:
+        return open_timerfd(file, contents);
+    case CRMPI_FILE_SIGNALFD:
+        return place(file, syscall(SYS_signalfd4, -1, &file->size, sizeof file->size,
+                                   file->flags & O_NONBLOCK));
     case CRMPI_FILE_DUPLICATE:
         return place(file, dup(file->other));
     case CRMPI_FILE_PIPE:
@@ -231,7 +324,7 @@ static enum crmpi_status restore_one(const struct crmpi_file *files, size_t n,
     }
 }
 
-/* What needs all descriptors in place: epoll sets, the contents of pipes. */
+/* What needs all descriptors in place: epoll sets, the contents of pipes and sockets. */
 static enum crmpi_status restore_contents(const struct crmpi_file *file, const char *contents)
 {
     if (file->kind == CRMPI_FILE_EPOLL)
@@ -247,6 +340,9 @@ static enum crmpi_status restore_contents(const struct crmpi_file *file, const c
         }
     if (file->kind == CRMPI_FILE_PIPE && file->data_bytes &&
         write_all(file->other, contents, file->data_bytes) != CRMPI_OK)
+        return cannot(file, strerror(errno));
+    if (file->kind == CRMPI_FILE_SOCKET && file->other >= 0 &&
+        crmpi_socket_fill((const struct crmpi_socket *)contents, file->other) != 0)
         return cannot(file, strerror(errno));
     if (file->close_on_exec)
         fcntl(file->fd, F_SETFD, FD_CLOEXEC);
@@ -268,5 +364,9 @@ enum crmpi_status crmpi_files_restore(const void *data, size_t bytes, int trunca
     at = contents;
     for (size_t i = 0; status == CRMPI_OK && i < n; at += files[i++].data_bytes)
         status = restore_contents(&files[i], at);
+    at = contents;
+    for (size_t i = 0; status == CRMPI_OK && i < n; at += files[i++].data_bytes)
+        if (files[i].kind == CRMPI_FILE_SOCKET)
+            crmpi_socket_finish((const struct crmpi_socket *)at, files[i].fd);
     return status;
 }

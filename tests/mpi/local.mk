@@ -7,6 +7,7 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 	dlopen errors files groups heap icoll inflight info intercomm lifecycle memory mpiio \
 	mpiio_open neighbor nonblock nopie ops p2p persistent pmpi probe process sendrecv signals skew \
 	stdin threads_multiple threads_team threads_wait timers topologies traffic windows
+mpi_c_tests += descriptors
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/message.h \
 	tests/mpi/rma.h tests/mpi/rma_model.h
