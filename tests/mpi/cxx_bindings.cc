@@ -2,11 +2,11 @@
 /*
  * The C++ bindings of MPI-2, which Open MPI 4.1 still has: communicators as objects, virtual
  * topologies, operations, attributes, error handlers and generalized requests with C++
- * functions.  What is made before the loop is used in every step.
+ * functions, windows.  What is made before the loop is used in every step.
  */
 #include "check.h"
 
-static int copies, deletes, errors, frees;
+static int copies, deletes, errors, frees, win_errors;
 
 static void product(const void *in, void *inout, int n, const MPI::Datatype &type)
 {
@@ -119,8 +119,51 @@ static void generalized(long step)
     CHECK_EQ(frees, step);
 }
 
+static void on_win_error(MPI::Win &win, int *error, ...)
+{
+    CHECK_EQ(win != MPI::WIN_NULL, true);
+    CHECK_EQ(MPI::Get_error_class(*error), MPI_ERR_RANK);
+    win_errors++;
+}
+
+/* A window of MPI-2: fences, post and start, locks. */
+static void window(MPI::Win &win, const long *memory, long step)
+{
+    int left = (check_rank + check_size - 1) % check_size,
+        right = (check_rank + 1) % check_size;
+    long value = step * 10 + check_rank, got = -1;
+    MPI::Group all = win.Get_group(), from = all.Incl(1, &left), to = all.Incl(1, &right);
+
+    win.Fence(0);
+    win.Put(&value, 1, MPI::LONG, right, 0, 1, MPI::LONG);
+    win.Fence(0);
+    CHECK_EQ(memory[0], step * 10 + left);
+    win.Post(from, 0);
+    win.Start(to, 0);
+    win.Get(&got, 1, MPI::LONG, right, 0, 1, MPI::LONG);
+    win.Complete();
+    win.Wait();
+    CHECK_EQ(got, value);
+    value = 1;
+    win.Lock(MPI::LOCK_EXCLUSIVE, 0, 0);
+    win.Accumulate(&value, 1, MPI::LONG, 0, 1, 1, MPI::LONG, MPI::SUM);
+    win.Unlock(0);
+    MPI::COMM_WORLD.Barrier();
+    win.Lock(MPI::LOCK_SHARED, 0, 0);
+    win.Get(&got, 1, MPI::LONG, 0, 1, 1, MPI::LONG);
+    win.Unlock(0);
+    CHECK_EQ(got, step * check_size);
+    win.Put(&value, 1, MPI::LONG, check_size + 1, 0, 1, MPI::LONG);
+    CHECK_EQ(win_errors, step);
+    MPI::COMM_WORLD.Barrier();
+    all.Free();
+    from.Free();
+    to.Free();
+}
+
 int main(int argc, char **argv)
 {
+    static long memory[2];
     int extra = 99, dimensions[1];
     bool periods[1] = {true};
 
@@ -134,6 +177,12 @@ int main(int argc, char **argv)
     int keyval = MPI::Comm::Create_keyval(on_copy, on_delete, &extra);
     MPI::Errhandler handler = MPI::Comm::Create_errhandler(on_error);
     dup.Set_errhandler(handler);
+    MPI::Errhandler win_handler = MPI::Win::Create_errhandler(on_win_error);
+    MPI::Win win = MPI::WIN_NULL;
+    if (check_size > 1) { /* Open MPI 4.1 has none of given memory for one process */
+        win = MPI::Win::Create(memory, sizeof memory, 8, MPI::INFO_NULL, MPI::COMM_WORLD);
+        win.Set_errhandler(win_handler);
+    }
 
     for (long step = 1; step <= steps; step++) {
         messages(ring, step);
@@ -142,7 +191,12 @@ int main(int argc, char **argv)
         dup.Send(&extra, 1, MPI::INT, check_size + 1, 1);
         CHECK_EQ(errors, step);
         generalized(step);
+        if (check_size > 1)
+            window(win, memory, step);
     }
+    if (check_size > 1)
+        win.Free();
+    win_handler.Free();
     handler.Free();
     MPI::Comm::Free_keyval(keyval);
     op.Free();

@@ -2,8 +2,8 @@
 """
 mpi4py: an interpreter that loads MPI at run time.  Objects and buffers, collectives of all
 shapes, operations, attributes, error handlers and generalized requests with Python functions,
-topologies, derived datatypes, persistent requests, info and names.  What is made before the
-loop is used in every step.  Rank 0 ends with a digest line as the C programs do.
+topologies, derived datatypes, persistent requests, windows, info and names.  What is made
+before the loop is used in every step.  Rank 0 ends with a digest line as the C programs do.
 """
 import sys
 import zlib
@@ -161,13 +161,62 @@ def attributes(step):
         check('no error', 'an error', 'send to nobody')
 
 
+# windows: one of memory that MPI gives, one of numpy's (Open MPI 4.1 has none for one process)
+win = MPI.Win.Allocate(8 * size + 64, 8, comm=world)
+memory = np.frombuffer(win.tomemory(), dtype='i8')
+memory[:] = 0
+win.name = 'a window'
+shared = MPI.Win.Allocate_shared(80, 8, comm=world)
+shared_memory = np.frombuffer(shared.tomemory(), dtype='i8')
+shared_memory[:] = rank
+beside = np.frombuffer(shared.Shared_query(right)[0], dtype='i8')
+shared.Lock_all()
+own = np.zeros(4)
+created = MPI.Win.Create(own, 8, comm=world) if size > 1 else None
+world.Barrier()
+
+
+def windows(step):
+    win.Fence()
+    win.Put(np.array([step * 100 + rank]), right, [rank, 1, MPI.LONG])
+    win.Accumulate(np.ones(8, 'i8'), right, [size, 8, MPI.LONG], op=MPI.SUM)
+    win.Fence()
+    check(memory[left], step * 100 + left, 'what was put')
+    check(memory[size:].tolist(), [step] * 8, 'accumulated')
+    note(memory.tolist())
+    old = np.zeros(1, 'i8')
+    shared.Fetch_and_op(np.ones(1, 'i8'), old, right, 3, op=MPI.SUM)
+    shared.Flush(right)
+    check(int(old[0]), right + step - 1, 'fetched')
+    shared.Sync()
+    world.Barrier()
+    check(int(beside[3]), right + step, 'memory of the neighbour')
+    check(int(shared_memory[3]), rank + step, 'own memory')
+    if created:
+        created.Lock(right, MPI.LOCK_EXCLUSIVE)
+        request = created.Rput(np.full(4, float(step + rank)), right)
+        request.Wait()
+        created.Unlock(right)
+        world.Barrier()
+        check(own.tolist(), [float(step + left)] * 4, 'own array')
+        check(created.Get_attr(MPI.WIN_SIZE), 32, 'size')
+    check((win.name, win.flavor, win.model), ('a window', MPI.WIN_FLAVOR_ALLOCATE,
+                                              MPI.WIN_UNIFIED), 'window')
+    world.Barrier()
+
+
 for step in range(1, steps + 1):
+    windows(step)
     objects(step)
     buffers(step)
     requests(step)
     attributes(step)
 for request in kept:
     request.Free()
+shared.Unlock_all()
+for window in (win, shared, created):
+    if window:
+        window.Free()
 digests = world.gather(digest)
 if rank == 0:
     for value in digests:

@@ -403,10 +403,10 @@ static const struct {
     const char *name;
     void (*round)(struct field *);
     long steps;
-} ways[] = {{"fence", round_fence, 480},
-            {"pscw", round_pscw, 480},
-            {"locks", round_locks, 320},
-            {"lockall", round_lockall, 480}};
+} ways[] = {{"fence", round_fence, 240},
+            {"pscw", round_pscw, 240},
+            {"locks", round_locks, 160},
+            {"lockall", round_lockall, 320}};
 
 int main(int argc, char **argv)
 {
