@@ -134,7 +134,7 @@ static int rebuild(struct crmpi_handle *handle, char *why, size_t why_bytes)
 {
     struct crmpi_win *w = handle->extra;
     MPI_Comm comm = CRMPI_REAL(MPI_Comm, w->comm);
-    MPI_Info info = w->info ? crmpi_win_info_make((void *)w->info) : MPI_INFO_NULL;
+    MPI_Info info = crmpi_win_info_make((void *)w->info);
     int error = crmpi_win_make(handle, comm, info, why, why_bytes);
 
     crmpi_info_drop(info);
