@@ -7,7 +7,7 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 	dlopen errors files groups heap icoll inflight info intercomm lifecycle memory mpiio \
 	mpiio_open neighbor nonblock nopie ops p2p persistent pmpi probe process sendrecv signals skew \
 	stdin threads_multiple threads_team threads_wait timers topologies traffic windows
-mpi_c_tests += descriptors
+mpi_c_tests += descriptors waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/message.h \
 	tests/mpi/rma.h tests/mpi/rma_model.h
@@ -19,6 +19,10 @@ check_DATA += $(mpi_c_programs) tests/mpi/plugin.so
 if HAVE_MPICXX
 check_DATA += tests/mpi/pool
 endif
+
+check_SCRIPTS += tests/mpi/waits.sh
+TESTS += tests/mpi/waits.sh
+EXTRA_DIST += tests/mpi/waits.sh
 
 MPI_C_COMPILE = $(MPICC) -std=gnu11 -O2 -g $(WARN_CFLAGS)
 
