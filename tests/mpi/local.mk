@@ -5,12 +5,12 @@
 
 mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatypes \
 	dlopen errors files groups heap icoll inflight info intercomm lifecycle memory mpiio \
-	mpiio_open neighbor nonblock nopie ops p2p persistent pmpi probe process sendrecv signals skew \
-	stdin threads_multiple threads_team threads_wait timers topologies traffic windows
+	mpiio_open mpiio_threads neighbor nonblock nopie ops p2p persistent pmpi probe \
+	process sendrecv signals skew stdin threads_multiple threads_team threads_wait \
+	timers topologies traffic windows
 mpi_c_tests += descriptors waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
-mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/message.h \
-	tests/mpi/rma.h tests/mpi/rma_model.h
+mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/message.h
 
 EXTRA_DIST += $(mpi_headers) $(mpi_c_tests:%=tests/mpi/%.c) tests/mpi/plugin.c \
 	tests/mpi/pool.cpp
