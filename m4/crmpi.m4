@@ -128,3 +128,30 @@ AC_DEFUN([CRMPI_CHECK_UNIT],
 AS_IF([test "x$with_check" != xno],
     [CRMPI_CHECK_LIBRARY([CHECK], [check], [check.h], [srunner_create], [check])])
 AM_CONDITIONAL([HAVE_CHECK], [test "x$with_check" != xno])])
+
+# CRMPI_CHECK_LAYERS: libraries made of MPI windows, for examples that the tests run, too:
+# OpenCoarrays, and ARMCI.  Without them those are left out.
+AC_DEFUN([CRMPI_CHECK_LAYERS],
+[AC_MSG_CHECKING([for OpenCoarrays])
+crmpi_found=no
+cat >conftest.f90 <<'EOF'
+integer, save :: i[*]
+i[1] = this_image()
+end
+EOF
+AS_IF([test -n "$MPIFORT" && $MPIFORT -fcoarray=lib conftest.f90 -o conftest$EXEEXT \
+       -lcaf_openmpi >&AS_MESSAGE_LOG_FD 2>&1], [crmpi_found=yes])
+rm -f conftest*
+AC_MSG_RESULT([$crmpi_found])
+AM_CONDITIONAL([HAVE_COARRAYS], [test $crmpi_found = yes])
+AC_MSG_CHECKING([for ARMCI])
+crmpi_found=no
+cat >conftest.c <<'EOF'
+#include <armci.h>
+int main(void) { return ARMCI_Init(); }
+EOF
+AS_IF([test -n "$MPICC" && $MPICC conftest.c -o conftest$EXEEXT -larmci -lm \
+       >&AS_MESSAGE_LOG_FD 2>&1], [crmpi_found=yes])
+rm -f conftest*
+AC_MSG_RESULT([$crmpi_found])
+AM_CONDITIONAL([HAVE_ARMCI], [test $crmpi_found = yes])])

@@ -115,7 +115,7 @@ int main(int argc, char **argv)
     long steps;
 
     MPI_Init(&argc, &argv);
-    steps = check_begin("rma_counter", argc, argv, 16);
+    steps = check_begin("rma_counter", argc, argv, 8);
     for (int i = 0; i < RMA_FLAVOURS; i++) {
         rma_open(&windows[i], (enum rma_flavour)i, MPI_COMM_WORLD, 8 * (TICKETS + 1), 8,
                  MPI_INFO_NULL);

@@ -207,7 +207,7 @@ int main(int argc, char **argv)
     long steps;
 
     MPI_Init(&argc, &argv);
-    steps = check_begin("rma_forever", argc, argv, 1600);
+    steps = check_begin("rma_forever", argc, argv, 240);
     left = (check_rank + check_size - 1) % check_size;
     right = (check_rank + 1) % check_size;
     run(RMA_ALLOCATE, 0, steps / 2);

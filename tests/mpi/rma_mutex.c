@@ -135,7 +135,7 @@ int main(int argc, char **argv)
     long steps;
 
     MPI_Init(&argc, &argv);
-    steps = check_begin("rma_mutex", argc, argv, 250);
+    steps = check_begin("rma_mutex", argc, argv, 120);
     rma_open(&s.account, RMA_CREATE, MPI_COMM_WORLD, 64, 8, MPI_INFO_NULL);
     rma_open(&s.records, RMA_ALLOCATE, MPI_COMM_WORLD, 8 * PARTS, 8, MPI_INFO_NULL);
     for (long step = 0; step < steps; step++) {

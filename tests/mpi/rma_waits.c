@@ -142,7 +142,7 @@ int main(int argc, char **argv)
     long steps;
 
     MPI_Init(&argc, &argv);
-    steps = check_begin("rma_waits", argc, argv, 35);
+    steps = check_begin("rma_waits", argc, argv, 21);
     rma_open(&create, RMA_CREATE, MPI_COMM_WORLD, 64, 8, MPI_INFO_NULL);
     rma_open(&allocate, RMA_ALLOCATE, MPI_COMM_WORLD, 64, 8, MPI_INFO_NULL);
     for (int i = 0; i < 2; i++)
