@@ -59,7 +59,8 @@ static int child_refusal(char *why, size_t why_bytes)
     return child;
 }
 
-/* POSIX timers live in the kernel and cannot be made again under the same ids. */
+/* POSIX timers could be made again under their ids; but the kernel does not tell to which
+ * of several a pending signal belongs, and in a stopped process one is, often. */
 static int timer_refusal(char *why, size_t why_bytes)
 {
     FILE *timers = fopen("/proc/self/timers", "re");

@@ -73,7 +73,8 @@ void crmpi_bytes_type_free(MPI_Datatype *type)
         PMPI_Type_free(type);
 }
 
-/* Open MPI 4.1 does not say that a message to oneself was too long for its receive. */
+/* Open MPI 4.1 does not say that a short message to oneself was too long for a receive
+ * posted before it; a saved one came before its receive, and then it does. */
 int crmpi_saved_deliver(const struct crmpi_saved_message *message, void *buffer,
                         int count, MPI_Datatype type, MPI_Status *status)
 {
