@@ -74,8 +74,8 @@ struct crmpi_file {
     struct crmpi_thread *opener; /* MPI_File_open of this thread has made comm, and not
                                     opened the file; NULL: it is open */
     char *name;                  /* given to MPI_File_open */
-    char *path;    /* for another open: a kind of file system and a colon, perhaps, and the
-                      absolute path */
+    char *path;    /* for another open: a kind of file system and a colon, perhaps, and
+                      the absolute path */
     size_t prefix; /* so many bytes of path are the former */
     int32_t amode, atomicity;
     int32_t uses_shared; /* the shared file pointer: it may not be at the beginning */
@@ -222,9 +222,10 @@ void crmpi_meet_end(MPI_Comm comm, int error);
 void crmpi_comm_leave(struct crmpi_handle *comm);
 
 /**
- * Around an access to a file that waits for nobody: no thread parks in it.  That of a
- * collective of the file, which all members do before a cut or none.  That of a collective
- * that is only initiated.  "shared": it uses the shared file pointer.
+ * Around an access to a file that waits for nobody ("alone"): no thread parks in it.
+ * Around a collective of the file ("joint"), which all members do before a cut or none.
+ * Around a collective that is only initiated ("begun").  "shared" and "ordered" are alone
+ * and joint, and use the shared file pointer.
  * (wrappers/hand/file.c)
  */
 void crmpi_file_alone_begin(MPI_File file);
@@ -241,13 +242,13 @@ void crmpi_file_start(void);
 
 /** At the cut, with all accesses complete: note what the restart needs of open files.
  * (wrappers/hand/file_cut.c) */
-void crmpi_file_note(void);
+enum crmpi_status crmpi_file_note(void);
 
 /** Say which open file forbids a checkpoint now; 0: none does. */
 int crmpi_file_refusal(char *why, size_t why_bytes);
 
-/** Before a file is opened in a restarted job: remove what the processes of the checkpoint
- * may have left beside it. */
+/** Before a file is opened in a restarted job: remove what the processes of the
+ * checkpoint may have left beside it. */
 void crmpi_file_sidecar_remove(MPI_Comm comm, const char *name);
 
 /** Around a call that cannot be made again: threads park in it, but no checkpoint is

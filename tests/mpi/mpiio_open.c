@@ -1,17 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * MPI's files that are open all the time: individual and shared pointers, ordered and
- * split accesses, appending, views, hints, sizes, several opens of one file, requests that
- * are pending between the steps.  What is written at a place is written once, so that a
- * restart, which does not bring contents back, finds what it has to.
+ * split accesses, appending, views, hints, sizes, several opens of one file, requests
+ * that are pending between the steps.  What is written at a place is written once, so
+ * that a restart, which does not bring contents back, finds what it has to.
  */
 #include "check.h"
 
 #define N 64 /* integers each rank writes in a step */
 #define BYTES (N * (MPI_Offset)sizeof(int))
 
-static MPI_File table; /* rank r has every size-th block of N integers, by a view */
-static MPI_File other; /* the same file, opened once more, to read it */
+static MPI_File table;   /* rank r has every size-th block of N integers, by a view */
+static MPI_File other;   /* the same file, opened once more, to read it */
 static MPI_File records; /* at the shared pointer */
 static MPI_File lines;   /* at the end, in the order of ranks */
 static MPI_File own;     /* of each rank alone */
@@ -67,8 +67,7 @@ static void begin(void)
                                 "native", MPI_INFO_NULL));
     CHECK_MPI(MPI_Type_free(&filetype));
     CHECK_MPI(MPI_Type_free(&block));
-    CHECK_MPI(
-        MPI_File_set_view(records, 4, MPI_INT, MPI_INT, "native", MPI_INFO_NULL));
+    CHECK_MPI(MPI_File_set_view(records, 4, MPI_INT, MPI_INT, "native", MPI_INFO_NULL));
     snprintf(name, sizeof name, "own-%d.tmp", check_rank);
     own = open_file(MPI_COMM_SELF, name, MPI_MODE_RDWR);
     CHECK_MPI(MPI_File_set_atomicity(own, 1));
@@ -155,13 +154,15 @@ static void records_do(long step)
     if (step < 2 || step % 5)
         return;
     CHECK_MPI(MPI_File_sync(records));
-    CHECK_MPI(MPI_File_seek_shared(records, 2L * (step - 2) * check_size * 2, MPI_SEEK_SET));
+    CHECK_MPI(
+        MPI_File_seek_shared(records, 2L * (step - 2) * check_size * 2, MPI_SEEK_SET));
     CHECK_MPI(MPI_File_read_shared(records, in, 2, MPI_INT, MPI_STATUS_IGNORE));
     CHECK_EQ(in[0], value(step - 2, 0, 1));
     CHECK_MPI(MPI_File_read_ordered_begin(records, in, 2, MPI_INT));
     CHECK_MPI(MPI_File_read_ordered_end(records, in, MPI_STATUS_IGNORE));
     CHECK_EQ(in[1], value(step - 2, 0, 2));
-    CHECK_MPI(MPI_File_seek_shared(records, 2L * (step + 1) * check_size * 2, MPI_SEEK_SET));
+    CHECK_MPI(
+        MPI_File_seek_shared(records, 2L * (step + 1) * check_size * 2, MPI_SEEK_SET));
 }
 
 static void lines_write(long step)

@@ -22,8 +22,9 @@ static struct work {
 static void fill(int *out, const struct work *work, long step, int rank)
 {
     for (int i = 0; i < N; i++)
-        out[i] = (int)(check_hash4((uint64_t)work->number, (uint64_t)step,
-                                   (uint64_t)rank, (uint64_t)i) >> 33);
+        out[i] = (int)(check_hash4((uint64_t)work->number, (uint64_t)step, (uint64_t)rank,
+                                   (uint64_t)i) >>
+                       33);
 }
 
 /* A block of each rank by a collective, then one of each rank by itself. */
@@ -43,8 +44,8 @@ static void step_do(struct work *work, long step)
     CHECK_MPI(MPI_File_read_all(work->file, in, N, MPI_INT, MPI_STATUS_IGNORE));
     fill(out, work, step, next);
     CHECK(memcmp(in, out, sizeof in) == 0, "thread %d, step %ld", work->number, step);
-    CHECK_MPI(MPI_File_read_at(work->file, at + next * N, in, N, MPI_INT,
-                               MPI_STATUS_IGNORE));
+    CHECK_MPI(
+        MPI_File_read_at(work->file, at + next * N, in, N, MPI_INT, MPI_STATUS_IGNORE));
     CHECK(memcmp(in, out, sizeof in) == 0, "ordered, thread %d, step %ld", work->number,
           step);
     CHECK_MPI(MPI_File_get_position(work->file, &position));

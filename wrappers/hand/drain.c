@@ -297,6 +297,5 @@ enum crmpi_status crmpi_drain_end(void)
     for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next)
         if (t->mpi)
             crmpi_input_trim(t->mpi);
-    crmpi_file_note();
-    return CRMPI_OK;
+    return crmpi_file_note();
 }

@@ -6,8 +6,8 @@
  * An access that waits for nobody is done as a whole, so its data and the file pointer it
  * moves are never parted by a cut.  A collective of a file is preceded by a barrier and
  * counted on a communicator of the file's own: all members have done it at a cut, or none
- * has begun it.  So at a cut nothing is under way in the library but nonblocking accesses,
- * which the drain completes.
+ * has begun it.  So at a cut nothing is under way in the library but nonblocking
+ * accesses, which the drain completes.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -286,8 +286,9 @@ int crmpi_lower_MPI_File_set_view(MPI_File fh, MPI_Offset disp, MPI_Datatype ety
     struct crmpi_file *file = file_of(fh);
 
     crmpi_file_joint_begin(fh);
-    int error = PMPI_File_set_view(real, disp, CRMPI_REAL(MPI_Datatype, etype),
-                                   CRMPI_REAL(MPI_Datatype, filetype), datarep, info_real);
+    int error =
+        PMPI_File_set_view(real, disp, CRMPI_REAL(MPI_Datatype, etype),
+                           CRMPI_REAL(MPI_Datatype, filetype), datarep, info_real);
     if (error == MPI_SUCCESS) {
         file->displacement = displacement_read(real, disp);
         type_replace(&file->etype, etype);

@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/checksum.h"
 #include "base/config.h"
 #include "wrappers/objects.h"
 
@@ -33,20 +34,30 @@ static int is_written(const struct crmpi_file *file)
  * The cut
  */
 
-void crmpi_file_note(void)
+static int note(struct crmpi_file *file, MPI_File real)
+{
+    int error = PMPI_File_get_size(real, &file->size);
+
+    file->position = file->shared_position = 0;
+    if (error == MPI_SUCCESS && !(file->amode & MPI_MODE_SEQUENTIAL))
+        error = PMPI_File_get_position(real, &file->position);
+    if (error == MPI_SUCCESS && file->uses_shared)
+        error = PMPI_File_get_position_shared(real, &file->shared_position);
+    return error;
+}
+
+enum crmpi_status crmpi_file_note(void)
 {
     for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_FILE); h; h = h->next) {
         struct crmpi_file *file = h->extra;
 
-        file->position = file->shared_position = file->size = 0;
-        if (!is_open(h))
-            continue;
-        if (!(file->amode & MPI_MODE_SEQUENTIAL))
-            PMPI_File_get_position(h->real, &file->position);
-        if (file->uses_shared)
-            PMPI_File_get_position_shared(h->real, &file->shared_position);
-        PMPI_File_get_size(h->real, &file->size);
+        if (is_open(h) && note(file, h->real) != MPI_SUCCESS) {
+            crmpi_error("the MPI file %s does not tell its length or pointers",
+                        file->name);
+            return CRMPI_ERR_MPI;
+        }
     }
+    return CRMPI_OK;
 }
 
 struct refusal {
@@ -74,10 +85,11 @@ static int refuses(struct crmpi_handle *handle, void *context)
         crmpi_comm_of(file->comm)->rank != 0)
         return 0;
     if (is_kept_elsewhere(file)) {
-        snprintf(refusal->why, refusal->why_bytes,
-                 "Open MPI's component sharedfp/individual keeps data of the open MPI file "
-                 "%s in other files: run with --mca sharedfp ^individual",
-                 file->name);
+        snprintf(
+            refusal->why, refusal->why_bytes,
+            "Open MPI's component sharedfp/individual keeps data of the open MPI file "
+            "%s in other files: run with --mca sharedfp ^individual",
+            file->name);
         return 1;
     }
     if (access(file->path + file->prefix, F_OK) == 0)
@@ -96,9 +108,9 @@ int crmpi_file_refusal(char *why, size_t why_bytes)
 }
 
 /*
- * Sidecars: where the ranks are on several nodes Open MPI keeps a shared file pointer in a
- * file beside the file, FILE-JOB-PID.lock of its own I/O and .FILE.shfp.PID.RANDOM of ROMIO.
- * JOB is the launcher's name of the job, PID the process of the file's rank 0.
+ * Sidecars: where the ranks are on several nodes Open MPI keeps a shared file pointer in
+ * a file beside the file, FILE-JOB-PID.lock of its own I/O and .FILE.shfp.PID.RANDOM of
+ * ROMIO.  JOB is the launcher's name of the job, PID the process of the file's rank 0.
  */
 
 static void sidecars_remove(const char *directory, const char *base)
@@ -151,8 +163,8 @@ void crmpi_file_start(void)
  * Restart
  */
 
-static enum crmpi_status cannot(const struct crmpi_file *file, const char *what, char *why,
-                                size_t why_bytes)
+static enum crmpi_status cannot(const struct crmpi_file *file, const char *what,
+                                char *why, size_t why_bytes)
 {
     snprintf(why, why_bytes, "the MPI file %s: %s", file->path + file->prefix, what);
     return CRMPI_ERR_MPI;
@@ -180,17 +192,65 @@ static enum crmpi_status length_restore(const struct crmpi_file *file, char *why
     return CRMPI_OK;
 }
 
-/* What ranks on different nodes saw may differ; the largest is the true one. */
-static int agree(struct crmpi_file *file, MPI_Comm comm)
-{
-    MPI_Offset seen[2] = {file->shared_position, file->size}, all[2];
-    int error = PMPI_Allreduce(seen, all, 2, MPI_OFFSET, MPI_MAX, comm);
+/* A rank's view of a file's length. */
+struct seen {
+    uint64_t path; /* a checksum of it */
+    int64_t size;
+};
 
-    if (error == MPI_SUCCESS) {
-        file->shared_position = all[0];
-        file->size = all[1];
+/* All that all ranks saw, from malloc(); NULL: it failed. */
+static struct seen *seen_gather(const struct seen *mine, int n, int *n_out)
+{
+    int n_ranks, bytes = n * (int)sizeof *mine, sum = 0, *counts, *places;
+    struct seen *all = NULL;
+
+    PMPI_Comm_size(crmpi_private_world, &n_ranks);
+    counts = calloc(n_ranks, sizeof *counts);
+    places = calloc(n_ranks, sizeof *places);
+    if (counts && places &&
+        PMPI_Allgather(&bytes, 1, MPI_INT, counts, 1, MPI_INT, crmpi_private_world) ==
+            MPI_SUCCESS) {
+        for (int i = 0; i < n_ranks; i++) {
+            places[i] = sum;
+            sum += counts[i];
+        }
+        all = malloc(sum + 1);
+        if (all && PMPI_Allgatherv(mine, bytes, MPI_BYTE, all, counts, places, MPI_BYTE,
+                                   crmpi_private_world) != MPI_SUCCESS) {
+            free(all);
+            all = NULL;
+        }
     }
-    return error;
+    *n_out = sum / (int)sizeof *all;
+    free(counts);
+    free(places);
+    return all;
+}
+
+/* Ranks on different nodes may have seen different lengths of a file, which may also be
+ * open in several ways; the largest is the true one. */
+static int lengths_agree(struct crmpi_handle **list, size_t n)
+{
+    struct seen *mine = calloc(n + 1, sizeof *mine), *all = NULL;
+    int n_all = 0;
+
+    for (size_t i = 0; mine && i < n; i++) {
+        const struct crmpi_file *file = list[i]->extra;
+        const char *path = file->path + file->prefix;
+
+        mine[i] = (struct seen){crmpi_checksum(path, strlen(path)), file->size};
+    }
+    if (mine)
+        all = seen_gather(mine, (int)n, &n_all);
+    for (size_t i = 0; all && i < n; i++)
+        for (int k = 0; k < n_all; k++)
+            if (all[k].path == mine[i].path &&
+                all[k].size > ((struct crmpi_file *)list[i]->extra)->size)
+                ((struct crmpi_file *)list[i]->extra)->size = all[k].size;
+    int done = all != NULL;
+    free(mine);
+    free(all);
+    return done;
 }
 
 /* Open it, with all its members. */
@@ -229,7 +289,9 @@ static enum crmpi_status rebuild(struct crmpi_handle *handle, char *why, size_t 
     const struct crmpi_comm *comm = crmpi_comm_of(file->comm);
     enum crmpi_status status = CRMPI_OK;
     char text[MPI_MAX_ERROR_STRING] = "";
-    int n, error = agree(file, CRMPI_REAL(MPI_Comm, file->comm));
+    MPI_Offset shared = file->shared_position;
+    int n, error = PMPI_Allreduce(&shared, &file->shared_position, 1, MPI_OFFSET, MPI_MAX,
+                                  CRMPI_REAL(MPI_Comm, file->comm));
 
     if (error == MPI_SUCCESS && comm->rank == 0)
         status = length_restore(file, why, why_bytes);
@@ -272,6 +334,10 @@ enum crmpi_status crmpi_files_rebuild(char *why, size_t why_bytes)
         if (is_open(h))
             list[n++] = h;
     qsort(list, n, sizeof *list, by_comm);
+    if (!lengths_agree(list, n)) {
+        snprintf(why, why_bytes, "the lengths of MPI files cannot be compared");
+        status = CRMPI_ERR_MPI;
+    }
     for (size_t i = 0; i < n && status == CRMPI_OK; i++)
         status = rebuild(list[i], why, why_bytes);
     free(list);

@@ -60,7 +60,7 @@ static int result(MPI_File fh, int error, const char *function)
     return error == MPI_SUCCESS ? error : crmpi_file_error(fh, error, function);
 }
 
-/* KIND: joint, or ordered; BUFFER: the type of one; PARAMS, ARGS: what comes before it. */
+/* KIND: joint, or ordered; BUFFER: the type of one; PARAMS, ARGS: what is before it. */
 #define P(...) __VA_ARGS__
 #define SPLIT(NAME, KIND, BUFFER, PARAMS, ARGS)                                          \
     int crmpi_lower_MPI_File_##NAME##_begin(PARAMS, BUFFER buf, int count,               \
@@ -70,9 +70,8 @@ static int result(MPI_File fh, int error, const char *function)
                                                                                          \
         if (error == MPI_SUCCESS) {                                                      \
             crmpi_file_##KIND##_begin(fh);                                               \
-            error =                                                                      \
-                PMPI_File_##NAME(ARGS, buf, count, CRMPI_REAL(MPI_Datatype, datatype),   \
-                                 status_of(fh));                                         \
+            error = PMPI_File_##NAME(ARGS, buf, count,                                   \
+                                     CRMPI_REAL(MPI_Datatype, datatype), status_of(fh)); \
             begun(fh, SPLIT_##NAME, error);                                              \
         }                                                                                \
         return result(fh, error, "MPI_File_" #NAME "_begin");                            \
