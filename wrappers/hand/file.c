@@ -258,6 +258,25 @@ static void type_replace(MPI_Datatype *slot, MPI_Datatype type)
     *slot = type;
 }
 
+/* A sequential file that was opened again is no such file to the MPI library, so it does
+ * not take MPI_DISPLACEMENT_CURRENT: where the shared pointer stands. */
+static MPI_Offset displacement_find(const struct crmpi_file *file, MPI_File real,
+                                    MPI_Offset disp)
+{
+    MPI_Offset position = 0;
+    int amode = 0;
+
+    if (!file || disp != MPI_DISPLACEMENT_CURRENT ||
+        !(file->amode & MPI_MODE_SEQUENTIAL) ||
+        PMPI_File_get_amode(real, &amode) != MPI_SUCCESS || amode & MPI_MODE_SEQUENTIAL)
+        return disp;
+    if (crmpi_comm_of(file->comm)->rank == 0 &&
+        PMPI_File_get_position_shared(real, &position) == MPI_SUCCESS)
+        PMPI_File_get_byte_offset(real, position, &disp);
+    PMPI_Bcast(&disp, 1, MPI_OFFSET, 0, CRMPI_REAL(MPI_Comm, file->comm));
+    return disp;
+}
+
 /* MPI_DISPLACEMENT_CURRENT is where the shared pointer stands now, not at a restart. */
 static MPI_Offset displacement_read(MPI_File real, MPI_Offset disp)
 {
@@ -286,6 +305,7 @@ int crmpi_lower_MPI_File_set_view(MPI_File fh, MPI_Offset disp, MPI_Datatype ety
     struct crmpi_file *file = file_of(fh);
 
     crmpi_file_joint_begin(fh);
+    disp = displacement_find(file, real, disp);
     int error =
         PMPI_File_set_view(real, disp, CRMPI_REAL(MPI_Datatype, etype),
                            CRMPI_REAL(MPI_Datatype, filetype), datarep, info_real);
