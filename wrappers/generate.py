@@ -26,7 +26,7 @@ STRUCTS = {'comm': 'communicator', 'type': 'datatype'}
 ACCESSES = {'alone': ('alone', 'alone'), 'shared': ('shared', 'alone'),
             'joint': ('joint', 'joint'), 'ordered': ('ordered', 'joint'),
             'begun': ('begun', 'begun')}
-CLASSES = ('pass', 'make', 'meet', 'file', 'plain', 'c2f', 'f2c', 'hand', 'inner',
+CLASSES = ('pass', 'make', 'meet', 'file', 'plain', 'c2f', 'f2c', 'hand', 'fast', 'inner',
            *ACCESSES)
 COUNTS = {'members': 'crmpi_comm_n_peers(%s)', 'sources': 'crmpi_comm_n_sources(%s)',
           'targets': 'crmpi_comm_n_targets(%s)'}
@@ -102,13 +102,13 @@ def stubs(calls, objects):
     yield HEAD + '\t.text\n'
     for c in calls:
         names = [c.name] if c.name.startswith('CRMPI') else ['P' + c.name, c.name]
-        if c.group in ('c2f', 'f2c'):  # the function itself is in lib/upper/number.c
+        if c.group in ('c2f', 'f2c', 'fast'):  # the function itself is in lib/upper/
             names = ['crmpi_down_' + c.name]
         yield '\t.p2align 4\n'
         for i, name in enumerate(names):
             yield '\t%s %s\n' % ('.weak' if i else '.globl', name)
             yield '\t.type %s, @function\n' % name
-            if c.group in ('inner', 'c2f', 'f2c'):
+            if c.group in ('inner', 'c2f', 'f2c', 'fast'):
                 yield '\t.hidden %s\n' % name
         yield ''.join(n + ':\n' for n in names)
         yield '\tendbr64\n\tmovl $%d, %%eax\n\tjmp crmpi_switch%s\n' % (

@@ -7,6 +7,7 @@
 #define CRMPI_WRAPPERS_OBJECTS_H
 
 #include "wrappers/layer.h"
+#include "wrappers/window.h"
 
 /* A group: world ranks, -1 for a process outside of the job. */
 struct crmpi_group {
@@ -18,6 +19,7 @@ struct crmpi_group {
 /* A derived datatype: what MPI_Type_get_contents tells, and which constructor was
  * used. */
 struct crmpi_type {
+    struct crmpi_basic basic; /* first: libcrmpi looks at it */
     int32_t combiner; /* MPI_COMBINER_* */
     int32_t n_ints, n_addresses, n_types;
     int32_t is_committed;
@@ -184,6 +186,7 @@ int crmpi_file_apply_errhandler(MPI_File file);
 /** What the last release of a handle does. */
 void crmpi_info_destroy(struct crmpi_handle *handle);
 void crmpi_group_destroy(struct crmpi_handle *handle);
+void crmpi_type_predefine(struct crmpi_handle *handle);
 void crmpi_type_destroy(struct crmpi_handle *handle);
 void crmpi_op_destroy(struct crmpi_handle *handle);
 void crmpi_comm_destroy(struct crmpi_handle *handle);

@@ -95,14 +95,14 @@ static void take_own(void)
 /* The phases that last while messages are waited for. */
 static void go_on(void)
 {
-    if (engine->draining == 1) {
+    if (engine->draining) {
         if (crmpi_drain_progress()) {
-            engine->draining = 2;
+            engine->draining = 0;
             feed((struct crmpi_event){.kind = CRMPI_EVENT_DRAINED});
         }
-    } else if (engine->draining == 2) {
-        crmpi_drain_progress(); /* the other ranks may need it */
-        sched_yield();          /* or the processor */
+    } else if (engine->stopped) {
+        crmpi_cut_progress(); /* the other ranks may need it */
+        sched_yield();        /* or the processor */
     } else if (engine->running_on && crmpi_cut_at_targets()) {
         engine->running_on = 0;
         feed((struct crmpi_event){.kind = CRMPI_EVENT_AT_TARGETS});
@@ -143,7 +143,7 @@ static struct timespec wait_time(void)
     int64_t until = engine->policy_ops->wakeup_ms(engine->policy), now = crmpi_clock_ms();
     int64_t left;
 
-    if (engine->draining)
+    if (engine->stopped)
         return (struct timespec){0};
     if (engine->running_on)
         return (struct timespec){.tv_nsec = LOOK_NS};

@@ -75,6 +75,7 @@ static struct crmpi_event park(const struct crmpi_action *action)
     why[0] = '\0';
     engine->parked = !fault("engine.park") &&
                      crmpi_park_all((int)action->limit_ms, why, sizeof why) == CRMPI_OK;
+    engine->stopped = engine->parked;
     if (!engine->parked || crmpi_cut_refusal(why, sizeof why) ||
         crmpi_capture_refusal(why, sizeof why))
         return failure();
@@ -89,6 +90,7 @@ static void run_on(const struct crmpi_action *action)
 {
     crmpi_cut_set_targets(action->targets, action->n_targets);
     engine->running_on = 1;
+    engine->stopped = 0;
     crmpi_release_all(CRMPI_PHASE_RUNON);
 }
 
@@ -102,6 +104,7 @@ static void let_threads_go(void)
 {
     engine->draining = 0;
     engine->running_on = 0;
+    engine->stopped = 0;
     crmpi_cut_set_targets(NULL, 0);
     if (engine->parked)
         crmpi_release_all(CRMPI_PHASE_RUN);

@@ -37,8 +37,9 @@ struct crmpi_engine {
     struct crmpi_action todo[4]; /* that may block, or have a result */
     unsigned n_todo;
     int parked;     /* threads are stopped, or run on */
+    int stopped;    /* they are stopped */
     int running_on; /* and it has not been reported that the targets are reached */
-    int draining;   /* 1: until this rank is drained, 2: for the others */
+    int draining;   /* until this rank is drained */
     int finished;   /* all ranks are in MPI_Finalize */
     int broken;     /* a connection of the tree has ended: no more checkpoints */
     uint64_t saved_sn; /* number of the rank file written in this attempt; 0: none */

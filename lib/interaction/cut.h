@@ -54,12 +54,15 @@ void crmpi_cut_open_gate(void);
  */
 int crmpi_cut_refusal(char *why, size_t why_bytes);
 
+/** Make progress for the other ranks, some of whose threads cannot stop before this rank
+ * has served them.  While all threads of this rank are stopped. */
+void crmpi_cut_progress(void);
+
 /**
  * Drain: exchange bookmarks with all ranks and receive what is in flight until, for this
  * rank, received equals sent on every channel; pending nonblocking collectives are
  * completed.  Messages no posted receive matches go into the saved queue.  Collective
- * over all ranks.  Must keep making progress for the others afterwards:
- * crmpi_drain_progress() until the engine says that all ranks have drained.
+ * over all ranks.
  */
 enum crmpi_status crmpi_drain_begin(void); /* exchanges the bookmarks; collective */
 int crmpi_drain_progress(void);            /* one step; 1 when this rank is drained */

@@ -247,14 +247,26 @@ static int is_balanced(void)
     return balanced;
 }
 
+void crmpi_cut_progress(void)
+{
+    int flag;
+
+    if (crmpi_finalize_begun)
+        return;
+    stand_in_begin();
+    PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, crmpi_private_self, &flag,
+                MPI_STATUS_IGNORE);
+    stand_in_end();
+}
+
 static int step(void)
 {
     int flag = 0;
 
-    if (drained || failed) {
+    if (failed) {
         PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, crmpi_private_self, &flag,
-                    MPI_STATUS_IGNORE); /* progress for the others */
-        return drained;
+                    MPI_STATUS_IGNORE);
+        return 0;
     }
     if (exchange != MPI_REQUEST_NULL &&
         (PMPI_Test(&exchange, &flag, MPI_STATUS_IGNORE) != MPI_SUCCESS || !flag))

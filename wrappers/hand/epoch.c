@@ -14,11 +14,6 @@
 /* On the window's own communicator. */
 enum { TAG_POST = 1, TAG_COMPLETE };
 
-static int n_members(const struct crmpi_win *w)
-{
-    return crmpi_comm_of(w->comm)->size;
-}
-
 static int fail(MPI_Win win, int error, const char *function)
 {
     return crmpi_win_error(win, error, function);
@@ -43,16 +38,29 @@ int crmpi_win_close(struct crmpi_win *w, MPI_Win real)
     crmpi_whole_begin();
     if (w->is_open) {
         error = PMPI_Win_unlock_all(real);
+        w->flushed = w->begun;
         w->is_open = 0;
     }
     crmpi_whole_end();
     return error;
 }
 
-/* All that was begun in it is done, here and at the targets. */
-static int own_complete(const struct crmpi_win *w, MPI_Win real)
+/* All that was begun is done, here and at the targets. */
+static int flush_all(struct crmpi_win *w, MPI_Win real)
 {
-    int error = w->is_open ? PMPI_Win_flush_all(real) : MPI_SUCCESS;
+    uint64_t begun = __atomic_load_n(&w->begun, __ATOMIC_ACQUIRE);
+    int error = PMPI_Win_flush_all(real);
+
+    if (error == MPI_SUCCESS)
+        __atomic_store_n(&w->flushed, begun, __ATOMIC_RELEASE);
+    return error;
+}
+
+static int own_complete(struct crmpi_win *w, MPI_Win real)
+{
+    int error = w->is_open && (!w->targets || w->begun != w->flushed)
+                    ? flush_all(w, real)
+                    : MPI_SUCCESS;
 
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     return error;
@@ -282,7 +290,7 @@ int crmpi_lower_MPI_Win_lock(int lock_type, int rank, int assert, MPI_Win win)
         error = PMPI_Win_flush(rank, real);
     crmpi_whole_begin();
     if (!w->locks)
-        w->locks = crmpi_upper_alloc(n_members(w) * sizeof *w->locks);
+        w->locks = crmpi_upper_alloc(w->n_members * sizeof *w->locks);
     w->locks[rank] = (struct crmpi_win_lock){lock_type, !!(assert & MPI_MODE_NOCHECK)};
     w->n_locks++;
     w->epoch = CRMPI_EPOCH_LOCK;
@@ -299,8 +307,10 @@ int crmpi_lower_MPI_Win_unlock(int rank, MPI_Win win)
     error = PMPI_Win_unlock(rank, CRMPI_REAL(MPI_Win, win));
     if (error == MPI_SUCCESS && rank != MPI_PROC_NULL) {
         w->locks[rank].type = 0;
-        if (--w->n_locks == 0)
+        if (--w->n_locks == 0) {
             w->epoch = CRMPI_EPOCH_NONE;
+            w->flushed = w->begun;
+        }
     }
     crmpi_whole_end();
     return crmpi_win_result(win, error, "MPI_Win_unlock");
@@ -334,27 +344,32 @@ int crmpi_lower_MPI_Win_unlock_all(MPI_Win win)
         return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_unlock_all");
     crmpi_whole_begin();
     error = PMPI_Win_unlock_all(CRMPI_REAL(MPI_Win, win));
-    if (error == MPI_SUCCESS)
+    if (error == MPI_SUCCESS) {
         w->epoch = CRMPI_EPOCH_NONE;
+        w->flushed = w->begun;
+    }
     crmpi_whole_end();
     return crmpi_win_result(win, error, "MPI_Win_unlock_all");
 }
 
 /* Flushes are for locks; in crmpi's own epoch the library would not mind. */
-#define FLUSH(NAME, PARAMS, ...)                                                         \
+#define FLUSH(NAME, PARAMS, CALL)                                                        \
     int crmpi_lower_MPI_Win_##NAME PARAMS                                                \
     {                                                                                    \
-        const struct crmpi_win *w = crmpi_win_of(win);                                   \
+        struct crmpi_win *w = crmpi_win_of(win);                                         \
+        MPI_Win real = CRMPI_REAL(MPI_Win, win);                                         \
         int error = MPI_ERR_RMA_SYNC;                                                    \
                                                                                          \
+        if (!w)                                                                          \
+            return fail(win, MPI_ERR_WIN, "MPI_Win_" #NAME);                             \
         crmpi_whole_begin();                                                             \
-        if (!w || w->epoch >= CRMPI_EPOCH_LOCK)                                          \
-            error = PMPI_Win_##NAME(__VA_ARGS__);                                        \
+        if (w->epoch >= CRMPI_EPOCH_LOCK)                                                \
+            error = CALL;                                                                \
         crmpi_whole_end();                                                               \
         return crmpi_win_result(win, error, "MPI_Win_" #NAME);                           \
     }
 
-FLUSH(flush, (int rank, MPI_Win win), rank, CRMPI_REAL(MPI_Win, win))
-FLUSH(flush_all, (MPI_Win win), CRMPI_REAL(MPI_Win, win))
-FLUSH(flush_local, (int rank, MPI_Win win), rank, CRMPI_REAL(MPI_Win, win))
-FLUSH(flush_local_all, (MPI_Win win), CRMPI_REAL(MPI_Win, win))
+FLUSH(flush, (int rank, MPI_Win win), PMPI_Win_flush(rank, real))
+FLUSH(flush_all, (MPI_Win win), flush_all(w, real))
+FLUSH(flush_local, (int rank, MPI_Win win), PMPI_Win_flush_local(rank, real))
+FLUSH(flush_local_all, (MPI_Win win), PMPI_Win_flush_local_all(real))

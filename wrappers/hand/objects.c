@@ -133,10 +133,8 @@ enum crmpi_status crmpi_objects_ready(void)
     for (int i = 0; i < CRMPI_N_OBJECTS; i++) {
         struct crmpi_handle *h = upper_object(i);
         crmpi_handle_set_fortran(h, lower_fortran(h->kind, h->real));
-        if (h->kind == CRMPI_TYPE && h->real != MPI_DATATYPE_NULL) {
-            h->extra = crmpi_upper_alloc(sizeof(struct crmpi_type));
-            ((struct crmpi_type *)h->extra)->combiner = MPI_COMBINER_NAMED;
-        }
+        if (h->kind == CRMPI_TYPE && h->real != MPI_DATATYPE_NULL)
+            crmpi_type_predefine(h);
     }
     crmpi_file_start();
     crmpi_objects_root->file_null_errhandler =

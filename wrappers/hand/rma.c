@@ -1,9 +1,53 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * One-sided communication (lower half).  No thread parks within: an operation has been
- * handed to the library, which a flush completes at the cut, or it has not begun.
+ * One-sided communication that libcrmpi.so cannot do alone (lower half).  No thread parks
+ * within: an operation has been handed to the library, which a flush completes at the cut,
+ * or it has not begun.
+ *
+ * Where libcrmpi.so does accumulates (crmpi_win.is_near), those done here are completed
+ * under the target's lock: so all of them are atomic to each other, and in order.
  */
 #include "wrappers/hand/window.h"
+
+enum kind { TRANSFER, ATOMIC };
+
+static int32_t *lock_of(MPI_Win win, int rank, enum kind kind)
+{
+    const struct crmpi_win *w = crmpi_win_of(win);
+
+    return kind == ATOMIC && w && w->is_near && rank >= 0 && rank < w->n_members
+               ? w->targets[rank].lock
+               : NULL;
+}
+
+static void begin(MPI_Win win, int rank, enum kind kind)
+{
+    struct crmpi_win *w = crmpi_win_of(win);
+    int32_t *lock = lock_of(win, rank, kind);
+
+    crmpi_whole_begin();
+    if (w)
+        __atomic_fetch_add(&w->begun, 1, __ATOMIC_ACQ_REL);
+    if (lock)
+        crmpi_win_lock_take(lock);
+}
+
+/* @param real  the lower request, if the operation has one */
+static int end(MPI_Win win, int rank, enum kind kind, int error, const MPI_Request *real,
+               MPI_Request *request, const char *function)
+{
+    int32_t *lock = lock_of(win, rank, kind);
+
+    if (lock) {
+        if (error == MPI_SUCCESS)
+            error = PMPI_Win_flush(rank, CRMPI_REAL(MPI_Win, win));
+        crmpi_win_lock_drop(lock);
+    }
+    if (error == MPI_SUCCESS && real)
+        *request = crmpi_request_wrap(*real, CRMPI_WRAP_ACCESS, (void *)win);
+    crmpi_whole_end();
+    return crmpi_win_result(win, error, function);
+}
 
 #define TYPE(type) CRMPI_REAL(MPI_Datatype, type)
 #define DISP crmpi_win_disp(crmpi_win_of(win), target_rank, target_disp)
@@ -11,36 +55,31 @@
 
 /* NAME: the MPI function's; PARAMS: as in mpi.h, without the window; REALS: the lower
  * arguments. */
-#define OPERATION(NAME, PARAMS, REALS)                                                   \
+#define OPERATION(NAME, KIND, PARAMS, REALS)                                             \
     int crmpi_lower_MPI_##NAME(PARAMS, MPI_Win win)                                      \
     {                                                                                    \
         int error;                                                                       \
                                                                                          \
-        crmpi_whole_begin();                                                             \
+        begin(win, target_rank, KIND);                                                   \
         error = PMPI_##NAME(REALS, CRMPI_REAL(MPI_Win, win));                            \
-        crmpi_whole_end();                                                               \
-        return crmpi_win_result(win, error, "MPI_" #NAME);                               \
+        return end(win, target_rank, KIND, error, NULL, NULL, "MPI_" #NAME);             \
     }
 
-#define REQUEST_OPERATION(NAME, PARAMS, REALS)                                           \
+#define REQUEST_OPERATION(NAME, KIND, PARAMS, REALS)                                     \
     int crmpi_lower_MPI_##NAME(PARAMS, MPI_Win win, MPI_Request *request)                \
     {                                                                                    \
         MPI_Request real;                                                                \
         int error;                                                                       \
                                                                                          \
-        crmpi_whole_begin();                                                             \
-        error =                                                                          \
-            PMPI_##NAME(REALS, CRMPI_REAL(MPI_Win, win), request ? &real : NULL);        \
-        if (error == MPI_SUCCESS)                                                        \
-            *request = crmpi_request_wrap(real, CRMPI_WRAP_ACCESS, (void *)win);         \
-        crmpi_whole_end();                                                               \
-        return crmpi_win_result(win, error, "MPI_" #NAME);                               \
+        begin(win, target_rank, KIND);                                                   \
+        error = PMPI_##NAME(REALS, CRMPI_REAL(MPI_Win, win), request ? &real : NULL);    \
+        return end(win, target_rank, KIND, error, &real, request, "MPI_" #NAME);         \
     }
 
-/* Put, get and accumulate, and the same with a request. */
-#define BOTH(NAME, R_NAME, PARAMS, REALS)                                                \
-    OPERATION(NAME, ARGS(PARAMS), ARGS(REALS))                                           \
-    REQUEST_OPERATION(R_NAME, ARGS(PARAMS), ARGS(REALS))
+/* The two functions of an operation, without and with a request. */
+#define BOTH(NAME, R_NAME, KIND, PARAMS, REALS)                                          \
+    OPERATION(NAME, KIND, ARGS(PARAMS), ARGS(REALS))                                     \
+    REQUEST_OPERATION(R_NAME, KIND, ARGS(PARAMS), ARGS(REALS))
 
 #define ORIGIN_PARAMS(...)                                                               \
     __VA_ARGS__ void *origin_addr, int origin_count, MPI_Datatype origin_datatype
@@ -49,22 +88,24 @@
 #define ORIGIN_REALS origin_addr, origin_count, TYPE(origin_datatype)
 #define TARGET_REALS target_rank, DISP, target_count, TYPE(target_datatype)
 
-BOTH(Put, Rput, ARGS(ORIGIN_PARAMS(const), TARGET_PARAMS),
+BOTH(Put, Rput, TRANSFER, ARGS(ORIGIN_PARAMS(const), TARGET_PARAMS),
      ARGS(ORIGIN_REALS, TARGET_REALS))
-BOTH(Get, Rget, ARGS(ORIGIN_PARAMS(), TARGET_PARAMS), ARGS(ORIGIN_REALS, TARGET_REALS))
-BOTH(Accumulate, Raccumulate, ARGS(ORIGIN_PARAMS(const), TARGET_PARAMS, MPI_Op op),
+BOTH(Get, Rget, TRANSFER, ARGS(ORIGIN_PARAMS(), TARGET_PARAMS),
+     ARGS(ORIGIN_REALS, TARGET_REALS))
+BOTH(Accumulate, Raccumulate, ATOMIC,
+     ARGS(ORIGIN_PARAMS(const), TARGET_PARAMS, MPI_Op op),
      ARGS(ORIGIN_REALS, TARGET_REALS, CRMPI_REAL(MPI_Op, op)))
-BOTH(Get_accumulate, Rget_accumulate,
+BOTH(Get_accumulate, Rget_accumulate, ATOMIC,
      ARGS(ORIGIN_PARAMS(const), void *result_addr, int result_count,
           MPI_Datatype result_datatype, TARGET_PARAMS, MPI_Op op),
      ARGS(ORIGIN_REALS, result_addr, result_count, TYPE(result_datatype), TARGET_REALS,
           CRMPI_REAL(MPI_Op, op)))
-OPERATION(Fetch_and_op,
+OPERATION(Fetch_and_op, ATOMIC,
           ARGS(const void *origin_addr, void *result_addr, MPI_Datatype datatype,
                int target_rank, MPI_Aint target_disp, MPI_Op op),
           ARGS(origin_addr, result_addr, TYPE(datatype), target_rank, DISP,
                CRMPI_REAL(MPI_Op, op)))
-OPERATION(Compare_and_swap,
+OPERATION(Compare_and_swap, ATOMIC,
           ARGS(const void *origin_addr, const void *compare_addr, void *result_addr,
                MPI_Datatype datatype, int target_rank, MPI_Aint target_disp),
           ARGS(origin_addr, compare_addr, result_addr, TYPE(datatype), target_rank, DISP))

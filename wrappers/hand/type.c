@@ -73,6 +73,62 @@ MPI_Datatype crmpi_type_adopt(MPI_Datatype real, int n_types, const MPI_Datatype
     return (void *)handle;
 }
 
+/* Types on which operations are those of C, by their sizes. */
+static int arithmetic_of(MPI_Datatype real)
+{
+    static const struct {
+        MPI_Datatype type;
+        int class;
+    } types[] = {
+#define SIGNED(type) {type, CRMPI_BASIC_SIGNED}
+#define UNSIGNED(type) {type, CRMPI_BASIC_UNSIGNED}
+#define FLOATING(type) {type, CRMPI_BASIC_FLOATING}
+        SIGNED(MPI_SIGNED_CHAR),        SIGNED(MPI_SHORT),
+        SIGNED(MPI_INT),                SIGNED(MPI_LONG),
+        SIGNED(MPI_LONG_LONG),          SIGNED(MPI_INT8_T),
+        SIGNED(MPI_INT16_T),            SIGNED(MPI_INT32_T),
+        SIGNED(MPI_INT64_T),            SIGNED(MPI_AINT),
+        SIGNED(MPI_OFFSET),             SIGNED(MPI_COUNT),
+        SIGNED(MPI_INTEGER),            SIGNED(MPI_INTEGER1),
+        SIGNED(MPI_INTEGER2),           SIGNED(MPI_INTEGER4),
+        SIGNED(MPI_INTEGER8),           UNSIGNED(MPI_UNSIGNED_CHAR),
+        UNSIGNED(MPI_UNSIGNED_SHORT),   UNSIGNED(MPI_UNSIGNED),
+        UNSIGNED(MPI_UNSIGNED_LONG),    UNSIGNED(MPI_UNSIGNED_LONG_LONG),
+        UNSIGNED(MPI_UINT8_T),          UNSIGNED(MPI_UINT16_T),
+        UNSIGNED(MPI_UINT32_T),         UNSIGNED(MPI_UINT64_T),
+        FLOATING(MPI_FLOAT),            FLOATING(MPI_DOUBLE),
+        FLOATING(MPI_REAL),             FLOATING(MPI_REAL4),
+        FLOATING(MPI_REAL8),            FLOATING(MPI_DOUBLE_PRECISION),
+#undef SIGNED
+#undef UNSIGNED
+#undef FLOATING
+    };
+
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++)
+        if (types[i].type == real)
+            return types[i].class;
+    return CRMPI_BASIC_RAW;
+}
+
+void crmpi_type_predefine(struct crmpi_handle *handle)
+{
+    struct crmpi_type *type = crmpi_upper_alloc(sizeof *type);
+    MPI_Aint lb, extent;
+    int bytes, class;
+
+    handle->extra = type;
+    type->combiner = MPI_COMBINER_NAMED;
+    PMPI_Type_size(handle->real, &bytes);
+    PMPI_Type_get_extent(handle->real, &lb, &extent);
+    if (bytes <= 0 || lb != 0 || bytes != extent)
+        return; /* it has gaps, or is no type for data */
+    class = arithmetic_of(handle->real);
+    if (class == CRMPI_BASIC_FLOATING && bytes != 4 && bytes != 8)
+        class = CRMPI_BASIC_RAW;
+    type->basic.class = class;
+    type->basic.bytes = bytes;
+}
+
 void crmpi_type_destroy(struct crmpi_handle *handle)
 {
     struct crmpi_type *type = handle->extra;

@@ -7,16 +7,18 @@
 
 #include "wrappers/hand/window.h"
 
+/* Hints that are not true of the lower window: crmpi's own epochs are locks, and its memory
+ * is larger than what the application asks for. */
 MPI_Info crmpi_win_info_make(MPI_Info info)
 {
+    static const char *const untrue[] = {"no_locks", "same_size"};
     MPI_Info real = info ? crmpi_info_make(info) : MPI_INFO_NULL;
     char value[2];
     int flag = 0;
 
-    /* crmpi's own epochs are locks */
-    if (real && real != MPI_INFO_NULL &&
-        PMPI_Info_get(real, "no_locks", 1, value, &flag) == MPI_SUCCESS && flag)
-        PMPI_Info_delete(real, "no_locks");
+    for (int i = 0; i < 2 && real && real != MPI_INFO_NULL; i++)
+        if (PMPI_Info_get(real, untrue[i], 1, value, &flag) == MPI_SUCCESS && flag)
+            PMPI_Info_delete(real, untrue[i]);
     return real;
 }
 
@@ -90,6 +92,7 @@ static int create(const struct crmpi_win *recipe, MPI_Info info, MPI_Comm comm, 
     handle = handle_create(recipe);
     w = handle->extra;
     w->comm = own;
+    w->n_members = crmpi_comm_of(own)->size;
     crmpi_info_merge(&w->info, info);
     MPI_Info info_real = crmpi_win_info_make(info);
     error = crmpi_win_make(handle, CRMPI_REAL(MPI_Comm, own), info_real, why, sizeof why);
@@ -262,7 +265,7 @@ int crmpi_lower_MPI_Win_set_info(MPI_Win win, MPI_Info info)
 /* The lowest rank that has memory. */
 static int first_target(const struct crmpi_win *w)
 {
-    int n = crmpi_comm_of(w->comm)->size, rank = 0;
+    int n = w->n_members, rank = 0;
 
     while (rank < n - 1 && w->targets[rank].bytes == 0)
         rank++;
@@ -277,7 +280,7 @@ int crmpi_lower_MPI_Win_shared_query(MPI_Win win, int rank, MPI_Aint *size,
     void *base;
 
     if (!w || w->flavor != MPI_WIN_FLAVOR_SHARED || rank < MPI_PROC_NULL ||
-        rank >= crmpi_comm_of(w->comm)->size)
+        rank >= w->n_members)
         return crmpi_win_result(win,
                                 PMPI_Win_shared_query(CRMPI_REAL(MPI_Win, win), rank,
                                                       size, disp_unit, baseptr),

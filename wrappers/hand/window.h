@@ -14,66 +14,7 @@
 
 #include "wrappers/hand/p2p.h"
 #include "wrappers/objects.h"
-
-/* Access epoch the application has open. */
-enum crmpi_epoch {
-    CRMPI_EPOCH_NONE,
-    CRMPI_EPOCH_FENCE,
-    CRMPI_EPOCH_START,
-    CRMPI_EPOCH_LOCK, /* of some targets: crmpi_win.locks */
-    CRMPI_EPOCH_LOCK_ALL,
-};
-
-/* A rank of a window whose memory was allocated by MPI. */
-struct crmpi_win_target {
-    char *at;          /* renewed: where its segment is mapped below; NULL: not here */
-    MPI_Aint bytes;
-    int32_t disp_unit;
-    int32_t shift;     /* renewed: of its segment in the lower window, in bytes */
-};
-
-/* Members of a group a post or start has named, and the messages awaited from them. */
-struct crmpi_win_group {
-    int32_t n;
-    int32_t is_open;
-    int32_t *ranks; /* of the window */
-    int32_t n_requests;
-    MPI_Request *requests; /* the upper half's */
-};
-
-struct crmpi_win_lock {
-    uint8_t type; /* 0: none, MPI_LOCK_EXCLUSIVE, MPI_LOCK_SHARED */
-    uint8_t nocheck;
-};
-
-/* Memory attached to a dynamic window. */
-struct crmpi_win_piece {
-    void *base;
-    MPI_Aint bytes;
-};
-
-struct crmpi_win {
-    MPI_Comm comm; /* crmpi's own, of the window's group */
-    int32_t flavor, model, disp_unit;
-    MPI_Aint size;
-    void *base; /* as the application sees it */
-    uint64_t view_start, view_bytes; /* see lib/interaction/segments.h */
-    uint64_t view_real;              /* renewed: what the view shows, below */
-    struct crmpi_win_target *targets; /* NULL: displacements are the lower window's */
-    struct crmpi_handle *errhandler;
-    struct crmpi_attribute *attributes;
-    struct crmpi_handle *info;
-    char *name; /* NULL: MPI's own */
-
-    int32_t epoch;         /* enum crmpi_epoch */
-    int32_t is_open;       /* the lower window is in crmpi's own epoch */
-    int32_t lock_all_assert;
-    int32_t n_locks;
-    struct crmpi_win_lock *locks; /* of each rank; NULL until the first */
-    struct crmpi_win_group posted, started;
-    int32_t n_pieces;
-    struct crmpi_win_piece *pieces;
-};
+#include "wrappers/window.h"
 
 static inline struct crmpi_win *crmpi_win_of(MPI_Win win)
 {
@@ -92,7 +33,7 @@ static inline MPI_Aint crmpi_win_disp(const struct crmpi_win *w, int rank, MPI_A
 {
     const struct crmpi_win_target *target;
 
-    if (!w || !w->targets || rank < 0 || rank >= crmpi_comm_of(w->comm)->size)
+    if (!w || !w->targets || rank < 0 || rank >= w->n_members)
         return disp;
     target = &w->targets[rank];
     return disp * target->disp_unit + target->shift;

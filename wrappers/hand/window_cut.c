@@ -52,9 +52,10 @@ static struct crmpi_handle **windows(size_t *n_out)
 
 static int flush(const struct crmpi_handle *handle)
 {
-    const struct crmpi_win *w = handle->extra;
+    struct crmpi_win *w = handle->extra;
     int error = MPI_SUCCESS;
 
+    w->flushed = w->begun;
     if (w->is_open || w->epoch >= CRMPI_EPOCH_LOCK)
         error = PMPI_Win_flush_all(handle->real);
     return error == MPI_SUCCESS ? PMPI_Win_sync(handle->real) : error;
@@ -116,7 +117,7 @@ enum crmpi_status crmpi_segments_list(struct crmpi_window_segment **list_out,
 static int epochs_enter(const struct crmpi_handle *handle)
 {
     const struct crmpi_win *w = handle->extra;
-    int n = crmpi_comm_of(w->comm)->size, error = MPI_SUCCESS;
+    int n = w->n_members, error = MPI_SUCCESS;
 
     if (w->epoch == CRMPI_EPOCH_LOCK_ALL)
         return PMPI_Win_lock_all(w->lock_all_assert, handle->real);
@@ -162,7 +163,7 @@ enum crmpi_status crmpi_windows_rebuild(char *why, size_t why_bytes)
             char text[MPI_MAX_ERROR_STRING] = "";
             PMPI_Error_string(error, text, &length);
             snprintf(why, why_bytes, "the window %s of %d processes cannot be made again: "
-                     "%s", w->name ? w->name : "", crmpi_comm_of(w->comm)->size, text);
+                     "%s", w->name ? w->name : "", w->n_members, text);
         }
     }
     free(list);

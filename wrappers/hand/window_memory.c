@@ -162,7 +162,7 @@ static char *place_here(const struct place *place, const struct place *mine,
 static int places_exchange(const struct crmpi_win *w, MPI_Comm comm,
                            const struct place *mine, struct place **all_out)
 {
-    int n = crmpi_comm_of(w->comm)->size, error;
+    int n = w->n_members, error;
 
     *all_out = malloc(n * sizeof **all_out);
     if (!*all_out)
@@ -177,7 +177,7 @@ static int places_exchange(const struct crmpi_win *w, MPI_Comm comm,
 static struct crmpi_win_target *targets_room(struct crmpi_win *w)
 {
     if (!w->targets)
-        w->targets = crmpi_upper_alloc(crmpi_comm_of(w->comm)->size * sizeof *w->targets);
+        w->targets = crmpi_upper_alloc(w->n_members * sizeof *w->targets);
     return w->targets;
 }
 
@@ -194,6 +194,7 @@ static int allocate_privately(struct crmpi_handle *handle, MPI_Comm comm, MPI_In
 
     crmpi_heap_free(w->targets);
     w->targets = NULL;
+    w->is_near = 0;
     w->base = (void *)w->view_start;
     if (error == MPI_SUCCESS)
         error = PMPI_Win_create(w->base, w->size, w->disp_unit, info, comm, &real);
@@ -205,17 +206,17 @@ static int allocate_privately(struct crmpi_handle *handle, MPI_Comm comm, MPI_In
 static int allocate(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
 {
     struct crmpi_win *w = handle->extra;
-    int n = crmpi_comm_of(w->comm)->size, all_shared = 1;
+    int n = w->n_members, all_shared = 1;
     char *lower_base = NULL, *segment;
     struct place *places, mine;
     struct mapping mapping;
     MPI_Win real;
-    int error = PMPI_Win_allocate(PAGE + PAGE_UP(w->size), 1, info, comm, &lower_base,
-                                  &real);
+    int error = PMPI_Win_allocate(CRMPI_WIN_LOCK_BYTES + PAGE + PAGE_UP(w->size), 1, info,
+                                  comm, &lower_base, &real);
 
     if (error != MPI_SUCCESS)
         return error;
-    segment = (char *)PAGE_UP(lower_base);
+    segment = (char *)PAGE_UP(lower_base + CRMPI_WIN_LOCK_BYTES);
     mine = place_of(w, segment, lower_base, &mapping);
     error = places_exchange(w, comm, &mine, &places);
     if (error != MPI_SUCCESS)
@@ -228,10 +229,18 @@ static int allocate(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
         return error == MPI_SUCCESS ? allocate_privately(handle, comm, info) : error;
     }
     targets_room(w);
-    for (int i = 0; i < n; i++)
-        w->targets[i] = (struct crmpi_win_target){place_here(&places[i], &mine, &mapping),
-                                                  places[i].bytes, places[i].disp_unit,
-                                                  places[i].shift};
+    w->is_near = 1;
+    for (int i = 0; i < n; i++) {
+        char *at = place_here(&places[i], &mine, &mapping);
+        w->targets[i] = (struct crmpi_win_target){.at = at,
+                                                  .bytes = places[i].bytes,
+                                                  .disp_unit = places[i].disp_unit,
+                                                  .shift = places[i].shift};
+        if (at)
+            w->targets[i].lock = (int32_t *)(void *)(at - CRMPI_WIN_LOCK_BYTES);
+        else
+            w->is_near = 0;
+    }
     free(places);
     if (w->view_bytes)
         segment_move(w, segment);
@@ -251,7 +260,7 @@ static int allocate(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
 static int segments_query(struct crmpi_win *w, MPI_Win real, const struct place *places,
                           uint64_t *start_out, uint64_t *end_out)
 {
-    int n = crmpi_comm_of(w->comm)->size, error = MPI_SUCCESS;
+    int n = w->n_members, error = MPI_SUCCESS;
     uint64_t start = UINT64_MAX, end = 0;
 
     targets_room(w);
@@ -261,8 +270,8 @@ static int segments_query(struct crmpi_win *w, MPI_Win real, const struct place 
         int disp_unit;
 
         error = PMPI_Win_shared_query(real, i, &bytes, &disp_unit, &at);
-        w->targets[i] = (struct crmpi_win_target){at, places[i].bytes,
-                                                  places[i].disp_unit, 0};
+        w->targets[i] = (struct crmpi_win_target){
+            .at = at, .bytes = places[i].bytes, .disp_unit = places[i].disp_unit};
         if (places[i].bytes == 0)
             continue;
         start = PAGE_DOWN(at) < start ? PAGE_DOWN(at) : start;
@@ -271,6 +280,19 @@ static int segments_query(struct crmpi_win *w, MPI_Win real, const struct place 
     *start_out = start;
     *end_out = end > start ? end : start;
     return error;
+}
+
+/* The last rank's segment is longer than the application knows, by these. */
+static void locks_place(struct crmpi_win *w)
+{
+    const struct crmpi_win_target *last = &w->targets[w->n_members - 1];
+    uint64_t behind = (uint64_t)last->at + last->bytes;
+    char *locks = (char *)((behind + CRMPI_WIN_LOCK_BYTES - 1) &
+                           ~(uint64_t)(CRMPI_WIN_LOCK_BYTES - 1));
+
+    for (int i = 0; i < w->n_members; i++)
+        w->targets[i].lock = (int32_t *)(void *)(locks + i * CRMPI_WIN_LOCK_BYTES);
+    w->is_near = 1;
 }
 
 static int allocate_shared(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info,
@@ -282,7 +304,10 @@ static int allocate_shared(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info 
     uint64_t start, end;
     char *segment = NULL;
     MPI_Win real;
-    int error = PMPI_Win_allocate_shared(w->size, 1, info, comm, &segment, &real);
+    MPI_Aint more = c->rank == w->n_members - 1
+                        ? (w->n_members + 1) * (MPI_Aint)CRMPI_WIN_LOCK_BYTES
+                        : 0;
+    int error = PMPI_Win_allocate_shared(w->size + more, 1, info, comm, &segment, &real);
 
     if (error == MPI_SUCCESS)
         error = places_exchange(w, comm, &mine, &places);
@@ -293,6 +318,7 @@ static int allocate_shared(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info 
     if (error != MPI_SUCCESS)
         return error;
     handle->real = real;
+    locks_place(w);
     segment = w->targets[c->rank].at;
     if (w->view_bytes && (w->view_bytes != end - start ||
                           (w->size && (char *)w->base - (char *)w->view_start !=
