@@ -186,7 +186,9 @@ int crmpi_lower_MPI_Win_free(MPI_Win *handle)
     real = CRMPI_REAL(MPI_Win, *handle);
     crmpi_win_close(w, real);
     crmpi_meet_begin(own);
-    error = PMPI_Win_free(&real);
+    error = crmpi_win_unmake(w);
+    if (error == MPI_SUCCESS)
+        error = PMPI_Win_free(&real);
     crmpi_meet_end(own, error);
     if (error != MPI_SUCCESS)
         return crmpi_win_error(*handle, error, "MPI_Win_free");

@@ -49,6 +49,9 @@ static inline MPI_Aint crmpi_win_disp(const struct crmpi_win *w, int rank, MPI_A
 int crmpi_win_make(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info, char *why,
                    size_t why_bytes);
 
+/** Give the library its own memory back, before PMPI_Win_free(). */
+int crmpi_win_unmake(struct crmpi_win *w);
+
 /** The lower info object for a window, of the application's or NULL: drop it after use. */
 MPI_Info crmpi_win_info_make(MPI_Info info);
 

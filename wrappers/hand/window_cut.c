@@ -144,11 +144,30 @@ static int rebuild(struct crmpi_handle *handle, char *why, size_t why_bytes)
     return error == MPI_SUCCESS ? epochs_enter(handle) : error;
 }
 
+/* The lowest id that some rank has still to make; UINT64_MAX: none. */
+static int next_turn(uint64_t mine, uint64_t *turn_out)
+{
+    return PMPI_Allreduce(&mine, turn_out, 1, MPI_UINT64_T, MPI_MIN, crmpi_private_world);
+}
+
+static void say(const struct crmpi_win *w, int error, char *why, size_t why_bytes)
+{
+    char text[MPI_MAX_ERROR_STRING] = "";
+    int length;
+
+    PMPI_Error_string(error, text, &length);
+    snprintf(why, why_bytes, "the window %s of %d processes cannot be made again: %s",
+             w->name ? w->name : "", w->n_members, text);
+}
+
+/* One after the other in the whole job: Open MPI names files of its own by a number that
+ * windows of different groups may share, and making both at once fails. */
 enum crmpi_status crmpi_windows_rebuild(char *why, size_t why_bytes)
 {
     struct crmpi_handle **list;
-    size_t n;
-    int error = MPI_SUCCESS, length;
+    size_t n, i = 0;
+    uint64_t turn;
+    int error;
 
     list = windows(&n);
     if (!list) {
@@ -156,16 +175,21 @@ enum crmpi_status crmpi_windows_rebuild(char *why, size_t why_bytes)
         return CRMPI_ERR_NOMEM;
     }
     why[0] = 0;
-    for (size_t i = 0; i < n && error == MPI_SUCCESS; i++) {
-        const struct crmpi_win *w = list[i]->extra;
+    while ((error = next_turn(i < n ? id_of(list[i]->extra) : UINT64_MAX, &turn)) ==
+               MPI_SUCCESS &&
+           turn != UINT64_MAX) {
+        if (i == n || id_of(list[i]->extra) != turn)
+            continue;
         error = rebuild(list[i], why, why_bytes);
-        if (error != MPI_SUCCESS && !why[0]) {
-            char text[MPI_MAX_ERROR_STRING] = "";
-            PMPI_Error_string(error, text, &length);
-            snprintf(why, why_bytes, "the window %s of %d processes cannot be made again: "
-                     "%s", w->name ? w->name : "", w->n_members, text);
+        if (error != MPI_SUCCESS) {
+            if (!why[0])
+                say(list[i]->extra, error, why, why_bytes);
+            break;
         }
+        i++;
     }
+    if (error != MPI_SUCCESS && !why[0])
+        snprintf(why, why_bytes, "windows cannot be made again");
     free(list);
     return error == MPI_SUCCESS ? CRMPI_OK : CRMPI_ERR_MPI;
 }

@@ -11,6 +11,8 @@
  *
  * A segment that is allocated for a rank begins on a page of its own, so that a view can
  * be had at any address: displacements in the lower window are in bytes and shifted.
+ * The memory of a window of one process is private; pages that can be seen twice are put
+ * in its place.
  * Segments of a shared window are contiguous, and their place in a page is the library's:
  * a restart has to find it as it was.
  */
@@ -20,6 +22,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <unistd.h>
 
 #include "base/checksum.h"
 #include "lower/trap.h"
@@ -203,6 +206,78 @@ static int allocate_privately(struct crmpi_handle *handle, MPI_Comm comm, MPI_In
     return error;
 }
 
+/* Show the segment, whose contents a restart has loaded, to the application. */
+static int segment_show(struct crmpi_win *w, char *segment)
+{
+    int error;
+
+    if (w->view_bytes)
+        segment_move(w, segment);
+    error = view_reserve(w, PAGE_UP(w->size));
+    if (error == MPI_SUCCESS)
+        error = view_set(w, (uint64_t)segment);
+    w->base = (void *)w->view_start;
+    return error;
+}
+
+/* Put pages that can be seen twice, or private ones, in place of the segment's. */
+static int segment_replace(const struct crmpi_win *w, char *segment, int is_shared)
+{
+    uint64_t bytes = PAGE_UP(w->size);
+    int fd = -1, flags = MAP_FIXED | (is_shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS);
+    void *at;
+
+    if (bytes == 0)
+        return MPI_SUCCESS;
+    if (is_shared) {
+        fd = memfd_create("crmpi-window", MFD_CLOEXEC);
+        if (fd < 0 || ftruncate(fd, bytes) != 0) {
+            if (fd >= 0)
+                close(fd);
+            return MPI_ERR_NO_MEM;
+        }
+    }
+    at = mmap(segment, bytes, PROT_READ | PROT_WRITE, flags, fd, 0);
+    if (fd >= 0)
+        close(fd);
+    return at == segment ? MPI_SUCCESS : MPI_ERR_NO_MEM;
+}
+
+/* A window of one process.  The library gives it private memory. */
+static int allocate_alone(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
+{
+    struct crmpi_win *w = handle->extra;
+    MPI_Aint bytes = CRMPI_WIN_LOCK_BYTES + PAGE + PAGE_UP(w->size);
+    char *lower_base = NULL, *segment;
+    MPI_Win real;
+    int error = w->flavor == MPI_WIN_FLAVOR_SHARED
+                    ? PMPI_Win_allocate_shared(bytes, 1, info, comm, &lower_base, &real)
+                    : PMPI_Win_allocate(bytes, 1, info, comm, &lower_base, &real);
+
+    if (error != MPI_SUCCESS)
+        return error;
+    handle->real = real;
+    segment = (char *)PAGE_UP(lower_base + CRMPI_WIN_LOCK_BYTES);
+    targets_room(w)[0] = (struct crmpi_win_target){
+        .at = segment,
+        .lock = (int32_t *)(void *)(segment - CRMPI_WIN_LOCK_BYTES),
+        .bytes = w->size,
+        .disp_unit = w->disp_unit,
+        .shift = segment - lower_base,
+    };
+    *w->targets[0].lock = 0;
+    w->is_near = 1;
+    error = segment_replace(w, segment, 1);
+    return error == MPI_SUCCESS ? segment_show(w, segment) : error;
+}
+
+int crmpi_win_unmake(struct crmpi_win *w)
+{
+    int is_alone = w->n_members == 1 && w->targets;
+
+    return is_alone ? segment_replace(w, w->targets[0].at, 0) : MPI_SUCCESS;
+}
+
 static int allocate(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
 {
     struct crmpi_win *w = handle->extra;
@@ -242,14 +317,8 @@ static int allocate(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
             w->is_near = 0;
     }
     free(places);
-    if (w->view_bytes)
-        segment_move(w, segment);
-    error = view_reserve(w, PAGE_UP(w->size));
-    if (error == MPI_SUCCESS)
-        error = view_set(w, (uint64_t)segment);
-    w->base = (void *)w->view_start;
     handle->real = real;
-    return error;
+    return segment_show(w, segment);
 }
 
 /*
@@ -364,10 +433,13 @@ int crmpi_win_make(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info, ch
 
     switch (w->flavor) {
     case MPI_WIN_FLAVOR_ALLOCATE:
-        error = allocate(handle, comm, info);
+        error = w->n_members == 1 ? allocate_alone(handle, comm, info)
+                                  : allocate(handle, comm, info);
         break;
     case MPI_WIN_FLAVOR_SHARED:
-        error = allocate_shared(handle, comm, info, why, why_bytes);
+        error = w->n_members == 1
+                    ? allocate_alone(handle, comm, info)
+                    : allocate_shared(handle, comm, info, why, why_bytes);
         break;
     case MPI_WIN_FLAVOR_DYNAMIC:
         error = dynamic(handle, comm, info);
