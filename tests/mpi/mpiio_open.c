@@ -35,6 +35,7 @@ static void handler(MPI_File *file, int *error, ...)
     n_handled++;
 }
 
+/* Empty: after a restart from before it is opened the file may be there already. */
 static MPI_File open_file(MPI_Comm comm, const char *name, int mode)
 {
     MPI_File file;
@@ -44,6 +45,9 @@ static MPI_File open_file(MPI_Comm comm, const char *name, int mode)
     CHECK_MPI(MPI_Info_set(info, "cb_buffer_size", "65536"));
     CHECK_MPI(MPI_File_open(comm, name, mode | MPI_MODE_CREATE, info, &file));
     CHECK_MPI(MPI_Info_free(&info));
+    CHECK_MPI(MPI_File_set_size(file, 0));
+    if (mode & MPI_MODE_APPEND)
+        CHECK_MPI(MPI_File_seek_shared(file, 0, MPI_SEEK_SET));
     return file;
 }
 
