@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Benchmarks: `make bench` prints a table of ratios to what runs without crmpi.
-bench_programs = bench-mpi bench-memory bench-io bench-storage
+bench_programs = bench-mpi bench-rma bench-memory bench-io bench-storage
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs)
-bench_mpi_SOURCES = bench/mpi.c
+bench_mpi_SOURCES = bench/mpi.c bench/measure.h
+bench_rma_SOURCES = bench/rma.c bench/measure.h
 bench_memory_SOURCES = bench/memory.c
 bench_io_SOURCES = bench/io.c
 bench_storage_SOURCES = bench/storage.c
 bench_mpi_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
+bench_rma_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
 bench_memory_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
 bench_io_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
 bench_mpi_LDADD = $(MPI_LIBS)
+bench_rma_LDADD = $(MPI_LIBS)
 bench_memory_LDADD = $(MPI_LIBS)
 bench_io_LDADD = $(MPI_LIBS)
 bench_storage_LDADD = libcrmpi-storage.a libcrmpi-base.a $(HDF5_LIBS) $(XXHASH_LIBS)

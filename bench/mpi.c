@@ -1,26 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Times a few MPI calls between the first two ranks, and one collective over all; prints
- * "name microseconds" lines, each the median of many short blocks, of which other
- * processes disturb only some.  An ordinary MPI program: bench/run starts it with and
- * without crmpi.
+ * Times a few MPI calls between the first two ranks, and one collective over all.  An
+ * ordinary MPI program: bench/run starts it with and without crmpi.
  */
-#include <mpi.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include "measure.h"
 
-#define BLOCKS 151
 #define WINDOW 64
 #define LARGE 65536
 
-static int world_rank;
 static char buffer[LARGE];
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
 
 static void ping_pong(int bytes, int n)
 {
@@ -67,35 +55,9 @@ static void allreduce(int bytes, int n)
         MPI_Allreduce(&value, &sum, 1, MPI_DOUBLE, MPI_SUM, MPI_COMM_WORLD);
 }
 
-/* Print the median, over blocks, of one operation's time; @p per_call operations each. */
-static void measure(const char *name, void (*run)(int, int), int bytes, int n,
-                    int per_call)
-{
-    double us[BLOCKS];
-
-    run(bytes, n);
-    for (int b = 0; b < BLOCKS; b++) {
-        MPI_Barrier(MPI_COMM_WORLD);
-        double start = MPI_Wtime();
-        run(bytes, n);
-        us[b] = (MPI_Wtime() - start) * 1e6 / n / per_call;
-    }
-    qsort(us, BLOCKS, sizeof us[0], compare);
-    if (world_rank == 0)
-        printf("%s %.6f\n", name, us[BLOCKS / 2]);
-}
-
 int main(int argc, char **argv)
 {
-    int n_ranks;
-
-    MPI_Init(&argc, &argv);
-    MPI_Comm_rank(MPI_COMM_WORLD, &world_rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &n_ranks);
-    if (n_ranks < 2) {
-        fprintf(stderr, "bench-mpi: needs at least 2 ranks\n");
-        MPI_Abort(MPI_COMM_WORLD, 2);
-    }
+    measure_begin(&argc, &argv, "bench-mpi");
     measure("latency_8", ping_pong, 8, 1000, 2);
     measure("latency_64k", ping_pong, LARGE, 100, 2);
     measure("message", message_windows, 8, 30, WINDOW);

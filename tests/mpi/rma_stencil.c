@@ -115,7 +115,7 @@ int main(int argc, char **argv)
     int unit;
 
     MPI_Init(&argc, &argv);
-    steps = check_begin("rma_stencil", argc, argv, 1500);
+    steps = check_begin("rma_stencil", argc, argv, 600);
     rma_open(&w, RMA_SHARED, MPI_COMM_WORLD, sizeof(struct part), 1, MPI_INFO_NULL);
     parts = check_alloc((size_t)check_size * sizeof *parts);
     expected[0] = check_alloc((size_t)check_size * CELLS * 8);
