@@ -106,6 +106,13 @@ void crmpi_collective_begin(MPI_Comm comm);
 void crmpi_collective_end(MPI_Comm comm);
 
 /**
+ * Wait, with a park point, until all duplicates of @p comm that MPI_Comm_idup has begun
+ * are made: before a lower nonblocking collective in a call that waits for all members.
+ * (wrappers/hand/comm_idup.c)
+ */
+void crmpi_idup_settle(MPI_Comm comm);
+
+/**
  * The application's request for a lower one that crmpi did not start itself.
  * @param object  the application's window or file, whose error handler is told; what
  *                MPI_Comm_idup makes; of a persistent collective NULL

@@ -220,6 +220,10 @@ void crmpi_info_merge(struct crmpi_handle **into, MPI_Info info);
 void crmpi_meet_begin(MPI_Comm comm);
 void crmpi_meet_end(MPI_Comm comm, int error);
 
+/** Make the lower communicator of @p copy, a duplicate of @p comm, without waiting;
+ * returns a lower request.  (wrappers/hand/comm_idup.c) */
+MPI_Request crmpi_idup_begin(MPI_Comm comm, MPI_Comm copy);
+
 /** End the use of a communicator, whose last collective has just been counted, without
  * waiting for the others.  No thread may have parked in between. */
 void crmpi_comm_leave(struct crmpi_handle *comm);

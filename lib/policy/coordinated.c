@@ -658,7 +658,8 @@ static void limit_passed(struct crmpi_policy *p, int64_t now_ms)
                 "them in time (CRMPI_QUIESCE_LIMIT)", now_ms);
     } else if ((p->missing & OWN) && p->phase == DRAINING) {
         fail(p,
-             "messages on their way to it did not arrive in time (CRMPI_QUIESCE_LIMIT)",
+             "messages to it or nonblocking operations did not end in time "
+             "(CRMPI_QUIESCE_LIMIT)",
              now_ms);
     } else if (silence) {
         snprintf(why, sizeof why,

@@ -3,10 +3,16 @@
  * Communicators that their members make and free at very different moments: groups and
  * intercommunicators that not all of a parent make, duplicates made without waiting, and
  * frees that some members do long before others, who still send messages.
+ *
+ * Open MPI 4.1 mixes up what is made of one communicator at the same time, crmpi does
+ * not: without it a duplicate is waited for before the next call.  With "multiple" the
+ * level of threads is MPI_THREAD_MULTIPLE.
  */
 #include "check.h"
+#include <dlfcn.h>
 
 static uint64_t random_state; /* of this rank alone: only for delays */
+static int at_once;           /* duplicates may be made at the same time */
 
 /* Most often nothing, sometimes long. */
 static void dawdle(void)
@@ -15,6 +21,16 @@ static void dawdle(void)
 
     if (ms < 10)
         check_sleep_ms(ms);
+}
+
+/* Let the MPI library make progress, in some ranks. */
+static void stir(void)
+{
+    int flag, ms = check_below(&random_state, 8) - 4;
+    double end = MPI_Wtime() + ms / 1000.0;
+
+    while (MPI_Wtime() < end)
+        CHECK_MPI(MPI_Iprobe(0, 9, MPI_COMM_SELF, &flag, MPI_STATUS_IGNORE));
 }
 
 static MPI_Group group_of(int first, int stride)
@@ -73,16 +89,30 @@ static void sides(long step)
     CHECK(inter == MPI_COMM_NULL, "a freed communicator's handle");
 }
 
-/* Two at once, used in the other order, with other communication before they are made. */
-static void duplicates(void)
+static void duplicate(MPI_Comm comm, MPI_Comm *copy, MPI_Request *request)
 {
-    MPI_Comm comms[2];
-    MPI_Request requests[2];
-    int relation;
+    CHECK_MPI(MPI_Comm_idup(comm, copy, request));
+    if (!at_once)
+        CHECK_MPI(MPI_Wait(request, MPI_STATUS_IGNORE));
+    stir();
+    dawdle();
+}
 
-    for (int i = 0; i < 2; i++) {
-        CHECK_MPI(MPI_Comm_idup(MPI_COMM_WORLD, &comms[i], &requests[i]));
-        dawdle();
+/* Two at once, used in the other order, with other communication before they are made. */
+static void duplicates(long step)
+{
+    MPI_Comm comms[2], part;
+    MPI_Request requests[2];
+    int relation, sum = -1;
+
+    for (int i = 0; i < 2; i++)
+        duplicate(MPI_COMM_WORLD, &comms[i], &requests[i]);
+    if (step % 3 == 0) {
+        CHECK_MPI(MPI_Allreduce(&check_rank, &sum, 1, MPI_INT, MPI_SUM, MPI_COMM_WORLD));
+        CHECK_EQ(sum, check_size * (check_size - 1) / 2);
+    } else if (step % 3 == 1) {
+        CHECK_MPI(MPI_Comm_split(MPI_COMM_WORLD, check_rank % 2, 0, &part));
+        CHECK_MPI(MPI_Comm_free(&part));
     }
     pass_on(MPI_COMM_WORLD, 2);
     CHECK_MPI(MPI_Waitall(2, requests, MPI_STATUSES_IGNORE));
@@ -91,6 +121,23 @@ static void duplicates(void)
         dawdle();
         CHECK_MPI(MPI_Comm_compare(comms[i], MPI_COMM_WORLD, &relation));
         CHECK_EQ(relation, MPI_CONGRUENT);
+        CHECK_MPI(MPI_Comm_free(&comms[i]));
+    }
+}
+
+/* Duplicates that outlive what they are made from. */
+static void orphans(void)
+{
+    MPI_Comm parent, comms[2];
+    MPI_Request requests[2];
+
+    CHECK_MPI(MPI_Comm_split(MPI_COMM_WORLD, 0, -check_rank, &parent));
+    for (int i = 0; i < 2; i++)
+        duplicate(parent, &comms[i], &requests[i]);
+    CHECK_MPI(MPI_Comm_free(&parent));
+    for (int i = 0; i < 2; i++) {
+        CHECK_MPI(MPI_Wait(&requests[i], MPI_STATUS_IGNORE));
+        pass_on(comms[i], 5);
         CHECK_MPI(MPI_Comm_free(&comms[i]));
     }
 }
@@ -114,15 +161,21 @@ static void outlived(void)
 
 int main(int argc, char **argv)
 {
+    int wanted = argc > 2 && strcmp(argv[2], "multiple") == 0 ? MPI_THREAD_MULTIPLE
+                                                              : MPI_THREAD_SINGLE;
+    int provided;
     long steps;
 
-    MPI_Init(&argc, &argv);
-    steps = check_begin("comm_skew", argc, argv, 200);
+    MPI_Init_thread(&argc, &argv, wanted, &provided);
+    steps = check_begin("comm_skew", argc, argv, 150);
+    CHECK(provided >= wanted, "thread level %d", provided);
     random_state = (uint64_t)check_rank + 1;
+    at_once = dlsym(RTLD_DEFAULT, "CRMPI_Checkpoint") != NULL;
     for (long step = 0; step < steps; step++) {
         if (check_size > 1)
             sides(step);
-        duplicates();
+        duplicates(step);
+        orphans();
         outlived();
     }
     check_end(steps);

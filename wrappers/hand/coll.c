@@ -235,6 +235,8 @@ static int blocking_begin(MPI_Comm comm, const struct input *input)
 {
     crmpi_call_resumed();
     crmpi_collective_begin(comm);
+    if (crmpi_thread_multiple)
+        crmpi_idup_settle(comm);
     return __builtin_expect(input->n == 0, 1) ? MPI_SUCCESS : input_keep(input);
 }
 

@@ -126,25 +126,27 @@ static struct processes processes_copy(const struct crmpi_comm *c)
     return p;
 }
 
-/* Fill in what is kept of the lower communicator of @p handle. */
-static void fill(struct crmpi_handle *handle, const struct processes *p,
+/* Fill in what is kept of @p handle's communicator, whose rank and topology are those of
+ * the lower one @p like: its own or, if it is still to be made, the one it duplicates. */
+static void fill(struct crmpi_handle *handle, MPI_Comm like, const struct processes *p,
                  const struct crmpi_comm *parent, uint64_t id)
 {
     struct crmpi_comm *c = handle->extra;
 
-    PMPI_Comm_rank(handle->real, &c->rank);
+    PMPI_Comm_rank(like, &c->rank);
     c->size = p->size;
     c->remote_size = p->remote_size;
     c->is_dynamic = p->is_dynamic;
     c->members = p->members;
     c->peers = p->peers;
     c->id = id ? id : id_make(parent, c);
-    c->topology = crmpi_topology_read(handle->real);
+    c->topology = crmpi_topology_read(like);
     c->errhandler = parent
                         ? parent->errhandler
                         : CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_errors_are_fatal);
     crmpi_handle_hold(c->errhandler);
-    crmpi_comm_apply_errhandler(handle);
+    if (handle->real)
+        crmpi_comm_apply_errhandler(handle);
 }
 
 void crmpi_comm_predefine(struct crmpi_handle *handle, uint64_t id)
@@ -152,15 +154,16 @@ void crmpi_comm_predefine(struct crmpi_handle *handle, uint64_t id)
     struct processes p = processes_find(handle->real, NULL);
 
     handle->extra = crmpi_upper_alloc(sizeof(struct crmpi_comm));
-    fill(handle, &p, NULL, id);
+    fill(handle, handle->real, &p, NULL, id);
 }
 
+/* real: NULL if it is still to be made */
 static MPI_Comm adopt(MPI_Comm real, const struct processes *p, MPI_Comm parent)
 {
     struct crmpi_handle *handle =
         crmpi_handle_create(CRMPI_COMM, real, sizeof(struct crmpi_comm));
 
-    fill(handle, p, crmpi_comm_of(parent), 0);
+    fill(handle, real ? real : CRMPI_REAL(MPI_Comm, parent), p, crmpi_comm_of(parent), 0);
     return (void *)handle;
 }
 
@@ -221,6 +224,7 @@ void crmpi_make_begin(MPI_Comm comm)
     crmpi_comm_reap();
     crmpi_collective_begin(comm);
     crmpi_call_resumed();
+    crmpi_idup_settle(comm);
     if (crmpi_thread_multiple)
         crmpi_meet(CRMPI_REAL(MPI_Comm, comm)); /* threads that sleep cannot park */
 }
@@ -262,6 +266,7 @@ void crmpi_meet_begin(MPI_Comm comm)
         return;
     crmpi_collective_begin(comm);
     crmpi_call_resumed();
+    crmpi_idup_settle(comm);
     crmpi_meet(CRMPI_REAL(MPI_Comm, comm));
     if (c->size + c->remote_size == 1)
         crmpi_thread->nest++; /* it waits for nobody: no checkpoint sees it under way */
@@ -335,20 +340,20 @@ int crmpi_lower_MPI_Comm_dup_with_info(MPI_Comm comm, MPI_Info info, MPI_Comm *n
 /* The new communicator is known at once, its request is a nonblocking collective. */
 int crmpi_lower_MPI_Comm_idup(MPI_Comm comm, MPI_Comm *newcomm, MPI_Request *request)
 {
-    MPI_Comm real = MPI_COMM_NULL;
-    MPI_Request request_real = MPI_REQUEST_NULL;
+    int error = !crmpi_comm_of(comm) ? MPI_ERR_COMM : MPI_SUCCESS;
 
-    if (crmpi_comm_of(comm)) {
+    if (!newcomm || !request)
+        error = MPI_ERR_ARG;
+    if (error == MPI_SUCCESS) {
         crmpi_collective_begin(comm);
         crmpi_call_resumed();
     }
-    int error = PMPI_Comm_idup(CRMPI_REAL(MPI_Comm, comm), newcomm ? &real : NULL,
-                               request ? &request_real : NULL);
-    error = dup_end(comm, error, real, newcomm, NULL, "MPI_Comm_idup");
+    error = dup_end(comm, error, NULL, newcomm, NULL, "MPI_Comm_idup");
     if (error != MPI_SUCCESS)
         return error;
     crmpi_comm_of(*newcomm)->making = 1;
-    *request = crmpi_request_wrap(request_real, CRMPI_WRAP_IDUP, *newcomm);
+    *request = crmpi_request_wrap(crmpi_idup_begin(comm, *newcomm), CRMPI_WRAP_IDUP,
+                                  *newcomm);
     return MPI_SUCCESS;
 }
 
@@ -389,7 +394,7 @@ static int born(struct crmpi_handle *handle, MPI_Comm parent, int error, MPI_Com
     }
     struct processes p = processes_find(real, crmpi_comm_of(parent));
     handle->real = real;
-    fill(handle, &p, crmpi_comm_of(parent), c->id);
+    fill(handle, real, &p, crmpi_comm_of(parent), c->id);
     c->unborn = 0;
     *newcomm = (void *)handle;
     crmpi_collective_end(*newcomm);
@@ -550,6 +555,8 @@ int crmpi_lower_MPI_Intercomm_create(MPI_Comm local, int local_leader,
     int32_t *ranks = NULL;
     int world_leader = 0, own_tag = 0;
 
+    if (c)
+        crmpi_idup_settle(local);
     if (!intercomm_is_plain(c, local_leader, bridge_comm, remote_leader, tag,
                             newintercomm)) {
         int error = PMPI_Intercomm_create(

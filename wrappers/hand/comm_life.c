@@ -105,6 +105,7 @@ static int comm_free(MPI_Comm *comm, int disconnect, const char *function)
 
     if (!c || handle->flags & CRMPI_HANDLE_PREDEFINED)
         return crmpi_comm_error(NULL, MPI_ERR_COMM, function);
+    crmpi_idup_settle(*comm);
     if (!c->is_dynamic) {
         crmpi_comm_reap();
         crmpi_collective_begin(*comm);
