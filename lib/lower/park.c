@@ -384,7 +384,8 @@ static void describe(int tid, char *why, size_t why_bytes)
     for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next)
         if (t->tid == tid && t->frame.call < (uint64_t)crmpi_n_calls && t->lower_fs) {
             snprintf(why, why_bytes, "a thread is in %s%s, where it cannot be stopped",
-                     crmpi_call_names[t->frame.call], t->nest ? " (in a callback)" : "");
+                     crmpi_call_names[t->frame.call],
+                     t->nest ? " (in the middle, or in a callback)" : "");
             return;
         }
     snprintf(path, sizeof path, "/proc/self/task/%d/comm", tid);
