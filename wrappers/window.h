@@ -57,8 +57,8 @@ struct crmpi_win {
     int32_t is_near; /* renewed: every target is mapped in every member: accumulates are
                         crmpi's own, under the target's lock */
     int32_t n_locks;
-    uint64_t begun, flushed; /* operations begun below; how many of them a flush of all
-                                has completed */
+    uint64_t begun, flushed; /* with targets: operations begun below; how many of them a
+                                flush of all has completed */
 
     MPI_Comm comm; /* crmpi's own, of the group */
     int32_t flavor, model, disp_unit;

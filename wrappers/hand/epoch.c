@@ -270,8 +270,8 @@ static int lock_begin(struct crmpi_win *w, MPI_Win real)
     return error;
 }
 
-/* The lock is held when the call returns.  A library may leave the asking to the first
- * operation; then a flush asks. */
+/* The lock is held when the call returns: the component that would leave the asking to the
+ * first operation is refused (window.c). */
 int crmpi_lower_MPI_Win_lock(int lock_type, int rank, int assert, MPI_Win win)
 {
     struct crmpi_win *w = crmpi_win_of(win);
@@ -286,8 +286,6 @@ int crmpi_lower_MPI_Win_lock(int lock_type, int rank, int assert, MPI_Win win)
         error = PMPI_Win_lock(lock_type, rank, assert, real);
     if (error != MPI_SUCCESS || rank == MPI_PROC_NULL)
         return crmpi_win_result(win, error, "MPI_Win_lock");
-    if (!(assert & MPI_MODE_NOCHECK))
-        error = PMPI_Win_flush(rank, real);
     crmpi_whole_begin();
     if (!w->locks)
         w->locks = crmpi_upper_alloc(w->n_members * sizeof *w->locks);

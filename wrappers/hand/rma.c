@@ -26,7 +26,7 @@ static void begin(MPI_Win win, int rank, enum kind kind)
     int32_t *lock = lock_of(win, rank, kind);
 
     crmpi_whole_begin();
-    if (w)
+    if (w && w->targets)
         __atomic_fetch_add(&w->begun, 1, __ATOMIC_ACQ_REL);
     if (lock)
         crmpi_win_lock_take(lock);

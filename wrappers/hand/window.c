@@ -73,7 +73,8 @@ static int arguments_check(const struct crmpi_win *recipe, MPI_Comm comm, const 
 }
 
 /* Open MPI's component for networks without remote access gives up locks it was told not to
- * take, and then grants none to others. */
+ * take, and then grants none to others; and it does not take a lock before the first
+ * operation. */
 static int library_check(void)
 {
     void *component = dlopen("mca_osc_pt2pt.so", RTLD_LAZY | RTLD_NOLOAD);
