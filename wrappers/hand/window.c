@@ -171,12 +171,24 @@ int crmpi_lower_MPI_Win_create_dynamic(MPI_Info info, MPI_Comm comm, MPI_Win *wi
  * Freeing
  */
 
-void crmpi_win_destroy(struct crmpi_handle *handle)
+/* The window is no more; a request that nobody waited for may keep the handle. */
+static void forget(struct crmpi_handle *handle)
 {
     struct crmpi_win *w = handle->extra;
 
     if (w->view_bytes)
         munmap((void *)w->view_start, w->view_bytes);
+    w->view_bytes = 0;
+    w->epoch = CRMPI_EPOCH_NONE;
+    handle->real = NULL;
+    handle->flags |= CRMPI_HANDLE_FREED;
+}
+
+void crmpi_win_destroy(struct crmpi_handle *handle)
+{
+    struct crmpi_win *w = handle->extra;
+
+    forget(handle);
     crmpi_win_group_fini(&w->posted);
     crmpi_win_group_fini(&w->started);
     crmpi_heap_free(w->targets);
@@ -210,6 +222,7 @@ int crmpi_lower_MPI_Win_free(MPI_Win *handle)
     crmpi_meet_end(own, error);
     if (error != MPI_SUCCESS)
         return crmpi_win_error(*handle, error, "MPI_Win_free");
+    forget((void *)*handle);
     crmpi_handle_release((void *)*handle);
     own_free(own);
     *handle = CRMPI_UPPER(MPI_Win, ompi_mpi_win_null);
@@ -308,8 +321,9 @@ int crmpi_lower_MPI_Win_shared_query(MPI_Win win, int rank, MPI_Aint *size,
     if (!size || !disp_unit || !baseptr)
         return crmpi_win_error(win, MPI_ERR_ARG, "MPI_Win_shared_query");
     target = &w->targets[rank < 0 ? first_target(w) : rank];
-    base = w->view_bytes ? (char *)w->view_start + ((uint64_t)target->at - w->view_real)
-                         : NULL;
+    base = w->view_bytes && target->at
+               ? (char *)w->view_start + ((uint64_t)target->at - w->view_real)
+               : NULL;
     *size = target->bytes;
     *disp_unit = target->disp_unit;
     memcpy(baseptr, &base, sizeof base);

@@ -27,7 +27,7 @@ static int by_id(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* All windows by ascending id, from malloc(). */
+/* All windows that are not freed, by ascending id, from malloc(). */
 static struct crmpi_handle **windows(size_t *n_out)
 {
     struct crmpi_handle **list, *h;
@@ -36,12 +36,14 @@ static struct crmpi_handle **windows(size_t *n_out)
     for (h = crmpi_handle_first(CRMPI_WIN); h; h = h->next)
         n++;
     list = malloc((n + 1) * sizeof(*list));
-    *n_out = n;
+    *n_out = 0;
     if (!list)
         return NULL;
     n = 0;
     for (h = crmpi_handle_first(CRMPI_WIN); h; h = h->next)
-        list[n++] = h;
+        if (!(h->flags & CRMPI_HANDLE_FREED))
+            list[n++] = h;
+    *n_out = n;
     qsort(list, n, sizeof *list, by_id);
     return list;
 }
@@ -64,7 +66,7 @@ static int flush(const struct crmpi_handle *handle)
 enum crmpi_status crmpi_windows_flush(void)
 {
     for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN); h; h = h->next)
-        if (flush(h) != MPI_SUCCESS) {
+        if (!(h->flags & CRMPI_HANDLE_FREED) && flush(h) != MPI_SUCCESS) {
             crmpi_error("the operations on a window cannot be completed");
             return CRMPI_ERR_MPI;
         }
