@@ -264,6 +264,7 @@ void crmpi_meet_begin(MPI_Comm comm)
 
     if (!c)
         return;
+    crmpi_comm_reap(); /* windows and files have one each */
     crmpi_collective_begin(comm);
     crmpi_call_resumed();
     crmpi_idup_settle(comm);
