@@ -260,13 +260,29 @@ int crmpi_lower_MPI_Win_test(MPI_Win win, int *flag)
  * Locks
  */
 
+/* Between these no other thread changes the window's epoch and locks. */
+static void change_begin(struct crmpi_win *w)
+{
+    crmpi_whole_begin();
+    crmpi_lock(&w->changing);
+}
+
+static void change_end(struct crmpi_win *w)
+{
+    crmpi_unlock(&w->changing);
+    crmpi_whole_end();
+}
+
 /* Leave a fence's epoch, which a lock ends. */
 static int lock_begin(struct crmpi_win *w, MPI_Win real)
 {
-    int error = crmpi_win_close(w, real);
+    int error;
 
+    change_begin(w);
+    error = crmpi_win_close(w, real);
     if (w->epoch == CRMPI_EPOCH_FENCE)
         w->epoch = CRMPI_EPOCH_NONE;
+    change_end(w);
     return error;
 }
 
@@ -286,29 +302,33 @@ int crmpi_lower_MPI_Win_lock(int lock_type, int rank, int assert, MPI_Win win)
         error = PMPI_Win_lock(lock_type, rank, assert, real);
     if (error != MPI_SUCCESS || rank == MPI_PROC_NULL)
         return crmpi_win_result(win, error, "MPI_Win_lock");
-    crmpi_whole_begin();
+    change_begin(w);
     if (!w->locks)
         w->locks = crmpi_upper_alloc(w->n_members * sizeof *w->locks);
     w->locks[rank] = (struct crmpi_win_lock){lock_type, !!(assert & MPI_MODE_NOCHECK)};
     w->n_locks++;
     w->epoch = CRMPI_EPOCH_LOCK;
-    crmpi_whole_end();
+    change_end(w);
     return crmpi_win_result(win, error, "MPI_Win_lock");
 }
 
 int crmpi_lower_MPI_Win_unlock(int rank, MPI_Win win)
 {
     struct crmpi_win *w = crmpi_win_of(win);
-    int error;
+    int error, is_rank = w && rank >= 0 && rank < w->n_members;
 
+    if (!w || (is_rank && (w->epoch != CRMPI_EPOCH_LOCK || !w->locks[rank].type)))
+        return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_unlock");
     crmpi_whole_begin();
     error = PMPI_Win_unlock(rank, CRMPI_REAL(MPI_Win, win));
-    if (error == MPI_SUCCESS && rank != MPI_PROC_NULL) {
+    if (error == MPI_SUCCESS && is_rank) {
+        change_begin(w);
         w->locks[rank].type = 0;
         if (--w->n_locks == 0) {
             w->epoch = CRMPI_EPOCH_NONE;
             w->flushed = w->begun;
         }
+        change_end(w);
     }
     crmpi_whole_end();
     return crmpi_win_result(win, error, "MPI_Win_unlock");

@@ -22,22 +22,23 @@ static int32_t *lock_of(MPI_Win win, int rank, enum kind kind)
 
 static void begin(MPI_Win win, int rank, enum kind kind)
 {
-    struct crmpi_win *w = crmpi_win_of(win);
     int32_t *lock = lock_of(win, rank, kind);
 
     crmpi_whole_begin();
-    if (w && w->targets)
-        __atomic_fetch_add(&w->begun, 1, __ATOMIC_ACQ_REL);
     if (lock)
         crmpi_win_lock_take(lock);
 }
 
-/* @param real  the lower request, if the operation has one */
+/* Counted when it has been handed over: a flush by another thread meanwhile may miss it.
+ * @param real  the lower request, if the operation has one */
 static int end(MPI_Win win, int rank, enum kind kind, int error, const MPI_Request *real,
                MPI_Request *request, const char *function)
 {
+    struct crmpi_win *w = crmpi_win_of(win);
     int32_t *lock = lock_of(win, rank, kind);
 
+    if (w && w->targets)
+        __atomic_fetch_add(&w->begun, 1, __ATOMIC_ACQ_REL);
     if (lock) {
         if (error == MPI_SUCCESS)
             error = PMPI_Win_flush(rank, CRMPI_REAL(MPI_Win, win));
