@@ -42,6 +42,15 @@ static inline struct crmpi_win_target *target_of(const struct crmpi_win *w, int 
     return &w->targets[rank];
 }
 
+/* The same if accumulates are done here.  Not to be asked where the thread may park: after
+ * a restart it may be otherwise. */
+static inline const struct crmpi_win_target *near_target_of(MPI_Win win, int rank)
+{
+    const struct crmpi_win *w = window_of(win);
+
+    return w && w->is_near ? target_of(w, rank) : NULL;
+}
+
 /* Where @p bytes at a displacement lie; NULL: outside of the segment. */
 static inline char *reach(const struct crmpi_win_target *target, MPI_Aint disp,
                           int64_t bytes)
@@ -249,15 +258,13 @@ static inline int accumulate(const void *origin, void *result, int count,
                              MPI_Win win)
 {
     const struct crmpi_basic *basic = basic_of(type);
-    const struct crmpi_win *w = window_of(win);
     const struct crmpi_win_target *target;
     int64_t bytes;
     char *at;
 
-    if (!basic || !w || !w->is_near || count < 0 || !op_is_plain(op, basic->class) ||
-        !whole_begin())
+    if (!basic || count < 0 || !op_is_plain(op, basic->class) || !whole_begin())
         return 0;
-    target = target_of(w, rank);
+    target = near_target_of(win, rank);
     bytes = (int64_t)count * basic->bytes;
     if (!target || !(at = reach(target, disp, bytes)))
         return whole_end(0);
@@ -301,14 +308,12 @@ static inline int compare_and_swap(const void *origin, const void *compare, void
                                    MPI_Win win)
 {
     const struct crmpi_basic *basic = basic_of(type);
-    const struct crmpi_win *w = window_of(win);
     const struct crmpi_win_target *target;
     char *at;
 
-    if (!basic || basic->class == CRMPI_BASIC_FLOATING || !w || !w->is_near ||
-        !whole_begin())
+    if (!basic || basic->class == CRMPI_BASIC_FLOATING || !whole_begin())
         return 0;
-    target = target_of(w, rank);
+    target = near_target_of(win, rank);
     if (!target || !(at = reach(target, disp, basic->bytes)))
         return whole_end(0);
     crmpi_win_lock_take(target->lock);
