@@ -285,9 +285,9 @@ enum crmpi_status crmpi_drain_begin(void)
     enum crmpi_status status;
 
     stand_in_begin();
-    status = crmpi_windows_flush();
+    status = exchange_begin(); /* all do, also if a flush fails */
     if (status == CRMPI_OK)
-        status = exchange_begin();
+        status = crmpi_windows_flush();
     stand_in_end();
     return status;
 }
