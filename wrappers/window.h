@@ -57,8 +57,8 @@ struct crmpi_win {
     int32_t is_near; /* renewed: every target is mapped in every member: accumulates are
                         crmpi's own, under the target's lock */
     int32_t n_locks;
-    uint64_t begun, flushed; /* with targets: operations handed to the library; how many of
-                                them a flush of all has completed */
+    uint64_t begun, flushed; /* with targets: operations handed to the library; how many
+                                of them a flush of all has completed */
 
     MPI_Comm comm; /* crmpi's own, of the group */
     int32_t flavor, model, disp_unit;
@@ -73,7 +73,7 @@ struct crmpi_win {
 
     int32_t is_open;       /* the lower window is in crmpi's own epoch */
     int32_t lock_all_assert;
-    int32_t changing; /* lock: threads may take and drop locks at the same time */
+    int32_t changing; /* a lock: threads may change locks and pieces at the same time */
     struct crmpi_win_group posted, started;
     int32_t n_pieces;
     struct crmpi_win_piece *pieces;

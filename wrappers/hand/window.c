@@ -241,9 +241,11 @@ int crmpi_lower_MPI_Win_attach(MPI_Win win, void *base, MPI_Aint size)
     crmpi_whole_begin();
     error = PMPI_Win_attach(CRMPI_REAL(MPI_Win, win), base, size);
     if (error == MPI_SUCCESS) {
+        crmpi_lock(&w->changing);
         w->pieces = crmpi_upper_grow(w->pieces, w->n_pieces * sizeof *w->pieces,
                                      (w->n_pieces + 1) * sizeof *w->pieces);
         w->pieces[w->n_pieces++] = (struct crmpi_win_piece){base, size};
+        crmpi_unlock(&w->changing);
     }
     crmpi_whole_end();
     return crmpi_win_result(win, error, "MPI_Win_attach");
@@ -256,13 +258,17 @@ int crmpi_lower_MPI_Win_detach(MPI_Win win, const void *base)
 
     crmpi_whole_begin();
     error = PMPI_Win_detach(CRMPI_REAL(MPI_Win, win), base);
-    for (int i = 0; error == MPI_SUCCESS && i < w->n_pieces; i++)
-        if (w->pieces[i].base == base) {
-            memmove(&w->pieces[i], &w->pieces[i + 1],
-                    (w->n_pieces - i - 1) * sizeof *w->pieces);
-            w->n_pieces--;
-            break;
-        }
+    if (error == MPI_SUCCESS) {
+        crmpi_lock(&w->changing);
+        for (int i = 0; i < w->n_pieces; i++)
+            if (w->pieces[i].base == base) {
+                memmove(&w->pieces[i], &w->pieces[i + 1],
+                        (w->n_pieces - i - 1) * sizeof *w->pieces);
+                w->n_pieces--;
+                break;
+            }
+        crmpi_unlock(&w->changing);
+    }
     crmpi_whole_end();
     return crmpi_win_result(win, error, "MPI_Win_detach");
 }
