@@ -202,8 +202,10 @@ int crmpi_lower_MPI_Win_start(MPI_Group group, int assert, MPI_Win win)
     if (error == MPI_SUCCESS)
         error = crmpi_lower_MPI_Waitall(w->started.n_requests, w->started.requests,
                                         MPI_STATUSES_IGNORE);
-    if (error != MPI_SUCCESS)
+    if (error != MPI_SUCCESS) {
+        crmpi_win_group_fini(&w->started);
         return fail(win, error, "MPI_Win_start");
+    }
     crmpi_whole_begin();
     error = own_open(w, CRMPI_REAL(MPI_Win, win));
     w->started.n_requests = 0;
