@@ -122,14 +122,17 @@ static int mapping_find(const void *address, struct mapping *mapping)
 static uint64_t machine_id(void)
 {
     FILE *file = fopen("/proc/sys/kernel/random/boot_id", "re");
-    char id[64] = "";
+    struct {
+        char boot[64], name[256];
+    } id = {"", ""};
 
     if (file) {
-        if (!fgets(id, sizeof id, file))
-            id[0] = 0;
+        if (!fgets(id.boot, sizeof id.boot, file))
+            id.boot[0] = 0;
         fclose(file);
     }
-    return crmpi_checksum(id, sizeof id);
+    gethostname(id.name, sizeof id.name - 1);
+    return crmpi_checksum(&id, sizeof id);
 }
 
 static struct place place_of(const struct crmpi_win *w, const char *segment,
