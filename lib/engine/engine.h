@@ -43,6 +43,14 @@ uint64_t crmpi_engine_committed(void);
  */
 void crmpi_engine_stop(void);
 
+/**
+ * Tell the owner of a window's segment that this rank is about to access it; the answer is
+ * crmpi_touch_granted(), and comes when the owner is not being saved.  From any thread
+ * below; does not wait.
+ * @return 0, or -1 if there is no engine to ask: the access needs no leave then
+ */
+int crmpi_engine_touch(uint32_t owner, uint64_t window, uint32_t how);
+
 /** The features of this CPU that a program may rely on, as words; lib/lower. */
 const char *crmpi_cpu_features(void);
 

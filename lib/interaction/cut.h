@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stddef.h>
 #include "base/status.h"
+#include "interaction/dependencies.h"
 
 /* How many collectives this rank has behind it on one communicator: blocking ones when
  * completed, nonblocking ones when initiated. */
@@ -79,5 +80,73 @@ enum crmpi_status crmpi_mpi_layer_start(void);
  * @param[out] why  what could not be rebuilt
  */
 enum crmpi_status crmpi_mpi_layer_rebuild(char *why, size_t why_bytes);
+
+/*
+ * Dependencies.  What this rank has done with others since its last checkpoint.
+ */
+
+/* A group of ranks that takes a checkpoint together: world ranks, ascending; n = 0: all. */
+struct crmpi_group_list {
+    const uint32_t *ranks;
+    size_t n;
+};
+
+/** The same as crmpi_cut_counts() for a group: `members` then counts the members of the
+ * communicator that are in it. */
+enum crmpi_status crmpi_cut_group_counts(const struct crmpi_group_list *group,
+                                         struct crmpi_collective_count **counts_out,
+                                         size_t *n_out);
+
+/**
+ * List the ranks outside of @p group that this rank has interacted with since its last
+ * checkpoint: their states and this rank's have to be saved together.
+ * @param[out] ranks_out  ascending; from malloc(), the caller frees it
+ */
+enum crmpi_status crmpi_cut_neighbours(const struct crmpi_group_list *group,
+                                       uint32_t **ranks_out, size_t *n_out);
+
+/**
+ * The drain among the ranks of a group only; the same calls for progress and end.  A
+ * message from a rank outside of it stays where it is.  Collective over the group.
+ * @param attempt  the same in all of them, and no other group's
+ */
+enum crmpi_status crmpi_drain_begin_group(const struct crmpi_group_list *group,
+                                          uint64_t attempt);
+
+/**
+ * Instead of the drain, for a checkpoint of this rank alone: one step towards a state in
+ * which every message has been received wholly or not at all.
+ * @return 1: it is there; 0: not yet; -1: this rank cannot be saved alone now, @p why says
+ *         for what reason, and a checkpoint of all is needed
+ */
+int crmpi_settle_progress(char *why, size_t why_bytes);
+
+/** The interval that is open in this rank. */
+uint64_t crmpi_interval(void);
+
+/** Note all that checkpoint @p sn depends on; for crmpi_dependencies_fini(). */
+enum crmpi_status crmpi_dependencies_note(uint64_t sn, int alone,
+                                          const struct crmpi_member *cohort, size_t n_cohort,
+                                          struct crmpi_dependencies *dependencies_out);
+
+/** Checkpoint @p sn of a group is committed: with its ranks this rank begins anew. */
+void crmpi_dependencies_committed(uint64_t sn, const struct crmpi_group_list *group);
+/** Checkpoint @p sn of this rank alone is saved: the next interval begins. */
+void crmpi_dependencies_saved(uint64_t sn);
+
+/** Drop logged messages that have been received in states that are never given up:
+ * cumulative counts of streams to the peers. */
+void crmpi_log_trim(const struct crmpi_stream *arrived, size_t n);
+/** Bytes of messages in the log. */
+uint64_t crmpi_log_bytes(void);
+
+/**
+ * A rank is about to access this rank's segments of a window for the first time in its
+ * interval; it waits for the answer.  Protocol thread, while threads run or are stopped.
+ * @param interval  of the origin
+ */
+void crmpi_touched(uint32_t origin, uint64_t interval, uint64_t window, uint32_t how);
+/** The answer to this rank's own: it may access. */
+void crmpi_touch_granted(uint32_t owner, uint64_t window, uint32_t how);
 
 #endif

@@ -745,6 +745,8 @@ static void take_event(struct crmpi_policy *p, const struct crmpi_event *event)
     case CRMPI_EVENT_FINISHING:
         finishing(p, OWN);
         break;
+    case CRMPI_EVENT_SETTLED: /* of a rank alone */
+        break;
     }
     check_time(p, event->now_ms);
     if (is_root(p) && p->phase == IDLE && !p->finished && p->finishing == everyone(p))

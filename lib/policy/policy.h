@@ -4,8 +4,10 @@
  * no I/O, knows no MPI and reads no clock, so the same code runs in the engine and in the
  * simulator (tests/sim).  Not thread safe.
  *
- * The ranks form a binary tree: the parent of rank r is (r-1)/2.  Messages between parent
- * and child arrive in the order they were sent.
+ * A policy may send to any rank; what one rank sends to another arrives in order.  The
+ * connections form a binary tree over all ranks, the parent of rank r being (r-1)/2, and
+ * messages to others pass through the ranks between: so a policy that talks to many sends
+ * along a tree.
  */
 #ifndef CRMPI_POLICY_POLICY_H
 #define CRMPI_POLICY_POLICY_H
@@ -14,6 +16,7 @@
 #include <stddef.h>
 #include "base/status.h"
 #include "interaction/cut.h"
+#include "interaction/dependencies.h"
 
 #define CRMPI_TREE_PARENT(rank) (((rank) - 1) / 2)
 #define CRMPI_TREE_CHILD(rank, i) (2 * (rank) + 1 + (uint32_t)(i))
@@ -41,15 +44,26 @@ enum crmpi_message_kind {
     CRMPI_MESSAGE_DONE,
     CRMPI_MESSAGE_FAILED,
     CRMPI_MESSAGE_FINISHING,
+    /* between the leader of a group and rank 0, which writes lines */
+    CRMPI_MESSAGE_REGISTER,
+    CRMPI_MESSAGE_REGISTERED,
+    /* between ranks of groups that want the same rank */
+    CRMPI_MESSAGE_BUSY,
+    CRMPI_MESSAGE_YIELD,
+    /* between a rank that saves alone and rank 0, which knows the line */
+    CRMPI_MESSAGE_SAVED_ALONE,
+    CRMPI_MESSAGE_TRIM,
     CRMPI_MESSAGE_KINDS,
 };
 
 /* The part of a message before its payload; as it is on the wire. */
 struct crmpi_message {
     uint32_t kind;       /* enum crmpi_message_kind */
-    uint32_t attempt;    /* counts the checkpoints tried */
+    uint32_t attempt;    /* counts the checkpoints tried by the leader */
+    uint32_t leader;     /* world rank that leads the attempt */
     uint32_t world_rank; /* FAILED: of the rank that failed */
     uint32_t stop;       /* COMMITTED: the job ends */
+    uint32_t unused;
     uint64_t sn;         /* PARK, COMMITTED: number of the checkpoint */
     uint64_t ordinal;    /* REQUEST: the highest one asked for; COMMITTED: served */
     uint64_t value;      /* PARK: limit in ms; PARKED: 1 if counts disagree */
@@ -67,6 +81,7 @@ enum crmpi_event_kind {
     CRMPI_EVENT_COMMITTED,
     CRMPI_EVENT_FAILED,
     CRMPI_EVENT_FINISHING,  /* this rank is in MPI_Finalize */
+    CRMPI_EVENT_SETTLED,    /* the result of SETTLE */
 };
 
 struct crmpi_event {
@@ -78,11 +93,20 @@ struct crmpi_event {
     size_t payload_bytes;
     const struct crmpi_collective_count *counts; /* PARKED: sorted by comm_id */
     size_t n_counts;
-    uint64_t file_bytes;                  /* SAVED */
+    const uint32_t *neighbours;           /* PARKED, QUIESCED: ranks outside of the group
+                                             that this one interacted with since its last
+                                             checkpoint; ascending */
+    size_t n_neighbours;
+    uint64_t interval;                    /* PARKED: the open one, of this rank */
+    uint64_t file_bytes, digest;          /* SAVED */
+    const void *dependencies;             /* SAVED alone: packed */
+    size_t dependencies_bytes;
+    uint64_t line;                        /* COMMITTED: its number */
     const uint64_t *kept;                 /* COMMITTED: the lines there are now */
     size_t n_kept;
     uint64_t ordinal;                     /* REQUEST: see the engine; 0: none */
     int stop;                             /* REQUEST: end the job after it; rank 0 only */
+    int all;                              /* REQUEST: of the whole job; rank 0 only */
     const char *why;                      /* FAILED */
 };
 
@@ -99,20 +123,37 @@ enum crmpi_action_kind {
     CRMPI_ACTION_REPORT,    /* rank 0: the checkpoint is committed or was given up */
     CRMPI_ACTION_END,       /* end the process: the job was to be stopped */
     CRMPI_ACTION_FINISH,    /* all ranks are in MPI_Finalize: end the engine */
+    CRMPI_ACTION_SETTLE,    /* instead of DRAIN and QUIET, alone: SETTLED or FAILED */
+    CRMPI_ACTION_TRIM,      /* drop logged messages that have arrived for good, and files of
+                               this rank before the line */
 };
 
-/* The size of a rank file, as it travels in SAVED. */
+/* A rank file, as it travels in SAVED. */
 struct crmpi_saved {
     uint64_t world_rank, file_bytes;
+    uint64_t digest; /* of its seal: no other file has it */
+    uint64_t sn;
 };
 
 struct crmpi_action {
     enum crmpi_action_kind kind;
     int64_t limit_ms;                             /* PARK */
+    const uint32_t *group;                        /* PARK, DRAIN: the ranks that take */
+    size_t n_group;                               /* part, ascending; NULL: all */
+    const struct crmpi_member *cohort;            /* SAVE: with the intervals that end;
+                                                     NULL: all, all the same, or alone */
+    size_t n_cohort;
+    int alone;                                    /* SAVE, RELEASE: without the others */
+    const struct crmpi_stream *arrived;           /* TRIM: counts of what need not be */
+    size_t n_arrived;                             /* logged any more */
+    uint64_t line;                                /* RELEASE: number of the line */
     const struct crmpi_collective_count *targets; /* RUN_ON */
     size_t n_targets;
     uint64_t sn;                                  /* SAVE, COMMIT, RELEASE, REPORT */
-    const struct crmpi_saved *saved;              /* COMMIT: of all ranks, in any order */
+    const struct crmpi_saved *saved;              /* COMMIT: of the group, in any order; */
+    size_t n_saved;                               /* the other ranks stay in the line */
+    uint32_t leader;                              /* COMMIT: of the attempt */
+    int all;                                      /* COMMIT: every rank is in the group */
     int committed;                                /* RELEASE, REPORT */
     const uint64_t *kept;                         /* RELEASE: after a commit, the lines */
     size_t n_kept;                                /* there are now */
@@ -136,6 +177,7 @@ struct crmpi_policy;
 
 struct crmpi_policy_ops {
     const char *name; /* as in CRMPI_POLICY */
+    int timer_everywhere; /* each rank asks by its own clock; 0: rank 0 does for all */
     /** Create the machine of one rank; NULL if there is no memory.  @p limit_ms bounds
      * the time until all is quiet, @p next_sn is the number of the next checkpoint (rank
      * 0). */
@@ -151,6 +193,9 @@ struct crmpi_policy_ops {
     int (*may_leave)(const struct crmpi_policy *policy, uint32_t world_rank);
     /** The phase of a checkpoint under way, in words for people; NULL: there is none. */
     const char *(*phase)(const struct crmpi_policy *policy);
+    /** Tell whether this rank's memory may be saved from now on, so that others must not
+     * begin to access it; NULL: never asked. */
+    int (*is_closed)(const struct crmpi_policy *policy);
 };
 
 extern const struct crmpi_policy_ops crmpi_policy_coordinated;
