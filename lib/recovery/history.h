@@ -31,12 +31,17 @@ struct crmpi_edge {
                           that entity with this or a higher number */
 };
 
+#define CRMPI_FIRST_UNKNOWN UINT32_MAX
+
 struct crmpi_checkpoint {
     uint64_t sn;
     double time;
     uint64_t incarnation;
     uint64_t bytes;
     int lost; /* known from a line or from others, but it cannot be used */
+    uint32_t first; /* the lowest rank of those who took it together: so 0 if all did, the
+                       entity's own if it was taken alone; of a lost one that nobody tells
+                       of: CRMPI_FIRST_UNKNOWN */
     struct crmpi_edge *edges; /* by entity */
     size_t n_edges;
 };
