@@ -169,13 +169,16 @@ static enum crmpi_status connect_tree(const struct birth *birth,
 static enum crmpi_status prepare_own(const struct birth *birth)
 {
     struct crmpi_engine_saved *saved = crmpi_control->engine;
+    struct crmpi_policy_parameters parameters = {
+        .next_sn = birth->next_sn,
+        .limit_ms = (int64_t)(1000 * crmpi_config.quiesce_limit_seconds),
+    };
 
     if (saved == NULL)
         crmpi_control->engine = saved = crmpi_heap_alloc(sizeof *saved);
     engine->policy_ops = &crmpi_policy_coordinated;
     engine->policy = engine->policy_ops->create(
-        engine->job.world_rank, engine->job.n_ranks, birth->next_sn,
-        (int64_t)(1000 * crmpi_config.quiesce_limit_seconds), &crmpi_loop_env);
+        engine->job.world_rank, engine->job.n_ranks, &parameters, &crmpi_loop_env);
     if (saved == NULL || engine->policy == NULL)
         return CRMPI_ERR_NOMEM;
     if (pipe2(engine->wake, O_CLOEXEC | O_NONBLOCK) != 0 ||

@@ -36,6 +36,9 @@ struct crmpi_stream {
     uint32_t peer; /* world rank */
     int32_t tag;
     uint64_t sent, received; /* to the peer, from the peer */
+    uint64_t unlogged;       /* of those sent, the first so many are not in the log that the
+                                checkpoint has (any more): a line with it has to have them
+                                received.  Only of checkpoints taken alone */
 };
 
 /* Tags of the pseudo-streams of rooted collectives; the root is the peer. */

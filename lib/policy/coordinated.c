@@ -683,7 +683,7 @@ static void check_time(struct crmpi_policy *p, int64_t now_ms)
 /* ---- the table ---- */
 
 static struct crmpi_policy *create(uint32_t world_rank, uint32_t n_ranks,
-                                   uint64_t next_sn, int64_t limit_ms,
+                                   const struct crmpi_policy_parameters *parameters,
                                    const struct crmpi_policy_env *env)
 {
     struct crmpi_policy *p = calloc(1, sizeof *p);
@@ -693,8 +693,8 @@ static struct crmpi_policy *create(uint32_t world_rank, uint32_t n_ranks,
     p->env = *env;
     p->world_rank = world_rank;
     p->n_ranks = n_ranks;
-    p->sn = next_sn;
-    p->limit_ms = limit_ms;
+    p->sn = parameters->next_sn;
+    p->limit_ms = parameters->limit_ms;
     p->gate_ms = INT64_MAX;
     for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++)
         if (CRMPI_TREE_CHILD((uint64_t)world_rank, i) < n_ranks)

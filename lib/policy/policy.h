@@ -52,6 +52,7 @@ enum crmpi_message_kind {
     CRMPI_MESSAGE_YIELD,
     /* between a rank that saves alone and rank 0, which knows the line */
     CRMPI_MESSAGE_SAVED_ALONE,
+    CRMPI_MESSAGE_NOT_ALONE, /* the reason why a rank asks for a checkpoint of all */
     CRMPI_MESSAGE_TRIM,
     CRMPI_MESSAGE_KINDS,
 };
@@ -64,9 +65,11 @@ struct crmpi_message {
     uint32_t world_rank; /* FAILED: of the rank that failed */
     uint32_t stop;       /* COMMITTED: the job ends */
     uint32_t unused;
-    uint64_t sn;         /* PARK, COMMITTED: number of the checkpoint */
+    uint64_t sn;         /* PARK, COMMITTED: number of the checkpoint; SAVED_ALONE: of the
+                            rank's own; TRIM: of the rank's own that is never given up */
     uint64_t ordinal;    /* REQUEST: the highest one asked for; COMMITTED: served */
-    uint64_t value;      /* PARK: limit in ms; PARKED: 1 if counts disagree */
+    uint64_t value;      /* PARK: limit in ms; PARKED: 1 if counts disagree; TRIM: the base
+                            that its counts begin at */
 };
 
 enum crmpi_event_kind {
@@ -120,12 +123,14 @@ enum crmpi_action_kind {
     CRMPI_ACTION_SAVE,      /* write the rank file sn: SAVED or FAILED */
     CRMPI_ACTION_COMMIT,    /* rank 0: write the line sn: COMMITTED or FAILED */
     CRMPI_ACTION_RELEASE,   /* let the threads go; keep the rank file or remove it */
-    CRMPI_ACTION_REPORT,    /* rank 0: the checkpoint is committed or was given up */
+    CRMPI_ACTION_REPORT,    /* rank 0: the checkpoint is committed or was given up; alone:
+                               nothing has ended, see there */
     CRMPI_ACTION_END,       /* end the process: the job was to be stopped */
     CRMPI_ACTION_FINISH,    /* all ranks are in MPI_Finalize: end the engine */
-    CRMPI_ACTION_SETTLE,    /* instead of DRAIN and QUIET, alone: SETTLED or FAILED */
-    CRMPI_ACTION_TRIM,      /* drop logged messages that have arrived for good, and files of
-                               this rank before the line */
+    CRMPI_ACTION_SETTLE,    /* instead of DRAIN and QUIET, alone: SETTLED or FAILED; it may
+                               be cut short by RELEASE */
+    CRMPI_ACTION_TRIM,      /* drop logged messages that have arrived for good, and what
+                               this rank saved alone before number sn; at any time */
 };
 
 /* A rank file, as it travels in SAVED. */
@@ -143,13 +148,18 @@ struct crmpi_action {
     const struct crmpi_member *cohort;            /* SAVE: with the intervals that end;
                                                      NULL: all, all the same, or alone */
     size_t n_cohort;
-    int alone;                                    /* SAVE, RELEASE: without the others */
+    int alone;                                    /* PARK, SAVE, RELEASE: without the
+                                                     others.  If such a RELEASE is not
+                                                     committed, whoever waits goes on
+                                                     waiting: a checkpoint of all has been
+                                                     asked for.  REPORT: just say why
+                                                     world_rank has asked for that */
     const struct crmpi_stream *arrived;           /* TRIM: counts of what need not be */
     size_t n_arrived;                             /* logged any more */
     uint64_t line;                                /* RELEASE: number of the line */
     const struct crmpi_collective_count *targets; /* RUN_ON */
     size_t n_targets;
-    uint64_t sn;                                  /* SAVE, COMMIT, RELEASE, REPORT */
+    uint64_t sn;                                  /* SAVE, COMMIT, RELEASE, REPORT, TRIM */
     const struct crmpi_saved *saved;              /* COMMIT: of the group, in any order; */
     size_t n_saved;                               /* the other ranks stay in the line */
     uint32_t leader;                              /* COMMIT: of the attempt */
@@ -173,16 +183,21 @@ struct crmpi_policy_env {
     void (*act)(void *context, const struct crmpi_action *action);
 };
 
+struct crmpi_policy_parameters {
+    uint64_t next_sn; /* above the numbers of all checkpoints there are */
+    int64_t limit_ms; /* until all is quiet */
+    unsigned domino;  /* checkpoints that the line may fall behind a rank: CRMPI_DOMINO */
+};
+
 struct crmpi_policy;
 
 struct crmpi_policy_ops {
     const char *name; /* as in CRMPI_POLICY */
     int timer_everywhere; /* each rank asks by its own clock; 0: rank 0 does for all */
-    /** Create the machine of one rank; NULL if there is no memory.  @p limit_ms bounds
-     * the time until all is quiet, @p next_sn is the number of the next checkpoint (rank
-     * 0). */
+    /** Create the machine of one rank; NULL if there is no memory.  The parameters are
+     * the same in all ranks. */
     struct crmpi_policy *(*create)(uint32_t world_rank, uint32_t n_ranks,
-                                   uint64_t next_sn, int64_t limit_ms,
+                                   const struct crmpi_policy_parameters *parameters,
                                    const struct crmpi_policy_env *env);
     void (*destroy)(struct crmpi_policy *policy);
     void (*event)(struct crmpi_policy *policy, const struct crmpi_event *event);

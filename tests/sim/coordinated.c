@@ -668,6 +668,8 @@ static void step(struct sim_item *item)
 
 static void job_begin(const struct sim_setup *setup)
 {
+    struct crmpi_policy_parameters parameters = {.next_sn = 1, .limit_ms = LIMIT_MS};
+
     memset(&job, 0, sizeof job);
     job.setup = setup;
     job.n_ranks = setup->n_ranks;
@@ -679,7 +681,7 @@ static void job_begin(const struct sim_setup *setup)
         struct rank *rank = &job.ranks[r];
         struct crmpi_policy_env env = {.context = rank, .send = send_message, .act = act};
         rank->inbox_end = &rank->inbox;
-        rank->policy = ops->create(r, setup->n_ranks, 1, LIMIT_MS, &env);
+        rank->policy = ops->create(r, setup->n_ranks, &parameters, &env);
         check(rank->policy != NULL, "out of memory");
         compute(r);
     }
