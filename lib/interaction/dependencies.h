@@ -28,6 +28,7 @@ enum crmpi_how {
     CRMPI_HOW_ATOMIC = 1u << 5,     /* accumulate, fetch and op, compare and swap */
     CRMPI_HOW_SYNC = 1u << 6,       /* locks; loads and stores in shared memory */
     CRMPI_HOW_HOME = 1u << 7,       /* a task and its own segment */
+    CRMPI_HOW_LINE = 1u << 8,       /* of the same line; no more is known */
 };
 
 /* Messages of one stream, which MPI keeps in order: cumulative since `base`. */
@@ -64,7 +65,8 @@ struct crmpi_collectives {
     uint32_t is_freed;  /* it is no more; count is its last */
 };
 
-/* An access to a segment of a window since the last checkpoint. */
+/* An access to a segment of a window since the last checkpoint; of a checkpoint taken
+ * alone: since `base`, and the newest of an origin. */
 struct crmpi_access {
     uint64_t window;
     uint32_t rank; /* whose segment this task accessed; of an origin: who accessed ours */
@@ -82,7 +84,8 @@ struct crmpi_dependencies {
     uint32_t world_rank, n_ranks;
     uint64_t sn;       /* number of the checkpoint */
     uint64_t interval; /* that it ends */
-    uint64_t base;     /* the newest checkpoint with empty channels: counters begin there */
+    uint64_t base;     /* the newest checkpoint before with empty channels: counters begin
+                          there.  The same in all ranks whose counters belong together */
     uint32_t is_alone; /* taken without the others: messages may be in transit, and are in
                           logs.  0: channels between the members of the cohort were empty */
     uint32_t unused;
@@ -103,10 +106,22 @@ struct crmpi_dependencies {
     size_t n_cohort;
 };
 
+/* Numbers of checkpoints lie in 1..CRMPI_SN_MAX. */
+#define CRMPI_SN_MAX (UINT64_MAX / 2)
+
 /** Free the arrays. */
 void crmpi_dependencies_fini(struct crmpi_dependencies *dependencies);
 
-/** Pack into one block from malloc(), which says its own length and version. */
+/** Tell whether dependencies make sense: all is within its bounds and sorted as said
+ * above, nothing twice; 0, or -1 if not.  Whoever got them from a file or another process
+ * has to ask. */
+int crmpi_dependencies_check(const struct crmpi_dependencies *dependencies);
+
+/** The order of streams. */
+int crmpi_stream_compare(const struct crmpi_stream *a, const struct crmpi_stream *b);
+
+/** Pack into one block from malloc(), which says its own length and version; 0, or -1 if
+ * they make no sense or there is no memory. */
 int crmpi_dependencies_pack(const struct crmpi_dependencies *dependencies,
                             void **bytes_out, size_t *n_bytes_out);
 /** Unpack what another process packed, checking every size; 0, or -1 if it makes no sense

@@ -5,7 +5,7 @@
 # and the parts of the policy.
 
 storage_fixture = tests/unit/storage-fixture.c tests/unit/storage-fixture.h
-storage_libs = libcrmpi-storage.a libcrmpi-base.a $(HDF5_LIBS) $(XXHASH_LIBS)
+storage_libs = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(XXHASH_LIBS)
 storage_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/tests/unit $(HDF5_CPPFLAGS)
 
 check_PROGRAMS += tests/unit/storage-sample
@@ -69,6 +69,15 @@ tests_unit_interaction_SOURCES = tests/unit/interaction.c \
 	lib/interaction/saved.c lib/interaction/targets.c lib/boundary/heap.c
 tests_unit_interaction_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_interaction_LDADD = $(CHECK_LIBS)
+endif
+
+if HAVE_CHECK
+recovery_tests = tests/unit/dependencies
+check_PROGRAMS += $(recovery_tests)
+TESTS += $(recovery_tests)
+tests_unit_dependencies_SOURCES = tests/unit/dependencies.c
+tests_unit_dependencies_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_dependencies_LDADD = libcrmpi-recovery.a $(CHECK_LIBS)
 endif
 
 if HAVE_CHECK
