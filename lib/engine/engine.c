@@ -19,6 +19,7 @@
 #include "engine/launcher.h"
 #include "engine/requests.h"
 #include "engine/state.h"
+#include "engine/worker.h"
 #include "interaction/cut.h"
 
 #define BURST_MS 1000
@@ -199,6 +200,7 @@ static void close_wake(void)
 
 static void undo_start(void)
 {
+    crmpi_worker_stop();
     crmpi_requests_stop("no checkpoints can be taken");
     crmpi_tree_fini(&engine->tree);
     if (engine->policy != NULL)
@@ -221,7 +223,7 @@ static enum crmpi_status start_threads(int *listener, const struct crmpi_contact
         status = crmpi_requests_start(*listener, contact->key, crmpi_loop_wake);
         *listener = -1; /* the server's now */
     }
-    return status;
+    return status == CRMPI_OK ? crmpi_worker_start() : status;
 }
 
 enum crmpi_status crmpi_engine_start(const struct crmpi_job *job)

@@ -6,12 +6,15 @@
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "engine/post.h"
 #include "engine/requests.h"
 #include "engine/state.h"
+#include "engine/worker.h"
 #include "interaction/cut.h"
 #include "lower/raw.h"
 
@@ -25,22 +28,12 @@ void crmpi_loop_wake(void)
     crmpi_raw(SYS_write, engine->wake[1], (long)"", 1, 0, 0, 0);
 }
 
-static void break_off(const struct crmpi_link *link)
-{
-    crmpi_info("the connection to rank %u has ended: no more checkpoints",
-               link->world_rank);
-    engine->broken = 1;
-}
-
 static void send_message(void *context, uint32_t to, const struct crmpi_message *message,
                          const void *payload, size_t payload_bytes)
 {
-    struct crmpi_link *link = crmpi_tree_link(&engine->tree, to);
-
     (void)context;
-    if (!engine->broken &&
-        crmpi_link_send(link, message, payload, payload_bytes) != CRMPI_OK)
-        break_off(link);
+    crmpi_post_send(to, CRMPI_CHANNEL_POLICY, message, sizeof *message, payload,
+                    payload_bytes);
 }
 
 const struct crmpi_policy_env crmpi_loop_env = {
@@ -48,23 +41,48 @@ const struct crmpi_policy_env crmpi_loop_env = {
     .act = crmpi_phase_act,
 };
 
+static void take_result(struct crmpi_event *result)
+{
+    result->now_ms = crmpi_clock_ms();
+    engine->policy_ops->event(engine->policy, result);
+    crmpi_phase_result_fini(result);
+}
+
+/* Do what the policy wants done; what takes time is only begun. */
+static void do_noted(void)
+{
+    while (engine->n_todo > 0 && !engine->broken) {
+        struct crmpi_action action = engine->todo[0];
+        struct crmpi_event result = {0};
+        int takes_time = crmpi_phase_takes_time(action.kind), has_result;
+
+        if (takes_time && crmpi_worker_is_busy())
+            return;
+        engine->n_todo--;
+        memmove(&engine->todo[0], &engine->todo[1], engine->n_todo * sizeof action);
+        if (takes_time) {
+            crmpi_worker_do(&action);
+            continue;
+        }
+        has_result = crmpi_phase_do(&action, &result);
+        crmpi_action_fini(&action);
+        if (has_result)
+            take_result(&result);
+    }
+}
+
 /* Give the policy an event, then do what it wants, and so on until nothing is left. */
 static void feed(struct crmpi_event event)
 {
     event.now_ms = crmpi_clock_ms();
     engine->policy_ops->event(engine->policy, &event);
-    while (engine->n_todo > 0 && !engine->broken) {
-        struct crmpi_action action = engine->todo[0];
-        struct crmpi_event result = {0};
+    do_noted();
+}
 
-        engine->n_todo--;
-        memmove(&engine->todo[0], &engine->todo[1], engine->n_todo * sizeof action);
-        if (!crmpi_phase_do(&action, &result))
-            continue;
-        result.now_ms = crmpi_clock_ms();
-        engine->policy_ops->event(engine->policy, &result);
-        crmpi_phase_result_fini(&result);
-    }
+/* No event may come to the policy, and nothing may touch the MPI layer. */
+static int is_busy(void)
+{
+    return engine->broken || engine->finished || crmpi_worker_is_busy();
 }
 
 /* What this process itself has to say: its threads, the clock, the outside. */
@@ -86,7 +104,7 @@ static void take_own(void)
     if (wanted || ordinal > 0)
         feed((struct crmpi_event){
             .kind = CRMPI_EVENT_REQUEST, .ordinal = ordinal, .stop = stop});
-    if (__atomic_load_n(&engine->finishing, __ATOMIC_ACQUIRE) == 1) {
+    if (!is_busy() && __atomic_load_n(&engine->finishing, __ATOMIC_ACQUIRE) == 1) {
         engine->finishing = 2;
         feed((struct crmpi_event){.kind = CRMPI_EVENT_FINISHING});
     }
@@ -111,31 +129,56 @@ static void go_on(void)
         crmpi_requests_progress(engine->policy_ops->phase(engine->policy));
 }
 
-static void take_messages(struct crmpi_link *link)
+static void take_policy_letter(const struct crmpi_letter *letter)
 {
-    enum crmpi_status status = crmpi_link_receive(link);
     struct crmpi_message message;
-    struct crmpi_event event = {.kind = CRMPI_EVENT_MESSAGE, .from = link->world_rank};
-    int taken;
+    struct crmpi_event event = {.kind = CRMPI_EVENT_MESSAGE,
+                                .from = letter->envelope.from,
+                                .message = &message,
+                                .payload = letter->bytes + sizeof message,
+                                .payload_bytes = letter->envelope.bytes - sizeof message};
 
-    event.message = &message;
-    while (!engine->broken && !engine->finished &&
-           (taken = crmpi_link_next(link, &message, &event.payload,
-                                    &event.payload_bytes))) {
-        if (taken < 0) {
-            crmpi_error("the control message from rank %u makes no sense",
-                        link->world_rank);
-            engine->broken = 1;
-        } else {
-            feed(event);
-        }
-    }
-    if (status == CRMPI_OK || engine->finished)
+    if (letter->envelope.bytes >= sizeof message)
+        memcpy(&message, letter->bytes, sizeof message);
+    if (letter->envelope.bytes < sizeof message || message.kind == 0 ||
+        message.kind >= CRMPI_MESSAGE_KINDS) {
+        crmpi_error("the control message from rank %u makes no sense", event.from);
+        engine->broken = 1;
         return;
-    if (engine->policy_ops->may_leave(engine->policy, link->world_rank))
-        crmpi_link_fini(link);
-    else
-        break_off(link);
+    }
+    feed(event);
+}
+
+static void take_letter(const struct crmpi_letter *letter)
+{
+    switch (letter->envelope.channel) {
+    case CRMPI_CHANNEL_POLICY:
+        take_policy_letter(letter);
+        break;
+    }
+}
+
+static void take_letters(void)
+{
+    while (crmpi_post_waits() && !is_busy()) {
+        struct crmpi_letter *letter = crmpi_post_next();
+        take_letter(letter);
+        free(letter);
+    }
+}
+
+/* Those that have left: when all that they said has been taken. */
+static void look_at_links(void)
+{
+    for (unsigned i = 0; i < engine->tree.n_links; i++) {
+        struct crmpi_link *link = &engine->tree.links[i];
+        if (!link->ended || link->fd < 0 || is_busy())
+            continue;
+        if (engine->policy_ops->may_leave(engine->policy, link->world_rank))
+            crmpi_link_fini(link);
+        else
+            crmpi_post_break_off(link);
+    }
 }
 
 static struct timespec wait_time(void)
@@ -143,14 +186,24 @@ static struct timespec wait_time(void)
     int64_t until = engine->policy_ops->wakeup_ms(engine->policy), now = crmpi_clock_ms();
     int64_t left;
 
-    if (engine->stopped)
+    if (crmpi_worker_is_busy())
+        until = INT64_MAX; /* it wakes us */
+    else if (engine->stopped || crmpi_post_waits())
         return (struct timespec){0};
-    if (engine->running_on)
+    else if (engine->running_on)
         return (struct timespec){.tv_nsec = LOOK_NS};
-    if (engine->interval_ms < until)
+    else if (engine->interval_ms < until)
         until = engine->interval_ms;
     left = until == INT64_MAX ? 3600 * 1000 : until > now ? until - now : 0;
     return (struct timespec){.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
+}
+
+static void serve_link(struct crmpi_link *link, short events)
+{
+    if (events & POLLOUT)
+        crmpi_post_flush(link);
+    if (events & ~POLLOUT && !engine->broken)
+        crmpi_post_receive(link);
 }
 
 static void wait_for_something(void)
@@ -160,35 +213,63 @@ static void wait_for_something(void)
     unsigned n_links = engine->tree.n_links;
     char drained[256];
 
-    for (unsigned i = 0; i < n_links; i++)
-        entries[i] = (struct pollfd){.fd = engine->tree.links[i].fd, .events = POLLIN};
+    for (unsigned i = 0; i < n_links; i++) {
+        const struct crmpi_link *link = &engine->tree.links[i];
+        entries[i] = (struct pollfd){.fd = link->ended ? -1 : link->fd, .events = POLLIN};
+        if (crmpi_link_waits(link))
+            entries[i].events |= POLLOUT;
+    }
     entries[n_links] = (struct pollfd){.fd = engine->wake[0], .events = POLLIN};
     if (ppoll(entries, n_links + 1, &limit, NULL) <= 0)
         return;
     if (entries[n_links].revents)
         while (read(engine->wake[0], drained, sizeof drained) == sizeof drained)
             ;
-    for (unsigned i = 0; i < n_links && !engine->broken && !engine->finished; i++)
+    for (unsigned i = 0; i < n_links && !engine->broken; i++)
         if (entries[i].revents)
-            take_messages(&engine->tree.links[i]);
+            serve_link(&engine->tree.links[i], entries[i].revents);
+}
+
+static void take_what_is_done(void)
+{
+    struct crmpi_event result;
+    int has_result;
+
+    if (!crmpi_worker_take(&result, &has_result))
+        return;
+    if (has_result)
+        take_result(&result);
+    do_noted();
+}
+
+static void turn(void)
+{
+    wait_for_something();
+    take_what_is_done();
+    take_letters();
+    look_at_links();
+    if (!is_busy())
+        take_own();
+    if (!is_busy())
+        go_on();
+    if (!is_busy() &&
+        crmpi_clock_ms() >= engine->policy_ops->wakeup_ms(engine->policy))
+        feed((struct crmpi_event){.kind = CRMPI_EVENT_TICK});
 }
 
 void *crmpi_loop_run(void *unused)
 {
     (void)unused;
-    while (!engine->broken && !engine->finished) {
-        wait_for_something();
-        if (engine->broken || engine->finished)
-            break;
-        take_own();
-        go_on();
-        if (crmpi_clock_ms() >= engine->policy_ops->wakeup_ms(engine->policy))
-            feed((struct crmpi_event){.kind = CRMPI_EVENT_TICK});
-    }
+    while (!engine->broken && !engine->finished)
+        turn();
     __atomic_store_n(&engine->alive, 0, __ATOMIC_RELEASE);
+    crmpi_worker_stop();
     if (engine->broken)
         crmpi_phase_let_go();
+    else
+        crmpi_tree_finish(&engine->tree);
     crmpi_tree_fini(&engine->tree);
+    crmpi_post_fini();
     sem_post(&engine->gone);
     return NULL;
 }

@@ -18,10 +18,8 @@
 #include "engine/requests.h"
 #include "engine/state.h"
 #include "interaction/cut.h"
-#include "policy/daly.h"
 
-/* What a checkpoint is thought to cost before the first one. */
-#define FIRST_COST_SECONDS 10.0
+#define LINK_LIMIT_MS 10000 /* for the last messages before the end */
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 static char why[512]; /* the reason of the newest failure; results point to it */
@@ -179,67 +177,7 @@ static struct crmpi_event save(const struct crmpi_action *action)
     return (struct crmpi_event){.kind = CRMPI_EVENT_SAVED, .file_bytes = file_bytes};
 }
 
-/* ---- commit, in rank 0 ---- */
-
-/* The sizes of all rank files, while the action that has them is at hand. */
-static void note_saved(const struct crmpi_action *action)
-{
-    engine->line.job = engine->job;
-    engine->line.job.sn = action->sn;
-    engine->line.ranks = calloc(engine->job.n_ranks, sizeof *engine->line.ranks);
-    for (uint32_t i = 0; i < engine->job.n_ranks && engine->line.ranks != NULL; i++) {
-        const struct crmpi_saved *saved = &action->saved[i];
-        if (saved->world_rank >= engine->job.n_ranks)
-            continue;
-        engine->line.ranks[saved->world_rank] =
-            (struct crmpi_line_rank){.sn = action->sn, .file_bytes = saved->file_bytes};
-    }
-}
-
-static int all_ranks_saved(void)
-{
-    if (engine->line.ranks == NULL)
-        return 0;
-    for (uint32_t i = 0; i < engine->job.n_ranks; i++)
-        if (engine->line.ranks[i].sn == 0)
-            return 0;
-    return 1;
-}
-
-static struct crmpi_event commit(void)
-{
-    enum crmpi_status status = CRMPI_ERR_INTERNAL;
-    struct crmpi_event result = {.kind = CRMPI_EVENT_COMMITTED};
-    uint64_t *kept = NULL;
-
-    engine->line.save_seconds = crmpi_clock_seconds() - engine->times.begun;
-    engine->line.launcher = engine->launcher;
-    engine->line.launcher_bytes = engine->launcher_bytes;
-    why[0] = '\0';
-    if (fault("engine.commit"))
-        return failure();
-    if (all_ranks_saved())
-        status = crmpi_line_write(crmpi_config.dir, &engine->line);
-    if (status != CRMPI_OK)
-        return failure_of("writing the recovery line", status);
-    /* from here on it is committed: old lines that cannot be dropped stay */
-    if (crmpi_lines_drop(crmpi_config.dir, crmpi_config.keep) == CRMPI_OK)
-        crmpi_lines_list(crmpi_config.dir, &kept, &result.n_kept);
-    result.kept = kept;
-    return result;
-}
-
 /* ---- the end ---- */
-
-static void note_release(const struct crmpi_action *action)
-{
-    free(engine->kept);
-    engine->kept = malloc((action->n_kept + 1) * sizeof *engine->kept);
-    engine->n_kept = engine->kept != NULL ? action->n_kept : 0;
-    for (size_t i = 0; i < engine->n_kept; i++)
-        memcpy(&engine->kept[i], (const char *)action->kept + i * sizeof *engine->kept,
-               sizeof *engine->kept); /* a message's payload need not be aligned */
-}
 
 static void release(const struct crmpi_action *action)
 {
@@ -254,62 +192,14 @@ static void release(const struct crmpi_action *action)
     __atomic_add_fetch(&engine->n_ended, 1, __ATOMIC_RELEASE);
     let_threads_go();
     if (action->committed)
-        crmpi_rank_prune(crmpi_config.dir, engine->job.world_rank, engine->kept,
-                         engine->n_kept);
+        crmpi_rank_prune(crmpi_config.dir, engine->job.world_rank, action->kept,
+                         action->n_kept);
     else if (engine->saved_sn != 0 &&
              crmpi_rank_path(crmpi_config.dir, engine->job.world_rank, engine->saved_sn,
                              0, path, sizeof path) == CRMPI_OK &&
              unlink(path) != 0)
         crmpi_warn("%s: cannot be removed: %s", path, strerror(errno));
     engine->saved_sn = 0;
-}
-
-void crmpi_phase_set_interval(void)
-{
-    double seconds = crmpi_config.interval_seconds;
-
-    if (seconds == CRMPI_INTERVAL_AUTO)
-        seconds = crmpi_daly_interval(engine->n_costs ? engine->cost_seconds
-                                                      : FIRST_COST_SECONDS,
-                                      crmpi_config.mtbf_seconds);
-    engine->interval_ms = seconds > 0 && engine->job.world_rank == 0
-                              ? crmpi_clock_ms() + (int64_t)(1000 * seconds)
-                              : INT64_MAX;
-}
-
-static void note_cost(double seconds)
-{
-    engine->n_costs++;
-    engine->cost_seconds += (seconds - engine->cost_seconds) / engine->n_costs;
-}
-
-static void report(const struct crmpi_action *action)
-{
-    const struct crmpi_engine_times *times = &engine->times;
-    char text[600];
-    double bytes = 0;
-
-    if (action->committed) {
-        note_cost(crmpi_clock_seconds() - times->begun);
-        for (uint32_t i = 0; i < engine->job.n_ranks; i++)
-            bytes += (double)engine->line.ranks[i].file_bytes;
-        crmpi_info("line %llu: %u ranks, quiesced in %.1f ms, drained in %.1f ms, saved "
-                   "%.1f MB in %.3f s, committed in %.1f ms",
-                   (unsigned long long)action->sn, engine->job.n_ranks,
-                   1e3 * (times->parked - times->begun),
-                   1e3 * (times->quiet - times->parked), bytes / 1e6,
-                   times->saved - times->quiet,
-                   1e3 * (crmpi_clock_seconds() - times->saved));
-        crmpi_requests_report(action->sn, NULL);
-    } else {
-        snprintf(text, sizeof text, "rank %u: %s", action->world_rank, action->why);
-        crmpi_warn("no checkpoint was taken: %s", text);
-        crmpi_requests_report(0, text);
-    }
-    free(engine->line.ranks);
-    engine->line.ranks = NULL;
-    engine->times.begun = 0;
-    crmpi_phase_set_interval();
 }
 
 /* What the MPI library would remove in MPI_Finalize: the segments that it shares with the
@@ -359,6 +249,8 @@ static void end_process(void)
         crmpi_requests_stop("the job has ended");
         crmpi_contact_withdraw(crmpi_config.dir, engine->lock);
     }
+    for (unsigned i = 0; i < engine->tree.n_links; i++)
+        crmpi_link_finish(&engine->tree.links[i], LINK_LIMIT_MS);
     remove_segments();
     leave_launcher();
     _exit(0);
@@ -366,24 +258,10 @@ static void end_process(void)
 
 /* ---- the table ---- */
 
-static void note_times(enum crmpi_action_kind kind)
-{
-    double now = crmpi_clock_seconds();
-
-    if (kind == CRMPI_ACTION_PARK && engine->times.begun == 0)
-        engine->times.begun = now;
-    else if (kind == CRMPI_ACTION_DRAIN)
-        engine->times.parked = now;
-    else if (kind == CRMPI_ACTION_SAVE)
-        engine->times.quiet = now;
-    else if (kind == CRMPI_ACTION_COMMIT)
-        engine->times.saved = now;
-}
-
 void crmpi_phase_act(void *context, const struct crmpi_action *action)
 {
     (void)context;
-    note_times(action->kind);
+    crmpi_times_note(action->kind);
     switch (action->kind) {
     case CRMPI_ACTION_RUN_ON:
         run_on(action);
@@ -392,21 +270,27 @@ void crmpi_phase_act(void *context, const struct crmpi_action *action)
         open_gate();
         return;
     case CRMPI_ACTION_REPORT:
-        report(action);
+        crmpi_commit_report(action);
         return;
     case CRMPI_ACTION_FINISH:
         engine->finished = 1;
         return;
-    case CRMPI_ACTION_COMMIT:
-        note_saved(action);
-        break;
-    case CRMPI_ACTION_RELEASE:
-        note_release(action);
-        break;
     default:
         break;
     }
-    engine->todo[engine->n_todo++] = *action;
+    if (engine->n_todo == CRMPI_TODO_MAX ||
+        crmpi_action_copy(&engine->todo[engine->n_todo], action) != CRMPI_OK) {
+        crmpi_error("no memory for what a checkpoint needs: no more checkpoints");
+        engine->broken = 1;
+        return;
+    }
+    engine->n_todo++;
+}
+
+int crmpi_phase_takes_time(enum crmpi_action_kind kind)
+{
+    return kind == CRMPI_ACTION_PARK || kind == CRMPI_ACTION_DRAIN ||
+           kind == CRMPI_ACTION_QUIET || kind == CRMPI_ACTION_SAVE;
 }
 
 int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result_out)
@@ -424,7 +308,7 @@ int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result
         *result_out = save(action);
         return 1;
     case CRMPI_ACTION_COMMIT:
-        *result_out = commit();
+        *result_out = crmpi_commit_do(action);
         return 1;
     case CRMPI_ACTION_RELEASE:
         release(action);

@@ -22,6 +22,9 @@ struct crmpi_engine_times {
     double begun, parked, quiet, saved;
 };
 
+/* An event leads to one or two. */
+#define CRMPI_TODO_MAX 8
+
 struct crmpi_engine {
     /* set before the protocol thread starts */
     struct crmpi_job job;
@@ -34,7 +37,7 @@ struct crmpi_engine {
     size_t launcher_bytes;
 
     /* the protocol thread's own */
-    struct crmpi_action todo[4]; /* that may block, or have a result */
+    struct crmpi_action todo[CRMPI_TODO_MAX]; /* that may block, or have a result */
     unsigned n_todo;
     int parked;     /* threads are stopped, or run on */
     int stopped;    /* they are stopped */
@@ -43,8 +46,6 @@ struct crmpi_engine {
     int finished;   /* all ranks are in MPI_Finalize */
     int broken;     /* a connection of the tree has ended: no more checkpoints */
     uint64_t saved_sn; /* number of the rank file written in this attempt; 0: none */
-    uint64_t *kept;    /* RELEASE: the lines there are */
-    size_t n_kept;
     struct crmpi_line line; /* rank 0: to be committed */
     struct crmpi_engine_times times;
     double cost_seconds; /* rank 0: mean time that a checkpoint stops the job */
@@ -75,18 +76,33 @@ double crmpi_clock_seconds(void);
  * that belong together do not come at exactly the same time. */
 int crmpi_engine_just_committed(void);
 
+/* action.c */
+enum crmpi_status crmpi_action_copy(struct crmpi_action *copy_out,
+                                    const struct crmpi_action *action);
+void crmpi_action_fini(struct crmpi_action *action);
+
 /* phases.c: what the policy wants done. */
 
 /** Note an action; what neither blocks nor has a result is done at once. */
 void crmpi_phase_act(void *context, const struct crmpi_action *action);
+/** Tell whether an action is for the worker. */
+int crmpi_phase_takes_time(enum crmpi_action_kind kind);
 /** Do a noted action.  Returns 1 and fills @p result_out if it has a result. */
 int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result_out);
 /** Free what a result points to. */
 void crmpi_phase_result_fini(struct crmpi_event *result);
 /** Let the threads go without knowing the outcome: the tree has come apart. */
 void crmpi_phase_let_go(void);
+
+/* commit.c: rank 0's part. */
+
+struct crmpi_event crmpi_commit_do(const struct crmpi_action *action);
+/** Tell people how the checkpoint went. */
+void crmpi_commit_report(const struct crmpi_action *action);
 /** When rank 0 takes the next checkpoint by the clock. */
 void crmpi_phase_set_interval(void);
+/** A phase begins. */
+void crmpi_times_note(enum crmpi_action_kind kind);
 
 /* loop.c */
 extern const struct crmpi_policy_env crmpi_loop_env;

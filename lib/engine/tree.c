@@ -20,6 +20,7 @@
 #define CONNECT_LIMIT_MS 5000
 #define TREE_LIMIT_MS 60000
 #define HELLO_LIMIT_MS 10000
+#define FINISH_LIMIT_MS 10000
 #define HELLO_MAGIC 0x6372747265653031 /* "crtree01" */
 
 struct hello {
@@ -247,6 +248,14 @@ enum crmpi_status crmpi_tree_connect(struct crmpi_tree *tree, uint32_t world_ran
                CRMPI_TREE_CHILD(world_rank, missing & 1 ? 0 : 1));
     crmpi_tree_fini(tree);
     return CRMPI_ERR_TIMEOUT;
+}
+
+void crmpi_tree_finish(struct crmpi_tree *tree)
+{
+    for (unsigned i = 0; i < tree->n_links; i++)
+        crmpi_link_finish(&tree->links[i], FINISH_LIMIT_MS);
+    for (unsigned i = 0; i < tree->n_links; i++)
+        crmpi_link_await_end(&tree->links[i], FINISH_LIMIT_MS);
 }
 
 void crmpi_tree_fini(struct crmpi_tree *tree)

@@ -7,6 +7,7 @@
 
 #include "engine/contact.h"
 #include "engine/link.h"
+#include "policy/policy.h"
 
 /* Where a rank listens; exchanged among all ranks as it lies in memory. */
 struct crmpi_address {
@@ -36,6 +37,8 @@ enum crmpi_status crmpi_tree_connect(struct crmpi_tree *tree, uint32_t world_ran
                                      uint32_t n_ranks, const struct crmpi_address *all,
                                      int listener, const unsigned char *key);
 
+/** All ranks end: send what waits still, and let the neighbours send it, within limits. */
+void crmpi_tree_finish(struct crmpi_tree *tree);
 void crmpi_tree_fini(struct crmpi_tree *tree);
 
 /** The link to a rank; NULL if it is no neighbour. */

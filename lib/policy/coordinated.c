@@ -402,8 +402,10 @@ static void advance(struct crmpi_policy *p, int64_t now_ms)
         next_phase(p, SAVING, CRMPI_MESSAGE_SAVE, CRMPI_ACTION_SAVE);
         break;
     case SAVING:
-        act(p, &(struct crmpi_action){
-                   .kind = CRMPI_ACTION_COMMIT, .sn = p->sn, .saved = p->saved});
+        act(p, &(struct crmpi_action){.kind = CRMPI_ACTION_COMMIT,
+                                      .sn = p->sn,
+                                      .saved = p->saved,
+                                      .n_saved = p->n_saved});
         break;
     default:
         break;

@@ -97,3 +97,11 @@ tests_unit_regions_SOURCES = tests/unit/regions.c \
 tests_unit_regions_CPPFLAGS = $(storage_cppflags) $(MPI_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_regions_LDADD = $(storage_libs) $(CHECK_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/route
+TESTS += tests/unit/route
+tests_unit_route_SOURCES = tests/unit/route.c lib/engine/link.c lib/engine/route.c
+tests_unit_route_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_route_LDADD = $(CHECK_LIBS)
+endif

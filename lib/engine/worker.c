@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The thread for what takes time (see worker.h).  Lower half.
+ */
+#include <semaphore.h>
+#include "boundary/boundary.h"
+#include "engine/state.h"
+#include "engine/worker.h"
+
+enum state { IDLE = 0, BUSY, DONE };
+
+static struct {
+    sem_t go, gone;
+    int running;
+    int stop;
+    enum state state; /* atomic; action and result belong to the worker while it is BUSY */
+    struct crmpi_action action;
+    struct crmpi_event result;
+    int has_result;
+} worker;
+
+static void await(sem_t *semaphore)
+{
+    while (sem_wait(semaphore) != 0)
+        ;
+}
+
+static void *work(void *unused)
+{
+    (void)unused;
+    for (;;) {
+        await(&worker.go);
+        if (worker.stop)
+            break;
+        worker.result = (struct crmpi_event){0};
+        worker.has_result = crmpi_phase_do(&worker.action, &worker.result);
+        crmpi_action_fini(&worker.action);
+        __atomic_store_n(&worker.state, DONE, __ATOMIC_RELEASE);
+        crmpi_loop_wake();
+    }
+    sem_post(&worker.gone);
+    return NULL;
+}
+
+enum crmpi_status crmpi_worker_start(void)
+{
+    if (sem_init(&worker.go, 0, 0) != 0 || sem_init(&worker.gone, 0, 0) != 0)
+        return CRMPI_ERR_SYSTEM;
+    worker.stop = 0;
+    worker.running = crmpi_lower_thread_start(work, NULL, "crmpi-worker") == 0;
+    return worker.running ? CRMPI_OK : CRMPI_ERR_SYSTEM;
+}
+
+void crmpi_worker_stop(void)
+{
+    struct crmpi_event result;
+    int has_result;
+
+    if (!worker.running)
+        return;
+    worker.stop = 1; /* seen behind what is under way */
+    sem_post(&worker.go);
+    await(&worker.gone);
+    if (crmpi_worker_take(&result, &has_result) && has_result)
+        crmpi_phase_result_fini(&result);
+    worker.running = 0;
+}
+
+void crmpi_worker_do(struct crmpi_action *action)
+{
+    worker.action = *action;
+    __atomic_store_n(&worker.state, BUSY, __ATOMIC_RELEASE);
+    sem_post(&worker.go);
+}
+
+int crmpi_worker_is_busy(void)
+{
+    return __atomic_load_n(&worker.state, __ATOMIC_ACQUIRE) != IDLE;
+}
+
+int crmpi_worker_take(struct crmpi_event *result_out, int *has_result_out)
+{
+    if (__atomic_load_n(&worker.state, __ATOMIC_ACQUIRE) != DONE)
+        return 0;
+    *has_result_out = worker.has_result;
+    *result_out = worker.result;
+    __atomic_store_n(&worker.state, IDLE, __ATOMIC_RELAXED);
+    return 1;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * A thread that does the phases of a checkpoint that take time, so that the protocol
+ * thread passes on other ranks' messages meanwhile.  One action at a time.  Lower half.
+ */
+#ifndef CRMPI_ENGINE_WORKER_H
+#define CRMPI_ENGINE_WORKER_H
+
+#include "base/status.h"
+#include "policy/policy.h"
+
+enum crmpi_status crmpi_worker_start(void);
+/** Wait for what is under way, and end the thread. */
+void crmpi_worker_stop(void);
+
+/** Begin an action, which is taken over; crmpi_loop_wake() tells when it is done. */
+void crmpi_worker_do(struct crmpi_action *action);
+
+/** Tell whether an action is under way, or its end has not been taken yet. */
+int crmpi_worker_is_busy(void);
+
+/**
+ * Take the end of an action.
+ * @param[out] has_result_out  whether there is a result, for crmpi_phase_result_fini()
+ * @return 1, or 0 if nothing has ended
+ */
+int crmpi_worker_take(struct crmpi_event *result_out, int *has_result_out);
+
+#endif
