@@ -474,7 +474,8 @@ static void own_parked(struct crmpi_policy *p, const struct crmpi_event *event)
 static void own_saved(struct crmpi_policy *p, const struct crmpi_event *event)
 {
     struct crmpi_saved own = {.world_rank = p->world_rank,
-                              .file_bytes = event->file_bytes};
+                              .file_bytes = event->file_bytes,
+                              .digest = event->digest};
 
     if (p->phase != SAVING)
         return;

@@ -4,6 +4,7 @@
 
 libcrmpi_storage_a_SOURCES += \
 	lib/storage/container.h \
+	lib/storage/dependencies.c lib/storage/dependencies.h \
 	lib/storage/directory.c lib/storage/directory.h \
 	lib/storage/file.c lib/storage/file.h \
 	lib/storage/hdf.c lib/storage/hdf.h \

@@ -47,6 +47,7 @@ static struct crmpi_line line_make(uint64_t number)
 {
     struct crmpi_line line = {.job = job_make(0, number),
                               .ranks = line_ranks,
+                              .in_transit = 1,
                               .save_seconds = 1.5,
                               .launcher = launcher,
                               .launcher_bytes = sizeof launcher};
@@ -54,6 +55,8 @@ static struct crmpi_line line_make(uint64_t number)
     for (int rank = 0; rank < N_RANKS; rank++) {
         line_ranks[rank].sn = number;
         line_ranks[rank].file_bytes = number * 1000 + (uint64_t)rank;
+        line_ranks[rank].digest = number * 0x9e3779b97f4a7c15 + (uint64_t)rank;
+        line_ranks[rank].incarnation = (uint64_t)rank;
     }
     return line;
 }
@@ -71,16 +74,25 @@ START_TEST(a_rank_file_of_another_line_or_job_is_refused)
     struct stat info;
     char path[1024];
     line.job.n_ranks = 4; /* as small_save() has it, for rank 3 */
-    struct crmpi_line_rank four[4] = {{7, 0}, {7, 0}, {7, 0}, {7, 0}};
+    struct crmpi_line_rank four[4] = {{.sn = 7}, {.sn = 7}, {.sn = 7}, {.sn = 7}};
     line.ranks = four;
     ck_assert_int_eq(crmpi_rank_path(dir, 3, 7, 1, path, sizeof path), CRMPI_OK);
     ck_assert_int_eq(small_save(path, 7), CRMPI_OK);
     ck_assert_int_eq(stat(path, &info), 0);
     ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
     ck_assert_uint_eq(log_lines, 1);
-    four[3].file_bytes = (uint64_t)info.st_size;
+    ck_assert_int_eq(crmpi_reader_open(path, &reader), CRMPI_OK);
+    four[3] = (struct crmpi_line_rank){7, (uint64_t)info.st_size,
+                                       crmpi_reader_digest(reader), 2};
+    crmpi_reader_close(reader);
     ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_OK);
     crmpi_reader_close(reader);
+    four[3].digest ^= 1;
+    ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
+    four[3].digest ^= 1;
+    four[3].incarnation = 1;
+    ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
+    four[3].incarnation = 2;
     line.job.job_id[0] ^= 1;
     ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
     line.job.job_id[0] ^= 1;
@@ -114,6 +126,7 @@ START_TEST(a_line_comes_back)
     ck_assert_mem_eq(&line.job, &made.job, sizeof made.job);
     ck_assert_mem_eq(line.ranks, made.ranks, sizeof line_ranks);
     ck_assert_double_eq(line.save_seconds, 1.5);
+    ck_assert_uint_eq(line.in_transit, 1);
     ck_assert_uint_eq(line.launcher_bytes, sizeof launcher);
     ck_assert_mem_eq(line.launcher, launcher, sizeof launcher);
     crmpi_line_free(&line);
@@ -133,12 +146,12 @@ START_TEST(a_line_of_many_ranks)
 {
     enum { N = 20000 };
     struct crmpi_line_rank *many = calloc(N, sizeof *many);
-    struct crmpi_line line = {.job = job_make(0, 1), .ranks = many}, back;
+    struct crmpi_line line = {.job = job_make(0, 2000000), .ranks = many}, back;
     line.job.n_ranks = N;
     for (uint32_t i = 0; i < N; i++)
         many[i].sn = i + 1000000;
     ck_assert_int_eq(crmpi_line_write(dir, &line), CRMPI_OK);
-    ck_assert_int_eq(crmpi_line_read(dir, 1, &back), CRMPI_OK);
+    ck_assert_int_eq(crmpi_line_read(dir, 2000000, &back), CRMPI_OK);
     ck_assert_mem_eq(back.ranks, many, N * sizeof *many);
     crmpi_line_free(&back);
     free(many);
