@@ -210,9 +210,13 @@ enum crmpi_status crmpi_history_read(const char *dir, struct crmpi_history *hist
  * once had a line must not be used for another one: number a new checkpoint higher than
  * all lines.
  */
-/* Drop all lines but the newest @p keep (at least 1) that can be read, and what
- * unfinished commits left in DIR/lines; rank files stay.  A line that cannot be read is
- * dropped when there are @p keep newer ones. */
+/* Drop all lines but @p keep (at least 1) that can be read, and what unfinished commits
+ * left in DIR/lines; rank files stay.  Kept are the newest line, and before each the
+ * newest in which every rank has an older checkpoint: under a coordinated policy just the
+ * newest ones.  If there are fewer of these, the oldest line of the same execution is
+ * kept, then the newest that were given up by a restart from an older one, or that belong
+ * to another job.  A line that cannot be read is dropped when there are @p keep newer
+ * ones. */
 enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep);
 /* Drop what DIR/ranks/RRRRRR of one rank has of checkpoints older than the newest in @p
  * keep that are not in @p keep; looks into that folder only, so that each rank of a

@@ -12,6 +12,7 @@ libcrmpi_storage_a_SOURCES += \
 	lib/storage/job.c lib/storage/job.h \
 	lib/storage/layout.c lib/storage/layout.h \
 	lib/storage/line.c \
+	lib/storage/lineage.c lib/storage/lineage.h \
 	lib/storage/prune.c \
 	lib/storage/reader.c \
 	lib/storage/segment.c lib/storage/segment.h \

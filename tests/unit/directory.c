@@ -378,6 +378,75 @@ START_TEST(a_rank_prunes_for_itself)
 }
 END_TEST
 
+/* A line of one execution: the checkpoints of ranks 0, 1, 2. */
+static void mixed_save(uint64_t number, uint64_t incarnation, uint64_t restored,
+                       uint64_t sn0, uint64_t sn1, uint64_t sn2)
+{
+    struct crmpi_line_rank ranks[N_RANKS] = {{.sn = sn0}, {.sn = sn1}, {.sn = sn2}};
+    struct crmpi_line line = line_make(number);
+    line.ranks = ranks;
+    line.job.incarnation = incarnation;
+    line.job.restored = restored;
+    ck_assert_int_eq(crmpi_line_write(dir, &line), CRMPI_OK);
+}
+
+START_TEST(lines_are_kept_that_share_no_file)
+{
+    mixed_save(1, 0, 0, 1, 1, 1);
+    mixed_save(2, 0, 0, 2, 1, 1); /* rank 0 with others, or alone */
+    mixed_save(3, 0, 0, 3, 2, 1);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000003.h5"));
+    mixed_save(4, 0, 0, 3, 4, 1);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000004.h5"));
+    mixed_save(5, 0, 0, 3, 4, 5);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000005.h5"));
+    mixed_save(6, 0, 0, 6, 6, 6);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 3), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000005.h5 000006.h5"));
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000005.h5 000006.h5"));
+    ck_assert_int_eq(crmpi_lines_drop(dir, 1), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000006.h5"));
+    ck_assert_uint_eq(log_lines, 0);
+}
+END_TEST
+
+START_TEST(lines_that_were_given_up_are_dropped_first)
+{
+    mixed_save(1, 0, 0, 1, 1, 1);
+    mixed_save(2, 0, 0, 2, 2, 2);
+    mixed_save(3, 0, 0, 3, 3, 3); /* from 2 there was a restart */
+    ck_assert_int_eq(crmpi_lines_drop(dir, 3), CRMPI_OK);
+    mixed_save(4, 1, 2, 4, 4, 4);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 4), CRMPI_OK); /* there is room for it */
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000002.h5 000003.h5 000004.h5"));
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000002.h5 000004.h5"));
+    mixed_save(5, 1, 2, 5, 5, 5);
+    /* computed: rank 1 had lost checkpoint 5 */
+    mixed_save(6, 1, 2, 5, 4, 5);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000002.h5 000006.h5"));
+}
+END_TEST
+
+START_TEST(lines_of_another_job_stay_while_there_is_room)
+{
+    struct crmpi_line line = line_make(2);
+    mixed_save(1, 0, 0, 1, 1, 1);
+    line.job.job_id[0] = 'x';
+    line.job.n_ranks = 2;
+    ck_assert_int_eq(crmpi_line_write(dir, &line), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000002.h5"));
+    ck_assert_int_eq(crmpi_lines_drop(dir, 1), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000002.h5"));
+}
+END_TEST
+
 START_TEST(what_cannot_be_removed_is_told)
 {
     for (uint64_t number = 1; number <= 3; number++)
@@ -446,6 +515,9 @@ int main(void)
     tcase_add_test(tests, a_dropped_file_is_written_over_by_the_next);
     tcase_add_test(tests, a_line_that_cannot_be_read_does_not_count);
     tcase_add_test(tests, a_rank_prunes_for_itself);
+    tcase_add_test(tests, lines_are_kept_that_share_no_file);
+    tcase_add_test(tests, lines_that_were_given_up_are_dropped_first);
+    tcase_add_test(tests, lines_of_another_job_stay_while_there_is_room);
     tcase_add_test(tests, what_cannot_be_removed_is_told);
     tcase_add_test(tests, killed_while_pruning_lines_stay_whole);
     suite_add_tcase(suite, tests);

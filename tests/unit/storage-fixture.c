@@ -280,7 +280,7 @@ struct crmpi_job job_make(uint32_t world_rank, uint64_t sn)
         .world_rank = world_rank,
         .sn = sn,
         .incarnation = 2,
-        .restored = sn / 2,
+        .restored = sn > 1,
         .time = 1700000000.25,
         .host = "node7",
         .program = "/home/user/a program",
