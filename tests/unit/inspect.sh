@@ -55,7 +55,12 @@ try 0 "$dir" verify -- '^line 11: .*all right$' '^line 12: .*all right$'
 try 0 verify "$dir" 12 -- '^line 12: .*all right$'
 grep -q 'line 11' "$out" && fail "verify 12 verified 11, too"
 try 0 "$dir" show 12 -- '^launcher +mpirun -np two\?lines$' '^ +1 +12 .* node7$'
-try 0 "$dir" show 12 1 -- '0x150000000000 .*rw-p  \[heap\]' '/task/threads +12 B'
+try 0 "$dir" show 12 1 -- '0x150000000000 .*rw-p  \[heap\]' '/task/threads +12 B' \
+    '^  taken +with all ranks$' '^  counts from checkpoint 11' \
+    '^  messages +rank 1: 1 to it, 6 from it, in 2 streams$' \
+    '^  collectives communicator 1 of ranks 0, 1: 12$' \
+    '^  accesses +to window 7 of rank 0: write$' '^  accesses +by rank 1 to its window 7: atomic$'
+try 0 "$dir" show 12 -- '^new in it +all ranks$' '^in transit +nothing$' 'now from line 6$'
 CRMPI_DIR=$dir ./crmpi-inspect verify 11 >"$out" 2>&1 || fail "the directory from CRMPI_DIR"
 try 0 --help -- '^Usage:'
 try 0 --version -- '^crmpi [0-9]'
