@@ -12,17 +12,21 @@
 #include "boundary/boundary.h"
 #include "boundary/heap.h"
 #include "handle/handle.h"
+#include "interaction/dependencies.h"
+#include "interaction/streams.h"
 
 struct crmpi_attribute;
 struct crmpi_topology;
 struct crmpi_objects;
 struct crmpi_p2p;
+struct crmpi_ledger;
 
 /* Root of all that the MPI layer keeps across a restart. */
 struct crmpi_layer {
     struct crmpi_handles *handles; /* lib/handle; first, for libcrmpi's number.c */
     struct crmpi_objects *objects; /* wrappers/hand/objects.c */
     struct crmpi_p2p *p2p;         /* wrappers/hand/p2p.c */
+    struct crmpi_ledger *ledger;   /* wrappers/hand/ledger.c */
 };
 #define crmpi_root ((struct crmpi_layer *)crmpi_control->mpi)
 
@@ -59,6 +63,8 @@ struct crmpi_comm {
                                   no message can come, nor be probed for */
     int32_t under_way;  /* a collective has begun that cannot be made again */
     struct crmpi_group_calls *group_calls;
+    struct crmpi_stream_table streams; /* by rank in peers, and tag */
+    uint32_t flow; /* of collectives since the last checkpoint: enum crmpi_flow */
 };
 
 /* The lower handle behind the application's; NULL, which MPI reports as an error, if it
@@ -104,6 +110,11 @@ int crmpi_file_error(MPI_File file, int error, const char *function);
  */
 void crmpi_collective_begin(MPI_Comm comm);
 void crmpi_collective_end(MPI_Comm comm);
+
+/** The same where data do not flow from all to all: @p flow is of enum crmpi_flow or
+ * of this one, with the root. */
+enum crmpi_flow_rooted { CRMPI_FLOW_FROM_ROOT = 1u << 8, CRMPI_FLOW_TO_ROOT = 1u << 9 };
+void crmpi_collective_end_flow(MPI_Comm comm, uint32_t flow, int root);
 
 /**
  * Wait, with a park point, until all duplicates of @p comm that MPI_Comm_idup has begun

@@ -20,6 +20,7 @@ crmpi_host_SOURCES += wrappers/layer.h wrappers/objects.h wrappers/window.h \
 	wrappers/hand/info.c wrappers/hand/init.c wrappers/hand/misc.c \
 	wrappers/hand/objects.c wrappers/hand/op.c wrappers/hand/topology.c \
 	wrappers/hand/type.c wrappers/hand/epoch.c wrappers/hand/rma.c \
+	wrappers/hand/touch.c \
 	wrappers/hand/window.c wrappers/hand/window.h wrappers/hand/window_cut.c \
 	wrappers/hand/window_memory.c
 
@@ -39,5 +40,6 @@ check-mpi-calls: crmpi-host
 # Point-to-point, requests, collectives, the gate and the drain.
 crmpi_host_SOURCES += wrappers/hand/p2p.h \
 	wrappers/hand/coll.c wrappers/hand/complete.c wrappers/hand/drain.c \
-	wrappers/hand/gate.c wrappers/hand/grequest.c wrappers/hand/message.c \
+	wrappers/hand/gate.c wrappers/hand/grequest.c \
+	wrappers/hand/ledger.c wrappers/hand/ledger.h wrappers/hand/message.c \
 	wrappers/hand/p2p.c wrappers/hand/repost.c wrappers/hand/request.c

@@ -60,7 +60,9 @@ struct crmpi_win {
     uint64_t begun, flushed; /* with targets: operations handed to the library; how many
                                 of them a flush of all has completed */
 
-    MPI_Comm comm; /* crmpi's own, of the group */
+    uint8_t *marks; /* for each member: accesses to its segment in this interval, for which
+                       there is leave (enum crmpi_how) */
+    MPI_Comm comm;  /* crmpi's own, of the group */
     int32_t flavor, model, disp_unit;
     MPI_Aint size;
     void *base; /* as the application sees it */

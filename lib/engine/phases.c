@@ -104,6 +104,7 @@ static void let_threads_go(void)
     engine->running_on = 0;
     engine->stopped = 0;
     crmpi_cut_set_targets(NULL, 0);
+    crmpi_drain_forget();
     if (engine->parked)
         crmpi_release_all(CRMPI_PHASE_RUN);
     engine->parked = 0;
@@ -157,7 +158,7 @@ static void show_progress(void *context, uint64_t done_bytes, uint64_t total_byt
 static struct crmpi_event save(const struct crmpi_action *action)
 {
     char path[4600];
-    uint64_t file_bytes = 0, digest = 0;
+    uint64_t file_bytes = 0;
     enum crmpi_status status;
 
     engine->job.sn = action->sn;
@@ -168,14 +169,13 @@ static struct crmpi_event save(const struct crmpi_action *action)
                              path, sizeof path);
     if (status != CRMPI_OK)
         return failure_of("its folder in the checkpoint directory", status);
-    status = crmpi_capture(path, &engine->job, NULL,
+    status = crmpi_capture(path, &engine->job,
                            engine->job.world_rank == 0 ? show_progress : NULL, NULL,
-                           &file_bytes, &digest, why, sizeof why);
+                           &file_bytes, why, sizeof why);
     if (status != CRMPI_OK)
         return why[0] != '\0' ? failure() : failure_of("saving", status);
     engine->saved_sn = action->sn;
-    return (struct crmpi_event){
-        .kind = CRMPI_EVENT_SAVED, .file_bytes = file_bytes, .digest = digest};
+    return (struct crmpi_event){.kind = CRMPI_EVENT_SAVED, .file_bytes = file_bytes};
 }
 
 /* ---- the end ---- */
@@ -185,6 +185,7 @@ static void release(const struct crmpi_action *action)
     char path[4600];
 
     if (action->committed) {
+        crmpi_dependencies_committed(action->sn);
         __atomic_store_n(&engine->served, action->ordinal, __ATOMIC_RELAXED);
         __atomic_store_n(&engine->committed, action->sn, __ATOMIC_RELAXED);
         __atomic_store_n(&engine->committed_ms, crmpi_clock_ms(), __ATOMIC_RELAXED);

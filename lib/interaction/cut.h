@@ -112,6 +112,8 @@ enum crmpi_status crmpi_cut_neighbours(const struct crmpi_group_list *group,
  */
 enum crmpi_status crmpi_drain_begin_group(const struct crmpi_group_list *group,
                                           uint64_t attempt);
+/** It has ended or was given up. */
+void crmpi_drain_forget(void);
 
 /**
  * Instead of the drain, for a checkpoint of this rank alone: one step towards a state in
@@ -129,8 +131,12 @@ enum crmpi_status crmpi_dependencies_note(uint64_t sn, int alone,
                                           const struct crmpi_member *cohort, size_t n_cohort,
                                           struct crmpi_dependencies *dependencies_out);
 
-/** Checkpoint @p sn of a group is committed: with its ranks this rank begins anew. */
-void crmpi_dependencies_committed(uint64_t sn, const struct crmpi_group_list *group);
+/** Checkpoint @p sn, taken with all that this rank has had to do with, is committed: all
+ * counting begins anew. */
+void crmpi_dependencies_committed(uint64_t sn);
+/** This process was restored from a line: counting begins anew, unless messages between
+ * its checkpoints were @p in_transit.  After crmpi_mpi_layer_rebuild(). */
+void crmpi_dependencies_restored(uint64_t line, int in_transit);
 /** Checkpoint @p sn of this rank alone is saved: the next interval begins. */
 void crmpi_dependencies_saved(uint64_t sn);
 
@@ -146,7 +152,8 @@ uint64_t crmpi_log_bytes(void);
  * @param interval  of the origin
  */
 void crmpi_touched(uint32_t origin, uint64_t interval, uint64_t window, uint32_t how);
-/** The answer to this rank's own: it may access. */
-void crmpi_touch_granted(uint32_t owner, uint64_t window, uint32_t how);
+/** The answer to this rank's own, asked in @p interval: it may access. */
+void crmpi_touch_granted(uint32_t owner, uint64_t interval, uint64_t window,
+                         uint32_t how);
 
 #endif

@@ -59,7 +59,8 @@ struct crmpi_collectives {
     uint64_t comm;
     uint64_t count;     /* of the communicator's collectives, see crmpi_collective_count */
     uint32_t flow;      /* enum crmpi_flow; 0: none since the last checkpoint */
-    uint32_t n_members; /* world ranks, in the order of their ranks in the communicator */
+    uint32_t n_members; /* world ranks, in the order of their ranks in the communicator; of
+                           an inter-communicator both groups.  0: all ranks, in order */
     uint64_t members;   /* index of the first in crmpi_dependencies.members */
     uint32_t rank;      /* of this rank in it */
     uint32_t is_freed;  /* it is no more; count is its last */

@@ -7,4 +7,5 @@ libcrmpi_recovery_a_SOURCES += \
 crmpi_host_SOURCES += \
 	lib/interaction/cut.h lib/interaction/segments.h \
 	lib/interaction/saved.c lib/interaction/saved.h \
+	lib/interaction/streams.c lib/interaction/streams.h \
 	lib/interaction/targets.c lib/interaction/targets.h

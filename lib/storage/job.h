@@ -10,13 +10,14 @@
 
 #define CRMPI_RANKS_MAX (1u << 24)
 
-/** Write /job: of @p line, or, if that is NULL, of a rank. */
+/** Write /job; a rank's has the world rank, a line's has @p save_seconds. */
 enum crmpi_status crmpi_job_write(struct crmpi_image *image, const char *path,
-                                  const struct crmpi_job *job,
-                                  const struct crmpi_line *line);
+                                  enum crmpi_container_kind kind,
+                                  const struct crmpi_job *job, double save_seconds);
 
-/** Read and check /job; a line's, if @p line_out is not NULL, with what it alone has. */
+/** Read and check /job; for a rank's, @p save_seconds_out may be NULL. */
 enum crmpi_status crmpi_job_read(struct crmpi_image *image, const char *path,
-                                 struct crmpi_job *job_out, struct crmpi_line *line_out);
+                                 enum crmpi_container_kind kind,
+                                 struct crmpi_job *job_out, double *save_seconds_out);
 
 #endif

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "handle/handle.h"
+#include "interaction/dependencies.h"
 #include "upper/fortran.h"
 #include "upper/upper.h"
 #include "wrappers/window.h"
@@ -32,10 +33,12 @@ static inline const struct crmpi_basic *basic_of(MPI_Datatype type)
     return basic && basic->class != CRMPI_BASIC_NONE ? basic : NULL;
 }
 
-/* The target if it can be accessed from here, in an epoch with it. */
-static inline struct crmpi_win_target *target_of(const struct crmpi_win *w, int rank)
+/* The target if it can be accessed from here, in an epoch with it, and with leave. */
+static inline struct crmpi_win_target *target_of(const struct crmpi_win *w, int rank,
+                                                 uint32_t how)
 {
     if (!w || !w->targets || rank < 0 || rank >= w->n_members || !w->targets[rank].at ||
+        !(w->marks[rank] & how) ||
         w->epoch == CRMPI_EPOCH_NONE ||
         (w->epoch == CRMPI_EPOCH_LOCK && !w->locks[rank].type))
         return NULL;
@@ -48,7 +51,7 @@ static inline const struct crmpi_win_target *near_target_of(MPI_Win win, int ran
 {
     const struct crmpi_win *w = window_of(win);
 
-    return w && w->is_near ? target_of(w, rank) : NULL;
+    return w && w->is_near ? target_of(w, rank, CRMPI_HOW_ATOMIC) : NULL;
 }
 
 /* Where @p bytes at a displacement lie; NULL: outside of the segment. */
@@ -110,7 +113,7 @@ static inline int transfer(void *origin, int origin_count, MPI_Datatype origin_t
     if (!basic || origin_type != type || origin_count != count || count < 0 ||
         !whole_begin())
         return 0;
-    target = target_of(window_of(win), rank);
+    target = target_of(window_of(win), rank, is_put ? CRMPI_HOW_WRITE : CRMPI_HOW_READ);
     bytes = (int64_t)count * basic->bytes;
     if (!target || !(at = reach(target, disp, bytes)))
         return whole_end(0);

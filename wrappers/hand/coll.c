@@ -231,6 +231,16 @@ static struct input own_input(const void *sendbuf, void *recvbuf, int count,
  * Begin and end
  */
 
+/* How the data of a collective flow: enum crmpi_flow or crmpi_flow_rooted. */
+struct flow {
+    uint32_t bits;
+    int root;
+};
+#define FLOW_ALL ((struct flow){CRMPI_FLOW_FROM_ALL | CRMPI_FLOW_TO_ALL, 0})
+#define FLOW_SCAN ((struct flow){CRMPI_FLOW_FROM_LOWER | CRMPI_FLOW_TO_HIGHER, 0})
+#define FLOW_DOWN ((struct flow){CRMPI_FLOW_FROM_ROOT, root})
+#define FLOW_UP ((struct flow){CRMPI_FLOW_TO_ROOT, root})
+
 static int blocking_begin(MPI_Comm comm, const struct input *input)
 {
     crmpi_call_resumed();
@@ -246,13 +256,13 @@ static int blocking_wait(int error, MPI_Request *real)
 }
 
 static int blocking_end(MPI_Comm comm, const struct input *input, int error,
-                        const char *function)
+                        struct flow flow, const char *function)
 {
     if (__builtin_expect(input->n != 0, 0))
         input_forget(crmpi_call());
     if (__builtin_expect(error != MPI_SUCCESS, 0))
         return crmpi_comm_error(comm, error, function);
-    crmpi_collective_end(comm);
+    crmpi_collective_end_flow(comm, flow.bits, flow.root);
     return error;
 }
 
@@ -268,7 +278,8 @@ static void nonblocking_begin(MPI_Comm comm)
  * operation and its type, the array of types in @p lower. */
 static int nonblocking_end(int error, const MPI_Request *real, MPI_Comm comm,
                            MPI_Datatype type, MPI_Op op, void *lower,
-                           MPI_Request *request, const char *function)
+                           struct flow flow, MPI_Request *request,
+                           const char *function)
 {
     if (__builtin_expect(error == MPI_SUCCESS, 1)) {
         struct crmpi_request *r = crmpi_request_take(CRMPI_COLLECTIVE, comm, type);
@@ -278,7 +289,7 @@ static int nonblocking_end(int error, const MPI_Request *real, MPI_Comm comm,
         r->handle.real = *real;
         r->active = 1;
         *request = crmpi_request_handle(r);
-        crmpi_collective_end(comm);
+        crmpi_collective_end_flow(comm, flow.bits, flow.root);
     }
     crmpi_whole_end();
     if (__builtin_expect(error == MPI_SUCCESS, 1))
@@ -289,10 +300,10 @@ static int nonblocking_end(int error, const MPI_Request *real, MPI_Comm comm,
 
 /*
  * The two functions of a collective.  PARAMS: as in mpi.h; REALS: the lower arguments;
- * INPUT: what has to be kept; TYPE, OP: of a reduction.
+ * INPUT: what has to be kept; TYPE, OP: of a reduction; FLOW: of the data.
  */
 #define ARGS(...) __VA_ARGS__
-#define COLLECTIVE(NAME, INAME, PARAMS, REALS, INPUT, TYPE, OP)                          \
+#define COLLECTIVE(NAME, INAME, FLOW, PARAMS, REALS, INPUT, TYPE, OP)                    \
     int crmpi_lower_MPI_##NAME(PARAMS)                                                   \
     {                                                                                    \
         struct input input = INPUT;                                                      \
@@ -303,7 +314,7 @@ static int nonblocking_end(int error, const MPI_Request *real, MPI_Comm comm,
             error = crmpi_thread_multiple                                                \
                         ? blocking_wait(PMPI_##INAME(REALS, &real), &real)               \
                         : PMPI_##NAME(REALS);                                            \
-        return blocking_end(comm, &input, error, "MPI_" #NAME);                          \
+        return blocking_end(comm, &input, error, FLOW, "MPI_" #NAME);                    \
     }                                                                                    \
                                                                                          \
     int crmpi_lower_MPI_##INAME(PARAMS, MPI_Request *request)                            \
@@ -312,27 +323,27 @@ static int nonblocking_end(int error, const MPI_Request *real, MPI_Comm comm,
                                                                                          \
         nonblocking_begin(comm);                                                         \
         return nonblocking_end(PMPI_##INAME(REALS, &real), &real, comm, TYPE, OP, NULL,  \
-                               request, "MPI_" #INAME);                                  \
+                               FLOW, request, "MPI_" #INAME);                            \
     }
 
 #define COMM CRMPI_REAL(MPI_Comm, comm)
 #define TYPE(type) CRMPI_REAL(MPI_Datatype, type)
 #define OP CRMPI_REAL(MPI_Op, op)
 
-COLLECTIVE(Barrier, Ibarrier, ARGS(MPI_Comm comm), ARGS(COMM), none, NULL, NULL)
+COLLECTIVE(Barrier, Ibarrier, FLOW_ALL, ARGS(MPI_Comm comm), ARGS(COMM), none, NULL, NULL)
 
-COLLECTIVE(Bcast, Ibcast,
+COLLECTIVE(Bcast, Ibcast, FLOW_DOWN,
            ARGS(void *buffer, int count, MPI_Datatype datatype, int root, MPI_Comm comm),
            ARGS(buffer, count, TYPE(datatype), root, COMM), none, NULL, NULL)
 
-COLLECTIVE(Gather, Igather,
+COLLECTIVE(Gather, Igather, FLOW_UP,
            ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,
                 int recvcount, MPI_Datatype recvtype, int root, MPI_Comm comm),
            ARGS(sendbuf, sendcount, TYPE(sendtype), recvbuf, recvcount, TYPE(recvtype),
                 root, COMM),
            none, NULL, NULL)
 
-COLLECTIVE(Gatherv, Igatherv,
+COLLECTIVE(Gatherv, Igatherv, FLOW_UP,
            ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,
                 const int recvcounts[], const int displs[], MPI_Datatype recvtype,
                 int root, MPI_Comm comm),
@@ -340,14 +351,14 @@ COLLECTIVE(Gatherv, Igatherv,
                 TYPE(recvtype), root, COMM),
            none, NULL, NULL)
 
-COLLECTIVE(Scatter, Iscatter,
+COLLECTIVE(Scatter, Iscatter, FLOW_DOWN,
            ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,
                 int recvcount, MPI_Datatype recvtype, int root, MPI_Comm comm),
            ARGS(sendbuf, sendcount, TYPE(sendtype), recvbuf, recvcount, TYPE(recvtype),
                 root, COMM),
            none, NULL, NULL)
 
-COLLECTIVE(Scatterv, Iscatterv,
+COLLECTIVE(Scatterv, Iscatterv, FLOW_DOWN,
            ARGS(const void *sendbuf, const int sendcounts[], const int displs[],
                 MPI_Datatype sendtype, void *recvbuf, int recvcount,
                 MPI_Datatype recvtype, int root, MPI_Comm comm),
@@ -355,14 +366,14 @@ COLLECTIVE(Scatterv, Iscatterv,
                 TYPE(recvtype), root, COMM),
            none, NULL, NULL)
 
-COLLECTIVE(Allgather, Iallgather,
+COLLECTIVE(Allgather, Iallgather, FLOW_ALL,
            ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,
                 int recvcount, MPI_Datatype recvtype, MPI_Comm comm),
            ARGS(sendbuf, sendcount, TYPE(sendtype), recvbuf, recvcount, TYPE(recvtype),
                 COMM),
            own_input(sendbuf, recvbuf, recvcount, NULL, NULL, recvtype, comm), NULL, NULL)
 
-COLLECTIVE(Allgatherv, Iallgatherv,
+COLLECTIVE(Allgatherv, Iallgatherv, FLOW_ALL,
            ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,
                 const int recvcounts[], const int displs[], MPI_Datatype recvtype,
                 MPI_Comm comm),
@@ -370,7 +381,7 @@ COLLECTIVE(Allgatherv, Iallgatherv,
                 TYPE(recvtype), COMM),
            own_input(sendbuf, recvbuf, 0, recvcounts, displs, recvtype, comm), NULL, NULL)
 
-COLLECTIVE(Alltoall, Ialltoall,
+COLLECTIVE(Alltoall, Ialltoall, FLOW_ALL,
            ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,
                 int recvcount, MPI_Datatype recvtype, MPI_Comm comm),
            ARGS(sendbuf, sendcount, TYPE(sendtype), recvbuf, recvcount, TYPE(recvtype),
@@ -378,7 +389,7 @@ COLLECTIVE(Alltoall, Ialltoall,
            pieces_input(sendbuf, recvbuf, recvcount, NULL, NULL, recvtype, NULL, comm),
            NULL, NULL)
 
-COLLECTIVE(Alltoallv, Ialltoallv,
+COLLECTIVE(Alltoallv, Ialltoallv, FLOW_ALL,
            ARGS(const void *sendbuf, const int sendcounts[], const int sdispls[],
                 MPI_Datatype sendtype, void *recvbuf, const int recvcounts[],
                 const int rdispls[], MPI_Datatype recvtype, MPI_Comm comm),
@@ -387,52 +398,52 @@ COLLECTIVE(Alltoallv, Ialltoallv,
            pieces_input(sendbuf, recvbuf, 0, recvcounts, rdispls, recvtype, NULL, comm),
            NULL, NULL)
 
-COLLECTIVE(Reduce, Ireduce,
+COLLECTIVE(Reduce, Ireduce, FLOW_UP,
            ARGS(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype,
                 MPI_Op op, int root, MPI_Comm comm),
            ARGS(sendbuf, recvbuf, count, TYPE(datatype), OP, root, COMM),
            root_input(sendbuf, recvbuf, count, datatype, root, comm), datatype, op)
 
-COLLECTIVE(Allreduce, Iallreduce,
+COLLECTIVE(Allreduce, Iallreduce, FLOW_ALL,
            ARGS(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype,
                 MPI_Op op, MPI_Comm comm),
            ARGS(sendbuf, recvbuf, count, TYPE(datatype), OP, COMM),
            vector_input(sendbuf, recvbuf, count, datatype, comm), datatype, op)
 
-COLLECTIVE(Scan, Iscan,
+COLLECTIVE(Scan, Iscan, FLOW_SCAN,
            ARGS(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype,
                 MPI_Op op, MPI_Comm comm),
            ARGS(sendbuf, recvbuf, count, TYPE(datatype), OP, COMM),
            vector_input(sendbuf, recvbuf, count, datatype, comm), datatype, op)
 
-COLLECTIVE(Exscan, Iexscan,
+COLLECTIVE(Exscan, Iexscan, FLOW_SCAN,
            ARGS(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype,
                 MPI_Op op, MPI_Comm comm),
            ARGS(sendbuf, recvbuf, count, TYPE(datatype), OP, COMM),
            vector_input(sendbuf, recvbuf, count, datatype, comm), datatype, op)
 
-COLLECTIVE(Reduce_scatter, Ireduce_scatter,
+COLLECTIVE(Reduce_scatter, Ireduce_scatter, FLOW_ALL,
            ARGS(const void *sendbuf, void *recvbuf, const int recvcounts[],
                 MPI_Datatype datatype, MPI_Op op, MPI_Comm comm),
            ARGS(sendbuf, recvbuf, recvcounts, TYPE(datatype), OP, COMM),
            pieces_input(sendbuf, recvbuf, 0, recvcounts, NULL, datatype, NULL, comm),
            datatype, op)
 
-COLLECTIVE(Reduce_scatter_block, Ireduce_scatter_block,
+COLLECTIVE(Reduce_scatter_block, Ireduce_scatter_block, FLOW_ALL,
            ARGS(const void *sendbuf, void *recvbuf, int recvcount, MPI_Datatype datatype,
                 MPI_Op op, MPI_Comm comm),
            ARGS(sendbuf, recvbuf, recvcount, TYPE(datatype), OP, COMM),
            pieces_input(sendbuf, recvbuf, recvcount, NULL, NULL, datatype, NULL, comm),
            datatype, op)
 
-COLLECTIVE(Neighbor_allgather, Ineighbor_allgather,
+COLLECTIVE(Neighbor_allgather, Ineighbor_allgather, FLOW_ALL,
            ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,
                 int recvcount, MPI_Datatype recvtype, MPI_Comm comm),
            ARGS(sendbuf, sendcount, TYPE(sendtype), recvbuf, recvcount, TYPE(recvtype),
                 COMM),
            none, NULL, NULL)
 
-COLLECTIVE(Neighbor_allgatherv, Ineighbor_allgatherv,
+COLLECTIVE(Neighbor_allgatherv, Ineighbor_allgatherv, FLOW_ALL,
            ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,
                 const int recvcounts[], const int displs[], MPI_Datatype recvtype,
                 MPI_Comm comm),
@@ -440,14 +451,14 @@ COLLECTIVE(Neighbor_allgatherv, Ineighbor_allgatherv,
                 TYPE(recvtype), COMM),
            none, NULL, NULL)
 
-COLLECTIVE(Neighbor_alltoall, Ineighbor_alltoall,
+COLLECTIVE(Neighbor_alltoall, Ineighbor_alltoall, FLOW_ALL,
            ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,
                 int recvcount, MPI_Datatype recvtype, MPI_Comm comm),
            ARGS(sendbuf, sendcount, TYPE(sendtype), recvbuf, recvcount, TYPE(recvtype),
                 COMM),
            none, NULL, NULL)
 
-COLLECTIVE(Neighbor_alltoallv, Ineighbor_alltoallv,
+COLLECTIVE(Neighbor_alltoallv, Ineighbor_alltoallv, FLOW_ALL,
            ARGS(const void *sendbuf, const int sendcounts[], const int sdispls[],
                 MPI_Datatype sendtype, void *recvbuf, const int recvcounts[],
                 const int rdispls[], MPI_Datatype recvtype, MPI_Comm comm),
@@ -504,7 +515,7 @@ static int types_begin(int n_send, const MPI_Datatype *send, int n_recv,
                                                COMM, &real),                             \
                                   &real);                                                \
         free(types.block);                                                               \
-        return blocking_end(comm, &input, error, "MPI_" #NAME);                          \
+        return blocking_end(comm, &input, error, FLOW_ALL, "MPI_" #NAME);                \
     }                                                                                    \
                                                                                          \
     int crmpi_lower_MPI_##INAME(                                                         \
@@ -522,8 +533,8 @@ static int types_begin(int n_send, const MPI_Datatype *send, int n_recv,
         if (error == MPI_SUCCESS)                                                        \
             error = PMPI_##INAME(sendbuf, sendcounts, sdispls, types.send, recvbuf,      \
                                  recvcounts, rdispls, types.recv, COMM, &real);          \
-        return nonblocking_end(error, &real, comm, NULL, NULL, types.block, request,     \
-                               "MPI_" #INAME);                                           \
+        return nonblocking_end(error, &real, comm, NULL, NULL, types.block, FLOW_ALL,    \
+                               request, "MPI_" #INAME);                                  \
     }
 
 COLLECTIVE_W(Alltoallw, Ialltoallw, int, crmpi_comm_n_peers, crmpi_comm_n_peers,

@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "base/checksum.h"
+#include "wrappers/hand/ledger.h"
 #include "wrappers/objects.h"
 
 static uint64_t id_make(const struct crmpi_comm *parent, const struct crmpi_comm *c)
@@ -196,6 +197,8 @@ void crmpi_comm_destroy(struct crmpi_handle *handle)
     if (real && real != MPI_COMM_NULL)
         PMPI_Comm_free(&real);
     crmpi_p2p_forget(c);
+    crmpi_ledger_depart(c);
+    crmpi_streams_fini(&c->streams);
     if (c->peers != c->members)
         crmpi_heap_free(c->peers);
     crmpi_heap_free(c->members);

@@ -2,28 +2,48 @@
 /*
  * The drain (lower half; run by the protocol thread of every rank at once, while all
  * application threads are parked): the ranks tell each other how many messages they have
- * sent, and each receives until it has as many.
+ * sent, and each receives until it has as many.  All ranks do so by one collective; those
+ * of a group by messages to whom they have sent to.
  *
  * Receives that were posted before the cut go on taking their messages, in the library,
  * by MPI's own rules.  What they leave is taken by probing for any source and any tag,
  * and saved in order of arrival.
  */
 #include <stdlib.h>
+#include <string.h>
 
 #include "interaction/cut.h"
+#include "wrappers/hand/ledger.h"
 #include "wrappers/hand/window.h"
 
-/* What each rank tells each other. */
+/* What one rank tells another. */
 struct bookmark {
-    uint64_t drain; /* how many drains the rank has begun in this process */
+    uint64_t drain; /* which: the same in all who take part */
     uint64_t sent;
+    uint64_t digest;   /* of the messages in each stream */
+    uint64_t is_exact; /* the digest is */
+};
+
+enum { TAG_BOOKMARK = 1, TAG_ARRIVED };
+
+/* A rank of the group to which messages were sent, or which has told of its own. */
+struct peer {
+    struct bookmark told, tells;
+    MPI_Request telling, answering;
+    int asked;    /* `tells` waits for an answer: that all has arrived here */
+    int answered; /* all that `told` says has arrived there */
 };
 
 static MPI_Comm world = MPI_COMM_NULL; /* for the bookmarks alone */
 static int n_ranks;
-static struct bookmark *to_others, *to_me;
+static struct bookmark *to_others, *to_me; /* of a drain of all */
+static struct peer *peers;                 /* of a group's */
+static struct crmpi_traffic *traffic;
+static int counted; /* a message has been received since it was summed up */
 static MPI_Request exchange = MPI_REQUEST_NULL;
-static uint64_t n_drains;
+static uint64_t n_drains, drain; /* of all; the number of this one */
+static int of_group;             /* this drain is not of all ranks */
+static uint8_t *in_group;
 static int failed; /* this drain cannot end */
 static int drained;
 static int n_pending; /* requests that have to complete before the cut */
@@ -36,7 +56,16 @@ enum crmpi_status crmpi_drain_start(void)
         return CRMPI_ERR_MPI;
     to_others = calloc(n_ranks, sizeof *to_others);
     to_me = calloc(n_ranks, sizeof *to_me);
-    return to_others && to_me ? CRMPI_OK : CRMPI_ERR_NOMEM;
+    traffic = calloc(n_ranks, sizeof *traffic);
+    in_group = calloc(n_ranks, 1);
+    return to_others && to_me && traffic && in_group ? CRMPI_OK : CRMPI_ERR_NOMEM;
+}
+
+static struct bookmark bookmark_for(int rank)
+{
+    const struct crmpi_traffic *t = &traffic[rank];
+
+    return (struct bookmark){drain, t->sent, t->sent_digest, t->is_exact};
 }
 
 static enum crmpi_status exchange_begin(void)
@@ -44,15 +73,76 @@ static enum crmpi_status exchange_begin(void)
     /* of a drain that was given up: every rank has begun it */
     if (crmpi_wait_real(&exchange, MPI_STATUS_IGNORE) != MPI_SUCCESS)
         return CRMPI_ERR_MPI;
-    n_drains++;
-    failed = drained = 0;
+    drain = ++n_drains;
     for (int i = 0; i < n_ranks; i++)
-        to_others[i] = (struct bookmark){n_drains, crmpi_p2p->sent[i]};
-    if (PMPI_Ialltoall(to_others, 2, MPI_UINT64_T, to_me, 2, MPI_UINT64_T, world,
+        to_others[i] = bookmark_for(i);
+    if (PMPI_Ialltoall(to_others, 4, MPI_UINT64_T, to_me, 4, MPI_UINT64_T, world,
                        &exchange) == MPI_SUCCESS)
         return CRMPI_OK;
     crmpi_error("cannot exchange message counts");
     return CRMPI_ERR_MPI;
+}
+
+/*
+ * Bookmarks of a group: to each rank that messages were sent to, which answers when it has
+ * them all.  So a rank need not know who has sent to it.
+ */
+
+static enum crmpi_status tell_begin(uint64_t attempt)
+{
+    if (!peers && !(peers = calloc(n_ranks, sizeof *peers)))
+        return CRMPI_ERR_NOMEM;
+    drain = attempt;
+    for (int i = 0; i < n_ranks; i++) {
+        struct peer *p = &peers[i];
+
+        /* small messages: they have left, even if nobody took them */
+        if ((p->telling && crmpi_wait_real(&p->telling, MPI_STATUS_IGNORE)) ||
+            (p->answering && crmpi_wait_real(&p->answering, MPI_STATUS_IGNORE)))
+            return CRMPI_ERR_MPI;
+        *p = (struct peer){.told = bookmark_for(i),
+                           .telling = MPI_REQUEST_NULL,
+                           .answering = MPI_REQUEST_NULL,
+                           .answered = 1};
+        if (!in_group[i] || p->told.sent == 0)
+            continue;
+        p->answered = 0;
+        if (PMPI_Isend(&p->told, 4, MPI_UINT64_T, i, TAG_BOOKMARK, world, &p->telling) !=
+            MPI_SUCCESS) {
+            crmpi_error("cannot tell message counts");
+            return CRMPI_ERR_MPI;
+        }
+    }
+    return CRMPI_OK;
+}
+
+/* Take what the others tell; what is left of a drain that was given up does not count. */
+static void tell_listen(void)
+{
+    MPI_Status status;
+    int flag = 1;
+
+    while (!failed && flag) {
+        struct bookmark bookmark;
+
+        flag = 0;
+        if (PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, world, &flag, &status) !=
+            MPI_SUCCESS) {
+            failed = 1;
+        } else if (flag) {
+            struct peer *p = &peers[status.MPI_SOURCE];
+
+            if (PMPI_Recv(&bookmark, 4, MPI_UINT64_T, status.MPI_SOURCE, status.MPI_TAG,
+                          world, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+                failed = 1;
+            else if (bookmark.drain == drain && status.MPI_TAG == TAG_ARRIVED)
+                p->answered = 1;
+            else if (bookmark.drain == drain) {
+                p->tells = bookmark;
+                p->asked = 1;
+            }
+        }
+    }
 }
 
 /*
@@ -117,27 +207,43 @@ static int save_one(const struct crmpi_handle *comm, const MPI_Status *found)
         return 0;
     }
     crmpi_saved_append(&crmpi_p2p->saved, saved);
-    crmpi_count(crmpi_counter(crmpi_p2p->received, (MPI_Comm)(void *)comm, saved->source),
-                1);
+    crmpi_count_received((MPI_Comm)(void *)comm, saved->source, saved->tag);
+    counted = 1;
     return 1;
 }
 
-static void save_comm(const struct crmpi_handle *comm)
+/* Save what has come from a rank of the communicator, or from any. */
+static void save_from(const struct crmpi_handle *comm, int source)
 {
-    const struct crmpi_comm *c = comm->extra;
     MPI_Status found;
     int flag = 1;
 
-    if (!c || !comm->real || comm->real == MPI_COMM_NULL || c->making)
-        return; /* it is being made */
     while (flag && !failed) {
         flag = 0;
-        if (PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, comm->real, &flag, &found) !=
-            MPI_SUCCESS)
+        if (PMPI_Iprobe(source, MPI_ANY_TAG, comm->real, &flag, &found) != MPI_SUCCESS)
             failed = 1;
         else if (flag && !save_one(comm, &found))
             failed = 1;
     }
+}
+
+/* What ranks outside of the group have sent stays in the library: before their own
+ * checkpoints they had not sent it. */
+static void save_comm(const struct crmpi_handle *comm)
+{
+    const struct crmpi_comm *c = comm->extra;
+    int n;
+
+    if (!c || !comm->real || comm->real == MPI_COMM_NULL || c->making)
+        return; /* it is being made */
+    if (!of_group) {
+        save_from(comm, MPI_ANY_SOURCE);
+        return;
+    }
+    n = c->remote_size ? c->remote_size : c->size;
+    for (int i = 0; i < n; i++)
+        if (c->peers[i] >= 0 && peers[c->peers[i]].asked)
+            save_from(comm, i);
 }
 
 static void save_all(void)
@@ -210,6 +316,7 @@ static void note(struct crmpi_request *r, void *context)
         note_error(r);
         r->noted = 1;
         crmpi_request_count(r);
+        counted = 1;
     } else {
         n_pending += r->operation != CRMPI_RECEIVE;
     }
@@ -227,36 +334,50 @@ static void note_all(void)
     }
 }
 
-/* Compare what has come with the bookmarks. */
+/* Compare what has come from a rank with its bookmark. */
+static int has_all(int rank, const struct bookmark *bookmark)
+{
+    const struct crmpi_traffic *t = &traffic[rank];
+
+    if (t->received < bookmark->sent)
+        return 0;
+    if (t->received > bookmark->sent || bookmark->drain != drain) {
+        crmpi_error("message counts are wrong: %llu received from rank %d, which sent %llu",
+                    (unsigned long long)t->received, rank,
+                    (unsigned long long)bookmark->sent);
+        failed = 1;
+    } else if (t->is_exact && bookmark->is_exact &&
+               t->received_digest != bookmark->digest) {
+        crmpi_error("message counts are wrong: the %llu messages from rank %d did not come "
+                    "on the communicators and with the tags that it sent them",
+                    (unsigned long long)t->received, rank);
+        failed = 1;
+    }
+    return !failed;
+}
+
 static int is_balanced(void)
 {
     int balanced = 1;
 
-    for (int i = 0; i < n_ranks; i++) {
-        if (crmpi_p2p->received[i] > to_me[i].sent || to_me[i].drain != n_drains) {
-            crmpi_error(
-                "message counts are wrong: %llu received from rank %d, which sent %llu",
-                (unsigned long long)crmpi_p2p->received[i], i,
-                (unsigned long long)to_me[i].sent);
-            failed = 1;
-            return 0;
-        }
-        if (crmpi_p2p->received[i] < to_me[i].sent)
-            balanced = 0;
+    if (counted) {
+        crmpi_ledger_traffic(traffic, n_ranks);
+        counted = 0;
     }
-    return balanced;
-}
+    for (int i = 0; !of_group && i < n_ranks && !failed; i++)
+        balanced &= has_all(i, &to_me[i]);
+    for (int i = 0; of_group && i < n_ranks && !failed; i++) {
+        struct peer *p = &peers[i];
 
-void crmpi_cut_progress(void)
-{
-    int flag;
-
-    if (crmpi_finalize_begun)
-        return;
-    stand_in_begin();
-    PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, crmpi_private_self, &flag,
-                MPI_STATUS_IGNORE);
-    stand_in_end();
+        if (p->asked && has_all(i, &p->tells)) {
+            p->asked = 0;
+            if (PMPI_Isend(&p->tells, 4, MPI_UINT64_T, i, TAG_ARRIVED, world,
+                           &p->answering) != MPI_SUCCESS)
+                failed = 1;
+        }
+        balanced &= p->answered && !p->asked;
+    }
+    return balanced && !failed;
 }
 
 static int step(void)
@@ -268,28 +389,70 @@ static int step(void)
                     MPI_STATUS_IGNORE);
         return 0;
     }
-    if (exchange != MPI_REQUEST_NULL &&
-        (PMPI_Test(&exchange, &flag, MPI_STATUS_IGNORE) != MPI_SUCCESS || !flag))
+    if (of_group)
+        tell_listen();
+    else if (exchange != MPI_REQUEST_NULL &&
+             (PMPI_Test(&exchange, &flag, MPI_STATUS_IGNORE) != MPI_SUCCESS || !flag))
         return 0;
     save_matched();
     note_all();
     if (!failed && !is_balanced())
         save_all();
-    if (!failed && n_pending == 0 && is_balanced())
-        drained = 1;
+    drained = !failed && n_pending == 0 && is_balanced();
     return drained;
 }
 
-enum crmpi_status crmpi_drain_begin(void)
+/* In a group, a rank that is drained may have to take messages still, of one that begins
+ * later. */
+void crmpi_cut_progress(void)
+{
+    int flag;
+
+    if (crmpi_finalize_begun)
+        return;
+    stand_in_begin();
+    if (of_group)
+        step();
+    else
+        PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, crmpi_private_self, &flag,
+                    MPI_STATUS_IGNORE);
+    stand_in_end();
+}
+
+static void begin(const struct crmpi_group_list *group)
+{
+    of_group = group->n != 0;
+    memset(in_group, 0, n_ranks);
+    for (size_t i = 0; i < group->n; i++)
+        in_group[group->ranks[i]] = 1;
+    failed = drained = counted = 0;
+    crmpi_ledger_traffic(traffic, n_ranks);
+}
+
+enum crmpi_status crmpi_drain_begin_group(const struct crmpi_group_list *group,
+                                          uint64_t attempt)
 {
     enum crmpi_status status;
 
     stand_in_begin();
-    status = exchange_begin(); /* all do, also if a flush fails */
-    if (status == CRMPI_OK)
+    begin(group);
+    status = of_group ? tell_begin(attempt) : exchange_begin(); /* all do, also if a */
+    if (status == CRMPI_OK)                                     /* flush fails */
         status = crmpi_windows_flush();
     stand_in_end();
     return status;
+}
+
+void crmpi_drain_forget(void)
+{
+    of_group = 0;
+}
+
+enum crmpi_status crmpi_drain_begin(void)
+{
+    const struct crmpi_group_list all = {0};
+
+    return crmpi_drain_begin_group(&all, 0);
 }
 
 int crmpi_drain_progress(void)
@@ -306,6 +469,7 @@ enum crmpi_status crmpi_drain_end(void)
 {
     if (!drained)
         return CRMPI_ERR_INTERNAL;
+    crmpi_drain_forget();
     for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next)
         if (t->mpi)
             crmpi_input_trim(t->mpi);

@@ -299,7 +299,9 @@ int crmpi_lower_MPI_Win_lock(int lock_type, int rank, int assert, MPI_Win win)
     crmpi_call_resumed();
     if (!w || w->epoch == CRMPI_EPOCH_START || w->epoch == CRMPI_EPOCH_LOCK_ALL)
         return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_lock");
+    crmpi_win_access_begin(w, rank, CRMPI_HOW_SYNC);
     error = lock_begin(w, real);
+    crmpi_whole_end();
     if (error == MPI_SUCCESS)
         error = PMPI_Win_lock(lock_type, rank, assert, real);
     if (error != MPI_SUCCESS || rank == MPI_PROC_NULL)
@@ -321,7 +323,8 @@ int crmpi_lower_MPI_Win_unlock(int rank, MPI_Win win)
 
     if (!w || (is_rank && (w->epoch != CRMPI_EPOCH_LOCK || !w->locks[rank].type)))
         return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_unlock");
-    crmpi_whole_begin();
+    crmpi_call_resumed();
+    crmpi_win_access_begin(w, rank, CRMPI_HOW_SYNC);
     error = PMPI_Win_unlock(rank, CRMPI_REAL(MPI_Win, win));
     if (error == MPI_SUCCESS && is_rank) {
         change_begin(w);
@@ -355,6 +358,25 @@ int crmpi_lower_MPI_Win_lock_all(int assert, MPI_Win win)
     return crmpi_win_result(win, error, "MPI_Win_lock_all");
 }
 
+/* All who waited for it are concerned.  The leave of the first may be gone when that of
+ * the last is there. */
+static void unlock_all_begin(struct crmpi_win *w)
+{
+    int i = 0;
+
+    crmpi_whole_begin();
+    while (i < w->n_members) {
+        if (crmpi_win_has_leave(w, i, CRMPI_HOW_SYNC)) {
+            i++;
+            continue;
+        }
+        crmpi_whole_end();
+        crmpi_win_ask(w, i, CRMPI_HOW_SYNC);
+        crmpi_whole_begin();
+        i = 0;
+    }
+}
+
 int crmpi_lower_MPI_Win_unlock_all(MPI_Win win)
 {
     struct crmpi_win *w = crmpi_win_of(win);
@@ -362,7 +384,8 @@ int crmpi_lower_MPI_Win_unlock_all(MPI_Win win)
 
     if (!w || w->epoch != CRMPI_EPOCH_LOCK_ALL)
         return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_unlock_all");
-    crmpi_whole_begin();
+    crmpi_call_resumed();
+    unlock_all_begin(w);
     error = PMPI_Win_unlock_all(CRMPI_REAL(MPI_Win, win));
     if (error == MPI_SUCCESS) {
         w->epoch = CRMPI_EPOCH_NONE;

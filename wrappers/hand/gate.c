@@ -24,8 +24,38 @@ static int n_tickets; /* so many of them may pass */
 struct list {
     struct crmpi_collective_count *items;
     size_t n, room;
+    const struct crmpi_group_list *group;
     int failed;
 };
+
+static int is_in(const struct crmpi_group_list *group, uint32_t rank)
+{
+    size_t low = 0, high = group->n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (group->ranks[middle] < rank)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < group->n && group->ranks[low] == rank;
+}
+
+/* How many members of a communicator are in the group. */
+static uint32_t members_in(const struct crmpi_group_list *group,
+                           const struct crmpi_comm *comm)
+{
+    uint32_t n = 0;
+
+    if (group->n == 0)
+        return (uint32_t)(comm->size + comm->remote_size);
+    for (int i = 0; i < comm->size; i++)
+        n += is_in(group, (uint32_t)comm->members[i]);
+    for (int i = 0; i < comm->remote_size; i++)
+        n += is_in(group, (uint32_t)comm->peers[i]);
+    return n;
+}
 
 /* Of a freed one, some members may know already that all have freed it, and no longer
  * report. */
@@ -50,7 +80,7 @@ static void list_add(struct list *list, const struct crmpi_handle *handle)
         .comm_id = comm->id,
         .count = __atomic_load_n(&comm->collective_count, __ATOMIC_ACQUIRE),
         .members =
-            handle->flags & CRMPI_HANDLE_FREED ? 0 : comm->size + comm->remote_size,
+            handle->flags & CRMPI_HANDLE_FREED ? 0 : members_in(list->group, comm),
         .under_way = __atomic_load_n(&comm->under_way, __ATOMIC_ACQUIRE),
     };
 }
@@ -67,10 +97,11 @@ static int by_id(const void *a, const void *b)
     return (x->comm_id > y->comm_id) - (x->comm_id < y->comm_id);
 }
 
-enum crmpi_status crmpi_cut_counts(struct crmpi_collective_count **counts_out,
-                                   size_t *n_out)
+enum crmpi_status crmpi_cut_group_counts(const struct crmpi_group_list *group,
+                                         struct crmpi_collective_count **counts_out,
+                                         size_t *n_out)
 {
-    struct list list = {0};
+    struct list list = {.group = group};
 
     list_add(&list, CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_world));
     list_add(&list, CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_self));
@@ -83,6 +114,14 @@ enum crmpi_status crmpi_cut_counts(struct crmpi_collective_count **counts_out,
     *counts_out = list.items;
     *n_out = list.n;
     return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_cut_counts(struct crmpi_collective_count **counts_out,
+                                   size_t *n_out)
+{
+    const struct crmpi_group_list all = {0};
+
+    return crmpi_cut_group_counts(&all, counts_out, n_out);
 }
 
 void crmpi_cut_set_targets(const struct crmpi_collective_count *wanted, size_t n)
@@ -168,16 +207,37 @@ void crmpi_collective_begin(MPI_Comm comm)
     gate_wait(c);
 }
 
-void crmpi_collective_end(MPI_Comm comm)
+/* The root and the others have to do with each other; the root, with all. */
+static void flow_rooted(struct crmpi_comm *c, MPI_Comm comm, uint32_t flow, int root)
+{
+    if (c->remote_size)
+        c->flow |= CRMPI_FLOW_FROM_ALL | CRMPI_FLOW_TO_ALL;
+    else if (c->rank == root)
+        c->flow |= flow == CRMPI_FLOW_FROM_ROOT ? CRMPI_FLOW_TO_ALL : CRMPI_FLOW_FROM_ALL;
+    else
+        crmpi_count(comm, root, CRMPI_TAG_ROOTED, flow == CRMPI_FLOW_TO_ROOT,
+                    flow == CRMPI_FLOW_FROM_ROOT);
+}
+
+void crmpi_collective_end_flow(MPI_Comm comm, uint32_t flow, int root)
 {
     struct crmpi_comm *c = crmpi_comm_of(comm);
 
     if (!c)
         return;
+    if (flow == CRMPI_FLOW_FROM_ROOT || flow == CRMPI_FLOW_TO_ROOT)
+        flow_rooted(c, comm, flow, root);
+    else
+        c->flow |= flow;
     __atomic_store_n(&c->collective_count, c->collective_count + 1, __ATOMIC_RELEASE);
     if (__builtin_expect(!crmpi_checkpoint_under_way(), 1))
         return;
     pthread_mutex_lock(&lock);
     crmpi_targets_note(&targets, c->id, c->collective_count);
     pthread_mutex_unlock(&lock);
+}
+
+void crmpi_collective_end(MPI_Comm comm)
+{
+    crmpi_collective_end_flow(comm, CRMPI_FLOW_FROM_ALL | CRMPI_FLOW_TO_ALL, 0);
 }

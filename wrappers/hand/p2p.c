@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "wrappers/hand/ledger.h"
 #include "wrappers/hand/p2p.h"
 
 struct crmpi_p2p *crmpi_p2p;
@@ -43,14 +44,13 @@ enum crmpi_status crmpi_p2p_renew(void)
 enum crmpi_status crmpi_p2p_start(void)
 {
     struct crmpi_p2p *p2p = crmpi_heap_alloc(sizeof *p2p);
-    int n;
 
-    PMPI_Comm_size(MPI_COMM_WORLD, &n);
-    if (!p2p || !(p2p->sent = crmpi_heap_alloc(n * sizeof *p2p->sent)) ||
-        !(p2p->received = crmpi_heap_alloc(n * sizeof *p2p->received)))
+    if (!p2p)
         return CRMPI_ERR_NOMEM;
     crmpi_root->p2p = p2p;
-    enum crmpi_status status = crmpi_p2p_renew();
+    enum crmpi_status status = crmpi_ledger_start();
+    if (status == CRMPI_OK)
+        status = crmpi_p2p_renew();
     if (status != CRMPI_OK)
         return status;
     p2p->sent_request = crmpi_request_take(CRMPI_SEND, NULL, NULL);
@@ -94,18 +94,16 @@ static inline __attribute__((always_inline)) int
 blocking_send(send_fn send, isend_fn isend, const char *function, const void *buf,
               int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm)
 {
-    uint64_t *counter;
     int error;
 
     if (crmpi_call_resumed())
         return MPI_SUCCESS;
-    counter = crmpi_counter(crmpi_p2p->sent, comm, dest);
-    crmpi_count(counter, 1);
+    crmpi_count_sent(comm, dest, tag, 1);
     error = send_real(send, isend, buf, count, CRMPI_REAL(MPI_Datatype, type), dest, tag,
                       CRMPI_REAL(MPI_Comm, comm));
     if (__builtin_expect(error == MPI_SUCCESS, 1))
         return error;
-    crmpi_count(counter, -1);
+    crmpi_count_sent(comm, dest, tag, -1);
     return crmpi_comm_error(comm, error, function);
 }
 
@@ -213,20 +211,19 @@ static int send_and_receive(const void *sendbuf, int sendcount, MPI_Datatype sen
                             const char *function)
 {
     struct crmpi_request *r = &crmpi_call()->receive;
-    uint64_t *counter = crmpi_counter(crmpi_p2p->sent, comm, dest);
     int error =
         receive_begin(r, recvbuf, recvcount, recvtype, source, recvtag, comm, function);
 
     if (error != MPI_SUCCESS || !r->active)
         return error;
-    crmpi_count(counter, 1);
+    crmpi_count_sent(comm, dest, sendtag, 1);
     error = send_real(PMPI_Send, PMPI_Isend, sendbuf, sendcount, sendtype, dest, sendtag,
                       CRMPI_REAL(MPI_Comm, comm));
     if (__builtin_expect(error == MPI_SUCCESS, 1)) {
         crmpi_request_wait(r);
         return error;
     }
-    crmpi_count(counter, -1);
+    crmpi_count_sent(comm, dest, sendtag, -1);
     receive_take_back(r);
     return crmpi_comm_error(comm, error, function);
 }

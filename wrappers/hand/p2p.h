@@ -87,13 +87,13 @@ struct crmpi_call {
 
 /* crmpi_root->p2p */
 struct crmpi_p2p {
-    uint64_t *sent, *received; /* messages to and from each world rank */
     uint64_t order;
     struct crmpi_saved_queue saved;
     struct crmpi_request_slab *slabs;
     struct crmpi_request *free;
     struct crmpi_request *sent_request; /* of all sends that complete at once */
     int32_t lock;      /* of the free list */
+    int32_t counting;  /* a lock: of the tables of streams */
     int32_t n_foreign; /* requests in use that forbid a checkpoint */
     uint64_t n_freed;  /* requests freed while active and not yet gone */
     uint64_t reap_at;  /* look at them when there are so many */
@@ -146,23 +146,40 @@ static inline void crmpi_whole_end(void)
     crmpi_thread->nest--;
 }
 
-/* The counter of the world rank behind a communicator's; NULL: nothing to count,
- * because it is MPI_PROC_NULL, or wrong, which MPI itself will say. */
-static inline uint64_t *crmpi_counter(uint64_t *counters, MPI_Comm comm, int comm_rank)
-{
-    const struct crmpi_comm *c = crmpi_comm_of(comm);
-    int world_rank;
+/* The counters of a stream that has not been looked at before; ledger.c. */
+struct crmpi_stream_slot *crmpi_stream_of(struct crmpi_comm *c, int peer, int tag);
 
-    if (!c || comm_rank < 0 || comm_rank >= (c->remote_size ? c->remote_size : c->size))
-        return NULL;
-    world_rank = c->peers[comm_rank];
-    return world_rank < 0 ? NULL : &counters[world_rank];
+/* Nothing is counted that MPI itself will say is wrong, or with MPI_PROC_NULL. */
+static inline void crmpi_count(MPI_Comm comm, int peer, int tag, uint64_t sent,
+                               uint64_t received)
+{
+    struct crmpi_comm *c = crmpi_comm_of(comm);
+    struct crmpi_stream_slot *slot;
+    uint64_t key = crmpi_stream_key(peer, tag);
+
+    if (!c || peer < 0 || peer >= (c->remote_size ? c->remote_size : c->size))
+        return;
+    crmpi_lock(&crmpi_p2p->counting);
+    slot = c->streams.slots
+               ? &c->streams.slots[crmpi_stream_hash(key, c->streams.bits)]
+               : NULL;
+    if (__builtin_expect(!slot || slot->key != key, 0))
+        slot = crmpi_stream_of(c, peer, tag);
+    if (__builtin_expect(slot != NULL, 1)) {
+        slot->sent += sent;
+        slot->received += received;
+    }
+    crmpi_unlock(&crmpi_p2p->counting);
 }
 
-static inline void crmpi_count(uint64_t *counter, uint64_t n)
+static inline void crmpi_count_sent(MPI_Comm comm, int dest, int tag, int n)
 {
-    if (counter)
-        crmpi_add(counter, n);
+    crmpi_count(comm, dest, tag, (uint64_t)(int64_t)n, 0);
+}
+
+static inline void crmpi_count_received(MPI_Comm comm, int source, int tag)
+{
+    crmpi_count(comm, source, tag, 0, 1);
 }
 
 static inline int crmpi_comm_result(MPI_Comm comm, int error, const char *function)
@@ -296,7 +313,7 @@ static inline int crmpi_request_poll(struct crmpi_request *r)
     r->handle.real = real;
     if (r->operation == CRMPI_RECEIVE && error == MPI_SUCCESS && !r->noted &&
         !r->cancelled) {
-        crmpi_count(crmpi_counter(crmpi_p2p->received, r->comm, r->status.MPI_SOURCE), 1);
+        crmpi_count_received(r->comm, r->status.MPI_SOURCE, r->status.MPI_TAG);
         r->status.MPI_ERROR = MPI_SUCCESS;
         r->complete = 1;
     } else {

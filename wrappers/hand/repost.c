@@ -2,8 +2,8 @@
 /*
  * Requests and messages in a restarted process (lower half; run by the host before any
  * application thread).  At the cut every channel was empty: all that was sent had been
- * received, or is saved.  So counting begins at zero, sends are complete, and receives
- * that were not complete are posted again, in their old order.  No saved message matches
+ * received, or is saved.  So sends are complete, and receives that were not complete are
+ * posted again, in their old order.  No saved message matches
  * one of them (see crmpi_receive_post), so it makes no difference that they are posted
  * now.
  */
@@ -111,9 +111,6 @@ enum crmpi_status crmpi_p2p_rebuild(char *why, size_t why_bytes)
         snprintf(why, why_bytes, "communicators for messages cannot be made");
         return status;
     }
-    PMPI_Comm_size(MPI_COMM_WORLD, &n);
-    for (int i = 0; i < n; i++)
-        crmpi_p2p->sent[i] = crmpi_p2p->received[i] = 0;
     for (struct crmpi_handle *message = crmpi_handle_first(CRMPI_MESSAGE); message;
          message = message->next)
         message->real = MPI_MESSAGE_NULL;

@@ -93,7 +93,7 @@ void crmpi_request_count(struct crmpi_request *r)
     if (r->cancelled)
         PMPI_Test_cancelled(&r->status, &cancelled);
     if (!cancelled)
-        crmpi_count(crmpi_counter(crmpi_p2p->received, r->comm, r->status.MPI_SOURCE), 1);
+        crmpi_count_received(r->comm, r->status.MPI_SOURCE, r->status.MPI_TAG);
 }
 
 /* Open MPI leaves a request that failed to whoever looks at its error, or frees it,
@@ -174,7 +174,6 @@ isend(enum crmpi_operation operation, isend_fn lower, const char *function,
       const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
       MPI_Request *request)
 {
-    uint64_t *counter = crmpi_counter(crmpi_p2p->sent, comm, dest);
     struct crmpi_request *r;
     MPI_Request real;
     int error;
@@ -183,7 +182,7 @@ isend(enum crmpi_operation operation, isend_fn lower, const char *function,
     error = lower(buf, count, CRMPI_REAL(MPI_Datatype, type), dest, tag,
                   CRMPI_REAL(MPI_Comm, comm), &real);
     if (__builtin_expect(error == MPI_SUCCESS, 1)) {
-        crmpi_count(counter, 1);
+        crmpi_count_sent(comm, dest, tag, 1);
         if (real == &ompi_request_empty) {
             *request = crmpi_request_handle(crmpi_p2p->sent_request);
         } else {
@@ -386,7 +385,7 @@ static int start(MPI_Request request)
     r->handle.real = real;
     r->active = error == MPI_SUCCESS;
     if (r->active && crmpi_is_send(r))
-        crmpi_count(crmpi_counter(crmpi_p2p->sent, r->comm, r->peer), 1);
+        crmpi_count_sent(r->comm, r->peer, r->tag, 1);
     crmpi_whole_end();
     return error;
 }

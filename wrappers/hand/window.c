@@ -111,6 +111,8 @@ static int create(const struct crmpi_win *recipe, MPI_Info info, MPI_Comm comm, 
     w = handle->extra;
     w->comm = own;
     w->n_members = crmpi_comm_of(own)->size;
+    w->marks = crmpi_upper_alloc(w->n_members);
+    crmpi_win_marks_clear(w);
     crmpi_info_merge(&w->info, info);
     MPI_Info info_real = crmpi_win_info_make(info);
     error = crmpi_win_make(handle, CRMPI_REAL(MPI_Comm, own), info_real, why, sizeof why);
@@ -193,6 +195,7 @@ void crmpi_win_destroy(struct crmpi_handle *handle)
     crmpi_win_group_fini(&w->started);
     crmpi_heap_free(w->targets);
     crmpi_heap_free(w->locks);
+    crmpi_heap_free(w->marks);
     crmpi_heap_free(w->pieces);
     crmpi_heap_free(w->name);
     crmpi_handle_release(w->info);

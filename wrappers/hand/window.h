@@ -28,6 +28,31 @@ static inline int crmpi_win_result(MPI_Win win, int error, const char *function)
                : crmpi_win_error(win, error, function);
 }
 
+/** Whether an access of this kind may be made in this interval: ask where the thread does
+ * not park. */
+static inline int crmpi_win_has_leave(const struct crmpi_win *w, int rank, uint32_t how)
+{
+    return (__atomic_load_n(&w->marks[rank], __ATOMIC_ACQUIRE) & how) == how;
+}
+
+/** Ask for it, and wait; a park point. */
+void crmpi_win_ask(struct crmpi_win *w, int rank, uint32_t how);
+
+/** A new interval begins. */
+void crmpi_win_marks_clear(struct crmpi_win *w);
+
+/** As crmpi_whole_begin(), with leave for an access; ranks that are none are passed on. */
+static inline void crmpi_win_access_begin(struct crmpi_win *w, int rank, uint32_t how)
+{
+    crmpi_whole_begin();
+    while (w && rank >= 0 && rank < w->n_members &&
+           __builtin_expect(!crmpi_win_has_leave(w, rank, how), 0)) {
+        crmpi_whole_end();
+        crmpi_win_ask(w, rank, how);
+        crmpi_whole_begin();
+    }
+}
+
 /** The lower displacement of the application's. */
 static inline MPI_Aint crmpi_win_disp(const struct crmpi_win *w, int rank, MPI_Aint disp)
 {

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The ledger: what this rank has had to do with other ranks since its last checkpoint, so
+ * that a checkpoint knows what it depends on, and a group of ranks who belongs to it.  It
+ * lies in the upper heap, and most of it with the communicators and windows.  Lower half.
+ */
+#ifndef CRMPI_WRAPPERS_HAND_LEDGER_H
+#define CRMPI_WRAPPERS_HAND_LEDGER_H
+
+#include "interaction/cut.h"
+#include "wrappers/layer.h"
+
+/* What a communicator leaves behind that was used since the last checkpoint. */
+struct crmpi_departed {
+    struct crmpi_departed *next;
+    uint64_t id, count;
+    int32_t size, rank, remote_size;
+    int32_t *members, *peers;
+    struct crmpi_stream_table streams;
+    uint32_t flow;
+};
+
+/* An origin that has accessed, or may access, a segment of this rank. */
+struct crmpi_origin {
+    struct crmpi_origin *next;
+    uint64_t window, interval;
+    uint32_t rank, how;
+};
+
+/* crmpi_root->ledger */
+struct crmpi_ledger {
+    uint64_t interval; /* the open one */
+    uint64_t base;     /* the newest checkpoint at which all channels were empty */
+    int32_t lock;      /* of origins */
+    struct crmpi_departed *departed;
+    uint64_t n_departed;
+    struct crmpi_stream_table other; /* by world rank: all that found no other room */
+    struct crmpi_origin *origins;    /* by window and rank */
+};
+#define crmpi_ledger (crmpi_root->ledger)
+
+/* Messages to and from one rank, in sum. */
+struct crmpi_traffic {
+    uint64_t sent, received;
+    uint64_t sent_digest, received_digest; /* of the counts of each stream */
+    int is_exact; /* each stream has been counted by itself */
+};
+
+/** At the start: create it. */
+enum crmpi_status crmpi_ledger_start(void);
+
+/** A communicator is no more: keep what the next checkpoint has to know of it; what is
+ * taken over is set to NULL. */
+void crmpi_ledger_depart(struct crmpi_comm *comm);
+
+/** Sum up the messages with each of @p n_ranks world ranks.  With all threads parked. */
+void crmpi_ledger_traffic(struct crmpi_traffic *traffic_out, int n_ranks);
+
+#endif

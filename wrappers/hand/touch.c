@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Leave to access a segment of a window (lower half).  Before its first access in an
+ * interval a rank tells the owner of the segment, by way of the protocol threads, so that
+ * the owner's checkpoint knows whom it depends on, although its application takes no part;
+ * and the answer waits while the segment is being saved.  Reads change nothing there and
+ * are only noted here.
+ *
+ * The accesses for which there is leave are marked; a new interval clears the marks.  A
+ * thread looks at the mark where it cannot park, so an access falls into the interval that
+ * it has leave for.
+ */
+#include <sched.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "interaction/cut.h"
+#include "wrappers/hand/window.h"
+
+static void mark(struct crmpi_win *w, int rank, uint32_t how)
+{
+    __atomic_or_fetch(&w->marks[rank], (uint8_t)how, __ATOMIC_RELEASE);
+}
+
+void crmpi_win_marks_clear(struct crmpi_win *w)
+{
+    memset(w->marks, 0, w->n_members);
+    w->marks[crmpi_comm_of(w->comm)->rank] = 0xff; /* its own */
+}
+
+static void wait(const struct crmpi_win *w, int rank, uint32_t how)
+{
+    int32_t generation =
+        __atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE);
+    int flag;
+
+    while (!crmpi_win_has_leave(w, rank, how) &&
+           generation == __atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE)) {
+        PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, crmpi_private_self, &flag,
+                    MPI_STATUS_IGNORE);
+        sched_yield();
+        crmpi_park_point();
+    }
+}
+
+void crmpi_win_ask(struct crmpi_win *w, int rank, uint32_t how)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(w->comm);
+
+    if (how == CRMPI_HOW_READ) {
+        mark(w, rank, how);
+        return;
+    }
+    while (!crmpi_win_has_leave(w, rank, how)) {
+        if (crmpi_engine_touch((uint32_t)c->members[rank], c->id, how) == 0)
+            wait(w, rank, how);
+        else
+            mark(w, rank, how);
+    }
+}
+
+void crmpi_touch_granted(uint32_t owner, uint64_t interval, uint64_t window, uint32_t how)
+{
+    struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN);
+
+    if (interval != crmpi_interval())
+        return; /* the thread asks again */
+    for (; h; h = h->next) {
+        struct crmpi_win *w = h->extra;
+        const struct crmpi_comm *c = w ? crmpi_comm_of(w->comm) : NULL;
+
+        for (int i = 0; c && c->id == window && i < c->size; i++)
+            if (c->members[i] == (int32_t)owner)
+                mark(w, i, how);
+    }
+}
