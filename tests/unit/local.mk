@@ -72,12 +72,15 @@ tests_unit_interaction_LDADD = $(CHECK_LIBS)
 endif
 
 if HAVE_CHECK
-recovery_tests = tests/unit/dependencies
+recovery_tests = tests/unit/dependencies tests/unit/line
 check_PROGRAMS += $(recovery_tests)
 TESTS += $(recovery_tests)
 tests_unit_dependencies_SOURCES = tests/unit/dependencies.c
 tests_unit_dependencies_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_dependencies_LDADD = libcrmpi-recovery.a $(CHECK_LIBS)
+tests_unit_line_SOURCES = tests/unit/line.c
+tests_unit_line_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_line_LDADD = libcrmpi-recovery.a $(CHECK_LIBS)
 endif
 
 if HAVE_CHECK
