@@ -97,7 +97,7 @@ static void container_write(const char *path)
     struct crmpi_writer *writer;
     if (crmpi_writer_create(path, &job, &writer) != CRMPI_OK ||
         crmpi_writer_memory(writer, &region, 1, &extent, 1, NULL, NULL) != CRMPI_OK ||
-        crmpi_writer_close(writer, NULL) != CRMPI_OK)
+        crmpi_writer_close(writer, NULL, NULL) != CRMPI_OK)
         die(path);
 }
 

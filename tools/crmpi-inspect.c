@@ -2,18 +2,18 @@
 /*
  * crmpi-inspect: list, show and verify checkpoints.  Tool.
  */
-#include <ctype.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
 #include "storage/container.h"
+#include "tools/show.h"
+#include "tools/text.h"
 #include "tools/tool.h"
 
 #define TOOL "crmpi-inspect"
@@ -26,7 +26,7 @@ static const char usage[] =
     "\n"
     "  list               the recovery lines, with a glance at their files\n"
     "  show LINE [RANK]   what a line has of all ranks, or of one: regions, windows,\n"
-    "                     records\n"
+    "                     what it depends on, records\n"
     "  verify [LINE]      check every byte of one line, or of all\n"
     "  --help, --version\n"
     "\n"
@@ -80,48 +80,35 @@ static struct request request_parse(int argc, char **argv)
     return request;
 }
 
-/* A text from a file, without what could confuse a terminal. */
-static const char *clean(const char *text)
-{
-    static char copy[4096];
-    size_t i = 0;
-    for (; text[i] && i < sizeof copy - 1; i++)
-        copy[i] = iscntrl((unsigned char)text[i]) ? '?' : text[i];
-    copy[i] = '\0';
-    return copy;
-}
-
-/* Bytes for people, in one of a few buffers that take turns. */
-static const char *size_text(double bytes)
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
-    static char texts[4][32];
-    static unsigned turn;
-    char *text = texts[turn++ % 4];
-    size_t unit = 0;
-    for (; bytes >= 1024 && unit < sizeof units / sizeof *units - 1; unit++)
-        bytes /= 1024;
-    snprintf(text, sizeof texts[0], "%.*f %s", unit == 0 ? 0 : 1, bytes, units[unit]);
-    return text;
-}
-
-static const char *time_text(double seconds)
-{
-    static char text[64];
-    time_t time = (time_t)seconds;
-    struct tm parts;
-    if (seconds < 0 || seconds > 1e11 || !localtime_r(&time, &parts) ||
-        strftime(text, sizeof text, "%Y-%m-%d %H:%M:%S", &parts) == 0)
-        return "?";
-    return text;
-}
-
 static uint64_t line_bytes(const struct crmpi_line *line)
 {
     uint64_t bytes = 0;
     for (uint32_t rank = 0; rank < line->job.n_ranks; rank++)
         bytes += line->ranks[rank].file_bytes;
     return bytes;
+}
+
+/* Tell which ranks took part in a line: those that have another checkpoint in the line
+ * before.  If there is none left, those with the newest. */
+static size_t line_parts(const char *dir, const struct crmpi_line *line, uint64_t before,
+                         uint32_t *ranks_out)
+{
+    struct crmpi_line old = {0};
+    uint64_t newest = 0;
+    size_t n = 0;
+    int is_known = before > 0 && crmpi_line_read(dir, before, &old) == CRMPI_OK &&
+                   old.job.n_ranks == line->job.n_ranks &&
+                   strcmp(old.job.job_id, line->job.job_id) == 0;
+    for (uint32_t rank = 0; rank < line->job.n_ranks; rank++)
+        if (line->ranks[rank].sn > newest)
+            newest = line->ranks[rank].sn;
+    for (uint32_t rank = 0; rank < line->job.n_ranks; rank++) {
+        uint64_t sn = line->ranks[rank].sn;
+        if (is_known ? sn != old.ranks[rank].sn : sn == newest)
+            ranks_out[n++] = rank;
+    }
+    crmpi_line_free(&old);
+    return n;
 }
 
 /* ---- list ---- */
@@ -162,7 +149,7 @@ static const char *tally_text(struct tally tally)
     return text;
 }
 
-static int line_list(const char *dir, uint64_t number)
+static int line_list(const char *dir, uint64_t number, uint64_t before)
 {
     struct crmpi_line line;
     if (crmpi_line_read(dir, number, &line) != CRMPI_OK) {
@@ -173,10 +160,14 @@ static int line_list(const char *dir, uint64_t number)
     double bytes = (double)line_bytes(&line);
     char rate[40] = "-";
     if (line.save_seconds > 0)
-        snprintf(rate, sizeof rate, "%s/s", size_text(bytes / line.save_seconds));
-    printf("%8" PRIu64 "  %-19s %7u %11s %8.2f s %13s  %-12s %s\n", number,
-           time_text(line.job.time), line.job.n_ranks, size_text(bytes),
-           line.save_seconds, rate, clean(line.job.policy), tally_text(tally));
+        snprintf(rate, sizeof rate, "%s/s", text_size(bytes / line.save_seconds));
+    uint32_t *ranks = tool_alloc(line.job.n_ranks, sizeof *ranks);
+    size_t parts = line_parts(dir, &line, before, ranks);
+    free(ranks);
+    printf("%8" PRIu64 "  %-19s %7u %7zu %11s %8.2f s %13s  %-14s %s%s\n", number,
+           text_time(line.job.time), line.job.n_ranks, parts, text_size(bytes),
+           line.save_seconds, rate, text_clean(line.job.policy), tally_text(tally),
+           line.in_transit ? ", messages in transit" : "");
     crmpi_line_free(&line);
     return tally.missing || tally.damaged ? TOOL_FAILED : 0;
 }
@@ -188,10 +179,10 @@ static int list(const char *dir, const uint64_t *numbers, size_t n)
         printf("%s has no recovery line\n", dir);
         return 0;
     }
-    printf("%8s  %-19s %7s %11s %10s %13s  %-12s %s\n", "line", "taken", "ranks", "size",
-           "saved in", "bandwidth", "policy", "state");
+    printf("%8s  %-19s %7s %7s %11s %10s %13s  %-14s %s\n", "line", "taken", "ranks",
+           "new", "size", "saved in", "bandwidth", "policy", "state");
     for (size_t i = 0; i < n; i++)
-        result |= line_list(dir, numbers[i]);
+        result |= line_list(dir, numbers[i], i > 0 ? numbers[i - 1] : 0);
     return result;
 }
 
@@ -207,26 +198,35 @@ static void record_count(void *context, const char *name, uint64_t bytes)
 static void record_print(void *context, const char *name, uint64_t bytes)
 {
     (void)context;
-    printf("  %-30s %11s\n", clean(name), size_text((double)bytes));
+    printf("  %-30s %11s\n", text_clean(name), text_size((double)bytes));
 }
 
-static void job_print(const struct crmpi_line *line)
+static void job_print(const char *dir, const struct crmpi_line *line, uint64_t before)
 {
     const struct crmpi_job *job = &line->job;
+    uint32_t *ranks = tool_alloc(job->n_ranks, sizeof *ranks);
+    size_t n = line_parts(dir, line, before, ranks);
     printf("line         %" PRIu64 ", %u ranks, %s\n", job->sn, job->n_ranks,
-           size_text((double)line_bytes(line)));
-    printf("taken        %s, saved in %.2f s", time_text(job->time), line->save_seconds);
-    printf(", policy %s\n", clean(job->policy));
-    printf("job          %s", clean(job->job_id));
-    printf(", restarted %" PRIu64 " time%s before\n", job->incarnation,
+           text_size((double)line_bytes(line)));
+    printf("taken        %s, saved in %.2f s", text_time(job->time), line->save_seconds);
+    printf(", policy %s\n", text_clean(job->policy));
+    printf("new in it    %s\n", n == job->n_ranks ? "all ranks" : text_ranks(ranks, n));
+    printf("in transit   %s\n",
+           line->in_transit ? "messages, which are in the senders' logs" : "nothing");
+    free(ranks);
+    printf("job          %s", text_clean(job->job_id));
+    printf(", restarted %" PRIu64 " time%s before", job->incarnation,
            job->incarnation == 1 ? "" : "s");
-    printf("program      %s\n", clean(job->program));
-    printf("MPI          %s\n", clean(job->mpi_version));
-    printf("host         %s\n", clean(job->host));
+    if (job->restored > 0)
+        printf(", now from line %" PRIu64, job->restored);
+    printf("\n");
+    printf("program      %s\n", text_clean(job->program));
+    printf("MPI          %s\n", text_clean(job->mpi_version));
+    printf("host         %s\n", text_clean(job->host));
     if (line->launcher) {
         printf("launcher    ");
         for (size_t i = 0; i < line->launcher_bytes; i += strlen(line->launcher + i) + 1)
-            printf(" %s", clean(line->launcher + i));
+            printf(" %s", text_clean(line->launcher + i));
         printf("\n");
     }
 }
@@ -261,9 +261,9 @@ static int rank_row(const char *dir, const struct crmpi_line *line, uint32_t ran
     if (crmpi_reader_records(reader, record_count, &records) != CRMPI_OK)
         result = TOOL_FAILED;
     printf("%11s %11s %11s %8zu %8zu %8zu %8u  %s\n",
-           size_text((double)line->ranks[rank].file_bytes), size_text((double)saved),
-           size_text((double)mapped), n_regions, n_extents, n_segments, records,
-           clean(crmpi_reader_job(reader)->host));
+           text_size((double)line->ranks[rank].file_bytes), text_size((double)saved),
+           text_size((double)mapped), n_regions, n_extents, n_segments, records,
+           text_clean(crmpi_reader_job(reader)->host));
     crmpi_reader_close(reader);
     return result;
 }
@@ -271,10 +271,10 @@ static int rank_row(const char *dir, const struct crmpi_line *line, uint32_t ran
 static void region_print(const struct crmpi_region *region, uint64_t saved)
 {
     printf("  %#16" PRIx64 " %11s %11s  %c%c%c%c  %s\n", region->start,
-           size_text((double)region->bytes), size_text((double)saved),
+           text_size((double)region->bytes), text_size((double)saved),
            region->prot & PROT_READ ? 'r' : '-', region->prot & PROT_WRITE ? 'w' : '-',
            region->prot & PROT_EXEC ? 'x' : '-', region->flags & MAP_SHARED ? 's' : 'p',
-           clean(region->name));
+           text_clean(region->name));
 }
 
 /* The rank's segments of windows; "-": saved with the region it lies in. */
@@ -291,8 +291,8 @@ static void segments_print(const struct crmpi_reader *reader)
         double saved = (double)crmpi_extents_bytes(one->extents, one->n_extents);
         printf("  %8" PRIu64 "  %-8s %7u %#16" PRIx64 " %11s %11s  %s\n", one->window,
                crmpi_flavor_text(one->flavor), one->n_members, one->start,
-               size_text((double)one->bytes), one->view_bytes ? size_text(saved) : "-",
-               clean(one->name));
+               text_size((double)one->bytes), one->view_bytes ? text_size(saved) : "-",
+               text_clean(one->name));
     }
 }
 
@@ -308,8 +308,8 @@ static int rank_show(const char *dir, const struct crmpi_line *line, uint32_t ra
     if (crmpi_line_open_rank(dir, line, rank, &reader) != CRMPI_OK)
         return TOOL_FAILED;
     crmpi_reader_memory(reader, &regions, &n_regions, &extents, &n_extents);
-    printf("rank         %u on %s\n", rank, clean(crmpi_reader_job(reader)->host));
-    printf("file         %s\n", size_text((double)line->ranks[rank].file_bytes));
+    printf("rank         %u on %s\n", rank, text_clean(crmpi_reader_job(reader)->host));
+    printf("file         %s\n", text_size((double)line->ranks[rank].file_bytes));
     printf("\n  %16s %11s %11s  %s\n", "address", "mapped", "saved", "mode  name");
     for (size_t i = 0; i < n_regions; i++) {
         uint64_t saved = 0, end = regions[i].start + regions[i].bytes;
@@ -318,6 +318,8 @@ static int rank_show(const char *dir, const struct crmpi_line *line, uint32_t ra
         region_print(&regions[i], saved);
     }
     segments_print(reader);
+    if (show_dependencies(reader) != CRMPI_OK)
+        result = TOOL_FAILED;
     printf("\n  %-30s %11s\n", "record", "size");
     if (crmpi_reader_records(reader, record_print, NULL) != CRMPI_OK)
         result = TOOL_FAILED;
@@ -325,14 +327,18 @@ static int rank_show(const char *dir, const struct crmpi_line *line, uint32_t ra
     return result;
 }
 
-static int show(const char *dir, const struct request *request)
+static int show(const char *dir, const struct request *request, const uint64_t *numbers,
+                size_t n)
 {
     struct crmpi_line line;
+    uint64_t before = 0;
     int result = 0;
     if (crmpi_line_read(dir, request->numbers[0], &line) != CRMPI_OK)
         return TOOL_FAILED;
+    for (size_t i = 0; i < n && numbers[i] < request->numbers[0]; i++)
+        before = numbers[i];
     if (request->n_numbers == 1) {
-        job_print(&line);
+        job_print(dir, &line, before);
         printf("\n%7s %10s %11s %11s %11s %8s %8s %8s %8s  %s\n", "rank", "checkpoint",
                "file", "saved", "mapped", "regions", "extents", "windows", "records",
                "host");
@@ -362,7 +368,7 @@ static void far_show(void *context, uint64_t done, uint64_t total)
     struct far *far = context;
     (void)total;
     fprintf(stderr, "\rline %" PRIu64 ": %s of %s ", far->line,
-            size_text((double)(far->done_before + done)), size_text((double)far->total));
+            text_size((double)(far->done_before + done)), text_size((double)far->total));
     far->shown = 1;
 }
 
@@ -423,7 +429,7 @@ static int line_verify(const char *dir, uint64_t number)
         wrong = 0;
     } else {
         printf("line %" PRIu64 ": %u ranks, %s: %s\n", number, line.job.n_ranks,
-               size_text((double)far.total), wrong ? tally_text(tally) : "all right");
+               text_size((double)far.total), wrong ? tally_text(tally) : "all right");
     }
     crmpi_line_free(&line);
     return wrong ? TOOL_FAILED : 0;
@@ -458,7 +464,7 @@ int main(int argc, char **argv)
     if (request.command == LIST)
         result = list(dir, numbers, n);
     else if (request.command == SHOW)
-        result = show(dir, &request);
+        result = show(dir, &request, numbers, n);
     else
         result = verify(dir, &request, numbers, n);
     free(numbers);

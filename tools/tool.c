@@ -68,6 +68,16 @@ unsigned long long tool_number(const char *tool, const char *option, const char 
     return number;
 }
 
+void *tool_alloc(size_t n, size_t bytes)
+{
+    void *memory = calloc(n > 0 ? n : 1, bytes);
+
+    if (memory != NULL)
+        return memory;
+    crmpi_error("out of memory");
+    exit(TOOL_FAILED);
+}
+
 void tool_config_load(const char *tool, const char *dir)
 {
     char why[1024];

@@ -25,6 +25,9 @@ const char *tool_option_value(const char *tool, int argc, char **argv, int *i,
 /** Parse a whole number, or end with a usage error. */
 unsigned long long tool_number(const char *tool, const char *option, const char *text);
 
+/** calloc(), of at least one byte, that ends the process if there is no memory. */
+void *tool_alloc(size_t n, size_t bytes);
+
 /** Load the configuration, with CRMPI_DIR set to @p dir unless that is NULL; a wrong
  * value is a usage error. */
 void tool_config_load(const char *tool, const char *dir);

@@ -220,8 +220,10 @@ static enum crmpi_status memory_save(struct crmpi_writer *writer, struct capture
 }
 
 enum crmpi_status crmpi_capture(const char *path, const struct crmpi_job *job,
+                                const struct crmpi_dependencies *dependencies,
                                 crmpi_progress_fn progress, void *context,
-                                uint64_t *file_bytes_out, char *why, size_t why_bytes)
+                                uint64_t *file_bytes_out, uint64_t *digest_out, char *why,
+                                size_t why_bytes)
 {
     struct crmpi_writer *writer = NULL;
     struct capture capture = {.progress = progress, .context = context};
@@ -237,8 +239,10 @@ enum crmpi_status crmpi_capture(const char *path, const struct crmpi_job *job,
         status = memory_save(writer, &capture);
     if (status == CRMPI_OK)
         status = records_save(writer, why, why_bytes);
+    if (status == CRMPI_OK && dependencies)
+        status = crmpi_writer_dependencies(writer, dependencies);
     if (status == CRMPI_OK)
-        status = crmpi_writer_close(writer, file_bytes_out);
+        status = crmpi_writer_close(writer, file_bytes_out, digest_out);
     else if (writer)
         crmpi_writer_abort(writer);
     if (status != CRMPI_OK && !why[0])

@@ -37,7 +37,10 @@ static void note_saved(const struct crmpi_action *action)
         if (saved->world_rank >= engine->job.n_ranks)
             continue;
         engine->line.ranks[saved->world_rank] =
-            (struct crmpi_line_rank){.sn = action->sn, .file_bytes = saved->file_bytes};
+            (struct crmpi_line_rank){.sn = action->sn,
+                                     .file_bytes = saved->file_bytes,
+                                     .digest = saved->digest,
+                                     .incarnation = engine->job.incarnation};
     }
 }
 

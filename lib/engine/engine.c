@@ -35,6 +35,7 @@ struct birth {
     char job_id[64];
     unsigned char key[CRMPI_KEY_BYTES]; /* of the tree */
     uint64_t next_sn;
+    uint64_t incarnation;
     int32_t usable; /* the checkpoint directory */
 };
 
@@ -81,6 +82,23 @@ static enum crmpi_status make_job_id(char *job_id, size_t bytes)
 
 /* ---- the directory, in rank 0 ---- */
 
+/* After a restart from an older line: the lines behind it tell of incarnations that are
+ * over, and whose checkpoints must not be taken for those of this one. */
+static void find_incarnation(const uint64_t *numbers, size_t n)
+{
+    struct crmpi_line line;
+
+    for (size_t i = 0; i < n; i++) {
+        if (engine->job.sn == 0 || numbers[i] <= engine->job.sn ||
+            crmpi_line_read(crmpi_config.dir, numbers[i], &line) != CRMPI_OK)
+            continue;
+        if (strcmp(line.job.job_id, engine->job.job_id) == 0 &&
+            line.job.incarnation >= engine->job.incarnation)
+            engine->job.incarnation = line.job.incarnation + 1;
+        crmpi_line_free(&line);
+    }
+}
+
 /* New checkpoints are numbered after all lines there are, of whichever job. */
 static enum crmpi_status find_next_sn(uint64_t *next_sn_out)
 {
@@ -93,6 +111,7 @@ static enum crmpi_status find_next_sn(uint64_t *next_sn_out)
     *next_sn_out = engine->job.sn + 1;
     if (n > 0 && numbers[n - 1] >= *next_sn_out)
         *next_sn_out = numbers[n - 1] + 1;
+    find_incarnation(numbers, n);
     free(numbers);
     return CRMPI_OK;
 }
@@ -136,6 +155,7 @@ static void prepare_birth(struct birth *birth, const struct crmpi_address *self,
         open_directory(birth, self, contact) == CRMPI_OK)
         birth->usable = 1;
     memcpy(birth->job_id, engine->job.job_id, sizeof birth->job_id);
+    birth->incarnation = engine->job.incarnation;
 }
 
 /* ---- start ---- */
@@ -245,6 +265,7 @@ enum crmpi_status crmpi_engine_start(const struct crmpi_job *job)
     if (PMPI_Bcast(&birth, sizeof birth, MPI_BYTE, 0, MPI_COMM_WORLD) != MPI_SUCCESS)
         return CRMPI_ERR_MPI;
     memcpy(engine->job.job_id, birth.job_id, sizeof engine->job.job_id);
+    engine->job.incarnation = birth.incarnation;
     fine = birth.usable;
     if (fine) {
         fine = connect_tree(&birth, &self, listener) == CRMPI_OK &&

@@ -158,7 +158,7 @@ static void show_progress(void *context, uint64_t done_bytes, uint64_t total_byt
 static struct crmpi_event save(const struct crmpi_action *action)
 {
     char path[4600];
-    uint64_t file_bytes = 0;
+    uint64_t file_bytes = 0, digest = 0;
     enum crmpi_status status;
 
     engine->job.sn = action->sn;
@@ -169,13 +169,14 @@ static struct crmpi_event save(const struct crmpi_action *action)
                              path, sizeof path);
     if (status != CRMPI_OK)
         return failure_of("its folder in the checkpoint directory", status);
-    status = crmpi_capture(path, &engine->job,
+    status = crmpi_capture(path, &engine->job, NULL,
                            engine->job.world_rank == 0 ? show_progress : NULL, NULL,
-                           &file_bytes, why, sizeof why);
+                           &file_bytes, &digest, why, sizeof why);
     if (status != CRMPI_OK)
         return why[0] != '\0' ? failure() : failure_of("saving", status);
     engine->saved_sn = action->sn;
-    return (struct crmpi_event){.kind = CRMPI_EVENT_SAVED, .file_bytes = file_bytes};
+    return (struct crmpi_event){
+        .kind = CRMPI_EVENT_SAVED, .file_bytes = file_bytes, .digest = digest};
 }
 
 /* ---- the end ---- */

@@ -5,6 +5,9 @@
 crmpi_policy_sources = \
 	lib/policy/coordinated.c lib/policy/policy.h \
 	lib/policy/daly.c lib/policy/daly.h \
+	lib/policy/finish.c lib/policy/finish.h \
+	lib/policy/group.c lib/policy/group.h \
+	lib/policy/members.c lib/policy/members.h lib/policy/varint.h \
 	lib/policy/tally.c lib/policy/tally.h
 crmpi_host_SOURCES += $(crmpi_policy_sources)
 crmpi_host_LDADD += -lm

@@ -64,17 +64,20 @@ struct crmpi_message {
     uint32_t leader;     /* world rank that leads the attempt */
     uint32_t world_rank; /* FAILED: of the rank that failed */
     uint32_t stop;       /* COMMITTED: the job ends */
-    uint32_t unused;
-    uint64_t sn;         /* PARK, COMMITTED: number of the checkpoint; SAVED_ALONE: of the
+    uint32_t all;        /* PARK: all ranks take part, those in the list first; REGISTER:
+                            all have; REQUEST: for all ranks */
+    uint64_t sn;         /* the checkpoint's number; PARKED: the least it can have;
+                            SAVED_ALONE: of the
                             rank's own; TRIM: of the rank's own that is never given up */
     uint64_t ordinal;    /* REQUEST: the highest one asked for; COMMITTED: served */
-    uint64_t value;      /* PARK: limit in ms; PARKED: 1 if counts disagree; TRIM: the base
-                            that its counts begin at */
+    uint64_t value;      /* PARK: limit in ms; PARKED: 1 if counts disagree; DRAIN: a name
+                            for this one; COMMITTED, REGISTERED: the line's number (0: why
+                            not is the payload); TRIM: the base that its counts begin at */
 };
 
 enum crmpi_event_kind {
     CRMPI_EVENT_TICK,       /* time has passed */
-    CRMPI_EVENT_MESSAGE,    /* from the parent or a child */
+    CRMPI_EVENT_MESSAGE,    /* from any rank */
     CRMPI_EVENT_REQUEST,    /* a checkpoint is wanted, asked for at this rank */
     CRMPI_EVENT_PARKED,     /* the results of actions: */
     CRMPI_EVENT_AT_TARGETS,
@@ -110,6 +113,9 @@ struct crmpi_event {
     uint64_t ordinal;                     /* REQUEST: see the engine; 0: none */
     int stop;                             /* REQUEST: end the job after it; rank 0 only */
     int all;                              /* REQUEST: of the whole job; rank 0 only */
+    uint32_t of;                          /* REQUEST: of this rank and whom it has to be
+                                             saved with; rank 0 only, others ask for
+                                             themselves */
     const char *why;                      /* FAILED */
 };
 
@@ -123,7 +129,8 @@ enum crmpi_action_kind {
     CRMPI_ACTION_SAVE,      /* write the rank file sn: SAVED or FAILED */
     CRMPI_ACTION_COMMIT,    /* rank 0: write the line sn: COMMITTED or FAILED */
     CRMPI_ACTION_RELEASE,   /* let the threads go; keep the rank file or remove it */
-    CRMPI_ACTION_REPORT,    /* rank 0: the checkpoint is committed or was given up; alone:
+    CRMPI_ACTION_REPORT,    /* rank 0: a checkpoint is committed or was given up; what a
+                               leader elsewhere gave up is reported by it, too; alone:
                                nothing has ended, see there */
     CRMPI_ACTION_END,       /* end the process: the job was to be stopped */
     CRMPI_ACTION_FINISH,    /* all ranks are in MPI_Finalize: end the engine */
@@ -156,15 +163,20 @@ struct crmpi_action {
                                                      world_rank has asked for that */
     const struct crmpi_stream *arrived;           /* TRIM: counts of what need not be */
     size_t n_arrived;                             /* logged any more */
-    uint64_t line;                                /* RELEASE: number of the line */
+    uint64_t attempt;                             /* DRAIN: no other drain in the job has
+                                                     this number, and all of the group do */
+    uint64_t line;                                /* RELEASE, REPORT: its number */
     const struct crmpi_collective_count *targets; /* RUN_ON */
     size_t n_targets;
     uint64_t sn;                                  /* SAVE, COMMIT, RELEASE, REPORT, TRIM */
     const struct crmpi_saved *saved;              /* COMMIT: of the group, in any order; */
     size_t n_saved;                               /* the other ranks stay in the line */
-    uint32_t leader;                              /* COMMIT: of the attempt */
-    int all;                                      /* COMMIT: every rank is in the group */
+    uint32_t leader;                              /* COMMIT, REPORT: of the attempt */
+    int all;                                      /* COMMIT, REPORT: every rank is in it */
     int committed;                                /* RELEASE, REPORT */
+    int retried;                                  /* RELEASE, not committed: what was asked
+                                                     for at this rank will be tried again,
+                                                     so whoever waits goes on waiting */
     const uint64_t *kept;                         /* RELEASE: after a commit, the lines */
     size_t n_kept;                                /* there are now */
     uint64_t ordinal;                             /* RELEASE: requests served */
@@ -174,7 +186,18 @@ struct crmpi_action {
 
 /*
  * What a policy needs of the world.  What actions point to is valid during the call only.
- * After PARK, QUIET, SAVE, COMMIT and RELEASE no other event may come before the result.
+ *
+ * Actions are done in their order, before any further event is given.  PARK, QUIET, SAVE
+ * and COMMIT have a result, which is the next event; a policy never asks for two of them
+ * at once, so it knows whose FAILED it is.  Rank 0 may be asked to COMMIT at any time,
+ * for a leader elsewhere: while its threads run, are parked, run on, or are drained; the
+ * COMMIT leaves them as they are.
+ *
+ * In partial checkpoints PARK may also come in a rank that is parked already, from
+ * PARKED, AT_TARGETS or QUIESCED on, with a larger group: the threads stay parked (or
+ * park again, if they run on), and the answer is made anew for that group.  After
+ * QUIESCED the rank goes back to where it was before DRAIN.  RELEASE may come at any
+ * time, also instead of the result of RUN_ON or DRAIN.
  */
 struct crmpi_policy_env {
     void *context;

@@ -6,10 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "policy/tally.h"
+#include "policy/varint.h"
 
-/* Seven bits a byte, the lowest first: 64 bits take ten bytes; five numbers an item. */
-#define VARINT_MAX_BYTES 10
-#define ITEM_MAX_BYTES (5 * VARINT_MAX_BYTES)
+#define ITEM_MAX_BYTES (5 * CRMPI_VARINT_MAX_BYTES) /* five numbers an item */
 
 void crmpi_tallies_fini(struct crmpi_tallies *tallies)
 {
@@ -116,32 +115,6 @@ enum crmpi_status crmpi_tallies_settle(struct crmpi_tallies *tallies,
     return CRMPI_OK;
 }
 
-static unsigned char *put(unsigned char *at, uint64_t value)
-{
-    for (; value >= 0x80; value >>= 7)
-        *at++ = (unsigned char)(value | 0x80);
-    *at++ = (unsigned char)value;
-    return at;
-}
-
-/* NULL if the bytes end within the number, or it has more than 64 bits. */
-static const unsigned char *get(const unsigned char *at, const unsigned char *end,
-                                uint64_t *value_out)
-{
-    uint64_t value = 0;
-    for (unsigned shift = 0; at != NULL && at < end && shift < 64; shift += 7) {
-        uint64_t bits = *at & 0x7f;
-        if (shift == 63 && bits > 1)
-            return NULL;
-        value |= bits << shift;
-        if ((*at++ & 0x80) == 0) {
-            *value_out = value;
-            return at;
-        }
-    }
-    return NULL;
-}
-
 enum crmpi_status crmpi_tallies_encode(const struct crmpi_tallies *tallies,
                                        void **bytes_out, size_t *n_bytes_out)
 {
@@ -152,11 +125,11 @@ enum crmpi_status crmpi_tallies_encode(const struct crmpi_tallies *tallies,
         return CRMPI_ERR_NOMEM;
     for (size_t i = 0; i < tallies->n; i++) {
         const struct crmpi_tally *tally = &tallies->items[i];
-        at = put(at, tally->comm_id - previous);
-        at = put(at, tally->high);
-        at = put(at, tally->high - tally->low);
-        at = put(at, tally->members);
-        at = put(at, tally->reported);
+        at = crmpi_varint_put(at, tally->comm_id - previous);
+        at = crmpi_varint_put(at, tally->high);
+        at = crmpi_varint_put(at, tally->high - tally->low);
+        at = crmpi_varint_put(at, tally->members);
+        at = crmpi_varint_put(at, tally->reported);
         previous = tally->comm_id;
     }
     *bytes_out = bytes;
@@ -169,11 +142,11 @@ static const unsigned char *get_tally(const unsigned char *at, const unsigned ch
 {
     uint64_t gap, high, spread, members, reported;
 
-    at = get(at, end, &gap);
-    at = get(at, end, &high);
-    at = get(at, end, &spread);
-    at = get(at, end, &members);
-    at = get(at, end, &reported);
+    at = crmpi_varint_get(at, end, &gap);
+    at = crmpi_varint_get(at, end, &high);
+    at = crmpi_varint_get(at, end, &spread);
+    at = crmpi_varint_get(at, end, &members);
+    at = crmpi_varint_get(at, end, &reported);
     if (at == NULL || spread > high || members > UINT32_MAX || reported > UINT32_MAX)
         return NULL;
     *tally_out = (struct crmpi_tally){

@@ -46,6 +46,7 @@
 struct saved {
     struct crmpi_reader *reader;
     const struct crmpi_job *job;
+    uint64_t incarnation; /* of the line: the ranks' checkpoints may be of older ones */
     const struct crmpi_region *regions;
     const struct crmpi_extent *extents;
     size_t n_regions, n_extents;
@@ -123,7 +124,8 @@ static enum crmpi_status records_read(struct saved *saved)
 
 static enum crmpi_status rank_file_open(const char *dir, uint32_t world_rank,
                                         uint64_t line_number,
-                                        struct crmpi_reader **reader_out)
+                                        struct crmpi_reader **reader_out,
+                                        uint64_t *incarnation_out)
 {
     struct crmpi_line line;
     enum crmpi_status status = crmpi_line_read(dir, line_number, &line);
@@ -134,6 +136,7 @@ static enum crmpi_status rank_file_open(const char *dir, uint32_t world_rank,
         crmpi_error("the job had %u ranks: there is no rank %u", line.job.n_ranks, world_rank);
         status = CRMPI_ERR_MISMATCH;
     } else {
+        *incarnation_out = line.job.incarnation;
         status = crmpi_line_open_rank(dir, &line, world_rank, reader_out);
     }
     crmpi_line_free(&line);
@@ -146,9 +149,11 @@ static enum crmpi_status descriptors_reserve(const char *dir, uint32_t world_ran
                                              uint64_t line_number)
 {
     struct crmpi_reader *reader;
+    uint64_t incarnation;
     void *files;
     size_t bytes;
-    enum crmpi_status status = rank_file_open(dir, world_rank, line_number, &reader);
+    enum crmpi_status status =
+        rank_file_open(dir, world_rank, line_number, &reader, &incarnation);
 
     if (status != CRMPI_OK)
         return status;
@@ -164,7 +169,8 @@ static enum crmpi_status descriptors_reserve(const char *dir, uint32_t world_ran
 static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32_t world_rank,
                                     uint64_t line_number)
 {
-    enum crmpi_status status = rank_file_open(dir, world_rank, line_number, &saved->reader);
+    enum crmpi_status status = rank_file_open(dir, world_rank, line_number, &saved->reader,
+                                              &saved->incarnation);
 
     if (status != CRMPI_OK)
         return status;
@@ -332,7 +338,8 @@ static enum crmpi_status restore(const char *dir, uint64_t line_number, uint32_t
         return status;
     job = *saved->job;
     job.sn = line_number;
-    job.incarnation++;
+    job.incarnation = saved->incarnation + 1;
+    job.restored = line_number;
     crmpi_reader_close(saved->reader);
     status = crmpi_mpi_layer_rebuild(why, sizeof why);
     if (status != CRMPI_OK) {

@@ -2,8 +2,10 @@
 /*
  * The HDF5 container: one file per rank and checkpoint, one file per recovery line.
  * doc/format.md describes what lies in it.  This directory is the sole user of hdf5.h.
- * Lower half and tools; not thread safe; every function logs the cause of its failure
- * once.
+ * Lower half and tools; every function logs the cause of its failure once.  Several
+ * threads may work at the same time, each on a writer or reader of its own: HDF5 is used
+ * by one of them at a time, whether it is built thread safe or not; while the bytes of
+ * memory are written or read it is left to the others.
  */
 #ifndef CRMPI_STORAGE_CONTAINER_H
 #define CRMPI_STORAGE_CONTAINER_H
@@ -11,8 +13,10 @@
 #include <stdint.h>
 #include <stddef.h>
 #include "base/status.h"
+#include "interaction/dependencies.h"
+#include "recovery/history.h"
 
-#define CRMPI_FORMAT_VERSION 2
+#define CRMPI_FORMAT_VERSION 3
 #define CRMPI_SEGMENTS_MAX ((size_t)1 << 16)
 
 /* A mapped region of the upper half. */
@@ -66,6 +70,7 @@ struct crmpi_job {
     uint32_t world_rank;  /* rank files only */
     uint64_t sn;          /* number of the checkpoint; for a line: of the line */
     uint64_t incarnation; /* how many restarts lie behind this run */
+    uint64_t restored;    /* the line that this incarnation was restarted from; 0: none */
     double time;          /* seconds since 1970 when the checkpoint was begun */
     char host[256];
     char program[4096]; /* path of the executable */
@@ -102,10 +107,15 @@ enum crmpi_status crmpi_writer_segment(struct crmpi_writer *writer,
  * "/channel/state" (missing groups are made), with a checksum attribute. */
 enum crmpi_status crmpi_writer_record(struct crmpi_writer *writer, const char *name,
                                       const void *data, size_t bytes);
+/* Store what the checkpoint depends on, as the group /dependencies.  At most once. */
+enum crmpi_status
+crmpi_writer_dependencies(struct crmpi_writer *writer,
+                          const struct crmpi_dependencies *dependencies);
 /* The writer is gone afterwards, also on failure; what was at PATH before is then
- * intact. */
+ * intact.
+ * @param[out] digest_out  of the seal; may be NULL */
 enum crmpi_status crmpi_writer_close(struct crmpi_writer *writer,
-                                     uint64_t *file_bytes_out);
+                                     uint64_t *file_bytes_out, uint64_t *digest_out);
 void crmpi_writer_abort(struct crmpi_writer *writer);
 
 /*
@@ -124,6 +134,11 @@ enum crmpi_status crmpi_reader_memory(struct crmpi_reader *reader,
 /* The segments by ascending window, likewise. */
 void crmpi_reader_segments(const struct crmpi_reader *reader,
                            const struct crmpi_segment **segments_out, size_t *n_out);
+/* What the checkpoint depends on, checked; for crmpi_dependencies_fini().  Of a file that
+ * does not tell: that all ranks took it together. */
+enum crmpi_status crmpi_reader_dependencies(struct crmpi_reader *reader,
+                                            struct crmpi_dependencies *dependencies_out);
+uint64_t crmpi_reader_digest(const struct crmpi_reader *reader);
 /* Check the checksum of every block of memory and segments without loading it. */
 enum crmpi_status crmpi_reader_verify(struct crmpi_reader *reader,
                                       crmpi_progress_fn progress, void *context);
@@ -147,12 +162,16 @@ void crmpi_reader_close(struct crmpi_reader *reader);
 struct crmpi_line_rank {
     uint64_t sn; /* the rank's checkpoint in this line */
     uint64_t file_bytes;
+    uint64_t digest;      /* of its file's seal: no other file has it */
+    uint64_t incarnation; /* that the checkpoint was taken in */
 };
 struct crmpi_line {
     struct crmpi_job job;
     struct crmpi_line_rank *ranks; /* job.n_ranks of them */
-    double save_seconds;           /* request to commit */
-    char *launcher;                /* launcher's words, each ended by \0; may be NULL */
+    uint32_t
+        in_transit; /* 1: messages between the checkpoints are in the senders' logs */
+    double save_seconds; /* request to commit */
+    char *launcher;      /* launcher's words, each ended by \0; may be NULL */
     size_t launcher_bytes;
 };
 /* Make DIR, DIR/ranks, DIR/lines (mode 0700); refuse a directory that others may
@@ -168,7 +187,7 @@ enum crmpi_status crmpi_line_write(const char *dir, const struct crmpi_line *lin
 enum crmpi_status crmpi_line_read(const char *dir, uint64_t number,
                                   struct crmpi_line *line_out);
 /* Open the file that a line has of a rank, if it is that file: of the line's job, with
- * the line's size and sn; else CRMPI_ERR_MISMATCH. */
+ * the line's sn, size, digest and incarnation; else CRMPI_ERR_MISMATCH. */
 enum crmpi_status crmpi_line_open_rank(const char *dir, const struct crmpi_line *line,
                                        uint32_t world_rank,
                                        struct crmpi_reader **reader_out);
@@ -179,13 +198,25 @@ enum crmpi_status crmpi_lines_list(const char *dir, uint64_t **numbers_out,
                                    size_t *n_out);
 
 /*
+ * The history that a directory holds: of the job of its newest line, the checkpoints in
+ * all lines that can be read, and those that ranks took alone after the newest; what was
+ * left behind by a restart from an older line does not belong to it.  A file that is
+ * missing or damaged is there as lost.
+ */
+enum crmpi_status crmpi_history_read(const char *dir, struct crmpi_history *history_out);
+
+/*
  * Dropping old lines.  Not while a checkpoint is being saved or restored.  A number that
  * once had a line must not be used for another one: number a new checkpoint higher than
  * all lines.
  */
-/* Drop all lines but the newest @p keep (at least 1) that can be read, and what
- * unfinished commits left in DIR/lines; rank files stay.  A line that cannot be read is
- * dropped when there are @p keep newer ones. */
+/* Drop all lines but @p keep (at least 1) that can be read, and what unfinished commits
+ * left in DIR/lines; rank files stay.  Kept are the newest line, and before each the
+ * newest in which every rank has an older checkpoint: under a coordinated policy just the
+ * newest ones.  If there are fewer of these, the oldest line of the same execution is
+ * kept, then the newest that were given up by a restart from an older one, or that belong
+ * to another job.  A line that cannot be read is dropped when there are @p keep newer
+ * ones. */
 enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep);
 /* Drop what DIR/ranks/RRRRRR of one rank has of checkpoints older than the newest in @p
  * keep that are not in @p keep; looks into that folder only, so that each rank of a

@@ -2,6 +2,7 @@
 /*
  * Attributes and checked datasets by HDF5, see hdf.h.  Lower half and tools.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include "base/checksum.h"
@@ -11,10 +12,24 @@
 
 #define CHECKSUM_ATTRIBUTE "xxh3_64"
 
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static int initialised;
+
+void crmpi_hdf_lock(void)
+{
+    pthread_mutex_lock(&mutex);
+    if (initialised)
+        H5Eset_auto2(H5E_DEFAULT, NULL, NULL); /* of this thread */
+}
+
+void crmpi_hdf_unlock(void)
+{
+    pthread_mutex_unlock(&mutex);
+}
+
 enum crmpi_status crmpi_hdf_init(void)
 {
-    static int done;
-    if (done)
+    if (initialised)
         return CRMPI_OK;
     /* Files are always closed before anybody leaves; at exit other threads may be
      * inside. */
@@ -24,7 +39,7 @@ enum crmpi_status crmpi_hdf_init(void)
         crmpi_error("cannot initialise HDF5");
         return CRMPI_ERR_INTERNAL;
     }
-    done = 1;
+    initialised = 1;
     return CRMPI_OK;
 }
 
@@ -87,6 +102,9 @@ hid_t crmpi_hdf_line_rank_type(void)
     hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(struct crmpi_line_rank));
     H5Tinsert(type, "sn", HOFFSET(struct crmpi_line_rank, sn), H5T_STD_U64LE);
     H5Tinsert(type, "file_bytes", HOFFSET(struct crmpi_line_rank, file_bytes),
+              H5T_STD_U64LE);
+    H5Tinsert(type, "digest", HOFFSET(struct crmpi_line_rank, digest), H5T_STD_U64LE);
+    H5Tinsert(type, "incarnation", HOFFSET(struct crmpi_line_rank, incarnation),
               H5T_STD_U64LE);
     return type;
 }

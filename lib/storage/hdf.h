@@ -14,6 +14,9 @@
 #include <stdint.h>
 #include "base/status.h"
 
+void crmpi_hdf_lock(void);
+void crmpi_hdf_unlock(void);
+
 /** Prepare HDF5: no error stacks on stderr, no plug-ins, nothing at exit. */
 enum crmpi_status crmpi_hdf_init(void);
 

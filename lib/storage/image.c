@@ -350,7 +350,7 @@ static uint64_t digest_of(const struct crmpi_image *image)
 }
 
 /* Make the parts as long as they have to be, with the table in the last, and seal. */
-static int image_finish(struct crmpi_image *image)
+static int image_seal(struct crmpi_image *image)
 {
     struct part *last = &image->parts[image->n_holes];
     uint64_t table = image->end;
@@ -375,18 +375,28 @@ static int image_finish(struct crmpi_image *image)
     return 0;
 }
 
-enum crmpi_status crmpi_image_store(struct crmpi_image *image,
-                                    const struct crmpi_output *output,
-                                    uint64_t *bytes_out)
+static const struct seal *seal_of(const struct crmpi_image *image)
+{
+    return (const struct seal *)(const void *)image->parts[0].data;
+}
+
+enum crmpi_status crmpi_image_finish(struct crmpi_image *image, const char *path)
 {
     hid_t file = image->file;
-    enum crmpi_status status = CRMPI_OK;
 
     image->file = -1;
-    if (H5Fclose(file) < 0)
-        return crmpi_hdf_failed(output->path, "cannot finish the HDF5 file",
-                                CRMPI_ERR_INTERNAL);
-    if (image_finish(image) != 0) {
+    return H5Fclose(file) < 0
+               ? crmpi_hdf_failed(path, "cannot finish the HDF5 file", CRMPI_ERR_INTERNAL)
+               : CRMPI_OK;
+}
+
+enum crmpi_status crmpi_image_store(struct crmpi_image *image,
+                                    const struct crmpi_output *output,
+                                    uint64_t *bytes_out, uint64_t *digest_out)
+{
+    enum crmpi_status status = CRMPI_OK;
+
+    if (image_seal(image) != 0) {
         crmpi_error("%s: no memory to finish the container", output->path);
         return CRMPI_ERR_NOMEM;
     }
@@ -395,8 +405,10 @@ enum crmpi_status crmpi_image_store(struct crmpi_image *image,
         if (all.iov_len)
             status = crmpi_output_write(output, &all, 1, image->parts[i].start);
     }
-    if (status == CRMPI_OK)
+    if (status == CRMPI_OK) {
         *bytes_out = image->end;
+        *digest_out = seal_of(image)->digest;
+    }
     return status;
 }
 
@@ -411,8 +423,11 @@ static enum crmpi_status seal_check(const struct seal *seal,
         return CRMPI_ERR_FORMAT;
     }
     if (seal->version != CRMPI_FORMAT_VERSION) {
-        crmpi_error("%s has format version %u, and this crmpi reads version %u", path,
-                    seal->version, CRMPI_FORMAT_VERSION);
+        crmpi_error(
+            "%s was written by %s crmpi, in format version %u instead of %u: use the "
+            "crmpi that the job was started with",
+            path, seal->version < CRMPI_FORMAT_VERSION ? "an older" : "a newer",
+            seal->version, CRMPI_FORMAT_VERSION);
         return CRMPI_ERR_FORMAT;
     }
     if (seal->kind != (uint32_t)kind) {
@@ -602,6 +617,11 @@ int crmpi_image_all_taken(const struct crmpi_image *image)
         if (!image->taken[i])
             return 0;
     return 1;
+}
+
+uint64_t crmpi_image_digest(const struct crmpi_image *image)
+{
+    return seal_of(image)->digest;
 }
 
 uint64_t crmpi_image_bytes(const struct crmpi_image *image)

@@ -11,7 +11,7 @@
  *
  * The seal stands in HDF5's user block and holds sizes and the digest; the table of the
  * holes stands behind HDF5's end (doc/format.md).
- * Lower half and tools; not thread safe, as HDF5 is not.
+ * Lower half and tools; see hdf.h about threads.
  */
 #ifndef CRMPI_STORAGE_IMAGE_H
 #define CRMPI_STORAGE_IMAGE_H
@@ -41,13 +41,17 @@ enum crmpi_status crmpi_image_add_memory(struct crmpi_image *image, const char *
                                          const char *name, uint64_t bytes,
                                          uint64_t *offset_out);
 
+/** Let HDF5 finish its file.  Nothing can be added afterwards. */
+enum crmpi_status crmpi_image_finish(struct crmpi_image *image, const char *path);
+
 /**
- * Write all but the memory to the file, with the seal.  Nothing can be added afterwards.
+ * Seal a finished image and write all but the memory to the file.  Without HDF5.
  * @param[out] bytes_out  of the whole file
+ * @param[out] digest_out  that the seal has
  */
 enum crmpi_status crmpi_image_store(struct crmpi_image *image,
                                     const struct crmpi_output *output,
-                                    uint64_t *bytes_out);
+                                    uint64_t *bytes_out, uint64_t *digest_out);
 
 /** Read all but the memory from a file of @p file_bytes, check the seal and open it by
  * HDF5. */
@@ -65,6 +69,9 @@ enum crmpi_status crmpi_image_take_memory(struct crmpi_image *image, const char 
 
 /** Whether all holes were taken: what is left of a file is in nobody's checksum. */
 int crmpi_image_all_taken(const struct crmpi_image *image);
+
+/** The digest of a loaded file's seal. */
+uint64_t crmpi_image_digest(const struct crmpi_image *image);
 
 /** Bytes of everything else: no dataset can have more. */
 uint64_t crmpi_image_bytes(const struct crmpi_image *image);

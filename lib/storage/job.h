@@ -10,14 +10,13 @@
 
 #define CRMPI_RANKS_MAX (1u << 24)
 
-/** Write /job; a rank's has the world rank, a line's has @p save_seconds. */
+/** Write /job: of @p line, or, if that is NULL, of a rank. */
 enum crmpi_status crmpi_job_write(struct crmpi_image *image, const char *path,
-                                  enum crmpi_container_kind kind,
-                                  const struct crmpi_job *job, double save_seconds);
+                                  const struct crmpi_job *job,
+                                  const struct crmpi_line *line);
 
-/** Read and check /job; for a rank's, @p save_seconds_out may be NULL. */
+/** Read and check /job; a line's, if @p line_out is not NULL, with what it alone has. */
 enum crmpi_status crmpi_job_read(struct crmpi_image *image, const char *path,
-                                 enum crmpi_container_kind kind,
-                                 struct crmpi_job *job_out, double *save_seconds_out);
+                                 struct crmpi_job *job_out, struct crmpi_line *line_out);
 
 #endif

@@ -4,7 +4,6 @@
  * Lower half and tools.
  */
 #include <inttypes.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,8 +45,7 @@ static enum crmpi_status line_fill(struct crmpi_image *image, const char *path,
 {
     hid_t file = crmpi_image_file(image), entity = crmpi_hdf_line_rank_type();
     hid_t byte = crmpi_hdf_byte_type();
-    enum crmpi_status status = crmpi_job_write(image, path, CRMPI_CONTAINER_LINE,
-                                               &line->job, line->save_seconds);
+    enum crmpi_status status = crmpi_job_write(image, path, &line->job, line);
     if (status == CRMPI_OK)
         status = crmpi_hdf_table_write(file, path, ENTITIES_NAME, entity, line->ranks,
                                        line->job.n_ranks);
@@ -64,11 +62,11 @@ static enum crmpi_status line_fill(struct crmpi_image *image, const char *path,
 static enum crmpi_status line_store(struct crmpi_image *image, const char *path)
 {
     struct crmpi_output output;
-    uint64_t bytes;
+    uint64_t bytes, digest;
     enum crmpi_status status = crmpi_output_open(path, &output);
     if (status != CRMPI_OK)
         return status;
-    status = crmpi_image_store(image, &output, &bytes);
+    status = crmpi_image_store(image, &output, &bytes, &digest);
     if (status == CRMPI_OK)
         return crmpi_output_commit(&output, bytes);
     crmpi_output_abandon(&output);
@@ -78,15 +76,20 @@ static enum crmpi_status line_store(struct crmpi_image *image, const char *path)
 enum crmpi_status crmpi_line_write(const char *dir, const struct crmpi_line *line)
 {
     char path[CRMPI_PATH_BYTES];
-    struct crmpi_image *image;
+    struct crmpi_image *image = NULL;
     enum crmpi_status status = crmpi_line_path(dir, line->job.sn, path, sizeof path);
-    if (status != CRMPI_OK ||
-        (status = crmpi_image_create(CRMPI_CONTAINER_LINE, path, &image)) != CRMPI_OK)
+    if (status != CRMPI_OK)
         return status;
-    status = line_fill(image, path, line);
+    crmpi_hdf_lock();
+    status = crmpi_image_create(CRMPI_CONTAINER_LINE, path, &image);
+    if (status == CRMPI_OK)
+        status = line_fill(image, path, line);
+    if (status == CRMPI_OK)
+        status = crmpi_image_finish(image, path);
     if (status == CRMPI_OK)
         status = line_store(image, path);
     crmpi_image_destroy(image);
+    crmpi_hdf_unlock();
     return status;
 }
 
@@ -133,7 +136,33 @@ static enum crmpi_status entities_read(hid_t file, const char *path,
                     line->job.n_ranks);
         return CRMPI_ERR_CORRUPT;
     }
+    for (uint32_t i = 0; i < n; i++)
+        if (line->ranks[i].sn > line->job.sn ||
+            line->ranks[i].incarnation > line->job.incarnation) {
+            crmpi_error("%s is damaged: checkpoint %" PRIu64
+                        " of rank %u cannot be of that line",
+                        path, line->ranks[i].sn, i);
+            return CRMPI_ERR_CORRUPT;
+        }
     return CRMPI_OK;
+}
+
+/* Everything in an opened file of a line. */
+static enum crmpi_status line_load(struct crmpi_image *image, const char *path,
+                                   uint64_t number, struct crmpi_line *line)
+{
+    hid_t file = crmpi_image_file(image);
+    enum crmpi_status status = crmpi_job_read(image, path, &line->job, line);
+
+    if (status == CRMPI_OK && line->job.sn != number) {
+        crmpi_error("%s is damaged: it says it is line %" PRIu64, path, line->job.sn);
+        status = CRMPI_ERR_CORRUPT;
+    }
+    if (status == CRMPI_OK)
+        status = entities_read(file, path, line);
+    if (status == CRMPI_OK)
+        status = launcher_read(file, path, line);
+    return status == CRMPI_ERR_NOTFOUND ? CRMPI_ERR_CORRUPT : status;
 }
 
 enum crmpi_status crmpi_line_read(const char *dir, uint64_t number,
@@ -147,25 +176,18 @@ enum crmpi_status crmpi_line_read(const char *dir, uint64_t number,
     enum crmpi_status status = crmpi_line_path(dir, number, path, sizeof path);
     if (status != CRMPI_OK || (status = crmpi_input_open(path, &fd, &bytes)) != CRMPI_OK)
         return status;
+    crmpi_hdf_lock();
     status = crmpi_image_load(CRMPI_CONTAINER_LINE, fd, path, bytes, &image);
-    close(fd);
-    if (status != CRMPI_OK)
-        return status;
-    if ((status = crmpi_job_read(image, path, CRMPI_CONTAINER_LINE, &line.job,
-                                 &line.save_seconds)) == CRMPI_OK &&
-        (status = entities_read(crmpi_image_file(image), path, &line)) == CRMPI_OK)
-        status = launcher_read(crmpi_image_file(image), path, &line);
-    if (status == CRMPI_OK && (line.job.sn != number || !isfinite(line.save_seconds))) {
-        crmpi_error("%s is damaged: it says it is line %" PRIu64, path, line.job.sn);
-        status = CRMPI_ERR_CORRUPT;
-    }
+    if (status == CRMPI_OK)
+        status = line_load(image, path, number, &line);
     crmpi_image_destroy(image);
-    if (status != CRMPI_OK) {
+    crmpi_hdf_unlock();
+    close(fd);
+    if (status == CRMPI_OK)
+        *line_out = line;
+    else
         crmpi_line_free(&line);
-        return status == CRMPI_ERR_NOTFOUND ? CRMPI_ERR_CORRUPT : status;
-    }
-    *line_out = line;
-    return CRMPI_OK;
+    return status;
 }
 
 enum crmpi_status crmpi_line_open_rank(const char *dir, const struct crmpi_line *line,
@@ -182,7 +204,9 @@ enum crmpi_status crmpi_line_open_rank(const char *dir, const struct crmpi_line 
         return status;
     const struct crmpi_job *job = crmpi_reader_job(reader);
     if (strcmp(job->job_id, line->job.job_id) != 0 || job->n_ranks != line->job.n_ranks ||
-        job->world_rank != world_rank || job->sn != rank->sn || stat(path, &found) != 0 ||
+        job->world_rank != world_rank || job->sn != rank->sn ||
+        job->incarnation != rank->incarnation ||
+        crmpi_reader_digest(reader) != rank->digest || stat(path, &found) != 0 ||
         (uint64_t)found.st_size != rank->file_bytes) {
         crmpi_error("%s is not the file that line %" PRIu64 " was made of", path,
                     line->job.sn);

@@ -4,6 +4,7 @@
 
 libcrmpi_storage_a_SOURCES += \
 	lib/storage/container.h \
+	lib/storage/dependencies.c lib/storage/dependencies.h \
 	lib/storage/directory.c lib/storage/directory.h \
 	lib/storage/file.c lib/storage/file.h \
 	lib/storage/hdf.c lib/storage/hdf.h \
@@ -11,6 +12,7 @@ libcrmpi_storage_a_SOURCES += \
 	lib/storage/job.c lib/storage/job.h \
 	lib/storage/layout.c lib/storage/layout.h \
 	lib/storage/line.c \
+	lib/storage/lineage.c lib/storage/lineage.h \
 	lib/storage/prune.c \
 	lib/storage/reader.c \
 	lib/storage/segment.c lib/storage/segment.h \

@@ -15,6 +15,7 @@
 #include "storage/container.h"
 #include "storage/directory.h"
 #include "storage/file.h"
+#include "storage/lineage.h"
 
 /* Which files of a folder go: those older than the newest to be kept, but these. */
 struct dropping {
@@ -77,31 +78,80 @@ enum crmpi_status crmpi_rank_prune(const char *dir, uint32_t world_rank,
     return status == CRMPI_OK ? folder_drop(folder, keep, n, 1) : status;
 }
 
-/* How many of the lines, which ascend, are older than the newest @p keep readable
- * ones. */
-static size_t lines_older(const char *dir, const uint64_t *numbers, size_t n,
-                          unsigned keep)
+/* Whether every rank has an older checkpoint in a line than in another. */
+static int is_older_everywhere(const struct crmpi_line *line,
+                               const struct crmpi_line *than)
 {
-    struct crmpi_line line;
-    for (unsigned readable = 0; n > 0 && readable < (keep ? keep : 1); n--)
-        if (crmpi_line_read(dir, numbers[n - 1], &line) == CRMPI_OK) {
-            crmpi_line_free(&line);
-            readable++;
+    for (uint32_t rank = 0; rank < line->job.n_ranks; rank++)
+        if (line->ranks[rank].sn >= than->ranks[rank].sn)
+            return 0;
+    return 1;
+}
+
+/* Choose @p keep lines: the newest, and before each the newest of the same execution that
+ * shares no file with it, so that no file is the only one of its rank.  While there is
+ * none the oldest line has to do; then lines of other executions. */
+static void lines_choose(const struct crmpi_lineage *all, unsigned keep, char *kept)
+{
+    size_t last = all->newest, oldest = last;
+    unsigned n = 1;
+
+    kept[last] = 1;
+    for (size_t i = last; i-- > 0;) {
+        if (all->lives[i] != CRMPI_LIFE_ALIVE)
+            continue;
+        oldest = i;
+        if (n < keep && is_older_everywhere(&all->lines[i], &all->lines[last])) {
+            kept[i] = 1;
+            last = i;
+            n++;
         }
-    return n;
+    }
+    if (n < keep && !kept[oldest]) {
+        kept[oldest] = 1;
+        n++;
+    }
+    for (size_t i = all->newest; n < keep && i-- > 0;)
+        if (all->lives[i] == CRMPI_LIFE_OTHER || all->lives[i] == CRMPI_LIFE_PARTLY) {
+            kept[i] = 1;
+            n++;
+        }
+}
+
+/* A line that cannot be read stays until there are so many newer ones. */
+static void unreadable_keep(const struct crmpi_lineage *all, unsigned keep, char *kept)
+{
+    unsigned n = 0;
+    for (size_t i = all->n; i-- > 0 && n < keep;) {
+        n += kept[i] != 0;
+        if (all->lives[i] == CRMPI_LIFE_UNREADABLE)
+            kept[i] = 1;
+    }
 }
 
 enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep)
 {
     char folder[CRMPI_PATH_BYTES];
-    uint64_t *numbers;
-    size_t n;
+    struct crmpi_lineage all;
+    size_t n_kept = 0;
     enum crmpi_status status = crmpi_lines_folder(dir, folder, sizeof folder);
-    if (status != CRMPI_OK || (status = crmpi_lines_list(dir, &numbers, &n)) != CRMPI_OK)
+    if (status != CRMPI_OK || (status = crmpi_lineage_read(dir, &all)) != CRMPI_OK)
         return status;
-    size_t older = lines_older(dir, numbers, n, keep);
-    status = folder_drop(folder, numbers + older, n - older, 0);
-    free(numbers);
+    char *kept = calloc(all.n + 1, 1);
+    if (!kept) {
+        crmpi_error("no memory to drop old checkpoints");
+        status = CRMPI_ERR_NOMEM;
+    } else if (all.newest < all.n) {
+        keep = keep ? keep : 1;
+        lines_choose(&all, keep, kept);
+        unreadable_keep(&all, keep, kept);
+        for (size_t i = 0; i < all.n; i++)
+            if (kept[i])
+                all.numbers[n_kept++] = all.numbers[i];
+        status = folder_drop(folder, all.numbers, n_kept, 0);
+    }
+    free(kept);
+    crmpi_lineage_fini(&all);
     return status;
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/checksum.h"
 #include "base/log.h"
+#include "storage/dependencies.h"
 #include "storage/file.h"
 #include "storage/hdf.h"
 #include "storage/image.h"
@@ -207,12 +208,14 @@ enum crmpi_status crmpi_reader_open(const char *path, struct crmpi_reader **read
         return CRMPI_ERR_NOMEM;
     }
     reader->fd = -1;
-    if ((status = crmpi_input_open(path, &reader->fd, &file_bytes)) != CRMPI_OK ||
+    crmpi_hdf_lock();
+    if ((status = crmpi_input_open(path, &reader->fd, &file_bytes)) == CRMPI_OK &&
         (status = crmpi_image_load(CRMPI_CONTAINER_RANK, reader->fd, path, file_bytes,
-                                   &reader->image)) != CRMPI_OK ||
-        (status = crmpi_job_read(reader->image, path, CRMPI_CONTAINER_RANK, &reader->job,
-                                 NULL)) != CRMPI_OK ||
-        (status = tables_read(reader)) != CRMPI_OK) {
+                                   &reader->image)) == CRMPI_OK &&
+        (status = crmpi_job_read(reader->image, path, &reader->job, NULL)) == CRMPI_OK)
+        status = tables_read(reader);
+    crmpi_hdf_unlock();
+    if (status != CRMPI_OK) {
         int incomplete = status == CRMPI_ERR_NOTFOUND && reader->image;
         crmpi_reader_close(reader);
         return incomplete ? CRMPI_ERR_CORRUPT : status; /* not found is the file itself */
@@ -358,8 +361,27 @@ enum crmpi_status crmpi_reader_load(struct crmpi_reader *reader,
 enum crmpi_status crmpi_reader_record(struct crmpi_reader *reader, const char *name,
                                       void **data_out, size_t *bytes_out)
 {
-    return table_read(reader, name, crmpi_hdf_byte_type(),
-                      crmpi_image_bytes(reader->image), data_out, bytes_out);
+    crmpi_hdf_lock();
+    enum crmpi_status status =
+        table_read(reader, name, crmpi_hdf_byte_type(), crmpi_image_bytes(reader->image),
+                   data_out, bytes_out);
+    crmpi_hdf_unlock();
+    return status;
+}
+
+enum crmpi_status crmpi_reader_dependencies(struct crmpi_reader *reader,
+                                            struct crmpi_dependencies *dependencies_out)
+{
+    crmpi_hdf_lock();
+    enum crmpi_status status = crmpi_dependencies_read(reader->image, reader->path,
+                                                       &reader->job, dependencies_out);
+    crmpi_hdf_unlock();
+    return status;
+}
+
+uint64_t crmpi_reader_digest(const struct crmpi_reader *reader)
+{
+    return crmpi_image_digest(reader->image);
 }
 
 struct record_visit {
@@ -392,18 +414,23 @@ enum crmpi_status crmpi_reader_records(struct crmpi_reader *reader, crmpi_record
                                        void *context)
 {
     struct record_visit visit = {call, context};
+    enum crmpi_status status = CRMPI_OK;
+    crmpi_hdf_lock();
     if (H5Ovisit2(crmpi_image_file(reader->image), H5_INDEX_NAME, H5_ITER_INC,
                   record_visit, &visit, H5O_INFO_BASIC) < 0)
-        return crmpi_hdf_failed(reader->path, "cannot list its records",
-                                CRMPI_ERR_CORRUPT);
-    return CRMPI_OK;
+        status =
+            crmpi_hdf_failed(reader->path, "cannot list its records", CRMPI_ERR_CORRUPT);
+    crmpi_hdf_unlock();
+    return status;
 }
 
 void crmpi_reader_close(struct crmpi_reader *reader)
 {
     if (!reader)
         return;
+    crmpi_hdf_lock();
     crmpi_image_destroy(reader->image);
+    crmpi_hdf_unlock();
     if (reader->fd >= 0)
         close(reader->fd);
     for (size_t i = 0; i < reader->n_stored; i++) {

@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/checksum.h"
 #include "base/log.h"
+#include "storage/dependencies.h"
 #include "storage/file.h"
 #include "storage/hdf.h"
 #include "storage/image.h"
@@ -22,15 +23,18 @@
 struct crmpi_writer {
     struct crmpi_output output;
     struct crmpi_image *image;
+    struct crmpi_job job;
     struct crmpi_ranges taken; /* regions and views */
     size_t n_segments;
-    int has_memory;
+    int has_memory, has_dependencies;
     int failed; /* only abort is left to do */
 };
 
 static void writer_free(struct crmpi_writer *writer)
 {
+    crmpi_hdf_lock();
     crmpi_image_destroy(writer->image);
+    crmpi_hdf_unlock();
     free(writer->taken.list);
     free(writer);
 }
@@ -44,17 +48,18 @@ enum crmpi_status crmpi_writer_create(const char *path, const struct crmpi_job *
         crmpi_error("no memory to write %s", path);
         return CRMPI_ERR_NOMEM;
     }
-    if ((status = crmpi_image_create(CRMPI_CONTAINER_RANK, path, &writer->image)) !=
-        CRMPI_OK)
-        goto free_writer;
-    if ((status = crmpi_job_write(writer->image, path, CRMPI_CONTAINER_RANK, job, 0)) !=
-            CRMPI_OK ||
-        (status = crmpi_output_open(path, &writer->output)) != CRMPI_OK)
-        goto free_writer;
-    *writer_out = writer;
-    return CRMPI_OK;
-free_writer:
-    writer_free(writer);
+    writer->job = *job;
+    crmpi_hdf_lock();
+    status = crmpi_image_create(CRMPI_CONTAINER_RANK, path, &writer->image);
+    if (status == CRMPI_OK)
+        status = crmpi_job_write(writer->image, path, job, NULL);
+    crmpi_hdf_unlock();
+    if (status == CRMPI_OK)
+        status = crmpi_output_open(path, &writer->output);
+    if (status == CRMPI_OK)
+        *writer_out = writer;
+    else
+        writer_free(writer);
     return status;
 }
 
@@ -92,6 +97,7 @@ static enum crmpi_status memory_write(struct crmpi_writer *writer,
     }
 }
 
+/* With HDF5 locked, as all that follows. */
 static enum crmpi_status table_write(struct crmpi_writer *writer, const char *name,
                                      hid_t type, const void *data, size_t n)
 {
@@ -122,7 +128,8 @@ static enum crmpi_status extents_write(struct crmpi_writer *writer, const char *
     return status;
 }
 
-/* Store extents of total bytes as GROUP/memory, /extents and /checksums. */
+/* Store extents of total bytes as GROUP/memory, /extents and /checksums.  Others may use
+ * HDF5 while the bytes are written. */
 static enum crmpi_status bytes_store(struct crmpi_writer *writer, const char *group,
                                      const struct crmpi_extent *extents, size_t n_extents,
                                      uint64_t total, crmpi_progress_fn progress,
@@ -140,12 +147,17 @@ static enum crmpi_status bytes_store(struct crmpi_writer *writer, const char *gr
     snprintf(memory, sizeof memory, "%s/memory", group);
     snprintf(table, sizeof table, "%s/extents", group);
     snprintf(sums, sizeof sums, "%s/checksums", group);
-    if ((status = crmpi_image_add_memory(writer->image, path, memory, total, &offset)) ==
-            CRMPI_OK &&
-        (status = crmpi_output_reserve(&writer->output, offset + total)) == CRMPI_OK &&
-        (status = memory_write(writer, extents, n_extents, offset, total, checksums,
-                               progress, context)) == CRMPI_OK &&
-        (status = extents_write(writer, table, extents, n_extents)) == CRMPI_OK)
+    status = crmpi_image_add_memory(writer->image, path, memory, total, &offset);
+    crmpi_hdf_unlock();
+    if (status == CRMPI_OK)
+        status = crmpi_output_reserve(&writer->output, offset + total);
+    if (status == CRMPI_OK)
+        status = memory_write(writer, extents, n_extents, offset, total, checksums,
+                              progress, context);
+    crmpi_hdf_lock();
+    if (status == CRMPI_OK)
+        status = extents_write(writer, table, extents, n_extents);
+    if (status == CRMPI_OK)
         status = table_write(writer, sums, crmpi_hdf_number_type(), checksums, n_blocks);
     free(checksums);
     return status;
@@ -158,6 +170,7 @@ crmpi_writer_memory(struct crmpi_writer *writer, const struct crmpi_region *regi
 {
     enum crmpi_status status = CRMPI_ERR_INTERNAL;
     uint64_t total;
+    crmpi_hdf_lock();
     if (writer->has_memory || writer->failed)
         crmpi_error("%s: memory cannot be written now", writer->output.path);
     else if (crmpi_layout_check(writer->output.path, regions, n_regions, extents,
@@ -166,6 +179,7 @@ crmpi_writer_memory(struct crmpi_writer *writer, const struct crmpi_region *regi
                                    context)) == CRMPI_OK)
         status = table_write(writer, "/task/regions", crmpi_hdf_region_type(), regions,
                              n_regions);
+    crmpi_hdf_unlock();
     writer->has_memory = 1;
     writer->failed |= status != CRMPI_OK;
     return status;
@@ -180,6 +194,7 @@ enum crmpi_status crmpi_writer_segment(struct crmpi_writer *writer,
     uint64_t total;
 
     crmpi_segment_name(segment->window, group);
+    crmpi_hdf_lock();
     if (!writer->has_memory || writer->failed || writer->n_segments == CRMPI_SEGMENTS_MAX)
         crmpi_error("%s: %s cannot be written now", writer->output.path, group);
     else if (crmpi_layout_check_segment(writer->output.path, segment, &writer->taken,
@@ -189,6 +204,7 @@ enum crmpi_status crmpi_writer_segment(struct crmpi_writer *writer,
              segment->view_bytes)
         status = bytes_store(writer, group, segment->extents, segment->n_extents, total,
                              progress, context);
+    crmpi_hdf_unlock();
     writer->n_segments++;
     writer->failed |= status != CRMPI_OK;
     return status;
@@ -198,26 +214,49 @@ enum crmpi_status crmpi_writer_record(struct crmpi_writer *writer, const char *n
                                       const void *data, size_t bytes)
 {
     enum crmpi_status status = CRMPI_ERR_INTERNAL;
+    crmpi_hdf_lock();
     if (writer->failed || name[0] != '/' || strncmp(name, "/window", 7) == 0 ||
-        bytes > RECORD_MAX)
+        strncmp(name, "/dependencies", 13) == 0 || bytes > RECORD_MAX)
         crmpi_error("%s: record %s of %zu bytes cannot be written", writer->output.path,
                     name, bytes);
     else
         status = table_write(writer, name, crmpi_hdf_byte_type(), data, bytes);
+    crmpi_hdf_unlock();
+    writer->failed |= status != CRMPI_OK;
+    return status;
+}
+
+enum crmpi_status crmpi_writer_dependencies(struct crmpi_writer *writer,
+                                            const struct crmpi_dependencies *dependencies)
+{
+    enum crmpi_status status = CRMPI_ERR_INTERNAL;
+    crmpi_hdf_lock();
+    if (writer->failed || writer->has_dependencies)
+        crmpi_error("%s: dependencies cannot be written now", writer->output.path);
+    else
+        status = crmpi_dependencies_write(writer->image, writer->output.path,
+                                          &writer->job, dependencies);
+    crmpi_hdf_unlock();
+    writer->has_dependencies = 1;
     writer->failed |= status != CRMPI_OK;
     return status;
 }
 
 enum crmpi_status crmpi_writer_close(struct crmpi_writer *writer,
-                                     uint64_t *file_bytes_out)
+                                     uint64_t *file_bytes_out, uint64_t *digest_out)
 {
     enum crmpi_status status = CRMPI_ERR_INTERNAL;
-    uint64_t bytes = 0;
+    uint64_t bytes = 0, digest = 0;
 
-    if (!writer->has_memory || writer->failed)
+    if (!writer->has_memory || writer->failed) {
         crmpi_error("%s is not complete and cannot be closed", writer->output.path);
-    else
-        status = crmpi_image_store(writer->image, &writer->output, &bytes);
+    } else {
+        crmpi_hdf_lock();
+        status = crmpi_image_finish(writer->image, writer->output.path);
+        crmpi_hdf_unlock();
+    }
+    if (status == CRMPI_OK)
+        status = crmpi_image_store(writer->image, &writer->output, &bytes, &digest);
     if (status != CRMPI_OK) {
         crmpi_writer_abort(writer);
         return status;
@@ -226,6 +265,8 @@ enum crmpi_status crmpi_writer_close(struct crmpi_writer *writer,
     writer_free(writer);
     if (status == CRMPI_OK && file_bytes_out)
         *file_bytes_out = bytes;
+    if (status == CRMPI_OK && digest_out)
+        *digest_out = digest;
     return status;
 }
 

@@ -5,6 +5,7 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,7 +58,7 @@ static void large_save(const char *path)
         ck_assert_int_eq(
             crmpi_writer_segment(writer, &segments[i], progress, &progress_last),
             CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_close(writer, &bytes), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_close(writer, &bytes, NULL), CRMPI_OK);
     ck_assert_int_eq(stat(path, &info), 0);
     ck_assert_uint_eq((uint64_t)info.st_size, bytes);
     ck_assert_int_eq(info.st_mode & 07777, 0600);
@@ -123,7 +124,7 @@ START_TEST(a_rank_without_memory_and_records_of_all_sizes)
     ck_assert_int_eq(crmpi_writer_memory(writer, NULL, 0, NULL, 0, NULL, NULL), CRMPI_OK);
     ck_assert_int_eq(crmpi_writer_record(writer, "/a/b/empty", NULL, 0), CRMPI_OK);
     ck_assert_int_eq(crmpi_writer_record(writer, "/big", big, 300000), CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL, NULL), CRMPI_OK);
     ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
     ck_assert_int_eq(crmpi_reader_load(reader, NULL, NULL), CRMPI_OK);
     ck_assert_int_eq(crmpi_reader_record(reader, "/a/b/empty", &data, &bytes), CRMPI_OK);
@@ -178,7 +179,7 @@ START_TEST(scattered_pages_come_back)
     ck_assert_int_eq(
         crmpi_writer_memory(writer, regions, N_REGIONS, extents, N, NULL, NULL),
         CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL, NULL), CRMPI_OK);
     memset((void *)regions[1].start, 255, regions[1].bytes);
     ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
     ck_assert_int_eq(crmpi_reader_load(reader, NULL, NULL), CRMPI_OK);
@@ -220,7 +221,7 @@ START_TEST(segments_of_all_sizes_come_back)
         snprintf(record, sizeof record, "/record/%d", (int)i);
         ck_assert_int_eq(crmpi_writer_record(writer, record, at, i * 97), CRMPI_OK);
     }
-    ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL, NULL), CRMPI_OK);
     memset(at, 0, N * 4 * MIB);
     ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
     ck_assert_int_eq(crmpi_reader_load(reader, NULL, NULL), CRMPI_OK);
@@ -261,7 +262,7 @@ START_TEST(an_unreadable_segment_is_an_error)
     ck_assert_int_eq(crmpi_writer_memory(writer, NULL, 0, NULL, 0, NULL, NULL), CRMPI_OK);
     ck_assert_int_eq(segments_save(writer), CRMPI_ERR_SYSTEM);
     ck_assert_uint_eq(log_lines, 1);
-    ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_ERR_INTERNAL);
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL, NULL), CRMPI_ERR_INTERNAL);
     ck_assert(folder_has(folder, ""));
 }
 END_TEST
@@ -271,7 +272,7 @@ START_TEST(wrong_order_of_calls_is_refused)
     struct crmpi_job job = job_make(0, 1);
     struct crmpi_writer *writer;
     ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_close(writer, NULL),
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL, NULL),
                      CRMPI_ERR_INTERNAL); /* no memory yet */
     ck_assert(folder_has(folder, ""));
 
@@ -279,7 +280,7 @@ START_TEST(wrong_order_of_calls_is_refused)
     ck_assert_int_eq(crmpi_writer_memory(writer, NULL, 0, NULL, 0, NULL, NULL), CRMPI_OK);
     ck_assert_int_eq(crmpi_writer_memory(writer, NULL, 0, NULL, 0, NULL, NULL),
                      CRMPI_ERR_INTERNAL);
-    ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_ERR_INTERNAL);
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL, NULL), CRMPI_ERR_INTERNAL);
 
     ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
     ck_assert_int_eq(crmpi_writer_segment(writer, &segments[1], NULL, NULL),
@@ -673,7 +674,7 @@ START_TEST(a_full_disk_is_told)
                                          N_EXTENTS, NULL, NULL),
                      CRMPI_ERR_NOSPACE);
     ck_assert_uint_eq(log_lines, 1);
-    ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_ERR_INTERNAL);
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL, NULL), CRMPI_ERR_INTERNAL);
     ck_assert(folder_has(folder, ""));
 }
 END_TEST
@@ -716,6 +717,126 @@ START_TEST(a_disk_full_in_a_segment_loses_nothing)
 }
 END_TEST
 
+static int list_is(const void *list, size_t n, const void *expected, size_t n_expected,
+                   size_t bytes)
+{
+    return n == n_expected && memcmp(list, expected, n * bytes) == 0;
+}
+#define LIST_IS(name)                                                                    \
+    list_is(got.name, got.n_##name, made.name, made.n_##name, sizeof *made.name)
+
+START_TEST(dependencies_come_back)
+{
+    struct crmpi_job job = job_make(3, 5);
+    struct crmpi_dependencies made = dependencies_make(&job), got;
+    struct crmpi_reader *reader;
+    ck_assert_int_eq(small_save(PATH, 5), CRMPI_OK);
+    ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
+    ck_assert_int_eq(crmpi_reader_dependencies(reader, &got), CRMPI_OK);
+    crmpi_reader_close(reader);
+    ck_assert(got.world_rank == 3 && got.n_ranks == 4 && got.sn == 5 &&
+              got.interval == 5 && got.base == 4 && got.is_alone == 0);
+    ck_assert(LIST_IS(streams) && LIST_IS(collectives) && LIST_IS(members) &&
+              LIST_IS(accesses) && LIST_IS(origins) && LIST_IS(windows) &&
+              LIST_IS(cohort));
+    crmpi_dependencies_fini(&got);
+}
+END_TEST
+
+START_TEST(without_dependencies_all_ranks_belong_together)
+{
+    struct crmpi_job job = job_make(3, 5);
+    struct crmpi_dependencies got;
+    struct crmpi_writer *writer;
+    struct crmpi_reader *reader;
+    ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_memory(writer, NULL, 0, NULL, 0, NULL, NULL), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL, NULL), CRMPI_OK);
+    ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
+    ck_assert_int_eq(crmpi_reader_dependencies(reader, &got), CRMPI_OK);
+    crmpi_reader_close(reader);
+    ck_assert(got.sn == 5 && got.interval == 5 && got.is_alone == 0 &&
+              got.n_cohort == 0 && got.n_streams == 0 && got.n_ranks == 4);
+}
+END_TEST
+
+START_TEST(the_digest_is_the_files_own)
+{
+    struct crmpi_job job = job_make(3, 5);
+    struct crmpi_writer *writer;
+    struct crmpi_reader *reader;
+    uint64_t digests[2];
+    for (int i = 0; i < 2; i++) {
+        char record = (char)i;
+        ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);
+        ck_assert_int_eq(crmpi_writer_memory(writer, NULL, 0, NULL, 0, NULL, NULL),
+                         CRMPI_OK);
+        ck_assert_int_eq(crmpi_writer_record(writer, "/task/one", &record, 1), CRMPI_OK);
+        ck_assert_int_eq(crmpi_writer_close(writer, NULL, &digests[i]), CRMPI_OK);
+        ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
+        ck_assert_uint_eq(crmpi_reader_digest(reader), digests[i]);
+        crmpi_reader_close(reader);
+    }
+    ck_assert_uint_ne(digests[0], digests[1]);
+}
+END_TEST
+
+/* Threads that save and read files of their own at the same time; failures among them
+ * are told by crmpi alone, not by HDF5. */
+static void *many_saved(void *context)
+{
+    const char *path = context;
+    struct crmpi_job job = job_make(1, 2);
+    struct crmpi_reader *reader;
+    struct crmpi_writer *writer;
+    struct crmpi_dependencies all;
+    void *record;
+    size_t bytes;
+    for (int i = 0; i < 50; i++) {
+        require(crmpi_writer_create(path, &job, &writer) == CRMPI_OK);
+        require(crmpi_writer_memory(writer, regions, N_REGIONS, small_extents, N_EXTENTS,
+                                    NULL, NULL) == CRMPI_OK);
+        require(crmpi_writer_record(writer, "/task/path", path, strlen(path)) ==
+                CRMPI_OK);
+        require(dependencies_save(writer, &job) == CRMPI_OK);
+        require(crmpi_writer_close(writer, NULL, NULL) == CRMPI_OK);
+        require(crmpi_reader_open(path, &reader) == CRMPI_OK);
+        require(crmpi_reader_record(reader, "/task/none", &record, &bytes) ==
+                CRMPI_ERR_NOTFOUND);
+        require(crmpi_reader_record(reader, "/task/path", &record, &bytes) == CRMPI_OK);
+        require(bytes == strlen(path) && memcmp(record, path, bytes) == 0);
+        free(record);
+        require(crmpi_reader_dependencies(reader, &all) == CRMPI_OK);
+        crmpi_dependencies_fini(&all);
+        require(crmpi_reader_verify(reader, NULL, NULL) == CRMPI_OK);
+        crmpi_reader_close(reader);
+    }
+    return NULL;
+}
+
+START_TEST(threads_save_at_the_same_time)
+{
+    enum { N = 4 };
+    pthread_t threads[N];
+    char paths[N][512], told[64];
+    FILE *err = tmpfile();
+    int kept = dup(STDERR_FILENO);
+    memory_fill(small_extents, 1);
+    require(err != NULL && kept >= 0 && dup2(fileno(err), STDERR_FILENO) >= 0);
+    for (int i = 0; i < N; i++) {
+        snprintf(paths[i], sizeof paths[i], "%s/%06d.h5", folder, i);
+        require(pthread_create(&threads[i], NULL, many_saved, paths[i]) == 0);
+    }
+    for (int i = 0; i < N; i++)
+        pthread_join(threads[i], NULL);
+    require(dup2(kept, STDERR_FILENO) >= 0);
+    close(kept);
+    rewind(err);
+    ck_assert_uint_eq(fread(told, 1, sizeof told, err), 0);
+    fclose(err);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("container");
@@ -746,6 +867,10 @@ int main(void)
     tcase_add_test(tests, killed_anywhere_the_old_file_stays);
     tcase_add_test(tests, a_full_disk_is_told);
     tcase_add_test(tests, a_disk_full_in_a_segment_loses_nothing);
+    tcase_add_test(tests, dependencies_come_back);
+    tcase_add_test(tests, without_dependencies_all_ranks_belong_together);
+    tcase_add_test(tests, the_digest_is_the_files_own);
+    tcase_add_test(tests, threads_save_at_the_same_time);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -47,6 +47,7 @@ static struct crmpi_line line_make(uint64_t number)
 {
     struct crmpi_line line = {.job = job_make(0, number),
                               .ranks = line_ranks,
+                              .in_transit = 1,
                               .save_seconds = 1.5,
                               .launcher = launcher,
                               .launcher_bytes = sizeof launcher};
@@ -54,6 +55,8 @@ static struct crmpi_line line_make(uint64_t number)
     for (int rank = 0; rank < N_RANKS; rank++) {
         line_ranks[rank].sn = number;
         line_ranks[rank].file_bytes = number * 1000 + (uint64_t)rank;
+        line_ranks[rank].digest = number * 0x9e3779b97f4a7c15 + (uint64_t)rank;
+        line_ranks[rank].incarnation = (uint64_t)rank;
     }
     return line;
 }
@@ -71,16 +74,25 @@ START_TEST(a_rank_file_of_another_line_or_job_is_refused)
     struct stat info;
     char path[1024];
     line.job.n_ranks = 4; /* as small_save() has it, for rank 3 */
-    struct crmpi_line_rank four[4] = {{7, 0}, {7, 0}, {7, 0}, {7, 0}};
+    struct crmpi_line_rank four[4] = {{.sn = 7}, {.sn = 7}, {.sn = 7}, {.sn = 7}};
     line.ranks = four;
     ck_assert_int_eq(crmpi_rank_path(dir, 3, 7, 1, path, sizeof path), CRMPI_OK);
     ck_assert_int_eq(small_save(path, 7), CRMPI_OK);
     ck_assert_int_eq(stat(path, &info), 0);
     ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
     ck_assert_uint_eq(log_lines, 1);
-    four[3].file_bytes = (uint64_t)info.st_size;
+    ck_assert_int_eq(crmpi_reader_open(path, &reader), CRMPI_OK);
+    four[3] = (struct crmpi_line_rank){7, (uint64_t)info.st_size,
+                                       crmpi_reader_digest(reader), 2};
+    crmpi_reader_close(reader);
     ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_OK);
     crmpi_reader_close(reader);
+    four[3].digest ^= 1;
+    ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
+    four[3].digest ^= 1;
+    four[3].incarnation = 1;
+    ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
+    four[3].incarnation = 2;
     line.job.job_id[0] ^= 1;
     ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_ERR_MISMATCH);
     line.job.job_id[0] ^= 1;
@@ -114,6 +126,7 @@ START_TEST(a_line_comes_back)
     ck_assert_mem_eq(&line.job, &made.job, sizeof made.job);
     ck_assert_mem_eq(line.ranks, made.ranks, sizeof line_ranks);
     ck_assert_double_eq(line.save_seconds, 1.5);
+    ck_assert_uint_eq(line.in_transit, 1);
     ck_assert_uint_eq(line.launcher_bytes, sizeof launcher);
     ck_assert_mem_eq(line.launcher, launcher, sizeof launcher);
     crmpi_line_free(&line);
@@ -133,12 +146,12 @@ START_TEST(a_line_of_many_ranks)
 {
     enum { N = 20000 };
     struct crmpi_line_rank *many = calloc(N, sizeof *many);
-    struct crmpi_line line = {.job = job_make(0, 1), .ranks = many}, back;
+    struct crmpi_line line = {.job = job_make(0, 2000000), .ranks = many}, back;
     line.job.n_ranks = N;
     for (uint32_t i = 0; i < N; i++)
         many[i].sn = i + 1000000;
     ck_assert_int_eq(crmpi_line_write(dir, &line), CRMPI_OK);
-    ck_assert_int_eq(crmpi_line_read(dir, 1, &back), CRMPI_OK);
+    ck_assert_int_eq(crmpi_line_read(dir, 2000000, &back), CRMPI_OK);
     ck_assert_mem_eq(back.ranks, many, N * sizeof *many);
     crmpi_line_free(&back);
     free(many);
@@ -365,6 +378,75 @@ START_TEST(a_rank_prunes_for_itself)
 }
 END_TEST
 
+/* A line of one execution: the checkpoints of ranks 0, 1, 2. */
+static void mixed_save(uint64_t number, uint64_t incarnation, uint64_t restored,
+                       uint64_t sn0, uint64_t sn1, uint64_t sn2)
+{
+    struct crmpi_line_rank ranks[N_RANKS] = {{.sn = sn0}, {.sn = sn1}, {.sn = sn2}};
+    struct crmpi_line line = line_make(number);
+    line.ranks = ranks;
+    line.job.incarnation = incarnation;
+    line.job.restored = restored;
+    ck_assert_int_eq(crmpi_line_write(dir, &line), CRMPI_OK);
+}
+
+START_TEST(lines_are_kept_that_share_no_file)
+{
+    mixed_save(1, 0, 0, 1, 1, 1);
+    mixed_save(2, 0, 0, 2, 1, 1); /* rank 0 with others, or alone */
+    mixed_save(3, 0, 0, 3, 2, 1);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000003.h5"));
+    mixed_save(4, 0, 0, 3, 4, 1);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000004.h5"));
+    mixed_save(5, 0, 0, 3, 4, 5);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000005.h5"));
+    mixed_save(6, 0, 0, 6, 6, 6);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 3), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000005.h5 000006.h5"));
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000005.h5 000006.h5"));
+    ck_assert_int_eq(crmpi_lines_drop(dir, 1), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000006.h5"));
+    ck_assert_uint_eq(log_lines, 0);
+}
+END_TEST
+
+START_TEST(lines_that_were_given_up_are_dropped_first)
+{
+    mixed_save(1, 0, 0, 1, 1, 1);
+    mixed_save(2, 0, 0, 2, 2, 2);
+    mixed_save(3, 0, 0, 3, 3, 3); /* from 2 there was a restart */
+    ck_assert_int_eq(crmpi_lines_drop(dir, 3), CRMPI_OK);
+    mixed_save(4, 1, 2, 4, 4, 4);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 4), CRMPI_OK); /* there is room for it */
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000002.h5 000003.h5 000004.h5"));
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000002.h5 000004.h5"));
+    mixed_save(5, 1, 2, 5, 5, 5);
+    /* computed: rank 1 had lost checkpoint 5 */
+    mixed_save(6, 1, 2, 5, 4, 5);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000002.h5 000006.h5"));
+}
+END_TEST
+
+START_TEST(lines_of_another_job_stay_while_there_is_room)
+{
+    struct crmpi_line line = line_make(2);
+    mixed_save(1, 0, 0, 1, 1, 1);
+    line.job.job_id[0] = 'x';
+    line.job.n_ranks = 2;
+    ck_assert_int_eq(crmpi_line_write(dir, &line), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000002.h5"));
+    ck_assert_int_eq(crmpi_lines_drop(dir, 1), CRMPI_OK);
+    ck_assert(folder_has(in_dir("lines"), "000002.h5"));
+}
+END_TEST
+
 START_TEST(what_cannot_be_removed_is_told)
 {
     for (uint64_t number = 1; number <= 3; number++)
@@ -433,6 +515,9 @@ int main(void)
     tcase_add_test(tests, a_dropped_file_is_written_over_by_the_next);
     tcase_add_test(tests, a_line_that_cannot_be_read_does_not_count);
     tcase_add_test(tests, a_rank_prunes_for_itself);
+    tcase_add_test(tests, lines_are_kept_that_share_no_file);
+    tcase_add_test(tests, lines_that_were_given_up_are_dropped_first);
+    tcase_add_test(tests, lines_of_another_job_stay_while_there_is_room);
     tcase_add_test(tests, what_cannot_be_removed_is_told);
     tcase_add_test(tests, killed_while_pruning_lines_stay_whole);
     suite_add_tcase(suite, tests);

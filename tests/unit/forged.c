@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include "boundary/control.h"
 #include "base/checksum.h"
+#include "storage/dependencies.h"
 #include "storage/file.h"
 #include "storage/hdf.h"
 #include "storage/image.h"
@@ -136,11 +137,11 @@ static void forgery_write(const struct forgery *forgery)
 {
     struct crmpi_image *image;
     struct crmpi_output output;
-    uint64_t bytes;
+    uint64_t bytes, digest;
     ck_assert_int_eq(crmpi_image_create(CRMPI_CONTAINER_RANK, PATH, &image), CRMPI_OK);
     hid_t file = crmpi_image_file(image);
     hid_t extent = forgery->extent_type ? forgery->extent_type : crmpi_hdf_extent_type();
-    crmpi_job_write(image, PATH, CRMPI_CONTAINER_RANK, &forgery->job, 0);
+    crmpi_job_write(image, PATH, &forgery->job, NULL);
     ck_assert_int_eq(crmpi_output_open(PATH, &output), CRMPI_OK);
     memory(image, &output, "/task/memory", forgery->memory_bytes);
     if (forgery->link)
@@ -155,7 +156,8 @@ static void forgery_write(const struct forgery *forgery)
         table(file, "/task/checksums", crmpi_hdf_number_type(), forgery->checksums,
               forgery->n_checksums);
     windows_write(forgery, image, &output);
-    ck_assert_int_eq(crmpi_image_store(image, &output, &bytes), CRMPI_OK);
+    ck_assert_int_eq(crmpi_image_finish(image, PATH), CRMPI_OK);
+    ck_assert_int_eq(crmpi_image_store(image, &output, &bytes, &digest), CRMPI_OK);
     ck_assert_int_eq(crmpi_output_commit(&output, bytes), CRMPI_OK);
     crmpi_image_destroy(image);
     ck_assert_uint_eq(log_lines, 0);
@@ -335,7 +337,7 @@ START_TEST(a_flavor_or_name_that_cannot_be_is_refused)
         struct crmpi_image *image;
         struct crmpi_output output;
         struct crmpi_reader *reader;
-        uint64_t bytes;
+        uint64_t bytes, digest;
         char value[100];
         const struct crmpi_segment *segment = &segments[1];
         struct crmpi_job job = job_make(0, 1);
@@ -344,7 +346,7 @@ START_TEST(a_flavor_or_name_that_cannot_be_is_refused)
         ck_assert_int_eq(crmpi_image_create(CRMPI_CONTAINER_RANK, PATH, &image),
                          CRMPI_OK);
         ck_assert_int_eq(crmpi_output_open(PATH, &output), CRMPI_OK);
-        crmpi_job_write(image, PATH, CRMPI_CONTAINER_RANK, &job, 0);
+        crmpi_job_write(image, PATH, &job, NULL);
         memory(image, &output, "/task/memory", 0);
         hid_t file = crmpi_image_file(image);
         table(file, "/task/regions", crmpi_hdf_region_type(), NULL, 0);
@@ -356,7 +358,8 @@ START_TEST(a_flavor_or_name_that_cannot_be_is_refused)
         ck_assert_int_eq(crmpi_hdf_fields_write(group, PATH, &fields[i], 1, value),
                          CRMPI_OK);
         H5Gclose(group);
-        ck_assert_int_eq(crmpi_image_store(image, &output, &bytes), CRMPI_OK);
+        ck_assert_int_eq(crmpi_image_finish(image, PATH), CRMPI_OK);
+        ck_assert_int_eq(crmpi_image_store(image, &output, &bytes, &digest), CRMPI_OK);
         ck_assert_int_eq(crmpi_output_commit(&output, bytes), CRMPI_OK);
         crmpi_image_destroy(image);
         ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_ERR_CORRUPT);
@@ -438,6 +441,106 @@ START_TEST(the_writer_refuses_segments_that_overlap)
 }
 END_TEST
 
+#define NOT_WRITTEN(change)                                                              \
+    do {                                                                                 \
+        struct crmpi_dependencies d = dependencies_make(&job);                           \
+        struct crmpi_stream streams[4];                                                  \
+        struct crmpi_collectives collectives[2];                                         \
+        uint32_t members[4];                                                             \
+        struct crmpi_access accesses[2];                                                 \
+        uint64_t windows[2];                                                             \
+        struct crmpi_member cohort[4];                                                   \
+        d.streams = memcpy(streams, d.streams, sizeof streams);                          \
+        d.collectives = memcpy(collectives, d.collectives, sizeof collectives);          \
+        d.members = memcpy(members, d.members, sizeof members);                          \
+        d.accesses = memcpy(accesses, d.accesses, sizeof accesses);                      \
+        d.windows = memcpy(windows, d.windows, sizeof windows);                          \
+        d.cohort = memcpy(cohort, d.cohort, sizeof cohort);                              \
+        change;                                                                          \
+        log_reset();                                                                     \
+        ck_assert_int_eq(crmpi_writer_create(PATH, &job, &writer), CRMPI_OK);            \
+        ck_assert_msg(crmpi_writer_dependencies(writer, &d) == CRMPI_ERR_INTERNAL, "%s", \
+                      #change);                                                          \
+        ck_assert_uint_eq(log_lines, 1);                                                 \
+        crmpi_writer_abort(writer);                                                      \
+    } while (0)
+
+START_TEST(impossible_dependencies_are_refused)
+{
+    struct crmpi_job job = job_make(3, 5);
+    struct crmpi_writer *writer;
+    NOT_WRITTEN(d.sn = 6);
+    NOT_WRITTEN(d.n_ranks = 5);
+    NOT_WRITTEN(d.world_rank = 2);
+    NOT_WRITTEN(d.interval = 6);
+    NOT_WRITTEN(d.base = 6);
+    NOT_WRITTEN(d.is_alone = 2);
+    NOT_WRITTEN(streams[1].peer = 4);
+    NOT_WRITTEN(streams[1].peer = 0);
+    NOT_WRITTEN(streams[2] = streams[1]);
+    NOT_WRITTEN(streams[0].comm = 2);
+    NOT_WRITTEN(collectives[0].comm = 10);
+    NOT_WRITTEN(collectives[0].rank = 2);
+    NOT_WRITTEN(collectives[0].n_members = 5);
+    NOT_WRITTEN(collectives[0].n_members = UINT32_MAX);
+    NOT_WRITTEN(collectives[1].members = 3);
+    NOT_WRITTEN(collectives[1].members = UINT64_MAX - 1);
+    NOT_WRITTEN(collectives[1].is_freed = 2);
+    NOT_WRITTEN(members[3] = 4);
+    NOT_WRITTEN(accesses[1].rank = 4);
+    NOT_WRITTEN(accesses[0].rank = 2);
+    NOT_WRITTEN(accesses[0].window = 8);
+    NOT_WRITTEN(accesses[0].rank = 1);
+    NOT_WRITTEN(streams[0].unlogged = 4);
+    NOT_WRITTEN(d.origins = accesses; accesses[0].rank = 4);
+    NOT_WRITTEN(windows[1] = 7);
+    NOT_WRITTEN(cohort[3].rank = 4);
+    NOT_WRITTEN(cohort[1].rank = 0);
+    NOT_WRITTEN(cohort[1].interval = 6);
+    NOT_WRITTEN(cohort[1].interval = 0);
+}
+END_TEST
+
+/* The dependencies are right in themselves, and wrong for the job in the file. */
+static enum crmpi_status swapped_read(const struct crmpi_job *job,
+                                      const struct crmpi_job *other)
+{
+    struct crmpi_dependencies all = dependencies_make(other);
+    struct crmpi_image *image;
+    log_reset();
+    ck_assert_int_eq(crmpi_image_create(CRMPI_CONTAINER_RANK, PATH, &image), CRMPI_OK);
+    ck_assert_int_eq(crmpi_dependencies_write(image, PATH, other, &all), CRMPI_OK);
+    memset(&all, 0, sizeof all);
+    enum crmpi_status status = crmpi_dependencies_read(image, PATH, job, &all);
+    crmpi_image_destroy(image);
+    if (status == CRMPI_OK) {
+        ck_assert_uint_eq(all.n_cohort, job->n_ranks);
+        crmpi_dependencies_fini(&all);
+    } else {
+        ck_assert_uint_eq(log_lines, 1);
+        ck_assert_ptr_null(all.streams);
+    }
+    return status;
+}
+
+START_TEST(dependencies_of_another_job_are_refused)
+{
+    struct crmpi_job right = job_make(1, 5), other = right;
+    ck_assert_int_eq(swapped_read(&right, &right), CRMPI_OK);
+    other.n_ranks = 2;
+    ck_assert_int_eq(swapped_read(&other, &right), CRMPI_ERR_CORRUPT);
+    other = job_make(1, 4);
+    ck_assert_int_eq(swapped_read(&other, &right), CRMPI_ERR_CORRUPT);
+}
+END_TEST
+
+START_TEST(impossible_incarnations_are_refused)
+{
+    REFUSED(f.job.restored = 1);
+    REFUSED(f.job.restored = UINT64_MAX);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("forged");
@@ -459,6 +562,9 @@ int main(void)
     tcase_add_test(tests, links_to_other_files_are_not_followed);
     tcase_add_test(tests, the_writer_refuses_the_same);
     tcase_add_test(tests, the_writer_refuses_segments_that_overlap);
+    tcase_add_test(tests, impossible_dependencies_are_refused);
+    tcase_add_test(tests, dependencies_of_another_job_are_refused);
+    tcase_add_test(tests, impossible_incarnations_are_refused);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

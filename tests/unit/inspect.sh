@@ -55,7 +55,12 @@ try 0 "$dir" verify -- '^line 11: .*all right$' '^line 12: .*all right$'
 try 0 verify "$dir" 12 -- '^line 12: .*all right$'
 grep -q 'line 11' "$out" && fail "verify 12 verified 11, too"
 try 0 "$dir" show 12 -- '^launcher +mpirun -np two\?lines$' '^ +1 +12 .* node7$'
-try 0 "$dir" show 12 1 -- '0x150000000000 .*rw-p  \[heap\]' '/task/threads +12 B'
+try 0 "$dir" show 12 1 -- '0x150000000000 .*rw-p  \[heap\]' '/task/threads +12 B' \
+    '^  taken +with all ranks$' '^  counts from checkpoint 11' \
+    '^  messages +rank 1: 1 to it, 6 from it, in 2 streams$' \
+    '^  collectives communicator 1 of ranks 0, 1: 12$' \
+    '^  accesses +to window 7 of rank 0: write$' '^  accesses +by rank 1 to its window 7: atomic$'
+try 0 "$dir" show 12 -- '^new in it +all ranks$' '^in transit +nothing$' 'now from line 6$'
 CRMPI_DIR=$dir ./crmpi-inspect verify 11 >"$out" 2>&1 || fail "the directory from CRMPI_DIR"
 try 0 --help -- '^Usage:'
 try 0 --version -- '^crmpi [0-9]'
@@ -86,20 +91,29 @@ for try in "${PYTHON3:-python3}" /usr/bin/python3; do
 done
 if [ -n "$python" ]; then
     "$python" "$here/read-container.py" "$dir" >"$out" 2>&1 || fail "read-container.py"
-    [ "$(grep -c '^rank .* 3 windows, records /channel/state /task/threads$' "$out")" = 4 ] ||
+    [ "$(grep -c '^rank .* 3 windows, depends on 4 streams .* 2 cohort, records /channel/state /task/threads$' "$out")" = 4 ] ||
         fail "read-container.py has not seen everything"
 else
     echo "no python3 with h5py: the independent reader was left out"
 fi
 
 # what was once written stays readable
-tail -n +3 "$here/../golden/version-2.b64" | base64 -d |
-    tar -xzf - --no-same-owner -C "$temporary" || fail "the golden file cannot be unpacked"
-try 0 "$temporary/version-2" verify -- '^line 1: 1 ranks, .*: all right$'
-try 0 "$temporary/version-2" show 1 0 -- '0x40000000 +1.0 MiB +4.0 KiB  r-xp  /bin/program' \
+for version in 2 3; do
+    tail -n +3 "$here/../golden/version-$version.b64" | base64 -d |
+        tar -xzf - --no-same-owner -C "$temporary" ||
+        fail "the golden file of version $version cannot be unpacked"
+done
+try 0 "$temporary/version-3" verify -- '^line 4: 2 ranks, .*: all right$'
+[ -n "$python" ] && ! "$python" "$here/read-container.py" "$temporary/version-3" >"$out" 2>&1 &&
+    fail "read-container.py cannot read the golden file"
+try 0 "$temporary/version-3" show 4 0 -- '0x40000000 +1.0 MiB +4.0 KiB  r-xp  /bin/program' \
     '0x150000000000 +8.0 MiB +12.0 KiB  rw-p  \[heap\]' '/task/threads +8 B' \
     '^ +7  shared +4 +0x150002000fa1 +97.7 KiB +8.9 KiB  halo$' \
     '^ +8  create +2 +0x150000000000 +4.0 KiB +-  $' '^ +1000012  allocate .* 0 B  $'
+
+# or is refused: memory with structures of another crmpi cannot go on here
+try 1 "$temporary/version-2" verify -- \
+    'written by an older crmpi, in format version 2 instead of 3: use the crmpi that'
 
 # damage: list takes a glance only, verify sees every byte
 file=$dir/ranks/000001/000012.h5

@@ -15,7 +15,8 @@ tests_unit_storage_sample_LDADD = $(storage_libs)
 
 check_SCRIPTS += tests/unit/inspect.sh
 TESTS += tests/unit/inspect.sh
-EXTRA_DIST += tests/unit/inspect.sh tests/unit/read-container.py tests/golden/version-2.b64
+EXTRA_DIST += tests/unit/inspect.sh tests/unit/read-container.py \
+	tests/golden/version-2.b64 tests/golden/version-3.b64
 
 check_PROGRAMS += tests/unit/interface
 tests_unit_interface_SOURCES = tests/unit/interface.c
@@ -32,6 +33,7 @@ check_PROGRAMS += $(storage_tests)
 TESTS += $(storage_tests)
 tests_unit_container_SOURCES = tests/unit/container.c $(storage_fixture)
 tests_unit_container_CPPFLAGS = $(storage_cppflags) $(CHECK_CPPFLAGS)
+tests_unit_container_CFLAGS = $(AM_CFLAGS) -pthread
 tests_unit_container_LDADD = $(storage_libs) $(CHECK_LIBS)
 tests_unit_directory_SOURCES = tests/unit/directory.c $(storage_fixture)
 tests_unit_directory_CPPFLAGS = $(tests_unit_container_CPPFLAGS)

@@ -40,7 +40,7 @@ def check_seal(path, kind):
     data = path.read_bytes()
     magic, version, what, size, n, digest = SEAL.unpack_from(data)
     require(magic == b"crmpi\r\n\x1a", f"{path}: magic {magic}")
-    require((version, what) == (2, KINDS[kind]), f"{path}: version {version}, {what}")
+    require((version, what) == (3, KINDS[kind]), f"{path}: version {version}, {what}")
     require(size == len(data), f"{path}: {len(data)} bytes instead of {size}")
     pieces = list(struct.iter_unpack("<QQ", data[size - 16 * n:]))
     rest, at = data[:32], 40
@@ -51,7 +51,7 @@ def check_seal(path, kind):
     require(at <= size - 16 * n, f"{path}: table")
     require(xxh3(rest + data[at:]) == digest, f"{path}: digest")
     require(not any(data[SEAL.size:SEAL_BYTES]), f"{path}: user block")
-    return dict(pieces)
+    return dict(pieces), digest
 
 
 def table(file, name):
@@ -110,8 +110,43 @@ def check_window(path, file, name, pieces, taken):
     require(inside(extents, [segment]), f"{path}: {group}: extents")
 
 
+def ascending(values, *names):
+    """Whether elements are in the order of these members, none twice."""
+    keys = [tuple(int(value[name]) for name in names) for value in values]
+    return keys == sorted(set(keys))
+
+
+def check_dependencies(path, file, job):
+    """What the checkpoint depends on, if the file says it."""
+    if "dependencies" not in file:
+        return "no dependencies"
+    about = dict(file["dependencies"].attrs)
+    require(about["interval"] <= job["sn"] and about["base"] <= job["sn"] and
+            about["alone"] <= 1, f"{path}: dependencies")
+    of = {name: table(file, f"/dependencies/{name}")
+          for name in ("streams", "collectives", "members", "accesses", "origins",
+                       "windows", "cohort")}
+    ranks = job["n_ranks"]
+    streams = of["streams"]
+    require(ascending(streams[streams["peer"] != job["world_rank"]], "comm", "peer", "tag")
+            and (streams["peer"] < ranks).all() and
+            (streams["unlogged"] <= streams["sent"]).all(), f"{path}: streams")
+    require((of["members"] < ranks).all(), f"{path}: members")
+    for one in of["collectives"]:
+        require(one["members"] + one["n_members"] <= len(of["members"]) and
+                one["rank"] < one["n_members"] and one["is_freed"] <= 1, f"{path}: collectives")
+    for name in ("accesses", "origins"):
+        require((of[name]["rank"] < ranks).all() and
+                ascending(of[name], "window", "rank"), f"{path}: {name}")
+    require(sorted(set(of["windows"])) == list(of["windows"]), f"{path}: windows")
+    require(ascending(of["cohort"], "rank") and (of["cohort"]["rank"] < ranks).all() and
+            (of["cohort"]["interval"] <= job["sn"]).all(), f"{path}: cohort")
+    return "depends on " + " ".join(f"{len(rows)} {name}" for name, rows in of.items())
+
+
 def check_rank(path, job, rank, entity):
-    pieces = check_seal(path, "rank")
+    pieces, digest = check_seal(path, "rank")
+    require(digest == entity["digest"], f"{path}: digest of another file")
     size = sum(pieces.values())
     require(path.stat().st_size == entity["file_bytes"], f"{path}: size")
     with h5py.File(path) as file:
@@ -119,6 +154,7 @@ def check_rank(path, job, rank, entity):
         require(attributes["world_rank"] == rank, f"{path}: rank")
         require(attributes["sn"] == entity["sn"], f"{path}: sn")
         require(attributes["job_id"] == job["job_id"], f"{path}: job")
+        require(attributes["incarnation"] == entity["incarnation"], f"{path}: incarnation")
         extents = check_bytes(path, file, "/task", pieces)
         regions = table(file, "/task/regions")
         taken = [(int(region["start"]), int(region["bytes"])) for region in regions]
@@ -127,23 +163,28 @@ def check_rank(path, job, rank, entity):
         for name in windows:
             check_window(path, file, name, pieces, taken)
         require(not pieces, f"{path}: memory of nobody")
+        depends = check_dependencies(path, file, dict(attributes))
         records = []
         file.visititems(lambda name, item: records.append("/" + name) if
                         isinstance(item, h5py.Dataset) and item.dtype == numpy.uint8 and
-                        not re.match("task/memory|window/", name) else None)
+                        not re.match("task/memory|window/|dependencies/", name) else None)
         for name in records:
             table(file, name)
     print(f"rank {rank}: checkpoint {entity['sn']}, {size} bytes, {len(regions)} regions, "
-          f"{len(windows)} windows, records {' '.join(records)}")
+          f"{len(windows)} windows, {depends}, records {' '.join(records)}")
 
 
 def check_line(folder, path):
-    require(not check_seal(path, "line"), f"{path}: memory of a line")
+    require(not check_seal(path, "line")[0], f"{path}: memory of a line")
     with h5py.File(path) as file:
         job = dict(file["job"].attrs)
         require(f"{job['sn']:06}.h5" == path.name, f"{path}: number")
         entities = table(file, "/entities")
-        require(len(entities) == job["n_ranks"], f"{path}: entities")
+        require(len(entities) == job["n_ranks"] and
+                (entities["sn"] <= job["sn"]).all() and
+                (entities["incarnation"] <= job["incarnation"]).all(), f"{path}: entities")
+        require(job["in_transit"] <= 1 and (job["restored"] == 0 or job["restored"] < job["sn"]),
+                f"{path}: job")
         launcher = table(file, "/launcher").tobytes()
         require(launcher == b"" or launcher.endswith(b"\0"), f"{path}: launcher")
         print(f"line {job['sn']}: {job['n_ranks']} ranks, {job['save_seconds']} s")

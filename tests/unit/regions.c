@@ -244,7 +244,7 @@ START_TEST(a_segment_goes_into_a_file_and_comes_back)
                                          memory.extents, memory.n_extents, NULL, NULL),
                      CRMPI_OK);
     ck_assert_int_eq(crmpi_writer_segment(writer, segments, NULL, NULL), CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_close(writer, NULL), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_close(writer, NULL, NULL), CRMPI_OK);
     crmpi_memory_release(&memory);
     crmpi_segments_release(segments, 1);
     munmap((void *)VIEW, VIEW_PAGES * PAGE);

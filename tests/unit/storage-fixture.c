@@ -171,6 +171,54 @@ enum crmpi_status segments_save(struct crmpi_writer *writer)
     return status;
 }
 
+struct crmpi_dependencies dependencies_make(const struct crmpi_job *job)
+{
+    static struct crmpi_stream streams[] = {{1, 0, 7, 3, 2, 0},
+                                            {1, 1, CRMPI_TAG_ROOTED, 0, 5, 0},
+                                            {1, 1, 7, 1, 1, 1},
+                                            {9, 0, 0, 2, 2, 0}};
+    static uint32_t members[] = {0, 1, 1, 0};
+    static struct crmpi_collectives collectives[] = {
+        {1, 12, CRMPI_FLOW_FROM_ALL | CRMPI_FLOW_TO_ALL, 2, 0, 1, 0},
+        {9, 0, 0, 2, 2, 0, 1}};
+    static struct crmpi_access accesses[] = {{7, 0, CRMPI_HOW_WRITE, 0},
+                                             {7, 1, CRMPI_HOW_SYNC, 3}};
+    static struct crmpi_access origins[] = {{7, 1, CRMPI_HOW_ATOMIC, 1}};
+    static uint64_t windows[] = {7, 8};
+    static struct crmpi_member cohort[4];
+    struct crmpi_dependencies all = {.world_rank = job->world_rank,
+                                     .n_ranks = job->n_ranks,
+                                     .sn = job->sn,
+                                     .interval = job->sn,
+                                     .base = job->sn - 1,
+                                     .streams = streams,
+                                     .n_streams = 4,
+                                     .collectives = collectives,
+                                     .n_collectives = 2,
+                                     .members = members,
+                                     .n_members = 4,
+                                     .accesses = accesses,
+                                     .n_accesses = 2,
+                                     .origins = origins,
+                                     .n_origins = 1,
+                                     .windows = windows,
+                                     .n_windows = 2,
+                                     .cohort = cohort,
+                                     .n_cohort = job->n_ranks};
+    require(job->n_ranks <= 4);
+    for (uint32_t rank = 0; rank < job->n_ranks; rank++)
+        cohort[rank] = (struct crmpi_member){
+            .rank = rank, .interval = job->sn > 1 ? job->sn - rank % 2 : 1};
+    return all;
+}
+
+enum crmpi_status dependencies_save(struct crmpi_writer *writer,
+                                    const struct crmpi_job *job)
+{
+    struct crmpi_dependencies all = dependencies_make(job);
+    return crmpi_writer_dependencies(writer, &all);
+}
+
 void folder_make(void)
 {
     const char *base = getenv("TMPDIR");
@@ -232,6 +280,7 @@ struct crmpi_job job_make(uint32_t world_rank, uint64_t sn)
         .world_rank = world_rank,
         .sn = sn,
         .incarnation = 2,
+        .restored = sn > 1,
         .time = 1700000000.25,
         .host = "node7",
         .program = "/home/user/a program",
@@ -256,11 +305,12 @@ enum crmpi_status small_save(const char *path, unsigned seed)
         (status = crmpi_writer_record(writer, "/task/threads", "threads", 7)) !=
             CRMPI_OK ||
         (status = crmpi_writer_record(writer, "/channel/state", &seed, sizeof seed)) !=
-            CRMPI_OK) {
+            CRMPI_OK ||
+        (status = dependencies_save(writer, &job)) != CRMPI_OK) {
         crmpi_writer_abort(writer);
         return status;
     }
-    return crmpi_writer_close(writer, NULL);
+    return crmpi_writer_close(writer, NULL, NULL);
 }
 
 int small_is(const char *path, unsigned seed)

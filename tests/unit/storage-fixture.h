@@ -31,6 +31,11 @@ int memory_is(const struct crmpi_extent *extents, unsigned seed);
 /* Write all segments. */
 enum crmpi_status segments_save(struct crmpi_writer *writer);
 
+/* Dependencies with something in every table, for 2 ranks or more; and writing them. */
+struct crmpi_dependencies dependencies_make(const struct crmpi_job *job);
+enum crmpi_status dependencies_save(struct crmpi_writer *writer,
+                                    const struct crmpi_job *job);
+
 /* A directory of its own for every test (checked fixture), and paths in it. */
 extern char folder[256];
 void folder_make(void);
@@ -45,8 +50,8 @@ extern unsigned log_lines;
 extern char log_last[8192];
 void log_reset(void);
 
-/* Save small_extents and the segments, filled by seed, with two records; the
- * checkpoint's sn is seed, too. */
+/* Save small_extents and the segments, filled by seed, with two records and
+ * dependencies; the checkpoint's sn is seed, too. */
 enum crmpi_status small_save(const char *path, unsigned seed);
 /* Whether path holds just that. */
 int small_is(const char *path, unsigned seed);

@@ -14,7 +14,8 @@ static void require_ok(enum crmpi_status status)
     require(status == CRMPI_OK);
 }
 
-static void rank_save(const char *path, uint32_t rank, uint64_t sn, uint64_t *bytes_out)
+static void rank_save(const char *path, uint32_t rank, uint64_t sn,
+                      struct crmpi_line_rank *entity)
 {
     struct crmpi_job job = job_make(rank, sn);
     struct crmpi_writer *writer;
@@ -24,9 +25,12 @@ static void rank_save(const char *path, uint32_t rank, uint64_t sn, uint64_t *by
     require_ok(crmpi_writer_memory(writer, regions, N_REGIONS, large_extents, N_EXTENTS,
                                    NULL, NULL));
     require_ok(segments_save(writer));
+    require_ok(dependencies_save(writer, &job));
     require_ok(crmpi_writer_record(writer, "/task/threads", "some threads", 12));
     require_ok(crmpi_writer_record(writer, "/channel/state", "", 0));
-    require_ok(crmpi_writer_close(writer, bytes_out));
+    entity->sn = sn;
+    entity->incarnation = job.incarnation;
+    require_ok(crmpi_writer_close(writer, &entity->file_bytes, &entity->digest));
 }
 
 static void line_save(const char *dir, uint64_t sn)
@@ -42,8 +46,7 @@ static void line_save(const char *dir, uint64_t sn)
     line.job.n_ranks = 2;
     for (uint32_t rank = 0; rank < 2; rank++) {
         require_ok(crmpi_rank_path(dir, rank, sn, 1, path, sizeof path));
-        rank_save(path, rank, sn, &ranks[rank].file_bytes);
-        ranks[rank].sn = sn;
+        rank_save(path, rank, sn, &ranks[rank]);
     }
     require_ok(crmpi_line_write(dir, &line));
 }
