@@ -11,6 +11,8 @@
 #include <sched.h>
 #include <stdint.h>
 
+#include "interaction/log.h"
+
 /* Access epoch the application has open. */
 enum crmpi_epoch {
     CRMPI_EPOCH_NONE,
@@ -60,6 +62,10 @@ struct crmpi_win {
     uint64_t begun, flushed; /* with targets: operations handed to the library; how many
                                 of them a flush of all has completed */
 
+    int32_t logging; /* puts go down to be logged */
+    uint32_t used;   /* kinds of accesses since the last checkpoint of all, without those
+                        marked */
+    struct crmpi_log puts; /* of the open fence epoch; number: displacement, dest: target */
     uint8_t *marks; /* for each member: accesses to its segment in this interval, for which
                        there is leave (enum crmpi_how) */
     MPI_Comm comm;  /* crmpi's own, of the group */

@@ -135,11 +135,16 @@ enum crmpi_status crmpi_dependencies_note(uint64_t sn, int alone,
  * counting begins anew. */
 void crmpi_dependencies_committed(uint64_t sn);
 /** This process was restored from a line: counting begins anew, unless messages between
- * its checkpoints were @p in_transit.  After crmpi_mpi_layer_rebuild(). */
-void crmpi_dependencies_restored(uint64_t line, int in_transit);
+ * its checkpoints were @p in_transit: these are sent again.  After
+ * crmpi_mpi_layer_rebuild(); collective. */
+enum crmpi_status crmpi_dependencies_restored(uint64_t line, int in_transit);
 /** Checkpoint @p sn of this rank alone is saved: the next interval begins. */
 void crmpi_dependencies_saved(uint64_t sn);
 
+/** Log what is sent from now on, or no longer, for checkpoints of ranks alone.  When there
+ * is more than @p limit_bytes the rank asks for a checkpoint, and refuses to be saved
+ * alone. */
+void crmpi_log_enable(int enable, uint64_t limit_bytes);
 /** Drop logged messages that have been received in states that are never given up:
  * cumulative counts of streams to the peers. */
 void crmpi_log_trim(const struct crmpi_stream *arrived, size_t n);

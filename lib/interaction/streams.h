@@ -14,6 +14,7 @@
 struct crmpi_stream_slot {
     uint64_t key; /* 0: empty */
     uint64_t sent, received;
+    uint64_t order; /* of the receives that have completed, the one posted last */
 };
 
 /* All zero: empty. */

@@ -57,6 +57,7 @@ struct saved {
     size_t n_threads;
     void *files;
     size_t files_bytes;
+    int in_transit; /* messages between the checkpoints of the line */
 };
 
 static int launcher_number(const char *first, const char *second)
@@ -125,7 +126,7 @@ static enum crmpi_status records_read(struct saved *saved)
 static enum crmpi_status rank_file_open(const char *dir, uint32_t world_rank,
                                         uint64_t line_number,
                                         struct crmpi_reader **reader_out,
-                                        uint64_t *incarnation_out)
+                                        struct saved *saved_out)
 {
     struct crmpi_line line;
     enum crmpi_status status = crmpi_line_read(dir, line_number, &line);
@@ -136,7 +137,8 @@ static enum crmpi_status rank_file_open(const char *dir, uint32_t world_rank,
         crmpi_error("the job had %u ranks: there is no rank %u", line.job.n_ranks, world_rank);
         status = CRMPI_ERR_MISMATCH;
     } else {
-        *incarnation_out = line.job.incarnation;
+        saved_out->incarnation = line.job.incarnation;
+        saved_out->in_transit = line.in_transit;
         status = crmpi_line_open_rank(dir, &line, world_rank, reader_out);
     }
     crmpi_line_free(&line);
@@ -149,11 +151,11 @@ static enum crmpi_status descriptors_reserve(const char *dir, uint32_t world_ran
                                              uint64_t line_number)
 {
     struct crmpi_reader *reader;
-    uint64_t incarnation;
     void *files;
     size_t bytes;
+    struct saved unused;
     enum crmpi_status status =
-        rank_file_open(dir, world_rank, line_number, &reader, &incarnation);
+        rank_file_open(dir, world_rank, line_number, &reader, &unused);
 
     if (status != CRMPI_OK)
         return status;
@@ -169,8 +171,8 @@ static enum crmpi_status descriptors_reserve(const char *dir, uint32_t world_ran
 static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32_t world_rank,
                                     uint64_t line_number)
 {
-    enum crmpi_status status = rank_file_open(dir, world_rank, line_number, &saved->reader,
-                                              &saved->incarnation);
+    enum crmpi_status status =
+        rank_file_open(dir, world_rank, line_number, &saved->reader, saved);
 
     if (status != CRMPI_OK)
         return status;
@@ -346,8 +348,8 @@ static enum crmpi_status restore(const char *dir, uint64_t line_number, uint32_t
         crmpi_error("cannot rebuild the MPI objects: %s", why);
         return status;
     }
-    crmpi_dependencies_restored(line_number, 0);
-    return crmpi_engine_start(&job);
+    status = crmpi_dependencies_restored(line_number, saved->in_transit);
+    return status == CRMPI_OK ? crmpi_engine_start(&job) : status;
 }
 
 static int exit_status(enum crmpi_status status)

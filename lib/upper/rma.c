@@ -115,7 +115,8 @@ static inline int transfer(void *origin, int origin_count, MPI_Datatype origin_t
         return 0;
     target = target_of(window_of(win), rank, is_put ? CRMPI_HOW_WRITE : CRMPI_HOW_READ);
     bytes = (int64_t)count * basic->bytes;
-    if (!target || !(at = reach(target, disp, bytes)))
+    if (!target || (is_put && window_of(win)->logging) ||
+        !(at = reach(target, disp, bytes)))
         return whole_end(0);
     if (is_put)
         copy(at, origin, bytes);

@@ -9,11 +9,12 @@
  * by MPI's own rules.  What they leave is taken by probing for any source and any tag,
  * and saved in order of arrival.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "interaction/cut.h"
-#include "wrappers/hand/ledger.h"
 #include "wrappers/hand/window.h"
 
 /* What one rank tells another. */
@@ -47,6 +48,11 @@ static uint8_t *in_group;
 static int failed; /* this drain cannot end */
 static int drained;
 static int n_pending; /* requests that have to complete before the cut */
+static unsigned n_settling; /* steps */
+static double settle_until; /* of the monotonic clock */
+
+/* How long a rank that is saved alone waits for what is half done. */
+#define SETTLE_SECONDS 0.5
 
 enum crmpi_status crmpi_drain_start(void)
 {
@@ -207,7 +213,7 @@ static int save_one(const struct crmpi_handle *comm, const MPI_Status *found)
         return 0;
     }
     crmpi_saved_append(&crmpi_p2p->saved, saved);
-    crmpi_count_received((MPI_Comm)(void *)comm, saved->source, saved->tag);
+    crmpi_count_received((MPI_Comm)(void *)comm, saved->source, saved->tag, 0);
     counted = 1;
     return 1;
 }
@@ -446,6 +452,37 @@ enum crmpi_status crmpi_drain_begin_group(const struct crmpi_group_list *group,
 void crmpi_drain_forget(void)
 {
     of_group = 0;
+    n_settling = 0;
+}
+
+/* Others are not stopped, but they may take their time until they are in MPI again. */
+int crmpi_settle_progress(char *why, size_t why_bytes)
+{
+    struct timespec now;
+    double seconds;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    seconds = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    if (n_settling++ == 0) {
+        failed = 0;
+        settle_until = seconds + SETTLE_SECONDS;
+        if (crmpi_alone_refusal(why, why_bytes))
+            return -1;
+    }
+    stand_in_begin();
+    if (n_settling == 1 && crmpi_windows_flush() != CRMPI_OK)
+        failed = 1;
+    save_matched();
+    note_all();
+    stand_in_end();
+    if (!failed && n_pending == 0 && crmpi_alone_is_settled())
+        return 1;
+    if (!failed && seconds < settle_until)
+        return 0;
+    snprintf(why, why_bytes, failed ? "a message cannot be received"
+                             : n_pending ? "nonblocking operations do not end"
+                                         : "a message has come only in part");
+    return -1;
 }
 
 enum crmpi_status crmpi_drain_begin(void)

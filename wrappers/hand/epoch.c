@@ -86,6 +86,7 @@ int crmpi_lower_MPI_Win_fence(int assert, MPI_Win win)
         error = crmpi_lower_MPI_Barrier(w->comm);
     if (error != MPI_SUCCESS)
         return fail(win, error, "MPI_Win_fence");
+    crmpi_log_clear(&w->puts);
     if (assert & MPI_MODE_NOSUCCEED) {
         w->epoch = CRMPI_EPOCH_NONE;
         return crmpi_win_result(win, crmpi_win_close(w, real), "MPI_Win_fence");
@@ -175,6 +176,7 @@ int crmpi_lower_MPI_Win_post(MPI_Group group, int assert, MPI_Win win)
     error = group_take(&w->posted, w, group);
     if (error == MPI_SUCCESS) {
         w->posted.is_open = 1;
+        w->used |= CRMPI_HOW_SYNC;
         error = expect(w, &w->posted, TAG_COMPLETE);
     }
     if (error == MPI_SUCCESS && !(assert & MPI_MODE_NOCHECK))
@@ -210,6 +212,7 @@ int crmpi_lower_MPI_Win_start(MPI_Group group, int assert, MPI_Win win)
     error = own_open(w, CRMPI_REAL(MPI_Win, win));
     w->started.n_requests = 0;
     w->epoch = CRMPI_EPOCH_START;
+    w->used |= CRMPI_HOW_SYNC;
     crmpi_whole_end();
     return crmpi_win_result(win, error, "MPI_Win_start");
 }

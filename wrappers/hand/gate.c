@@ -216,7 +216,7 @@ static void flow_rooted(struct crmpi_comm *c, MPI_Comm comm, uint32_t flow, int 
         c->flow |= flow == CRMPI_FLOW_FROM_ROOT ? CRMPI_FLOW_TO_ALL : CRMPI_FLOW_FROM_ALL;
     else
         crmpi_count(comm, root, CRMPI_TAG_ROOTED, flow == CRMPI_FLOW_TO_ROOT,
-                    flow == CRMPI_FLOW_FROM_ROOT);
+                    flow == CRMPI_FLOW_FROM_ROOT, 0);
 }
 
 void crmpi_collective_end_flow(MPI_Comm comm, uint32_t flow, int root)

@@ -335,11 +335,6 @@ static void begin_comm(struct crmpi_comm *c, void *context)
 
 static void begin_windows(void)
 {
-    while (crmpi_ledger->origins) {
-        struct crmpi_origin *next = crmpi_ledger->origins->next;
-        crmpi_heap_free(crmpi_ledger->origins);
-        crmpi_ledger->origins = next;
-    }
     for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN); h; h = h->next)
         if (!(h->flags & CRMPI_HANDLE_FREED))
             crmpi_win_marks_clear(h->extra);
@@ -355,7 +350,13 @@ static void begin_all(uint64_t base)
     }
     crmpi_ledger->n_departed = 0;
     crmpi_streams_fini(&crmpi_ledger->other);
+    while (crmpi_ledger->origins) {
+        struct crmpi_origin *next = crmpi_ledger->origins->next;
+        crmpi_heap_free(crmpi_ledger->origins);
+        crmpi_ledger->origins = next;
+    }
     begin_windows();
+    crmpi_log_forget();
     crmpi_ledger->base = base;
 }
 
@@ -376,11 +377,15 @@ void crmpi_dependencies_saved(uint64_t sn)
     begin_interval(sn + 1);
 }
 
-void crmpi_dependencies_restored(uint64_t line, int in_transit)
+enum crmpi_status crmpi_dependencies_restored(uint64_t line, int in_transit)
 {
     if (!in_transit)
         begin_all(line);
+    else if (crmpi_alone_replay() != MPI_SUCCESS)
+        return CRMPI_ERR_MPI;
+    begin_windows();
     begin_interval(line + 1);
+    return CRMPI_OK;
 }
 
 /*

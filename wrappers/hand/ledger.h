@@ -8,6 +8,7 @@
 #define CRMPI_WRAPPERS_HAND_LEDGER_H
 
 #include "interaction/cut.h"
+#include "interaction/log.h"
 #include "wrappers/layer.h"
 
 /* What a communicator leaves behind that was used since the last checkpoint. */
@@ -36,6 +37,11 @@ struct crmpi_ledger {
     uint64_t n_departed;
     struct crmpi_stream_table other; /* by world rank: all that found no other room */
     struct crmpi_origin *origins;    /* by window and rank */
+    struct crmpi_log log;
+    int32_t logging;
+    uint64_t log_limit; /* in bytes */
+    int32_t log_failed; /* something could not be logged: no checkpoint of this rank alone
+                           before one of all */
 };
 #define crmpi_ledger (crmpi_root->ledger)
 
@@ -52,6 +58,17 @@ enum crmpi_status crmpi_ledger_start(void);
 /** A communicator is no more: keep what the next checkpoint has to know of it; what is
  * taken over is set to NULL. */
 void crmpi_ledger_depart(struct crmpi_comm *comm);
+
+/** All channels are empty: nothing has to be sent again any more.  (alone.c) */
+void crmpi_log_forget(void);
+
+/** Why this rank cannot be saved alone, see crmpi_settle_progress(); 0: it can. */
+int crmpi_alone_refusal(char *why, size_t why_bytes);
+/** Whether no receive is half done. */
+int crmpi_alone_is_settled(void);
+
+/** Send again what a restored line has in transit.  Collective; an MPI error code. */
+int crmpi_alone_replay(void);
 
 /** Sum up the messages with each of @p n_ranks world ranks.  With all threads parked. */
 void crmpi_ledger_traffic(struct crmpi_traffic *traffic_out, int n_ranks);

@@ -230,7 +230,8 @@ static int mprobe_once(int source, int tag, MPI_Comm comm, int *flag,
             PMPI_Improbe(source, tag, CRMPI_REAL(MPI_Comm, comm), flag, &real, &found);
         if (error != MPI_SUCCESS || !*flag)
             return error;
-        crmpi_count_received(comm, found.MPI_SOURCE, found.MPI_TAG);
+        crmpi_count_received(comm, found.MPI_SOURCE, found.MPI_TAG,
+                             crmpi_add(&crmpi_p2p->order, 1));
     }
     *message = real == MPI_MESSAGE_NO_PROC
                    ? CRMPI_UPPER(MPI_Message, ompi_message_no_proc)

@@ -9,7 +9,6 @@
  */
 #include <stdlib.h>
 
-#include "wrappers/hand/ledger.h"
 #include "wrappers/hand/p2p.h"
 
 struct crmpi_p2p *crmpi_p2p;
@@ -94,16 +93,19 @@ static inline __attribute__((always_inline)) int
 blocking_send(send_fn send, isend_fn isend, const char *function, const void *buf,
               int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm)
 {
+    MPI_Datatype real_type = CRMPI_REAL(MPI_Datatype, type);
+    struct crmpi_logged *logged;
     int error;
 
     if (crmpi_call_resumed())
         return MPI_SUCCESS;
-    crmpi_count_sent(comm, dest, tag, 1);
-    error = send_real(send, isend, buf, count, CRMPI_REAL(MPI_Datatype, type), dest, tag,
+    logged = crmpi_log_begin(buf, count, real_type, dest, comm);
+    crmpi_count_sent(comm, dest, tag, 1, logged);
+    error = send_real(send, isend, buf, count, real_type, dest, tag,
                       CRMPI_REAL(MPI_Comm, comm));
     if (__builtin_expect(error == MPI_SUCCESS, 1))
         return error;
-    crmpi_count_sent(comm, dest, tag, -1);
+    crmpi_count_sent(comm, dest, tag, -1, logged);
     return crmpi_comm_error(comm, error, function);
 }
 
@@ -211,19 +213,22 @@ static int send_and_receive(const void *sendbuf, int sendcount, MPI_Datatype sen
                             const char *function)
 {
     struct crmpi_request *r = &crmpi_call()->receive;
+    struct crmpi_logged *logged = crmpi_log_begin(sendbuf, sendcount, sendtype, dest, comm);
     int error =
         receive_begin(r, recvbuf, recvcount, recvtype, source, recvtag, comm, function);
 
-    if (error != MPI_SUCCESS || !r->active)
+    if (error != MPI_SUCCESS || !r->active) {
+        crmpi_logged_destroy(logged);
         return error;
-    crmpi_count_sent(comm, dest, sendtag, 1);
+    }
+    crmpi_count_sent(comm, dest, sendtag, 1, logged);
     error = send_real(PMPI_Send, PMPI_Isend, sendbuf, sendcount, sendtype, dest, sendtag,
                       CRMPI_REAL(MPI_Comm, comm));
     if (__builtin_expect(error == MPI_SUCCESS, 1)) {
         crmpi_request_wait(r);
         return error;
     }
-    crmpi_count_sent(comm, dest, sendtag, -1);
+    crmpi_count_sent(comm, dest, sendtag, -1, logged);
     receive_take_back(r);
     return crmpi_comm_error(comm, error, function);
 }

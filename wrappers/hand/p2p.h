@@ -18,6 +18,7 @@
 #include <sched.h>
 
 #include "interaction/saved.h"
+#include "wrappers/hand/ledger.h"
 #include "wrappers/layer.h"
 
 enum crmpi_operation {
@@ -151,7 +152,7 @@ struct crmpi_stream_slot *crmpi_stream_of(struct crmpi_comm *c, int peer, int ta
 
 /* Nothing is counted that MPI itself will say is wrong, or with MPI_PROC_NULL. */
 static inline void crmpi_count(MPI_Comm comm, int peer, int tag, uint64_t sent,
-                               uint64_t received)
+                               uint64_t received, uint64_t order)
 {
     struct crmpi_comm *c = crmpi_comm_of(comm);
     struct crmpi_stream_slot *slot;
@@ -168,18 +169,40 @@ static inline void crmpi_count(MPI_Comm comm, int peer, int tag, uint64_t sent,
     if (__builtin_expect(slot != NULL, 1)) {
         slot->sent += sent;
         slot->received += received;
+        if (order > slot->order)
+            slot->order = order;
     }
     crmpi_unlock(&crmpi_p2p->counting);
 }
 
-static inline void crmpi_count_sent(MPI_Comm comm, int dest, int tag, int n)
+/* @p order  of the receive that was posted for it */
+static inline void crmpi_count_received(MPI_Comm comm, int source, int tag,
+                                        uint64_t order)
 {
-    crmpi_count(comm, dest, tag, (uint64_t)(int64_t)n, 0);
+    crmpi_count(comm, source, tag, 0, 1, order);
 }
 
-static inline void crmpi_count_received(MPI_Comm comm, int source, int tag)
+/* A copy of a message for the log, if messages are logged; else NULL.  @p type is lower.
+ * (alone.c) */
+struct crmpi_logged *crmpi_log_copy(const void *buf, int count, MPI_Datatype type,
+                                    int dest, MPI_Comm comm);
+static inline struct crmpi_logged *crmpi_log_begin(const void *buf, int count,
+                                                   MPI_Datatype type, int dest,
+                                                   MPI_Comm comm)
 {
-    crmpi_count(comm, source, tag, 0, 1);
+    return __builtin_expect(crmpi_ledger->logging, 0)
+               ? crmpi_log_copy(buf, count, type, dest, comm)
+               : NULL;
+}
+/* Count it among those sent, and log it; or take that back. */
+void crmpi_log_count(struct crmpi_logged *logged, MPI_Comm comm, int dest, int tag, int n);
+static inline void crmpi_count_sent(MPI_Comm comm, int dest, int tag, int n,
+                                    struct crmpi_logged *logged)
+{
+    if (__builtin_expect(logged != NULL, 0))
+        crmpi_log_count(logged, comm, dest, tag, n);
+    else
+        crmpi_count(comm, dest, tag, (uint64_t)(int64_t)n, 0, 0);
 }
 
 static inline int crmpi_comm_result(MPI_Comm comm, int error, const char *function)
@@ -313,7 +336,7 @@ static inline int crmpi_request_poll(struct crmpi_request *r)
     r->handle.real = real;
     if (r->operation == CRMPI_RECEIVE && error == MPI_SUCCESS && !r->noted &&
         !r->cancelled) {
-        crmpi_count_received(r->comm, r->status.MPI_SOURCE, r->status.MPI_TAG);
+        crmpi_count_received(r->comm, r->status.MPI_SOURCE, r->status.MPI_TAG, r->order);
         r->status.MPI_ERROR = MPI_SUCCESS;
         r->complete = 1;
     } else {

@@ -93,7 +93,7 @@ void crmpi_request_count(struct crmpi_request *r)
     if (r->cancelled)
         PMPI_Test_cancelled(&r->status, &cancelled);
     if (!cancelled)
-        crmpi_count_received(r->comm, r->status.MPI_SOURCE, r->status.MPI_TAG);
+        crmpi_count_received(r->comm, r->status.MPI_SOURCE, r->status.MPI_TAG, r->order);
 }
 
 /* Open MPI leaves a request that failed to whoever looks at its error, or frees it,
@@ -174,15 +174,16 @@ isend(enum crmpi_operation operation, isend_fn lower, const char *function,
       const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
       MPI_Request *request)
 {
+    MPI_Datatype real_type = CRMPI_REAL(MPI_Datatype, type);
+    struct crmpi_logged *logged = crmpi_log_begin(buf, count, real_type, dest, comm);
     struct crmpi_request *r;
     MPI_Request real;
     int error;
 
     crmpi_whole_begin();
-    error = lower(buf, count, CRMPI_REAL(MPI_Datatype, type), dest, tag,
-                  CRMPI_REAL(MPI_Comm, comm), &real);
+    error = lower(buf, count, real_type, dest, tag, CRMPI_REAL(MPI_Comm, comm), &real);
     if (__builtin_expect(error == MPI_SUCCESS, 1)) {
-        crmpi_count_sent(comm, dest, tag, 1);
+        crmpi_count_sent(comm, dest, tag, 1, logged);
         if (real == &ompi_request_empty) {
             *request = crmpi_request_handle(crmpi_p2p->sent_request);
         } else {
@@ -191,6 +192,8 @@ isend(enum crmpi_operation operation, isend_fn lower, const char *function,
             r->active = 1;
             *request = crmpi_request_handle(r);
         }
+    } else {
+        crmpi_logged_destroy(logged);
     }
     crmpi_whole_end();
     return crmpi_comm_result(comm, error, function);
@@ -370,6 +373,7 @@ int crmpi_lower_MPI_Recv_init(void *buf, int count, MPI_Datatype datatype, int s
 static int start(MPI_Request request)
 {
     struct crmpi_request *r = crmpi_request_of(request);
+    struct crmpi_logged *logged = NULL;
     MPI_Request real;
     int error;
 
@@ -379,13 +383,18 @@ static int start(MPI_Request request)
     if (r->operation == CRMPI_RECEIVE)
         return crmpi_receive_post(r);
     r->noted = r->complete = r->cancelled = 0;
+    if (crmpi_is_send(r))
+        logged = crmpi_log_begin(r->buffer, r->count, CRMPI_REAL(MPI_Datatype, r->type),
+                                 r->peer, r->comm);
     crmpi_whole_begin();
     real = r->handle.real;
     error = PMPI_Start(&real);
     r->handle.real = real;
     r->active = error == MPI_SUCCESS;
     if (r->active && crmpi_is_send(r))
-        crmpi_count_sent(r->comm, r->peer, r->tag, 1);
+        crmpi_count_sent(r->comm, r->peer, r->tag, 1, logged);
+    else
+        crmpi_logged_destroy(logged);
     crmpi_whole_end();
     return error;
 }

@@ -89,8 +89,21 @@ static int end(MPI_Win win, int rank, enum crmpi_how how, int error, const MPI_R
 #define ORIGIN_REALS origin_addr, origin_count, TYPE(origin_datatype)
 #define TARGET_REALS target_rank, DISP, target_count, TYPE(target_datatype)
 
-BOTH(Put, Rput, CRMPI_HOW_WRITE, ARGS(ORIGIN_PARAMS(const), TARGET_PARAMS),
-     ARGS(ORIGIN_REALS, TARGET_REALS))
+int crmpi_lower_MPI_Put(ORIGIN_PARAMS(const), TARGET_PARAMS, MPI_Win win)
+{
+    struct crmpi_win *w = crmpi_win_of(win);
+    int error;
+
+    begin(win, target_rank, CRMPI_HOW_WRITE);
+    if (w && w->logging)
+        crmpi_put_log(w, target_rank, target_disp, origin_addr, origin_count,
+                      TYPE(origin_datatype), target_datatype);
+    error = PMPI_Put(ORIGIN_REALS, TARGET_REALS, CRMPI_REAL(MPI_Win, win));
+    return end(win, target_rank, CRMPI_HOW_WRITE, error, NULL, NULL, "MPI_Put");
+}
+
+REQUEST_OPERATION(Rput, CRMPI_HOW_WRITE, ARGS(ORIGIN_PARAMS(const), TARGET_PARAMS),
+                  ARGS(ORIGIN_REALS, TARGET_REALS))
 BOTH(Get, Rget, CRMPI_HOW_READ, ARGS(ORIGIN_PARAMS(), TARGET_PARAMS),
      ARGS(ORIGIN_REALS, TARGET_REALS))
 BOTH(Accumulate, Raccumulate, CRMPI_HOW_ATOMIC,

@@ -24,8 +24,12 @@ static void mark(struct crmpi_win *w, int rank, uint32_t how)
 
 void crmpi_win_marks_clear(struct crmpi_win *w)
 {
+    int own = crmpi_comm_of(w->comm)->rank;
+
+    for (int i = 0; i < w->n_members; i++)
+        w->used |= i != own ? w->marks[i] : 0;
     memset(w->marks, 0, w->n_members);
-    w->marks[crmpi_comm_of(w->comm)->rank] = 0xff; /* its own */
+    w->marks[own] = 0xff;
 }
 
 static void wait(const struct crmpi_win *w, int rank, uint32_t how)

@@ -111,6 +111,7 @@ static int create(const struct crmpi_win *recipe, MPI_Info info, MPI_Comm comm, 
     w = handle->extra;
     w->comm = own;
     w->n_members = crmpi_comm_of(own)->size;
+    w->logging = crmpi_ledger->logging;
     w->marks = crmpi_upper_alloc(w->n_members);
     crmpi_win_marks_clear(w);
     crmpi_info_merge(&w->info, info);
@@ -196,6 +197,7 @@ void crmpi_win_destroy(struct crmpi_handle *handle)
     crmpi_heap_free(w->targets);
     crmpi_heap_free(w->locks);
     crmpi_heap_free(w->marks);
+    crmpi_log_clear(&w->puts);
     crmpi_heap_free(w->pieces);
     crmpi_heap_free(w->name);
     crmpi_handle_release(w->info);

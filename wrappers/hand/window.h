@@ -38,6 +38,10 @@ static inline int crmpi_win_has_leave(const struct crmpi_win *w, int rank, uint3
 /** Ask for it, and wait; a park point. */
 void crmpi_win_ask(struct crmpi_win *w, int rank, uint32_t how);
 
+/** Log a put, if it is one between fences.  @p origin_type is lower.  (alone.c) */
+void crmpi_put_log(struct crmpi_win *w, int rank, MPI_Aint disp, const void *origin,
+                   int origin_count, MPI_Datatype origin_type, MPI_Datatype type);
+
 /** A new interval begins. */
 void crmpi_win_marks_clear(struct crmpi_win *w);
 

@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Checkpoints of one rank alone (lower half): the log of what it sends, the moment at which
+ * it may be saved, and, after a restart from such checkpoints, the sending of what they
+ * have in transit.
+ *
+ * In a checkpoint of its own a rank has received each message wholly or not at all.  What
+ * it has sent and the other has not received is sent again from the log, on the same
+ * communicators, behind receives that were pending: the MPI library matches it as it would
+ * have.  All ranks go back to the line, so any order that MPI allows is right.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "engine/engine.h"
+#include "interaction/cut.h"
+#include "wrappers/hand/window.h"
+
+/*
+ * The log
+ */
+
+void crmpi_log_enable(int enable, uint64_t limit_bytes)
+{
+    crmpi_ledger->log_limit = limit_bytes;
+    crmpi_ledger->logging = enable;
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN); h; h = h->next)
+        if (!(h->flags & CRMPI_HANDLE_FREED))
+            ((struct crmpi_win *)h->extra)->logging = enable;
+}
+
+uint64_t crmpi_log_bytes(void)
+{
+    return __atomic_load_n(&crmpi_ledger->log.bytes, __ATOMIC_RELAXED);
+}
+
+static void log_failed(void)
+{
+    __atomic_store_n(&crmpi_ledger->log_failed, 1, __ATOMIC_RELAXED);
+}
+
+struct crmpi_logged *crmpi_log_packed(const void *buf, int count, MPI_Datatype type)
+{
+    MPI_Count element_bytes = 0;
+    MPI_Datatype bytes_type = MPI_BYTE;
+    struct crmpi_logged *logged;
+    uint64_t bytes;
+    int n, error;
+
+    if (count < 0 || PMPI_Type_size_x(type, &element_bytes) != MPI_SUCCESS)
+        return NULL; /* the MPI library will say what is wrong */
+    bytes = (uint64_t)element_bytes * (uint64_t)count;
+    logged = crmpi_logged_create(bytes);
+    error = logged ? crmpi_bytes_type(bytes, &n, &bytes_type) : MPI_ERR_NO_MEM;
+    if (error == MPI_SUCCESS && bytes > 0)
+        error = crmpi_typed_copy(buf, count, type, logged->data, n, bytes_type, NULL);
+    if (bytes_type != MPI_BYTE)
+        crmpi_bytes_type_free(&bytes_type);
+    if (error == MPI_SUCCESS)
+        return logged;
+    crmpi_logged_destroy(logged);
+    log_failed();
+    return NULL;
+}
+
+struct crmpi_logged *crmpi_log_copy(const void *buf, int count, MPI_Datatype type,
+                                    int dest, MPI_Comm comm)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(comm);
+    struct crmpi_logged *logged;
+
+    if (!c || dest < 0 || dest >= (c->remote_size ? c->remote_size : c->size) ||
+        c->peers[dest] < 0)
+        return NULL;
+    logged = crmpi_log_packed(buf, count, type);
+    if (logged) {
+        logged->comm = c->id;
+        logged->dest = dest;
+        logged->peer = c->peers[dest];
+    }
+    return logged;
+}
+
+void crmpi_log_count(struct crmpi_logged *logged, MPI_Comm comm, int dest, int tag, int n)
+{
+    struct crmpi_comm *c = crmpi_comm_of(comm);
+    struct crmpi_stream_slot *slot;
+
+    crmpi_lock(&crmpi_p2p->counting);
+    slot = crmpi_stream_of(c, dest, tag);
+    slot->sent += (uint64_t)(int64_t)n;
+    if (n > 0) {
+        logged->tag = tag;
+        logged->number = slot->sent;
+        crmpi_log_append(&crmpi_ledger->log, logged);
+    } else {
+        crmpi_log_remove(&crmpi_ledger->log, logged);
+    }
+    crmpi_unlock(&crmpi_p2p->counting);
+    if (n > 0 && crmpi_log_bytes() > crmpi_ledger->log_limit)
+        crmpi_engine_request(); /* a checkpoint makes it short again */
+}
+
+/*
+ * What is being sent again.  The library reads it from the log.
+ */
+
+struct again {
+    struct again *next;
+    struct crmpi_logged *logged;
+    MPI_Request request;
+};
+static struct again *all_again;
+
+static void again_poll(int wait)
+{
+    struct again **at = &all_again;
+
+    while (*at) {
+        struct again *again = *at;
+        int done = 0;
+
+        if (wait)
+            done = crmpi_wait_real(&again->request, MPI_STATUS_IGNORE) == MPI_SUCCESS;
+        else
+            PMPI_Test(&again->request, &done, MPI_STATUS_IGNORE);
+        if (done || wait) {
+            again->logged->in_use = 0;
+            *at = again->next;
+            free(again);
+        } else {
+            at = &again->next;
+        }
+    }
+}
+
+static int by_stream(const void *key, const void *row)
+{
+    return crmpi_stream_compare(key, row);
+}
+
+void crmpi_log_trim(const struct crmpi_stream *arrived, size_t n)
+{
+    struct crmpi_logged *logged, *next;
+
+    again_poll(0);
+    crmpi_lock(&crmpi_p2p->counting);
+    for (logged = crmpi_ledger->log.first; logged && n; logged = next) {
+        struct crmpi_stream key = {
+            .comm = logged->comm, .peer = (uint32_t)logged->peer, .tag = logged->tag};
+        const struct crmpi_stream *row =
+            bsearch(&key, arrived, n, sizeof *arrived, by_stream);
+
+        next = logged->next;
+        if (row && logged->number <= row->received && !logged->in_use)
+            crmpi_log_remove(&crmpi_ledger->log, logged);
+    }
+    crmpi_unlock(&crmpi_p2p->counting);
+}
+
+void crmpi_log_forget(void)
+{
+    again_poll(1); /* it has arrived */
+    crmpi_log_clear(&crmpi_ledger->log);
+    crmpi_ledger->log_failed = 0;
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN); h; h = h->next)
+        if (!(h->flags & CRMPI_HANDLE_FREED)) {
+            struct crmpi_win *w = h->extra;
+            crmpi_log_clear(&w->puts);
+            w->used = 0;
+        }
+}
+
+/*
+ * When a rank may be saved alone
+ */
+
+/* A receive that was posted before one that has completed, and could have had its message,
+ * has an earlier one: it is complete when that has come wholly. */
+static int is_half_done(const struct crmpi_request *r)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(r->comm);
+
+    for (size_t i = 0; c && i < crmpi_stream_room(&c->streams); i++) {
+        const struct crmpi_stream_slot *slot = &c->streams.slots[i];
+
+        if (slot->key && slot->order > r->order &&
+            (r->peer == MPI_ANY_SOURCE || r->peer == crmpi_stream_peer(slot)) &&
+            (r->tag == MPI_ANY_TAG || r->tag == crmpi_stream_tag(slot)))
+            return 1;
+    }
+    return 0;
+}
+
+static void look(struct crmpi_request *r, void *n_half_done)
+{
+    if (r->active && !r->complete && !r->noted && r->operation == CRMPI_RECEIVE)
+        *(int *)n_half_done += is_half_done(r);
+}
+
+static int n_half_done(void)
+{
+    int n = 0;
+
+    crmpi_request_visit(look, &n);
+    for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next) {
+        struct crmpi_call *call = t->mpi;
+
+        if (call)
+            look(&call->receive, &n);
+    }
+    return n;
+}
+
+/* Puts between fences can be done again; nothing else can. */
+static const char *window_refusal(const struct crmpi_win *w)
+{
+    uint32_t used = w->used;
+
+    if (w->flavor == MPI_WIN_FLAVOR_SHARED)
+        return "has shared memory, whose loads and stores cannot be seen";
+    for (int i = 0; i < w->n_members; i++)
+        used |= i == crmpi_comm_of(w->comm)->rank ? 0 : w->marks[i];
+    if (w->epoch > CRMPI_EPOCH_FENCE || w->posted.is_open ||
+        used & (CRMPI_HOW_SYNC | CRMPI_HOW_ATOMIC))
+        return "is accessed otherwise than by puts and gets between fences";
+    return NULL;
+}
+
+static int windows_refuse(char *why, size_t why_bytes)
+{
+    const char *reason;
+
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN); h; h = h->next) {
+        const struct crmpi_win *w = h->extra;
+
+        if (h->flags & CRMPI_HANDLE_FREED || !(reason = window_refusal(w)))
+            continue;
+        snprintf(why, why_bytes, "the window %s%s%s", w->name ? w->name : "",
+                 w->name ? " " : "", reason);
+        return 1;
+    }
+    for (const struct crmpi_origin *o = crmpi_ledger->origins; o; o = o->next)
+        if (o->how & ~(uint32_t)(CRMPI_HOW_WRITE | CRMPI_HOW_READ)) {
+            snprintf(why, why_bytes,
+                     "rank %u accesses a window here otherwise than by puts and gets "
+                     "between fences",
+                     o->rank);
+            return 1;
+        }
+    return 0;
+}
+
+int crmpi_alone_refusal(char *why, size_t why_bytes)
+{
+    if (!crmpi_ledger->logging)
+        snprintf(why, why_bytes, "messages are not logged");
+    else if (crmpi_ledger->log_failed)
+        snprintf(why, why_bytes, "there was no memory to log a message");
+    else if (crmpi_log_bytes() > crmpi_ledger->log_limit)
+        snprintf(why, why_bytes, "the log of messages has more than %llu MiB "
+                 "(CRMPI_LOG_LIMIT)", (unsigned long long)crmpi_ledger->log_limit >> 20);
+    else if (crmpi_ledger->other.n)
+        snprintf(why, why_bytes, "there are too many pairs of tags and ranks to be counted "
+                 "apart");
+    else if (crmpi_handle_first(CRMPI_FILE))
+        snprintf(why, why_bytes, "an MPI file is open");
+    else
+        return windows_refuse(why, why_bytes);
+    return 1;
+}
+
+int crmpi_alone_is_settled(void)
+{
+    return n_half_done() == 0;
+}
+
+/*
+ * Puts between fences
+ */
+
+void crmpi_put_log(struct crmpi_win *w, int rank, MPI_Aint disp, const void *origin,
+                   int origin_count, MPI_Datatype origin_type, MPI_Datatype type)
+{
+    const struct crmpi_handle *h = (const void *)type;
+    const struct crmpi_basic *basic =
+        h && h->flags & CRMPI_HANDLE_PREDEFINED ? h->extra : NULL;
+    struct crmpi_logged *logged = NULL;
+
+    if (w->epoch != CRMPI_EPOCH_FENCE || rank < 0 || rank >= w->n_members)
+        return;
+    if (basic && basic->class != CRMPI_BASIC_NONE)
+        logged = crmpi_log_packed(origin, origin_count, origin_type);
+    if (!logged) {
+        w->used |= CRMPI_HOW_ATOMIC; /* as if it could not be done again */
+        return;
+    }
+    logged->dest = rank;
+    logged->number = (uint64_t)disp;
+    crmpi_lock(&crmpi_p2p->counting);
+    crmpi_log_append(&w->puts, logged);
+    crmpi_unlock(&crmpi_p2p->counting);
+}
+
+static int puts_do(const struct crmpi_handle *handle)
+{
+    const struct crmpi_win *w = handle->extra;
+    int error = MPI_SUCCESS;
+
+    for (struct crmpi_logged *put = w->puts.first; put && error == MPI_SUCCESS;
+         put = put->next) {
+        MPI_Aint disp = crmpi_win_disp(w, put->dest, (MPI_Aint)put->number);
+        MPI_Datatype type = MPI_BYTE;
+        int n;
+
+        error = crmpi_bytes_type(put->bytes, &n, &type);
+        if (error == MPI_SUCCESS)
+            error = PMPI_Put(put->data, n, type, put->dest, disp, n, type, handle->real);
+        if (type != MPI_BYTE)
+            crmpi_bytes_type_free(&type);
+    }
+    return error == MPI_SUCCESS && w->puts.first ? PMPI_Win_flush_all(handle->real) : error;
+}
+
+/*
+ * After a restart
+ */
+
+/* What a rank has received of a stream; it tells the sender. */
+struct row {
+    uint64_t comm, received;
+    int64_t source, tag; /* source: filled in by who is told */
+};
+
+struct rows {
+    struct row *items;
+    int *counts, *places; /* in bytes, for each rank */
+    size_t n;
+};
+
+static void rows_fini(struct rows *rows)
+{
+    free(rows->items);
+    free(rows->counts);
+    free(rows->places);
+}
+
+static int rows_start(struct rows *rows, int n_ranks)
+{
+    *rows = (struct rows){0};
+    rows->counts = calloc((size_t)n_ranks + 1, sizeof *rows->counts);
+    rows->places = calloc((size_t)n_ranks + 1, sizeof *rows->places);
+    return rows->counts && rows->places;
+}
+
+/* Set the places by the counts, and make room. */
+static int rows_room(struct rows *rows, int n_ranks)
+{
+    int64_t bytes = 0;
+
+    for (int i = 0; i < n_ranks && bytes <= INT32_MAX; i++) {
+        rows->places[i] = (int)bytes;
+        bytes += rows->counts[i];
+    }
+    if (bytes > INT32_MAX)
+        return 0;
+    rows->n = (size_t)bytes / sizeof *rows->items;
+    rows->items = malloc((size_t)bytes + 1);
+    return rows->items != NULL;
+}
+
+/* By the peer: rows for the streams it sends to this rank. */
+static int rows_fill(struct rows *rows, int n_ranks)
+{
+    struct crmpi_dependencies d;
+    int *used = calloc((size_t)n_ranks + 1, sizeof *used), fine = used != NULL;
+
+    if (crmpi_dependencies_note(crmpi_ledger->interval, 1, NULL, 0, &d) != CRMPI_OK) {
+        free(used);
+        return 0;
+    }
+    for (size_t i = 0; fine && i < d.n_streams; i++)
+        if (d.streams[i].tag >= 0 && d.streams[i].received)
+            rows->counts[d.streams[i].peer] += (int)sizeof(struct row);
+    fine = fine && rows_room(rows, n_ranks);
+    for (size_t i = 0; fine && i < d.n_streams; i++) {
+        const struct crmpi_stream *s = &d.streams[i];
+        size_t at = (size_t)rows->places[s->peer] / sizeof(struct row);
+
+        if (s->tag >= 0 && s->received)
+            rows->items[at + (size_t)used[s->peer]++] =
+                (struct row){s->comm, s->received, 0, s->tag};
+    }
+    free(used);
+    crmpi_dependencies_fini(&d);
+    return fine;
+}
+
+static int by_row(const void *a, const void *b)
+{
+    const struct row *x = a, *y = b;
+
+    if (x->source != y->source)
+        return x->source < y->source ? -1 : 1;
+    if (x->comm != y->comm)
+        return x->comm < y->comm ? -1 : 1;
+    return (x->tag > y->tag) - (x->tag < y->tag);
+}
+
+/* Learn what the others have received of this rank's messages.  Collective. */
+static int rows_exchange(const struct rows *mine, struct rows *theirs, int n_ranks)
+{
+    if (PMPI_Alltoall(mine->counts, 1, MPI_INT, theirs->counts, 1, MPI_INT,
+                      crmpi_private_world) != MPI_SUCCESS ||
+        !rows_room(theirs, n_ranks) ||
+        PMPI_Alltoallv(mine->items, mine->counts, mine->places, MPI_BYTE, theirs->items,
+                       theirs->counts, theirs->places, MPI_BYTE,
+                       crmpi_private_world) != MPI_SUCCESS)
+        return 0;
+    for (int i = 0; i < n_ranks; i++)
+        for (int k = 0; k < theirs->counts[i] / (int)sizeof(struct row); k++)
+            theirs->items[theirs->places[i] / (int)sizeof(struct row) + k].source = i;
+    if (theirs->n > 1)
+        qsort(theirs->items, theirs->n, sizeof *theirs->items, by_row);
+    return 1;
+}
+
+static int is_comm(struct crmpi_handle *handle, void *id)
+{
+    const struct crmpi_comm *c = handle->extra;
+
+    return c && c->id == *(uint64_t *)id;
+}
+
+static MPI_Comm comm_find(uint64_t id)
+{
+    struct crmpi_handle *h = CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_world);
+
+    if (!is_comm(h, &id))
+        h = CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_self);
+    if (!is_comm(h, &id))
+        h = crmpi_handle_find(CRMPI_COMM, is_comm, &id);
+    return h && h->real ? h->real : MPI_COMM_NULL;
+}
+
+static int send_again(struct crmpi_logged *logged)
+{
+    struct again *again = calloc(1, sizeof *again);
+    MPI_Comm comm = comm_find(logged->comm);
+    MPI_Datatype type;
+    int n, error;
+
+    if (!again || comm == MPI_COMM_NULL) {
+        crmpi_error("a message in transit cannot be sent again: %s",
+                    again ? "its communicator is freed" : "no memory");
+        free(again);
+        return MPI_ERR_COMM;
+    }
+    error = crmpi_bytes_type(logged->bytes, &n, &type);
+    if (error == MPI_SUCCESS) {
+        error = PMPI_Isend(logged->data, n, type, logged->dest, logged->tag, comm,
+                           &again->request);
+        crmpi_bytes_type_free(&type);
+    }
+    if (error != MPI_SUCCESS) {
+        free(again);
+        return error;
+    }
+    logged->in_use = 1;
+    again->logged = logged;
+    again->next = all_again;
+    all_again = again;
+    return MPI_SUCCESS;
+}
+
+static int send_all_again(const struct rows *theirs)
+{
+    int error = MPI_SUCCESS, n = 0;
+
+    for (struct crmpi_logged *l = crmpi_ledger->log.first; l; l = l->next) {
+        struct row key = {.comm = l->comm, .source = l->peer, .tag = l->tag};
+        const struct row *row =
+            theirs->n ? bsearch(&key, theirs->items, theirs->n, sizeof key, by_row) : NULL;
+
+        l->in_use = 0;
+        if (error == MPI_SUCCESS && l->number > (row ? row->received : 0)) {
+            error = send_again(l);
+            n++;
+        }
+    }
+    if (n)
+        crmpi_info("%d messages in transit are sent again", n);
+    return error;
+}
+
+int crmpi_alone_replay(void)
+{
+    struct rows mine, theirs;
+    int n_ranks, error = MPI_ERR_NO_MEM;
+
+    PMPI_Comm_size(MPI_COMM_WORLD, &n_ranks);
+    if (rows_start(&mine, n_ranks) & rows_start(&theirs, n_ranks) &&
+        rows_fill(&mine, n_ranks) && rows_exchange(&mine, &theirs, n_ranks))
+        error = send_all_again(&theirs);
+    rows_fini(&mine);
+    rows_fini(&theirs);
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN);
+         h && error == MPI_SUCCESS; h = h->next)
+        if (!(h->flags & CRMPI_HANDLE_FREED))
+            error = puts_do(h);
+    return error;
+}
