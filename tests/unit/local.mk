@@ -68,7 +68,8 @@ if HAVE_CHECK
 check_PROGRAMS += tests/unit/interaction
 TESTS += tests/unit/interaction
 tests_unit_interaction_SOURCES = tests/unit/interaction.c \
-	lib/interaction/saved.c lib/interaction/targets.c lib/boundary/heap.c
+	lib/interaction/log.c lib/interaction/saved.c lib/interaction/streams.c \
+	lib/interaction/targets.c lib/boundary/heap.c
 tests_unit_interaction_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_interaction_LDADD = $(CHECK_LIBS)
 endif
