@@ -13,6 +13,14 @@ tests_unit_storage_sample_SOURCES = tests/unit/storage-sample.c $(storage_fixtur
 tests_unit_storage_sample_CPPFLAGS = $(storage_cppflags)
 tests_unit_storage_sample_LDADD = $(storage_libs)
 
+check_PROGRAMS += tests/unit/graph-sample
+tests_unit_graph_sample_SOURCES = tests/unit/graph-sample.c $(crmpi_tool_sources) \
+	$(crmpi_graph_sources)
+tests_unit_graph_sample_LDADD = libcrmpi-recovery.a libcrmpi-base.a -lm
+check_SCRIPTS += tests/unit/graph.sh
+TESTS += tests/unit/graph.sh
+EXTRA_DIST += tests/unit/graph.sh tests/unit/look-at-svg.py
+
 check_SCRIPTS += tests/unit/inspect.sh
 TESTS += tests/unit/inspect.sh
 EXTRA_DIST += tests/unit/inspect.sh tests/unit/read-container.py \
