@@ -19,13 +19,15 @@
 #define START_LIMIT_MS 30000 /* how long --wait waits for a job that is just starting */
 
 static const char usage[] =
-    "Usage: crmpi-checkpoint [DIR] [--wait] [--stop] [--timeout SECONDS]\n"
+    "Usage: crmpi-checkpoint [DIR] [--wait] [--stop] [--rank N] [--timeout SECONDS]\n"
     "Ask the running job whose checkpoint directory is DIR (default: CRMPI_DIR, or\n"
     "else ./crmpi.ckpt) for a checkpoint.\n"
     "\n"
     "  --wait             return when the recovery line is complete; wait for a job\n"
     "                     that is just starting\n"
     "  --stop             end the job after it, with exit status 0\n"
+    "  --rank N           of rank N and of whom it has to be saved with by the job's\n"
+    "                     CRMPI_POLICY\n"
     "  --timeout SECONDS  with --wait: give up waiting after this time; the\n"
     "                     checkpoint is taken nevertheless\n"
     "  --help, --version\n"
@@ -36,6 +38,7 @@ static const char usage[] =
 struct options {
     const char *dir;
     int wait, stop;
+    uint32_t of; /* a rank, or CRMPI_DEMAND_OF_ALL */
     int64_t deadline_ms;
 };
 
@@ -46,18 +49,35 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
+static int64_t parse_timeout(const char *value)
+{
+    unsigned long long seconds = tool_number(TOOL, "--timeout", value);
+
+    if (seconds > 1000000000)
+        tool_usage(TOOL, "--timeout %s: too long", value);
+    return now_ms() + (int64_t)seconds * 1000;
+}
+
+static uint32_t parse_rank(const char *value)
+{
+    unsigned long long rank = tool_number(TOOL, "--rank", value);
+
+    if (rank >= CRMPI_DEMAND_OF_ALL)
+        tool_usage(TOOL, "--rank %s: there is no such rank", value);
+    return (uint32_t)rank;
+}
+
 static struct options parse(int argc, char **argv)
 {
-    struct options options = {.deadline_ms = INT64_MAX};
+    struct options options = {.deadline_ms = INT64_MAX, .of = CRMPI_DEMAND_OF_ALL};
+    const char *value;
 
     tool_common_options(argc, argv, usage);
     for (int i = 1; i < argc; i++) {
-        const char *value = tool_option_value(TOOL, argc, argv, &i, "--timeout");
-        if (value != NULL) {
-            unsigned long long seconds = tool_number(TOOL, "--timeout", value);
-            if (seconds > 1000000000)
-                tool_usage(TOOL, "--timeout %s: too long", value);
-            options.deadline_ms = now_ms() + (int64_t)seconds * 1000;
+        if ((value = tool_option_value(TOOL, argc, argv, &i, "--timeout")) != NULL) {
+            options.deadline_ms = parse_timeout(value);
+        } else if ((value = tool_option_value(TOOL, argc, argv, &i, "--rank")) != NULL) {
+            options.of = parse_rank(value);
         } else if (strcmp(argv[i], "--wait") == 0) {
             options.wait = 1;
         } else if (strcmp(argv[i], "--stop") == 0) {
@@ -70,6 +90,8 @@ static struct options parse(int argc, char **argv)
             options.dir = argv[i];
         }
     }
+    if (options.stop && options.of != CRMPI_DEMAND_OF_ALL)
+        tool_usage(TOOL, "--stop needs a checkpoint of all ranks, not --rank");
     return options;
 }
 
@@ -78,7 +100,8 @@ static int call(const struct options *options)
 {
     struct crmpi_demand demand = {.magic = CRMPI_DEMAND_MAGIC,
                                   .kind = CRMPI_DEMAND_CHECKPOINT,
-                                  .stop = (uint32_t)options->stop};
+                                  .stop = (uint32_t)options->stop,
+                                  .of = options->of};
     int64_t until = options->wait ? now_ms() + START_LIMIT_MS : 0;
     struct crmpi_contact contact;
     char why[5000];
@@ -154,7 +177,7 @@ static int follow(int fd, const struct options *options)
             show(line + 9);
         } else if (strncmp(line, "committed ", 10) == 0) {
             show("");
-            printf("committed line %s\n", line + 10);
+            printf("%s\n", line);
             return fflush(stdout) == 0 ? 0 : TOOL_FAILED;
         } else if (strncmp(line, "failed ", 7) == 0) {
             show("");

@@ -115,8 +115,7 @@ static enum crmpi_status parse_policy(const struct crmpi_variable *variable,
                                       size_t why_bytes)
 {
     if (choice_index(variable, text) < 0)
-        return WRONG("%s=%s: this version of crmpi has one policy: %s", variable->name,
-                     text, variable->fallback);
+        return parse_choice(variable, text, NULL, why, why_bytes); /* it says why */
     snprintf(field, sizeof((struct crmpi_config *)0)->policy, "%s", text);
     return CRMPI_OK;
 }
@@ -141,6 +140,12 @@ const struct crmpi_variable crmpi_variables[] = {
      parse_seconds, FIELD(mtbf_seconds), 1, CENTURY, NULL},
     {"CRMPI_POLICY", "NAME", "coordinated", "How ranks are brought to one recovery line",
      parse_policy, FIELD(policy), 0, 0, policies},
+    {"CRMPI_LOG_LIMIT", "MIB", "256",
+     "MiB of messages that a rank logs, for checkpoints without the other ranks",
+     parse_count, FIELD(log_limit_mib), 0, 1 << 20, NULL},
+    {"CRMPI_DOMINO", "N", "3",
+     "Checkpoints of a rank alone that the recovery line may fall behind", parse_count,
+     FIELD(domino), 1, 1000, NULL},
     {"CRMPI_KEEP", "N", "2", "Recovery lines that are kept", parse_count, FIELD(keep), 1,
      1000000, NULL},
     {"CRMPI_LOG", "LEVEL", "warn", "Messages shown: error, warn, info or debug",
@@ -159,6 +164,8 @@ struct crmpi_config crmpi_config = {
     .interval_seconds = 0,
     .mtbf_seconds = 86400,
     .policy = "coordinated",
+    .log_limit_mib = 256,
+    .domino = 3,
     .keep = 2,
     .log = CRMPI_LOG_WARN,
     .truncate = 1,

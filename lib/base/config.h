@@ -19,6 +19,8 @@ struct crmpi_config {
     double interval_seconds; /* 0: on request; CRMPI_INTERVAL_AUTO: by Daly's formula */
     double mtbf_seconds;     /* mean time between failures of the job's nodes together */
     char policy[32];
+    unsigned log_limit_mib; /* of messages that a rank keeps for others' restarts */
+    unsigned domino;        /* checkpoints that the line may fall behind a rank */
     unsigned keep;
     enum crmpi_log_level log;
     int truncate;

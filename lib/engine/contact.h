@@ -4,7 +4,7 @@
  * conversation with rank 0 over TCP.  Lower half and tools.
  *
  * Whoever asks sends a struct crmpi_demand; rank 0 answers by lines of text: "accepted",
- * any number of "progress TEXT", then "committed N" or "failed TEXT".
+ * any number of "progress TEXT", then "committed TEXT", which says what, or "failed TEXT".
  */
 #ifndef CRMPI_ENGINE_CONTACT_H
 #define CRMPI_ENGINE_CONTACT_H
@@ -26,13 +26,16 @@ struct crmpi_contact {
     unsigned char key[CRMPI_KEY_BYTES];
 };
 
-#define CRMPI_DEMAND_MAGIC "crmpi 1"
+#define CRMPI_DEMAND_MAGIC "crmpi 2"
+#define CRMPI_DEMAND_OF_ALL UINT32_MAX
 enum crmpi_demand_kind { CRMPI_DEMAND_CHECKPOINT = 1, CRMPI_DEMAND_NOTHING };
 struct crmpi_demand {
     char magic[8];
     unsigned char key[CRMPI_KEY_BYTES];
     uint32_t kind; /* NOTHING: only be told "accepted": the job lives */
     uint32_t stop; /* CHECKPOINT: end the job after it */
+    uint32_t of;   /* CHECKPOINT: of this rank and whom it has to be saved with; or
+                      CRMPI_DEMAND_OF_ALL */
 };
 
 /**

@@ -19,6 +19,7 @@
 #include "engine/launcher.h"
 #include "engine/requests.h"
 #include "engine/state.h"
+#include "engine/touch.h"
 #include "engine/worker.h"
 #include "interaction/cut.h"
 
@@ -37,6 +38,7 @@ struct birth {
     uint64_t next_sn;
     uint64_t incarnation;
     int32_t usable; /* the checkpoint directory */
+    char policy[32];
 };
 
 /* ---- identity ---- */
@@ -62,11 +64,10 @@ static void describe_job(const struct crmpi_job *restored, int world_rank, int n
     job->n_ranks = (uint32_t)n_ranks;
     gethostname(job->host, sizeof job->host - 1);
     snprintf(job->program, sizeof job->program, "%s", crmpi_control->program);
-    snprintf(job->policy, sizeof job->policy, "%s", crmpi_config.policy);
     snprintf(job->cpu, sizeof job->cpu, "%s", crmpi_cpu_features());
     PMPI_Get_library_version(version, &length);
     snprintf(job->mpi_version, sizeof job->mpi_version, "%.255s", version);
-    engine->committed = job->sn;
+    engine->committed = job->restored;
 }
 
 static enum crmpi_status make_job_id(char *job_id, size_t bytes)
@@ -89,7 +90,7 @@ static void find_incarnation(const uint64_t *numbers, size_t n)
     struct crmpi_line line;
 
     for (size_t i = 0; i < n; i++) {
-        if (engine->job.sn == 0 || numbers[i] <= engine->job.sn ||
+        if (engine->job.restored == 0 || numbers[i] <= engine->job.restored ||
             crmpi_line_read(crmpi_config.dir, numbers[i], &line) != CRMPI_OK)
             continue;
         if (strcmp(line.job.job_id, engine->job.job_id) == 0 &&
@@ -108,7 +109,7 @@ static enum crmpi_status find_next_sn(uint64_t *next_sn_out)
 
     if (status != CRMPI_OK)
         return status;
-    *next_sn_out = engine->job.sn + 1;
+    *next_sn_out = engine->job.restored + 1;
     if (n > 0 && numbers[n - 1] >= *next_sn_out)
         *next_sn_out = numbers[n - 1] + 1;
     find_incarnation(numbers, n);
@@ -156,6 +157,7 @@ static void prepare_birth(struct birth *birth, const struct crmpi_address *self,
         birth->usable = 1;
     memcpy(birth->job_id, engine->job.job_id, sizeof birth->job_id);
     birth->incarnation = engine->job.incarnation;
+    snprintf(birth->policy, sizeof birth->policy, "%s", crmpi_config.policy);
 }
 
 /* ---- start ---- */
@@ -187,25 +189,42 @@ static enum crmpi_status connect_tree(const struct birth *birth,
     return status;
 }
 
+static const struct crmpi_policy_ops *find_policy(const char *name)
+{
+    static const struct crmpi_policy_ops *const policies[] = {&crmpi_policy_coordinated};
+
+    for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++)
+        if (strcmp(policies[i]->name, name) == 0)
+            return policies[i];
+    return NULL;
+}
+
 static enum crmpi_status prepare_own(const struct birth *birth)
 {
     struct crmpi_engine_saved *saved = crmpi_control->engine;
     struct crmpi_policy_parameters parameters = {
         .next_sn = birth->next_sn,
         .limit_ms = (int64_t)(1000 * crmpi_config.quiesce_limit_seconds),
+        .domino = crmpi_config.domino,
     };
 
     if (saved == NULL)
         crmpi_control->engine = saved = crmpi_heap_alloc(sizeof *saved);
-    engine->policy_ops = &crmpi_policy_coordinated;
+    engine->policy_ops = find_policy(engine->job.policy);
+    if (saved == NULL || engine->policy_ops == NULL)
+        return CRMPI_ERR_INTERNAL;
+    if (engine->job.restored != 0)
+        crmpi_release_restored(&engine->job);
     engine->policy = engine->policy_ops->create(
         engine->job.world_rank, engine->job.n_ranks, &parameters, &crmpi_loop_env);
-    if (saved == NULL || engine->policy == NULL)
+    if (engine->policy == NULL ||
+        (engine->job.world_rank == 0 &&
+         crmpi_commit_start(birth->next_sn) != CRMPI_OK))
         return CRMPI_ERR_NOMEM;
     if (pipe2(engine->wake, O_CLOEXEC | O_NONBLOCK) != 0 ||
         sem_init(&engine->gone, 0, 0) != 0)
         return CRMPI_ERR_SYSTEM;
-    crmpi_phase_set_interval();
+    crmpi_times_start();
     return CRMPI_OK;
 }
 
@@ -225,6 +244,7 @@ static void undo_start(void)
     crmpi_tree_fini(&engine->tree);
     if (engine->policy != NULL)
         engine->policy_ops->destroy(engine->policy);
+    crmpi_commit_stop();
     engine->policy = NULL;
     close_wake();
     free(engine->launcher);
@@ -266,6 +286,7 @@ enum crmpi_status crmpi_engine_start(const struct crmpi_job *job)
         return CRMPI_ERR_MPI;
     memcpy(engine->job.job_id, birth.job_id, sizeof engine->job.job_id);
     engine->job.incarnation = birth.incarnation;
+    memcpy(engine->job.policy, birth.policy, sizeof engine->job.policy);
     fine = birth.usable;
     if (fine) {
         fine = connect_tree(&birth, &self, listener) == CRMPI_OK &&
@@ -280,8 +301,10 @@ enum crmpi_status crmpi_engine_start(const struct crmpi_job *job)
         close(listener);
     if (fine) {
         engine->alive = 1;
+        crmpi_touch_start();
         if (crmpi_lower_thread_start(crmpi_loop_run, NULL, "crmpi-protocol") == 0)
             return CRMPI_OK;
+        crmpi_touch_stop();
         engine->alive = 0; /* the others see the connections end */
     }
     undo_start();
@@ -312,15 +335,6 @@ void crmpi_engine_request(void)
         return;
     __atomic_store_n(&engine->wanted, 1, __ATOMIC_RELEASE);
     crmpi_loop_wake();
-}
-
-/* A checkpoint of all ranks needs to know of no access. */
-int crmpi_engine_touch(uint32_t owner, uint64_t window, uint32_t how)
-{
-    (void)owner;
-    (void)window;
-    (void)how;
-    return -1;
 }
 
 void crmpi_engine_request_from_signal(void)

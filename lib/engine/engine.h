@@ -20,7 +20,7 @@
  * MPI_Init or at the end of a restart; collective over all ranks (addresses are exchanged
  * with PMPI_Allgather).
  * @param job  NULL when the job first starts; after a restart what the rank file says,
- *             with sn the number of the line and incarnation already counted up
+ *             with `restored` the number of the line and incarnation already counted up
  * If no checkpoints can be taken (no connection, no directory) it warns once, the job
  * runs, and requests fail with the reason.
  */

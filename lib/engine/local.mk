@@ -11,12 +11,16 @@ crmpi_host_SOURCES += \
 	lib/engine/action.c \
 	lib/engine/commit.c \
 	lib/engine/engine.c lib/engine/engine.h \
+	lib/engine/kept.c lib/engine/kept.h \
 	lib/engine/link.c lib/engine/link.h \
 	lib/engine/loop.c \
 	lib/engine/phases.c \
 	lib/engine/post.c lib/engine/post.h \
+	lib/engine/release.c \
 	lib/engine/requests.c lib/engine/requests.h \
 	lib/engine/route.c lib/engine/route.h \
 	lib/engine/state.h \
+	lib/engine/times.c \
+	lib/engine/touch.c lib/engine/touch.h \
 	lib/engine/tree.c lib/engine/tree.h \
 	lib/engine/worker.c lib/engine/worker.h

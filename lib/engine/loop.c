@@ -6,18 +6,22 @@
 #include <errno.h>
 #include <poll.h>
 #include <sched.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "engine/contact.h"
 #include "engine/post.h"
 #include "engine/requests.h"
 #include "engine/state.h"
+#include "engine/touch.h"
 #include "engine/worker.h"
 #include "interaction/cut.h"
 #include "lower/raw.h"
 
+#define OUTCOME_BYTES 640 /* of the words */
 #define LOOK_NS 200000 /* how often to look whether the targets are reached */
 
 static struct crmpi_engine *const engine = &crmpi_engine;
@@ -32,6 +36,8 @@ static void send_message(void *context, uint32_t to, const struct crmpi_message 
                          const void *payload, size_t payload_bytes)
 {
     (void)context;
+    if (message->kind == CRMPI_MESSAGE_REGISTER)
+        crmpi_times_saved();
     crmpi_post_send(to, CRMPI_CHANNEL_POLICY, message, sizeof *message, payload,
                     payload_bytes);
 }
@@ -85,25 +91,40 @@ static int is_busy(void)
     return engine->broken || engine->finished || crmpi_worker_is_busy();
 }
 
+/* Demands from outside: those for one rank go there. */
+static void take_demands(void)
+{
+    uint32_t of;
+    int stop;
+
+    while (!is_busy() && crmpi_requests_take(&stop, &of)) {
+        if (of == CRMPI_DEMAND_OF_ALL)
+            feed((struct crmpi_event){
+                .kind = CRMPI_EVENT_REQUEST, .all = 1, .stop = stop});
+        else if (of < engine->job.n_ranks)
+            crmpi_post_send(of, CRMPI_CHANNEL_DEMAND, NULL, 0, NULL, 0);
+        else
+            crmpi_requests_report(of, "failed there is no such rank");
+    }
+}
+
 /* What this process itself has to say: its threads, the clock, the outside. */
 static void take_own(void)
 {
     uint64_t ordinal = __atomic_exchange_n(&engine->wanted_ordinal, 0, __ATOMIC_ACQ_REL);
-    int wanted = __atomic_exchange_n(&engine->wanted, 0, __ATOMIC_ACQ_REL), stop = 0;
+    int wanted = __atomic_exchange_n(&engine->wanted, 0, __ATOMIC_ACQ_REL);
 
     if (__atomic_exchange_n(&engine->wanted_by_signal, 0, __ATOMIC_ACQ_REL) &&
         !crmpi_engine_just_committed())
         wanted = 1;
-    if (engine->job.world_rank == 0) {
-        if (crmpi_clock_ms() >= engine->interval_ms) {
-            engine->interval_ms = INT64_MAX; /* set again when it is over */
-            wanted = 1;
-        }
-        wanted |= crmpi_requests_take(&stop) > 0;
+    if (crmpi_clock_ms() >= engine->interval_ms) {
+        engine->interval_ms = INT64_MAX; /* set again when it is over */
+        wanted = 1;
     }
     if (wanted || ordinal > 0)
-        feed((struct crmpi_event){
-            .kind = CRMPI_EVENT_REQUEST, .ordinal = ordinal, .stop = stop});
+        feed((struct crmpi_event){.kind = CRMPI_EVENT_REQUEST, .ordinal = ordinal});
+    if (engine->job.world_rank == 0)
+        take_demands();
     if (!is_busy() && __atomic_load_n(&engine->finishing, __ATOMIC_ACQUIRE) == 1) {
         engine->finishing = 2;
         feed((struct crmpi_event){.kind = CRMPI_EVENT_FINISHING});
@@ -118,7 +139,7 @@ static void go_on(void)
             engine->draining = 0;
             feed((struct crmpi_event){.kind = CRMPI_EVENT_DRAINED});
         }
-    } else if (engine->stopped) {
+    } else if (engine->stopped && !engine->quiet) {
         crmpi_cut_progress(); /* the other ranks may need it */
         sched_yield();        /* or the processor */
     } else if (engine->running_on && crmpi_cut_at_targets()) {
@@ -149,11 +170,36 @@ static void take_policy_letter(const struct crmpi_letter *letter)
     feed(event);
 }
 
+static void take_outcome(const struct crmpi_letter *letter)
+{
+    char text[OUTCOME_BYTES];
+
+    snprintf(text, sizeof text, "%.*s",
+             (int)(letter->envelope.bytes < sizeof text ? letter->envelope.bytes
+                                                        : sizeof text - 1),
+             (const char *)letter->bytes);
+    if (engine->job.world_rank == 0)
+        crmpi_requests_report(letter->envelope.from, text);
+}
+
 static void take_letter(const struct crmpi_letter *letter)
 {
     switch (letter->envelope.channel) {
     case CRMPI_CHANNEL_POLICY:
         take_policy_letter(letter);
+        break;
+    case CRMPI_CHANNEL_TOUCH:
+        crmpi_touch_take(letter);
+        break;
+    case CRMPI_CHANNEL_GRANT:
+        crmpi_touch_take_grant(letter);
+        break;
+    case CRMPI_CHANNEL_DEMAND:
+        engine->demanded = 1;
+        feed((struct crmpi_event){.kind = CRMPI_EVENT_REQUEST});
+        break;
+    case CRMPI_CHANNEL_OUTCOME:
+        take_outcome(letter);
         break;
     }
 }
@@ -188,7 +234,7 @@ static struct timespec wait_time(void)
 
     if (crmpi_worker_is_busy())
         until = INT64_MAX; /* it wakes us */
-    else if (engine->stopped || crmpi_post_waits())
+    else if ((engine->stopped && !engine->quiet) || crmpi_post_waits())
         return (struct timespec){0};
     else if (engine->running_on)
         return (struct timespec){.tv_nsec = LOOK_NS};
@@ -242,6 +288,13 @@ static void take_what_is_done(void)
     do_noted();
 }
 
+/* Not while the worker is at the MPI layer. */
+static void serve_touches(void)
+{
+    crmpi_touch_send();
+    crmpi_touch_answer();
+}
+
 static void turn(void)
 {
     wait_for_something();
@@ -252,6 +305,8 @@ static void turn(void)
         take_own();
     if (!is_busy())
         go_on();
+    if (!is_busy())
+        serve_touches();
     if (!is_busy() &&
         crmpi_clock_ms() >= engine->policy_ops->wakeup_ms(engine->policy))
         feed((struct crmpi_event){.kind = CRMPI_EVENT_TICK});
@@ -264,6 +319,7 @@ void *crmpi_loop_run(void *unused)
         turn();
     __atomic_store_n(&engine->alive, 0, __ATOMIC_RELEASE);
     crmpi_worker_stop();
+    crmpi_touch_stop();
     if (engine->broken)
         crmpi_phase_let_go();
     else

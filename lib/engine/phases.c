@@ -24,20 +24,6 @@
 static struct crmpi_engine *const engine = &crmpi_engine;
 static char why[512]; /* the reason of the newest failure; results point to it */
 
-int64_t crmpi_clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
-double crmpi_clock_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static struct crmpi_event failure(void)
 {
     return (struct crmpi_event){.kind = CRMPI_EVENT_FAILED, .why = why};
@@ -58,30 +44,65 @@ static int fault(const char *point)
     return error;
 }
 
+static struct crmpi_group_list group_of(const struct crmpi_action *action)
+{
+    return (struct crmpi_group_list){.ranks = action->group, .n = action->n_group};
+}
+
 /* ---- park and run on ---- */
+
+static int stop_threads(const struct crmpi_action *action)
+{
+    struct timespec now;
+
+    if (fault("engine.park"))
+        return 0;
+    if (engine->stopped)
+        return 1; /* by a smaller group */
+    clock_gettime(CLOCK_REALTIME, &now);
+    engine->job.time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    engine->parked =
+        crmpi_park_all((int)action->limit_ms, why, sizeof why) == CRMPI_OK;
+    engine->stopped = engine->parked;
+    return engine->parked;
+}
+
+/* What the leader has to know of a rank that has parked. */
+static struct crmpi_event look_around(const struct crmpi_action *action)
+{
+    struct crmpi_group_list group = group_of(action);
+    struct crmpi_event result = {.kind = CRMPI_EVENT_PARKED, .interval = crmpi_interval()};
+    struct crmpi_collective_count *counts = NULL;
+    uint32_t *neighbours = NULL;
+    enum crmpi_status status;
+
+    if (action->alone)
+        return result;
+    status = group.n == 0 ? crmpi_cut_counts(&counts, &result.n_counts)
+                          : crmpi_cut_group_counts(&group, &counts, &result.n_counts);
+    if (status != CRMPI_OK)
+        return failure_of("the counts of collectives", status);
+    if (group.n != 0)
+        status = crmpi_cut_neighbours(&group, &neighbours, &result.n_neighbours);
+    if (status != CRMPI_OK) {
+        free(counts);
+        return failure_of("the ranks it has communicated with", status);
+    }
+    result.counts = counts;
+    result.neighbours = neighbours;
+    return result;
+}
 
 static struct crmpi_event park(const struct crmpi_action *action)
 {
-    struct timespec now;
-    struct crmpi_collective_count *counts;
-    size_t n_counts;
-    enum crmpi_status status;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    engine->job.time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     engine->running_on = 0;
+    engine->draining = 0;
+    engine->quiet = 0;
     why[0] = '\0';
-    engine->parked = !fault("engine.park") &&
-                     crmpi_park_all((int)action->limit_ms, why, sizeof why) == CRMPI_OK;
-    engine->stopped = engine->parked;
-    if (!engine->parked || crmpi_cut_refusal(why, sizeof why) ||
+    if (!stop_threads(action) || crmpi_cut_refusal(why, sizeof why) ||
         crmpi_capture_refusal(why, sizeof why))
         return failure();
-    status = crmpi_cut_counts(&counts, &n_counts);
-    if (status != CRMPI_OK)
-        return failure_of("the counts of collectives", status);
-    return (struct crmpi_event){
-        .kind = CRMPI_EVENT_PARKED, .counts = counts, .n_counts = n_counts};
+    return look_around(action);
 }
 
 static void run_on(const struct crmpi_action *action)
@@ -98,9 +119,10 @@ static void open_gate(void)
     crmpi_cut_open_gate();
 }
 
-static void let_threads_go(void)
+void crmpi_phase_release_threads(void)
 {
     engine->draining = 0;
+    engine->quiet = 0;
     engine->running_on = 0;
     engine->stopped = 0;
     crmpi_cut_set_targets(NULL, 0);
@@ -114,14 +136,17 @@ void crmpi_phase_let_go(void)
 {
     __atomic_store_n(&engine->last_failed, 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&engine->n_ended, 1, __ATOMIC_RELEASE);
-    let_threads_go();
+    crmpi_phase_release_threads();
 }
 
 /* ---- drain and save ---- */
 
-static int drain(struct crmpi_event *result_out)
+static int drain(const struct crmpi_action *action, struct crmpi_event *result_out)
 {
-    enum crmpi_status status = crmpi_drain_begin();
+    struct crmpi_group_list group = group_of(action);
+    enum crmpi_status status = group.n == 0
+                                   ? crmpi_drain_begin()
+                                   : crmpi_drain_begin_group(&group, action->attempt);
 
     if (status != CRMPI_OK || fault("engine.drain")) {
         *result_out = status == CRMPI_OK ? failure()
@@ -132,15 +157,27 @@ static int drain(struct crmpi_event *result_out)
     return 0;
 }
 
-static struct crmpi_event quiet(void)
+/* Messages from outside of the group may have come until now. */
+static struct crmpi_event quiet(const struct crmpi_action *action)
 {
+    struct crmpi_group_list group = group_of(action);
+    struct crmpi_event result = {.kind = CRMPI_EVENT_QUIESCED};
+    uint32_t *neighbours = NULL;
     enum crmpi_status status;
 
     engine->draining = 0;
+    engine->quiet = 1;
+    if (fault("engine.quiet"))
+        return failure();
     status = crmpi_drain_end();
     if (status != CRMPI_OK)
         return failure_of("noting the pending requests", status);
-    return (struct crmpi_event){.kind = CRMPI_EVENT_QUIESCED};
+    if (group.n != 0)
+        status = crmpi_cut_neighbours(&group, &neighbours, &result.n_neighbours);
+    if (status != CRMPI_OK)
+        return failure_of("the ranks it has communicated with", status);
+    result.neighbours = neighbours;
+    return result;
 }
 
 static void show_progress(void *context, uint64_t done_bytes, uint64_t total_bytes)
@@ -155,55 +192,58 @@ static void show_progress(void *context, uint64_t done_bytes, uint64_t total_byt
     crmpi_requests_progress(text);
 }
 
-static struct crmpi_event save(const struct crmpi_action *action)
+/* Under a policy by which not all ranks are always saved together, what a checkpoint
+ * depends on is stored with it. */
+static int tracks(void)
+{
+    return engine->policy_ops->is_closed != NULL;
+}
+
+static enum crmpi_status capture(const struct crmpi_action *action,
+                                 const struct crmpi_dependencies *dependencies,
+                                 struct crmpi_event *saved_out)
 {
     char path[4600];
-    uint64_t file_bytes = 0, digest = 0;
-    enum crmpi_status status;
+    enum crmpi_status status = crmpi_rank_path(
+        crmpi_config.dir, engine->job.world_rank, action->sn, 1, path, sizeof path);
 
+    if (status != CRMPI_OK)
+        return status;
     engine->job.sn = action->sn;
+    return crmpi_capture(path, &engine->job, dependencies,
+                         engine->job.world_rank == 0 ? show_progress : NULL, NULL,
+                         &saved_out->file_bytes, &saved_out->digest, why, sizeof why);
+}
+
+static struct crmpi_event save(const struct crmpi_action *action)
+{
+    struct crmpi_dependencies dependencies = {0};
+    struct crmpi_event result = {.kind = CRMPI_EVENT_SAVED};
+    enum crmpi_status status = CRMPI_OK;
+    void *packed = NULL;
+
     why[0] = '\0';
     if (fault("engine.save"))
         return failure();
-    status = crmpi_rank_path(crmpi_config.dir, engine->job.world_rank, action->sn, 1,
-                             path, sizeof path);
-    if (status != CRMPI_OK)
-        return failure_of("its folder in the checkpoint directory", status);
-    status = crmpi_capture(path, &engine->job, NULL,
-                           engine->job.world_rank == 0 ? show_progress : NULL, NULL,
-                           &file_bytes, &digest, why, sizeof why);
+    if (tracks())
+        status = crmpi_dependencies_note(action->sn, action->alone, action->cohort,
+                                         action->n_cohort, &dependencies);
+    if (status == CRMPI_OK)
+        status = capture(action, tracks() ? &dependencies : NULL, &result);
+    if (status == CRMPI_OK) {
+        engine->saved_sn = action->sn;
+        if (action->alone && crmpi_dependencies_pack(&dependencies, &packed,
+                                                     &result.dependencies_bytes) != 0)
+            status = CRMPI_ERR_NOMEM;
+        result.dependencies = packed;
+    }
+    crmpi_dependencies_fini(&dependencies);
     if (status != CRMPI_OK)
         return why[0] != '\0' ? failure() : failure_of("saving", status);
-    engine->saved_sn = action->sn;
-    return (struct crmpi_event){
-        .kind = CRMPI_EVENT_SAVED, .file_bytes = file_bytes, .digest = digest};
+    return result;
 }
 
 /* ---- the end ---- */
-
-static void release(const struct crmpi_action *action)
-{
-    char path[4600];
-
-    if (action->committed) {
-        crmpi_dependencies_committed(action->sn);
-        __atomic_store_n(&engine->served, action->ordinal, __ATOMIC_RELAXED);
-        __atomic_store_n(&engine->committed, action->sn, __ATOMIC_RELAXED);
-        __atomic_store_n(&engine->committed_ms, crmpi_clock_ms(), __ATOMIC_RELAXED);
-    }
-    __atomic_store_n(&engine->last_failed, !action->committed, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&engine->n_ended, 1, __ATOMIC_RELEASE);
-    let_threads_go();
-    if (action->committed)
-        crmpi_rank_prune(crmpi_config.dir, engine->job.world_rank, action->kept,
-                         action->n_kept);
-    else if (engine->saved_sn != 0 &&
-             crmpi_rank_path(crmpi_config.dir, engine->job.world_rank, engine->saved_sn,
-                             0, path, sizeof path) == CRMPI_OK &&
-             unlink(path) != 0)
-        crmpi_warn("%s: cannot be removed: %s", path, strerror(errno));
-    engine->saved_sn = 0;
-}
 
 /* What the MPI library would remove in MPI_Finalize: the segments that it shares with the
  * other ranks, all of which end, too. */
@@ -264,7 +304,7 @@ static void end_process(void)
 void crmpi_phase_act(void *context, const struct crmpi_action *action)
 {
     (void)context;
-    crmpi_times_note(action->kind);
+    crmpi_times_note(action);
     switch (action->kind) {
     case CRMPI_ACTION_RUN_ON:
         run_on(action);
@@ -273,7 +313,7 @@ void crmpi_phase_act(void *context, const struct crmpi_action *action)
         open_gate();
         return;
     case CRMPI_ACTION_REPORT:
-        crmpi_commit_report(action);
+        crmpi_times_report(action);
         return;
     case CRMPI_ACTION_FINISH:
         engine->finished = 1;
@@ -303,9 +343,9 @@ int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result
         *result_out = park(action);
         return 1;
     case CRMPI_ACTION_DRAIN:
-        return drain(result_out);
+        return drain(action, result_out);
     case CRMPI_ACTION_QUIET:
-        *result_out = quiet();
+        *result_out = quiet(action);
         return 1;
     case CRMPI_ACTION_SAVE:
         *result_out = save(action);
@@ -314,7 +354,7 @@ int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result
         *result_out = crmpi_commit_do(action);
         return 1;
     case CRMPI_ACTION_RELEASE:
-        release(action);
+        crmpi_release(action);
         return 0;
     case CRMPI_ACTION_END:
         end_process();
@@ -327,7 +367,11 @@ int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result
 void crmpi_phase_result_fini(struct crmpi_event *result)
 {
     free((void *)result->counts);
+    free((void *)result->neighbours);
+    free((void *)result->dependencies);
     free((void *)result->kept);
     result->counts = NULL;
+    result->neighbours = NULL;
+    result->dependencies = NULL;
     result->kept = NULL;
 }

@@ -34,7 +34,8 @@ static void keep(const struct crmpi_envelope *envelope, const void *head,
     }
     letter->next = NULL;
     letter->envelope = *envelope;
-    memcpy(letter->bytes, head, head_bytes);
+    if (head_bytes > 0)
+        memcpy(letter->bytes, head, head_bytes);
     if (body_bytes > 0)
         memcpy(letter->bytes + head_bytes, body, body_bytes);
     if (inbox.first == NULL)

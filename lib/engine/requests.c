@@ -182,21 +182,22 @@ enum crmpi_status crmpi_requests_start(int listener, const unsigned char *key,
     return CRMPI_OK;
 }
 
-int crmpi_requests_take(int *stop_out)
+int crmpi_requests_take(int *stop_out, uint32_t *of_out)
 {
-    int n = 0, stop = 0;
+    int found = 0;
 
     pthread_mutex_lock(&server.lock);
-    for (int i = 0; i < CLIENTS_MAX; i++) {
-        if (server.clients[i].state != NEW)
+    for (int i = 0; i < CLIENTS_MAX && !found; i++) {
+        struct client *client = &server.clients[i];
+        if (client->state != NEW)
             continue;
-        server.clients[i].state = TAKEN;
-        stop |= server.clients[i].demand.stop != 0;
-        n++;
+        client->state = TAKEN;
+        *stop_out = client->demand.stop != 0;
+        *of_out = client->demand.of;
+        found = 1;
     }
     pthread_mutex_unlock(&server.lock);
-    *stop_out = stop;
-    return n;
+    return found;
 }
 
 void crmpi_requests_progress(const char *text)
@@ -215,12 +216,17 @@ void crmpi_requests_progress(const char *text)
     pthread_mutex_unlock(&server.lock);
 }
 
-static void tell(enum client_state from, const char *line)
+/* Of one rank, or of all: or everybody. */
+static void tell(const uint32_t *of, const char *text)
 {
+    char line[700];
+
+    snprintf(line, sizeof line, "%.690s\n", text);
     pthread_mutex_lock(&server.lock);
     for (int i = 0; i < CLIENTS_MAX; i++) {
         struct client *client = &server.clients[i];
-        if (client->state == FREE || client->state < from)
+        if (client->state == FREE ||
+            (of != NULL && (client->state != TAKEN || client->demand.of != *of)))
             continue;
         say(client, line);
         drop(client);
@@ -228,22 +234,15 @@ static void tell(enum client_state from, const char *line)
     pthread_mutex_unlock(&server.lock);
 }
 
-void crmpi_requests_report(uint64_t sn, const char *why)
+void crmpi_requests_report(uint32_t of, const char *text)
 {
-    char line[700];
-
-    if (!server.running)
-        return;
-    if (why == NULL)
-        snprintf(line, sizeof line, "committed %llu\n", (unsigned long long)sn);
-    else
-        snprintf(line, sizeof line, "failed %.600s\n", why);
-    tell(TAKEN, line);
+    if (server.running)
+        tell(&of, text);
 }
 
 void crmpi_requests_stop(const char *why)
 {
-    char line[700];
+    char text[640];
 
     if (server.running) {
         ssize_t written = write(server.stop_pipe[1], "", 1);
@@ -251,8 +250,8 @@ void crmpi_requests_stop(const char *why)
         while (sem_wait(&server.ended) != 0)
             ;
         server.running = 0;
-        snprintf(line, sizeof line, "failed %.600s\n", why);
-        tell(READS, line);
+        snprintf(text, sizeof text, "failed %.600s", why);
+        tell(NULL, text);
     }
     if (server.listener >= 0)
         close(server.listener);

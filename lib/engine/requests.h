@@ -18,16 +18,19 @@
 enum crmpi_status crmpi_requests_start(int listener, const unsigned char *key,
                                        void (*wake)(void));
 
-/** Take the demands for a checkpoint that have come; 0 if there are none.
- * @param[out] stop_out  1 if one of them wants the job to end after it */
-int crmpi_requests_take(int *stop_out);
+/**
+ * Take a demand for a checkpoint that has come; 0 if there is none.
+ * @param[out] stop_out  whether the job is to end after it
+ * @param[out] of_out    a rank, or CRMPI_DEMAND_OF_ALL
+ */
+int crmpi_requests_take(int *stop_out, uint32_t *of_out);
 
 /** Show those who wait how far it is, a few times a second at most. */
 void crmpi_requests_progress(const char *text);
 
-/** Tell those whose demands were taken the outcome: @p why is NULL if line @p sn was
- * committed. */
-void crmpi_requests_report(uint64_t sn, const char *why);
+/** Tell those who have demanded a checkpoint of a rank, or of all ranks, the outcome:
+ * "committed ..." or "failed ...". */
+void crmpi_requests_report(uint32_t of, const char *text);
 
 /** End the thread; whoever waits is told @p why. */
 void crmpi_requests_stop(const char *why);

@@ -8,6 +8,7 @@
 #include <semaphore.h>
 #include <stdint.h>
 #include "engine/engine.h"
+#include "engine/kept.h"
 #include "engine/tree.h"
 #include "policy/policy.h"
 #include "storage/container.h"
@@ -15,9 +16,10 @@
 /* What outlives a restart, in the upper half: crmpi_control->engine. */
 struct crmpi_engine_saved {
     uint64_t ordinal; /* calls of CRMPI_Checkpoint() in this rank */
+    struct crmpi_kept kept;
 };
 
-/* Times of a checkpoint in rank 0, in seconds of the monotonic clock. */
+/* Times of a checkpoint, in seconds of the monotonic clock; saved: in its leader. */
 struct crmpi_engine_times {
     double begun, parked, quiet, saved;
 };
@@ -43,14 +45,16 @@ struct crmpi_engine {
     int stopped;    /* they are stopped */
     int running_on; /* and it has not been reported that the targets are reached */
     int draining;   /* until this rank is drained */
+    int quiet;      /* nothing may change: the memory is about to be saved */
     int finished;   /* all ranks are in MPI_Finalize */
     int broken;     /* a connection of the tree has ended: no more checkpoints */
+    int demanded;      /* from outside, of this rank: rank 0 waits for the outcome */
+    char given_up[512]; /* why an attempt that this rank led was given up */
     uint64_t saved_sn; /* number of the rank file written in this attempt; 0: none */
-    struct crmpi_line line; /* rank 0: to be committed */
     struct crmpi_engine_times times;
-    double cost_seconds; /* rank 0: mean time that a checkpoint stops the job */
+    double cost_seconds; /* mean time that a checkpoint stops this rank */
     unsigned n_costs;
-    int64_t interval_ms; /* rank 0: when to take the next one by the clock */
+    int64_t interval_ms; /* when to ask for the next one by the clock */
 
     /* shared with the application's threads: atomics */
     int alive;              /* the protocol thread serves */
@@ -91,18 +95,38 @@ int crmpi_phase_takes_time(enum crmpi_action_kind kind);
 int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result_out);
 /** Free what a result points to. */
 void crmpi_phase_result_fini(struct crmpi_event *result);
-/** Let the threads go without knowing the outcome: the tree has come apart. */
+/** Let the threads go on. */
+void crmpi_phase_release_threads(void);
+/** The same without knowing the outcome: the tree has come apart. */
 void crmpi_phase_let_go(void);
+
+/* release.c */
+
+/** After a restart: the rank's file is known. */
+void crmpi_release_restored(const struct crmpi_job *job);
+void crmpi_release(const struct crmpi_action *action);
 
 /* commit.c: rank 0's part. */
 
+/** @param next_sn  the number that a line may have */
+enum crmpi_status crmpi_commit_start(uint64_t next_sn);
+void crmpi_commit_stop(void);
 struct crmpi_event crmpi_commit_do(const struct crmpi_action *action);
-/** Tell people how the checkpoint went. */
-void crmpi_commit_report(const struct crmpi_action *action);
-/** When rank 0 takes the next checkpoint by the clock. */
-void crmpi_phase_set_interval(void);
+/** Size of all files that the newest line has. */
+double crmpi_commit_bytes(void);
+
+/* times.c */
+
+/** When to ask for the first checkpoint by the clock. */
+void crmpi_times_start(void);
 /** A phase begins. */
-void crmpi_times_note(enum crmpi_action_kind kind);
+void crmpi_times_note(const struct crmpi_action *action);
+/** The leader has the reports of all who take part. */
+void crmpi_times_saved(void);
+/** Tell people how the checkpoint went. */
+void crmpi_times_report(const struct crmpi_action *action);
+/** This rank's part is over. */
+void crmpi_times_released(const struct crmpi_action *action);
 
 /* loop.c */
 extern const struct crmpi_policy_env crmpi_loop_env;

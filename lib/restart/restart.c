@@ -339,7 +339,6 @@ static enum crmpi_status restore(const char *dir, uint64_t line_number, uint32_t
     if (status != CRMPI_OK)
         return status;
     job = *saved->job;
-    job.sn = line_number;
     job.incarnation = saved->incarnation + 1;
     job.restored = line_number;
     crmpi_reader_close(saved->reader);

@@ -46,6 +46,8 @@ START_TEST(test_defaults)
     ck_assert_str_eq(crmpi_config.dir, here);
     ck_assert(crmpi_config.interval_seconds == 0);
     ck_assert_str_eq(crmpi_config.policy, "coordinated");
+    ck_assert_uint_eq(crmpi_config.log_limit_mib, 256);
+    ck_assert_uint_eq(crmpi_config.domino, 3);
     ck_assert_uint_eq(crmpi_config.keep, 2);
     ck_assert_int_eq(crmpi_config.log, CRMPI_LOG_WARN);
     ck_assert_int_eq(crmpi_config.truncate, 1);
@@ -92,6 +94,7 @@ static const struct {
     {"CRMPI_POLICY", "none"},    {"CRMPI_KEEP", "0"},        {"CRMPI_KEEP", "1.5"},
     {"CRMPI_KEEP", " 2"},        {"CRMPI_KEEP", "1e30"},     {"CRMPI_LOG", "verbose"},
     {"CRMPI_TRUNCATE", "yes"},   {"CRMPI_QUIESCE_LIMIT", "0"},
+    {"CRMPI_DOMINO", "0"},       {"CRMPI_LOG_LIMIT", "1G"},
 };
 
 START_TEST(test_wrong_value)

@@ -42,7 +42,7 @@ done
 # wrong values, before anything is started
 expect 2 "CRMPI_KEEP=0" "$bin/crmpi-run" --keep 0 mpirun
 expect 2 "CRMPI_INTERVAL=soon" "$bin/crmpi-run" --interval=soon mpirun
-expect 2 "one policy" "$bin/crmpi-run" --policy partial mpirun
+expect 2 "has to be one of" "$bin/crmpi-run" --policy partial mpirun
 expect 2 "--max-restarts x" "$bin/crmpi-run" --max-restarts x mpirun
 expect 2 "--keep needs a value" "$bin/crmpi-run" --keep
 expect 2 "which launcher" "$bin/crmpi-run" --keep 3
@@ -51,6 +51,8 @@ echo 'CRMPI_KEEP=many' >config
 expect 2 "config line 1" "$bin/crmpi-run" --config config mpirun
 expect 2 "--at 0" "$bin/crmpi-restart" --at 0
 expect 2 "more than one directory" "$bin/crmpi-restart" a b
+expect 2 "--rank x" "$bin/crmpi-checkpoint" --rank x
+expect 2 "--stop needs" "$bin/crmpi-checkpoint" --rank 1 --stop
 expect 2 "--timeout x" "$bin/crmpi-checkpoint" --timeout x
 expect 1 "no checkpoint directory $folder/none" "$bin/crmpi-restart" none
 expect 1 "no running job has $folder/none" "$bin/crmpi-checkpoint" none

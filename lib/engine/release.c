@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * The end of a checkpoint in one rank, and its files that are of no use any more.  Lower
+ * half, protocol thread.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/config.h"
+#include "base/log.h"
+#include "boundary/control.h"
+#include "engine/post.h"
+#include "engine/state.h"
+#include "interaction/cut.h"
+
+static struct crmpi_engine *const engine = &crmpi_engine;
+
+static struct crmpi_kept *files(void)
+{
+    return &((struct crmpi_engine_saved *)crmpi_control->engine)->kept;
+}
+
+static int has_file(uint64_t sn)
+{
+    char path[4600];
+
+    return crmpi_rank_path(crmpi_config.dir, engine->job.world_rank, sn, 0, path,
+                           sizeof path) == CRMPI_OK &&
+           access(path, F_OK) == 0;
+}
+
+static void remove_file(uint64_t sn)
+{
+    char path[4600];
+
+    if (crmpi_rank_path(crmpi_config.dir, engine->job.world_rank, sn, 0, path,
+                        sizeof path) == CRMPI_OK &&
+        unlink(path) != 0 && errno != ENOENT)
+        crmpi_warn("%s: cannot be removed: %s", path, strerror(errno));
+}
+
+/*
+ * Drop the files that none of the lines has.  What a line of another job, or of one that
+ * was lost with a restart, has of this rank is not known, unless it is the file that has
+ * the line's number: then nothing is dropped until that line is gone.
+ */
+static void prune(const uint64_t *lines, size_t n)
+{
+    struct crmpi_kept *kept = files();
+    uint64_t *keep;
+
+    crmpi_kept_forget(kept, lines, n);
+    for (size_t i = 0; i < n; i++)
+        if (!crmpi_kept_knows(kept, lines[i]) && !has_file(lines[i]))
+            return;
+    keep = malloc((n + kept->n + 1) * sizeof *keep);
+    if (keep == NULL)
+        return; /* next time */
+    for (size_t i = 0; i < n; i++)
+        keep[i] = lines[i];
+    for (size_t i = 0; i < kept->n; i++)
+        keep[n + i] = kept->files[i].sn;
+    crmpi_rank_prune(crmpi_config.dir, engine->job.world_rank, keep,
+                     n > 0 ? n + kept->n : 0);
+    free(keep);
+}
+
+void crmpi_release_restored(const struct crmpi_job *job)
+{
+    crmpi_kept_restored(files(), job->sn, job->sn);
+}
+
+/* ---- the end of a checkpoint ---- */
+
+static void note_outcome(const struct crmpi_action *action, uint64_t line)
+{
+    if (action->committed) {
+        if (action->ordinal > __atomic_load_n(&engine->served, __ATOMIC_RELAXED))
+            __atomic_store_n(&engine->served, action->ordinal, __ATOMIC_RELAXED);
+        if (!action->alone)
+            __atomic_store_n(&engine->committed, line, __ATOMIC_RELAXED);
+        __atomic_store_n(&engine->committed_ms, crmpi_clock_ms(), __ATOMIC_RELAXED);
+    } else if (action->alone || action->retried) {
+        return; /* whoever waits goes on waiting */
+    }
+    __atomic_store_n(&engine->last_failed, !action->committed, __ATOMIC_RELAXED);
+    __atomic_add_fetch(&engine->n_ended, 1, __ATOMIC_RELEASE);
+}
+
+/* Tell rank 0, where the one who demanded it waits. */
+static void tell_outcome(const struct crmpi_action *action, uint64_t line)
+{
+    uint32_t n_ranks = engine->job.n_ranks, self = engine->job.world_rank;
+    size_t n = action->n_group ? action->n_group : n_ranks;
+    char text[600];
+
+    if (!action->committed && (action->alone || action->retried))
+        return;
+    if (!action->committed)
+        snprintf(text, sizeof text, "failed %.500s",
+                 engine->given_up[0] != '\0' ? engine->given_up
+                                             : "a rank it has to be saved with gave up");
+    else if (action->alone)
+        snprintf(text, sizeof text, "committed checkpoint %llu of rank %u alone",
+                 (unsigned long long)action->sn, self);
+    else
+        snprintf(text, sizeof text, "committed line %llu with %zu of %u ranks",
+                 (unsigned long long)line, n, n_ranks);
+    crmpi_post_send(0, CRMPI_CHANNEL_OUTCOME, text, strlen(text), NULL, 0);
+    engine->demanded = 0;
+}
+
+void crmpi_release(const struct crmpi_action *action)
+{
+    uint64_t line = action->line != 0 ? action->line : action->sn;
+
+    if (action->committed && action->alone) {
+        crmpi_kept_saved(files(), action->sn);
+    } else if (action->committed) {
+        crmpi_dependencies_committed(action->sn);
+        crmpi_kept_committed(files(), action->sn, line);
+    }
+    note_outcome(action, line);
+    crmpi_phase_release_threads();
+    crmpi_times_released(action);
+    if (engine->demanded)
+        tell_outcome(action, line);
+    engine->given_up[0] = '\0';
+    if (!action->committed && engine->saved_sn != 0)
+        remove_file(engine->saved_sn);
+    else if (action->committed && !action->alone)
+        prune(action->kept, action->n_kept);
+    engine->saved_sn = 0;
+}

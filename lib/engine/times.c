@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * How long checkpoints take, when the next one is due, and what people are told of them.
+ * Lower half, protocol thread.
+ */
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include "base/config.h"
+#include "base/log.h"
+#include "engine/requests.h"
+#include "engine/state.h"
+#include "policy/daly.h"
+
+/* What a checkpoint is thought to cost before the first one. */
+#define FIRST_COST_SECONDS 10.0
+
+static struct crmpi_engine *const engine = &crmpi_engine;
+
+int64_t crmpi_clock_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+double crmpi_clock_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* ---- the next one ---- */
+
+/* Neighbouring numbers lie far apart: the digits behind the point are the rank's, in
+ * base 2 and in reverse. */
+static double spread(uint32_t world_rank)
+{
+    double part = 0.5, place = 0;
+
+    for (; world_rank != 0; world_rank >>= 1, part /= 2)
+        place += world_rank & 1 ? part : 0;
+    return place;
+}
+
+static double interval_seconds(void)
+{
+    if (engine->job.world_rank != 0 && !engine->policy_ops->timer_everywhere)
+        return 0;
+    if (crmpi_config.interval_seconds != CRMPI_INTERVAL_AUTO)
+        return crmpi_config.interval_seconds;
+    return crmpi_daly_interval(engine->n_costs ? engine->cost_seconds
+                                               : FIRST_COST_SECONDS,
+                               crmpi_config.mtbf_seconds);
+}
+
+static void set_interval(double intervals)
+{
+    double seconds = interval_seconds();
+
+    engine->interval_ms = seconds > 0
+                              ? crmpi_clock_ms() + (int64_t)(1000 * seconds * intervals)
+                              : INT64_MAX;
+}
+
+void crmpi_times_start(void)
+{
+    set_interval(engine->policy_ops->timer_everywhere
+                     ? 0.5 + spread(engine->job.world_rank)
+                     : 1);
+}
+
+/* ---- this one ---- */
+
+void crmpi_times_note(const struct crmpi_action *action)
+{
+    struct crmpi_engine_times *times = &engine->times;
+    double now = crmpi_clock_seconds();
+
+    if (action->kind == CRMPI_ACTION_PARK && times->begun == 0)
+        times->begun = now;
+    else if (action->kind == CRMPI_ACTION_DRAIN || action->kind == CRMPI_ACTION_SETTLE)
+        times->parked = now;
+    else if (action->kind == CRMPI_ACTION_SAVE)
+        times->quiet = now;
+}
+
+void crmpi_times_saved(void)
+{
+    engine->times.saved = crmpi_clock_seconds();
+}
+
+static int is_of_all(const struct crmpi_action *action)
+{
+    return action->n_group == 0 || action->n_group == engine->job.n_ranks;
+}
+
+/* Rank 0 knows how much was saved, if all were. */
+static void tell_line(const struct crmpi_action *action)
+{
+    const struct crmpi_engine_times *times = &engine->times;
+    uint32_t n_ranks = engine->job.n_ranks;
+    uint64_t line = action->line != 0 ? action->line : action->sn;
+    char of[32] = "", saved[32] = "";
+
+    if (!is_of_all(action))
+        snprintf(of, sizeof of, "%zu of ", action->n_group);
+    else if (engine->job.world_rank == 0)
+        snprintf(saved, sizeof saved, "%.1f MB ", crmpi_commit_bytes() / 1e6);
+    crmpi_info("line %llu: %s%u ranks, quiesced in %.1f ms, drained in %.1f ms, saved "
+               "%sin %.3f s, committed in %.1f ms",
+               (unsigned long long)line, of, n_ranks,
+               1e3 * (times->parked - times->begun), 1e3 * (times->quiet - times->parked),
+               saved, times->saved - times->quiet,
+               1e3 * (crmpi_clock_seconds() - times->saved));
+}
+
+void crmpi_times_report(const struct crmpi_action *action)
+{
+    char text[600];
+
+    if (action->committed) {
+        if (!is_of_all(action) || engine->job.world_rank != 0)
+            return;
+        if (action->leader == 0)
+            tell_line(action);
+        snprintf(text, sizeof text, "committed line %llu",
+                 (unsigned long long)(action->line != 0 ? action->line : action->sn));
+        crmpi_requests_report(CRMPI_DEMAND_OF_ALL, text);
+        return;
+    }
+    snprintf(text, sizeof text, "failed rank %u: %.500s", action->world_rank, action->why);
+    crmpi_warn("no checkpoint was taken: %s", text + strlen("failed "));
+    snprintf(engine->given_up, sizeof engine->given_up, "%.500s",
+             text + strlen("failed "));
+    if (is_of_all(action) && engine->job.world_rank == 0)
+        crmpi_requests_report(CRMPI_DEMAND_OF_ALL, text);
+}
+
+void crmpi_times_released(const struct crmpi_action *action)
+{
+    double seconds = crmpi_clock_seconds() - engine->times.begun;
+
+    if (action->committed) {
+        engine->n_costs++;
+        engine->cost_seconds += (seconds - engine->cost_seconds) / engine->n_costs;
+        if (!action->alone && action->leader == engine->job.world_rank &&
+            !(action->leader == 0 && is_of_all(action))) /* told before */
+            tell_line(action);
+    }
+    engine->times = (struct crmpi_engine_times){0};
+    set_interval(1);
+}
