@@ -560,7 +560,7 @@ static void own_parked(struct crmpi_group *g, const struct crmpi_event *event)
     if (crmpi_census_own(&g->census, event->counts, event->n_counts) != CRMPI_OK ||
         crmpi_ranks_add(&g->outside, event->neighbours, event->n_neighbours) != CRMPI_OK)
         crmpi_group_fail(g, "out of memory", event->now_ms);
-    if (g->grows && g->sn < event->interval)
+    if (g->sn < event->interval)
         g->sn = event->interval;
     own_done(g, PARKING, event->now_ms);
 }
@@ -696,7 +696,7 @@ static void from_child(struct crmpi_group *g, unsigned child,
         status = take_outside(g, child, event);
         if (message->value)
             g->census.disagree = 1;
-        if (g->grows && g->sn < message->sn)
+        if (g->sn < message->sn)
             g->sn = message->sn;
         if (g->ordinal < message->ordinal)
             g->ordinal = message->ordinal;
