@@ -9,5 +9,9 @@ crmpi_policy_sources = \
 	lib/policy/group.c lib/policy/group.h \
 	lib/policy/members.c lib/policy/members.h lib/policy/varint.h \
 	lib/policy/tally.c lib/policy/tally.h
-crmpi_host_SOURCES += $(crmpi_policy_sources)
+# Needs libcrmpi-recovery.a.
+crmpi_policy_alone_sources = \
+	lib/policy/keeper.c lib/policy/keeper.h \
+	lib/policy/uncoordinated.c
+crmpi_host_SOURCES += $(crmpi_policy_sources) $(crmpi_policy_alone_sources)
 crmpi_host_LDADD += -lm

@@ -51,7 +51,7 @@ enum crmpi_message_kind {
     CRMPI_MESSAGE_BUSY,
     CRMPI_MESSAGE_YIELD,
     /* between a rank that saves alone and rank 0, which knows the line */
-    CRMPI_MESSAGE_SAVED_ALONE,
+    CRMPI_MESSAGE_SAVED_ALONE, /* with what the checkpoint depends on; once of one of all */
     CRMPI_MESSAGE_NOT_ALONE, /* the reason why a rank asks for a checkpoint of all */
     CRMPI_MESSAGE_TRIM,
     CRMPI_MESSAGE_KINDS,
@@ -105,7 +105,7 @@ struct crmpi_event {
     size_t n_neighbours;
     uint64_t interval;                    /* PARKED: the open one, of this rank */
     uint64_t file_bytes, digest;          /* SAVED */
-    const void *dependencies;             /* SAVED alone: packed */
+    const void *dependencies;             /* SAVED: packed */
     size_t dependencies_bytes;
     uint64_t line;                        /* COMMITTED: its number */
     const uint64_t *kept;                 /* COMMITTED: the lines there are now */
@@ -216,7 +216,8 @@ struct crmpi_policy;
 
 struct crmpi_policy_ops {
     const char *name; /* as in CRMPI_POLICY */
-    int timer_everywhere; /* each rank asks by its own clock; 0: rank 0 does for all */
+    int timer_everywhere; /* each rank asks by its own clock, which begins anew at every
+                             RELEASE; 0: rank 0 does for all */
     /** Create the machine of one rank; NULL if there is no memory.  The parameters are
      * the same in all ranks. */
     struct crmpi_policy *(*create)(uint32_t world_rank, uint32_t n_ranks,
@@ -237,5 +238,6 @@ struct crmpi_policy_ops {
 };
 
 extern const struct crmpi_policy_ops crmpi_policy_coordinated;
+extern const struct crmpi_policy_ops crmpi_policy_uncoordinated;
 
 #endif
