@@ -8,3 +8,11 @@ tests_sim_coordinated_SOURCES = tests/sim/coordinated.c tests/sim/sim.c tests/si
 	$(crmpi_policy_sources)
 tests_sim_coordinated_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_sim_coordinated_LDADD = -lm
+
+check_PROGRAMS += tests/sim/uncoordinated
+TESTS += tests/sim/uncoordinated
+tests_sim_uncoordinated_SOURCES = tests/sim/uncoordinated.c tests/sim/disk.c tests/sim/disk.h \
+	tests/sim/traffic.c tests/sim/traffic.h tests/sim/sim.c tests/sim/sim.h \
+	$(crmpi_policy_sources) $(crmpi_policy_alone_sources)
+tests_sim_uncoordinated_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
+tests_sim_uncoordinated_LDADD = libcrmpi-recovery.a -lm
