@@ -6,6 +6,9 @@ crmpi_tool_sources = tools/tool.c tools/tool.h
 crmpi_tool_restart_sources = $(crmpi_tool_sources) tools/restart.c tools/restart.h \
 	tools/launch.c tools/launch.h
 
+crmpi_graph_sources = tools/explain.c tools/explain.h tools/graph.c tools/graph.h \
+	tools/graph-dot.c tools/graph-svg.c tools/svg.c tools/svg.h tools/text.c tools/text.h
+
 bin_PROGRAMS += crmpi-checkpoint crmpi-inspect crmpi-restart crmpi-run
 crmpi_checkpoint_SOURCES = $(crmpi_tool_sources) tools/crmpi-checkpoint.c
 crmpi_checkpoint_LDADD = libcrmpi-base.a $(XXHASH_LIBS)

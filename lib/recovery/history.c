@@ -469,3 +469,12 @@ enum crmpi_status crmpi_history_link(struct crmpi_history *history)
         entities_free(history);
     return status;
 }
+
+const struct crmpi_dependencies *
+crmpi_history_dependencies(const struct crmpi_history *history, uint32_t world_rank,
+                           uint64_t sn)
+{
+    const struct crmpi_record *record =
+        history->records ? crmpi_record_find(&history->records->tasks[world_rank], sn) : NULL;
+    return record && record->is_known ? &record->dependencies : NULL;
+}

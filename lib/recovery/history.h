@@ -91,6 +91,12 @@ enum crmpi_status crmpi_history_link(struct crmpi_history *history);
  * crmpi_recovery_garbage() has it, and lines that matter no more.  Link again. */
 void crmpi_history_forget(struct crmpi_history *history, const uint64_t *sn);
 
+/** What was added of a checkpoint; NULL if nothing was: the history was made by hand, or
+ * it is not known. */
+const struct crmpi_dependencies *
+crmpi_history_dependencies(const struct crmpi_history *history, uint32_t world_rank,
+                           uint64_t sn);
+
 /* What moved an entity back in the search for a line. */
 struct crmpi_step {
     uint32_t entity; /* it went back */

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Unit tests of the queue of saved messages and of the targets of collectives.  The queue
- * lies in crmpi's own heap, for which the control page has to be there.
+ * Unit tests of the queue of saved messages, the tables of streams, the log of messages and
+ * the targets of collectives.  The former lie in crmpi's own heap, for which the control
+ * page has to be there.
  */
 #include <check.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
 #include "boundary/control.h"
+#include "interaction/log.h"
 #include "interaction/saved.h"
+#include "interaction/streams.h"
 #include "interaction/targets.h"
 
 static struct crmpi_saved_queue queue;
@@ -137,6 +140,69 @@ START_TEST(test_targets)
 }
 END_TEST
 
+/* Counts of many streams stay apart while the table grows; all tags and peers will do. */
+START_TEST(test_streams)
+{
+    struct crmpi_stream_table table = {0};
+    const int n_peers = 70, n_tags = 90;
+
+    for (int round = 1; round <= 3; round++)
+        for (int i = 0; i < n_peers * n_tags; i++) {
+            int peer = i % n_peers, tag = i / n_peers - 3;
+            struct crmpi_stream_slot *slot =
+                crmpi_stream_at(&table, crmpi_stream_key(peer, tag));
+
+            ck_assert_ptr_nonnull(slot);
+            ck_assert_int_eq(crmpi_stream_peer(slot), peer);
+            ck_assert_int_eq(crmpi_stream_tag(slot), tag);
+            ck_assert_uint_eq(slot->sent, (uint64_t)(round - 1) * (unsigned)i);
+            slot->sent += (uint64_t)i;
+        }
+    ck_assert_uint_eq(table.n, n_peers * n_tags);
+    crmpi_streams_fini(&table);
+    ck_assert_uint_eq(crmpi_stream_room(&table), 0);
+}
+END_TEST
+
+/* A full table gives no new stream, and keeps those it has. */
+START_TEST(test_streams_full)
+{
+    struct crmpi_stream_table table = {0};
+
+    for (unsigned i = 0; i < CRMPI_STREAMS_MAX; i++)
+        ck_assert_ptr_nonnull(crmpi_stream_at(&table, crmpi_stream_key((int)i, 7)));
+    ck_assert_ptr_null(crmpi_stream_at(&table, crmpi_stream_key(0, 8)));
+    ck_assert_ptr_nonnull(crmpi_stream_at(&table, crmpi_stream_key(0, 7)));
+    crmpi_streams_fini(&table);
+}
+END_TEST
+
+START_TEST(test_log)
+{
+    struct crmpi_log log = {0};
+    struct crmpi_logged *messages[5];
+
+    for (int i = 0; i < 5; i++) {
+        messages[i] = crmpi_logged_create((uint64_t)i);
+        ck_assert_ptr_nonnull(messages[i]);
+        crmpi_log_append(&log, messages[i]);
+    }
+    ck_assert_uint_eq(log.bytes, 10);
+    crmpi_log_remove(&log, messages[0]);
+    crmpi_log_remove(&log, messages[4]);
+    crmpi_log_remove(&log, messages[2]);
+    ck_assert_uint_eq(log.bytes, 4);
+    ck_assert_ptr_eq(log.first, messages[1]);
+    ck_assert_ptr_eq(log.first->next, messages[3]);
+    ck_assert_ptr_eq(log.last->prev, messages[1]);
+    crmpi_log_clear(&log);
+    ck_assert_ptr_null(log.first);
+    ck_assert_ptr_null(log.last);
+    ck_assert_uint_eq(log.bytes, 0);
+    ck_assert_ptr_null(crmpi_logged_create(UINT64_MAX - 8));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("interaction");
@@ -150,6 +216,9 @@ int main(void)
     tcase_add_test(saved, test_saved_order);
     tcase_add_test(saved, test_saved_return);
     tcase_add_test(saved, test_saved_too_large);
+    tcase_add_test(saved, test_streams);
+    tcase_add_test(saved, test_streams_full);
+    tcase_add_test(saved, test_log);
     suite_add_tcase(suite, targets);
     tcase_add_test(targets, test_targets);
     srunner_run_all(runner, CK_NORMAL);

@@ -13,6 +13,14 @@ tests_unit_storage_sample_SOURCES = tests/unit/storage-sample.c $(storage_fixtur
 tests_unit_storage_sample_CPPFLAGS = $(storage_cppflags)
 tests_unit_storage_sample_LDADD = $(storage_libs)
 
+check_PROGRAMS += tests/unit/graph-sample
+tests_unit_graph_sample_SOURCES = tests/unit/graph-sample.c $(crmpi_tool_sources) \
+	$(crmpi_graph_sources)
+tests_unit_graph_sample_LDADD = libcrmpi-recovery.a libcrmpi-base.a -lm
+check_SCRIPTS += tests/unit/graph.sh
+TESTS += tests/unit/graph.sh
+EXTRA_DIST += tests/unit/graph.sh tests/unit/look-at-svg.py
+
 check_SCRIPTS += tests/unit/inspect.sh
 TESTS += tests/unit/inspect.sh
 EXTRA_DIST += tests/unit/inspect.sh tests/unit/read-container.py \
@@ -68,7 +76,8 @@ if HAVE_CHECK
 check_PROGRAMS += tests/unit/interaction
 TESTS += tests/unit/interaction
 tests_unit_interaction_SOURCES = tests/unit/interaction.c \
-	lib/interaction/saved.c lib/interaction/targets.c lib/boundary/heap.c
+	lib/interaction/log.c lib/interaction/saved.c lib/interaction/streams.c \
+	lib/interaction/targets.c lib/boundary/heap.c
 tests_unit_interaction_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_interaction_LDADD = $(CHECK_LIBS)
 endif
