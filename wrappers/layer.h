@@ -43,6 +43,7 @@ struct crmpi_comm {
     uint64_t id;               /* the same in all members, unique in the job */
     uint64_t n_created;        /* communicators created from this one so far */
     uint64_t collective_count; /* blocking: completed, nonblocking: initiated */
+    uint64_t base_count;       /* of these, at the newest checkpoint with all the others */
     int32_t size, rank;        /* of the local group, and in it */
     int32_t remote_size;       /* 0: an intra-communicator */
     int32_t *members;          /* world ranks of the local group */

@@ -57,7 +57,8 @@ enum crmpi_flow {
 
 struct crmpi_collectives {
     uint64_t comm;
-    uint64_t count;     /* of the communicator's collectives, see crmpi_collective_count */
+    uint64_t count;     /* of the communicator's collectives since `base`, see
+                           crmpi_collective_count */
     uint32_t flow;      /* enum crmpi_flow; 0: none since the last checkpoint */
     uint32_t n_members; /* world ranks, in the order of their ranks in the communicator; of
                            an inter-communicator both groups.  0: all ranks, in order */

@@ -252,6 +252,15 @@ static int windows_refuse(char *why, size_t why_bytes)
     return 0;
 }
 
+/* A collective is under way that cannot be made again. */
+static int something_is_made(void)
+{
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_COMM); h; h = h->next)
+        if (h->extra && ((struct crmpi_comm *)h->extra)->under_way)
+            return 1;
+    return crmpi_comm_of(CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world))->under_way;
+}
+
 int crmpi_alone_refusal(char *why, size_t why_bytes)
 {
     if (!crmpi_ledger->logging)
@@ -264,6 +273,8 @@ int crmpi_alone_refusal(char *why, size_t why_bytes)
     else if (crmpi_ledger->other.n)
         snprintf(why, why_bytes, "there are too many pairs of tags and ranks to be counted "
                  "apart");
+    else if (something_is_made())
+        snprintf(why, why_bytes, "a window or a file is being made");
     else if (crmpi_handle_first(CRMPI_FILE))
         snprintf(why, why_bytes, "an MPI file is open");
     else

@@ -502,9 +502,25 @@ int crmpi_drain_progress(void)
     return done;
 }
 
+/* In a group, a rank that has told nothing has sent nothing. */
+static int group_is_balanced(void)
+{
+    crmpi_ledger_traffic(traffic, n_ranks);
+    for (int i = 0; i < n_ranks; i++)
+        if (in_group[i] && traffic[i].received !=
+                               (peers[i].tells.drain == drain ? peers[i].tells.sent : 0)) {
+            crmpi_error("message counts are wrong: %llu received from rank %d, which sent "
+                        "%llu",
+                        (unsigned long long)traffic[i].received, i,
+                        (unsigned long long)peers[i].tells.sent);
+            return 0;
+        }
+    return 1;
+}
+
 enum crmpi_status crmpi_drain_end(void)
 {
-    if (!drained)
+    if (!drained || (of_group && !group_is_balanced()))
         return CRMPI_ERR_INTERNAL;
     crmpi_drain_forget();
     for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next)

@@ -166,7 +166,7 @@ void crmpi_ledger_depart(struct crmpi_comm *c)
     }
     *d = (struct crmpi_departed){
         .id = c->id,
-        .count = c->collective_count,
+        .count = c->collective_count - c->base_count,
         .size = c->size,
         .rank = c->rank,
         .remote_size = c->remote_size,
@@ -235,6 +235,15 @@ static void add_window_ranks(struct ranks *ranks, const struct crmpi_win *w)
             add_rank(ranks, c->members[i]);
 }
 
+/* Nor is it seen who has moved a shared file pointer. */
+static void add_file_ranks(struct ranks *ranks, const struct crmpi_file *file)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(file->comm);
+
+    if (file->uses_shared && c)
+        add_members(ranks, c->members, c->size, NULL, 0);
+}
+
 static void ranks_find(struct ranks *ranks)
 {
     visit_comms(add_comm_ranks, ranks);
@@ -247,6 +256,9 @@ static void ranks_find(struct ranks *ranks)
     for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN); h; h = h->next)
         if (!(h->flags & CRMPI_HANDLE_FREED))
             add_window_ranks(ranks, h->extra);
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_FILE); h; h = h->next)
+        if (!(h->flags & CRMPI_HANDLE_FREED) && h->extra)
+            add_file_ranks(ranks, h->extra);
     for (const struct crmpi_origin *o = crmpi_ledger->origins; o; o = o->next)
         add_rank(ranks, (int)o->rank);
 }
@@ -331,6 +343,7 @@ static void begin_comm(struct crmpi_comm *c, void *context)
     (void)context;
     crmpi_streams_fini(&c->streams);
     c->flow = 0;
+    c->base_count = c->collective_count;
 }
 
 static void begin_windows(void)
@@ -475,7 +488,11 @@ static void note_collectives(struct note *note, const struct crmpi_collectives *
 static void note_comm(struct crmpi_comm *c, void *context)
 {
     const struct crmpi_collectives collectives = {
-        .comm = c->id, .count = c->collective_count, .flow = c->flow, .rank = c->rank};
+        .comm = c->id,
+        .count = c->collective_count - c->base_count,
+        .flow = c->flow,
+        .rank = c->rank,
+    };
 
     note_streams(context, &c->streams, c->id, c->peers);
     note_collectives(context, &collectives, c->members, c->size, c->peers,
