@@ -91,8 +91,12 @@ int crmpi_files_refusal(char *why, size_t why_bytes);
 /** Occupy the numbers of the saved descriptors, so that no library below takes them. */
 enum crmpi_status crmpi_files_reserve(const void *data, size_t bytes);
 
-/** Open the files again under their numbers.
+/** Agree with the other ranks on the lengths of files that several of them write.
+ * Collective.  (restart/agree.c) */
+enum crmpi_status crmpi_files_agree(struct crmpi_file *files, size_t n_files);
+
+/** Open the files again under their numbers; collective.  @p data is changed.
  * @param truncate  cut files that were open for writing to the size they had */
-enum crmpi_status crmpi_files_restore(const void *data, size_t bytes, int truncate);
+enum crmpi_status crmpi_files_restore(void *data, size_t bytes, int truncate);
 
 #endif

@@ -349,7 +349,7 @@ static enum crmpi_status restore_contents(const struct crmpi_file *file, const c
     return CRMPI_OK;
 }
 
-enum crmpi_status crmpi_files_restore(const void *data, size_t bytes, int truncate)
+enum crmpi_status crmpi_files_restore(void *data, size_t bytes, int truncate)
 {
     const struct crmpi_file *files;
     const char *contents, *at;
@@ -358,6 +358,7 @@ enum crmpi_status crmpi_files_restore(const void *data, size_t bytes, int trunca
 
     if (record_parse(data, bytes, &files, &n, &contents) != 0)
         return corrupt();
+    status = crmpi_files_agree((struct crmpi_file *)((uint64_t *)data + 1), n);
     at = contents;
     for (size_t i = 0; status == CRMPI_OK && i < n; at += files[i++].data_bytes)
         status = restore_one(files, n, &files[i], at, truncate);
