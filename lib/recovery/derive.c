@@ -25,6 +25,7 @@ struct derivation {
     uint32_t *bound_groups; /* the same of `bounds` */
     uint64_t *bounds;
     size_t n_bounds;
+    int is_any_alone; /* among the checkpoints */
 };
 
 /* A checkpoint that edges are derived for: a record and its place. */
@@ -298,35 +299,32 @@ static int is_bounded(const struct derivation *v, uint32_t rank,
     return record->is_known || line_above(v, rank, record->about.sn) != NULL;
 }
 
-/* Checkpoints alone count from their base; so one before that is known and counts from
- * there, or is the base, tells the rest. */
+/* Checkpoints alone count from their base, and so has all the line to do: one before that
+ * counts from there has told the rest. */
 static int is_linked_alone(const struct derivation *v, const struct place *p)
 {
-    const struct crmpi_task_records *task = &v->records->tasks[p->rank];
-    uint64_t base = p->d->base;
-
-    for (size_t i = p->state - 1; i-- > 0;) {
-        const struct crmpi_record *before = &task->items[i];
-        if (before->is_known && before->dependencies.is_alone &&
-            before->dependencies.base == base)
-            return 1;
-        if (before->about.sn == base || is_on_line(v, base, p->rank, before->about.sn))
-            return is_bounded(v, p->rank, before);
-        if (before->is_known)
-            return 0;
-    }
-    return base == 0;
+    const struct crmpi_record *before =
+        p->state > 1 ? &v->records->tasks[p->rank].items[p->state - 2] : NULL;
+    return p->d->base == 0 ||
+           (before && before->is_known && before->dependencies.is_alone &&
+            before->dependencies.base == p->d->base);
 }
 
-/* Others count from the checkpoint before, which their interval begins at. */
+/* Others count from the checkpoint before, which their interval begins at; after a restart
+ * it begins at the number of the line.  If ranks have been saved alone, too, it is a base,
+ * and all the line has to be there. */
 static int is_linked_drained(const struct derivation *v, const struct place *p)
 {
+    if (v->is_any_alone)
+        return 0;
     if (p->state == 1)
         return p->d->interval == 1;
-    const struct crmpi_record *before = &v->records->tasks[p->rank].items[p->state - 2];
+    const struct crmpi_record *one = &v->records->tasks[p->rank].items[p->state - 1];
+    const struct crmpi_record *before = one - 1;
     uint64_t begin = p->d->interval - 1;
     return (before->about.sn == begin ||
-            is_on_line(v, begin, p->rank, before->about.sn)) &&
+            (one->about.restored == begin &&
+             is_on_line(v, begin, p->rank, before->about.sn))) &&
            is_bounded(v, p->rank, before);
 }
 
@@ -547,6 +545,9 @@ enum crmpi_status crmpi_history_derive(const struct crmpi_history *history,
     v.line_groups = calloc(v.records->n_lines + 1, sizeof *v.line_groups);
     if (v.line_groups == NULL)
         return CRMPI_ERR_NOMEM;
+    for (uint32_t r = 0; r < history->n_ranks; r++)
+        for (size_t i = 0; i < v.records->tasks[r].n; i++)
+            v.is_any_alone |= v.records->tasks[r].items[i].dependencies.is_alone != 0;
     for (uint32_t r = 0; r < history->n_ranks; r++) {
         const struct crmpi_task_records *task = &v.records->tasks[r];
         if (task->n > 0) /* nobody is anywhere before all have begun */

@@ -438,7 +438,7 @@ static enum crmpi_status edges_give(struct crmpi_history *history)
         for (size_t e = 0; e < history->n_entities; e++)
             for (size_t k = 0; k < history->entities[e].n_checkpoints; k++) {
                 struct crmpi_checkpoint *one = &history->entities[e].checkpoints[k];
-                if (pass == 1) {
+                if (pass == 1 && one->n_edges > 0) {
                     one->n_edges = edges_merge(one->edges, one->n_edges);
                 } else if (one->n_edges > 0) {
                     one->edges = malloc(one->n_edges * sizeof *one->edges);

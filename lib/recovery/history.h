@@ -37,6 +37,8 @@ struct crmpi_checkpoint {
     uint64_t sn;
     double time;
     uint64_t incarnation;
+    uint64_t restored; /* the line that its incarnation was started from; 0: none, or not
+                          known */
     uint64_t bytes;
     int lost; /* known from a line or from others, but it cannot be used */
     uint32_t first; /* the lowest rank of those who took it together: so 0 if all did, the
@@ -66,7 +68,7 @@ void crmpi_history_fini(struct crmpi_history *history);
 /**
  * Add a checkpoint of a rank.  One that is there already stays as it is, unless nothing
  * was known of what it depends on.
- * @param about  sn, time, incarnation, bytes, lost
+ * @param about  sn, time, incarnation, restored, bytes, lost
  * @param dependencies  taken over (left empty) on success, also when it was there already;
  *                      NULL: not known, the checkpoint counts as lost
  * @return CRMPI_ERR_MISMATCH: not of this rank, job size or number, or they do not make
@@ -77,9 +79,10 @@ enum crmpi_status crmpi_history_add(struct crmpi_history *history, uint32_t worl
                                     struct crmpi_dependencies *dependencies);
 
 /**
- * Add a line that was committed, at which nothing was in transit: its number, and that of
- * the checkpoint of each rank.  Those that are not added are lost.  Lines bound what
- * checkpoints depend on that are there no more: so add all that are known.
+ * Add a line of this history that was committed, or restarted from: its number, and that
+ * of the checkpoint of each rank.  Those that are not added are lost.  Lines bound what
+ * checkpoints depend on of which the one before is not there any more: so add all that
+ * are known.
  */
 enum crmpi_status crmpi_history_add_line(struct crmpi_history *history, uint64_t number,
                                          const uint64_t *sn);

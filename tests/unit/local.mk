@@ -83,7 +83,8 @@ tests_unit_interaction_LDADD = $(CHECK_LIBS)
 endif
 
 if HAVE_CHECK
-recovery_tests = tests/unit/dependencies tests/unit/line
+recovery_tests = tests/unit/dependencies tests/unit/line tests/unit/recovery-alone \
+	tests/unit/recovery-groups
 check_PROGRAMS += $(recovery_tests)
 TESTS += $(recovery_tests)
 tests_unit_dependencies_SOURCES = tests/unit/dependencies.c
@@ -92,6 +93,12 @@ tests_unit_dependencies_LDADD = libcrmpi-recovery.a $(CHECK_LIBS)
 tests_unit_line_SOURCES = tests/unit/line.c
 tests_unit_line_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_line_LDADD = libcrmpi-recovery.a $(CHECK_LIBS)
+tests_unit_recovery_alone_SOURCES = tests/unit/recovery-alone.c
+tests_unit_recovery_alone_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_recovery_alone_LDADD = libcrmpi-recovery.a $(CHECK_LIBS)
+tests_unit_recovery_groups_SOURCES = tests/unit/recovery-groups.c
+tests_unit_recovery_groups_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_recovery_groups_LDADD = libcrmpi-recovery.a $(CHECK_LIBS)
 endif
 
 if HAVE_CHECK
