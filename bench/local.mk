@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Benchmarks: `make bench` prints a table of ratios to what runs without crmpi.
-bench_programs = bench-mpi bench-rma bench-memory bench-io bench-storage
+bench_programs = bench-mpi bench-rma bench-memory bench-io bench-storage bench-recovery
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs)
 bench_mpi_SOURCES = bench/mpi.c bench/measure.h
@@ -9,6 +9,8 @@ bench_rma_SOURCES = bench/rma.c bench/measure.h
 bench_memory_SOURCES = bench/memory.c
 bench_io_SOURCES = bench/io.c
 bench_storage_SOURCES = bench/storage.c
+bench_recovery_SOURCES = bench/recovery.c
+bench_recovery_LDADD = libcrmpi-recovery.a
 bench_mpi_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
 bench_rma_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
 bench_memory_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
