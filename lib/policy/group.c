@@ -145,8 +145,12 @@ void crmpi_group_abort(struct crmpi_group *g, uint32_t world_rank, const char *w
                        int64_t now_ms)
 {
     struct crmpi_message outcome = message_of(g, CRMPI_MESSAGE_ABORT);
+    struct crmpi_message given_up = message_of(g, CRMPI_MESSAGE_GIVEN_UP);
 
-    if (why != NULL)
+    given_up.world_rank = world_rank;
+    if (why != NULL && g->world_rank != 0)
+        g->env.send(g->env.context, 0, &given_up, why, strlen(why));
+    else if (why != NULL)
         act(g, &(struct crmpi_action){.kind = CRMPI_ACTION_REPORT,
                                       .sn = g->sn,
                                       .world_rank = world_rank,

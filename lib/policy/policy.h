@@ -47,6 +47,7 @@ enum crmpi_message_kind {
     /* between the leader of a group and rank 0, which writes lines */
     CRMPI_MESSAGE_REGISTER,
     CRMPI_MESSAGE_REGISTERED,
+    CRMPI_MESSAGE_GIVEN_UP, /* the reason is the payload */
     /* between ranks of groups that want the same rank */
     CRMPI_MESSAGE_BUSY,
     CRMPI_MESSAGE_YIELD,
@@ -129,9 +130,9 @@ enum crmpi_action_kind {
     CRMPI_ACTION_SAVE,      /* write the rank file sn: SAVED or FAILED */
     CRMPI_ACTION_COMMIT,    /* rank 0: write the line sn: COMMITTED or FAILED */
     CRMPI_ACTION_RELEASE,   /* let the threads go; keep the rank file or remove it */
-    CRMPI_ACTION_REPORT,    /* rank 0: a checkpoint is committed or was given up; what a
-                               leader elsewhere gave up is reported by it, too; alone:
-                               nothing has ended, see there */
+    CRMPI_ACTION_REPORT,    /* rank 0: a checkpoint is committed or was given up, whoever
+                               led it; alone: nothing has ended, see there.  Policy none:
+                               any rank that was asked */
     CRMPI_ACTION_END,       /* end the process: the job was to be stopped */
     CRMPI_ACTION_FINISH,    /* all ranks are in MPI_Finalize: end the engine */
     CRMPI_ACTION_SETTLE,    /* instead of DRAIN and QUIET, alone: SETTLED or FAILED; it may
@@ -238,6 +239,8 @@ struct crmpi_policy_ops {
 };
 
 extern const struct crmpi_policy_ops crmpi_policy_coordinated;
+extern const struct crmpi_policy_ops crmpi_policy_partial;
 extern const struct crmpi_policy_ops crmpi_policy_uncoordinated;
+extern const struct crmpi_policy_ops crmpi_policy_none;
 
 #endif

@@ -16,3 +16,10 @@ tests_sim_uncoordinated_SOURCES = tests/sim/uncoordinated.c tests/sim/disk.c tes
 	$(crmpi_policy_sources) $(crmpi_policy_alone_sources)
 tests_sim_uncoordinated_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_sim_uncoordinated_LDADD = libcrmpi-recovery.a -lm
+
+check_PROGRAMS += tests/sim/partial
+TESTS += tests/sim/partial
+tests_sim_partial_SOURCES = tests/sim/partial.c tests/sim/sim.c tests/sim/sim.h \
+	tests/sim/world.c tests/sim/world.h $(crmpi_policy_sources)
+tests_sim_partial_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
+tests_sim_partial_LDADD = -lm
