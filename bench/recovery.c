@@ -74,12 +74,6 @@ static void add(struct crmpi_history *history, uint32_t rank, uint32_t k)
     d.n_collectives = 1;
     *d.collectives =
         (struct crmpi_collectives){.comm = 1, .count = when / 500, .rank = rank};
-    if (k == n_checkpoints) { /* to spare memory: the newest tells */
-        d.members = alloc(n_ranks, sizeof *d.members);
-        d.n_members = d.collectives->n_members = n_ranks;
-        for (uint32_t i = 0; i < n_ranks; i++)
-            d.members[i] = i;
-    }
     if (crmpi_history_add(history, rank, &about, &d) != CRMPI_OK)
         die("a checkpoint was not taken");
 }

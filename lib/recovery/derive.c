@@ -355,22 +355,36 @@ static void gap_depend(struct derivation *v, const struct place *p)
 
 /* ---- collectives ---- */
 
-/* How many collectives of a communicator a checkpoint has behind it. */
+/* How many collectives of a communicator a checkpoint has behind it since its base. */
 struct tally {
-    uint64_t comm, count;
+    uint64_t comm;
+    int is_cut;     /* taken with the cohort, of which all members are */
+    uint64_t key;   /* base; of a cut the number of the checkpoint */
+    uint32_t first; /* of a cut: of the cohort */
     uint32_t rank, state;
     const struct crmpi_collectives *from;
     const struct crmpi_dependencies *d;
 };
 
+/* Whether two belong together; otherwise their order. */
+static int group_compare(const struct tally *x, const struct tally *y)
+{
+    if (x->comm != y->comm)
+        return x->comm < y->comm ? -1 : 1;
+    if (x->is_cut != y->is_cut)
+        return x->is_cut - y->is_cut;
+    if (x->key != y->key)
+        return x->key < y->key ? -1 : 1;
+    return (x->first > y->first) - (x->first < y->first);
+}
+
 static int tally_compare(const void *a, const void *b)
 {
     const struct tally *x = a, *y = b;
-    if (x->comm != y->comm)
-        return x->comm < y->comm ? -1 : 1;
-    if (x->rank != y->rank)
-        return x->rank < y->rank ? -1 : 1;
-    return (x->state > y->state) - (x->state < y->state);
+    int order = group_compare(x, y);
+    if (order == 0)
+        order = (x->rank > y->rank) - (x->rank < y->rank);
+    return order ? order : (x->state > y->state) - (x->state < y->state);
 }
 
 static int number_compare(const void *a, const void *b)
@@ -379,41 +393,60 @@ static int number_compare(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* All tallies by communicator, rank and checkpoint; from malloc().  MPI_COMM_SELF and the
- * like concern nobody else. */
+/* Store the tallies of a record from @p at on; returns where they end.  MPI_COMM_SELF and
+ * the like concern nobody else. */
+static struct tally *tallies_note(const struct derivation *v, uint32_t rank,
+                                  uint32_t state, struct tally *at)
+{
+    const struct crmpi_record *record = &v->records->tasks[rank].items[state - 1];
+    const struct crmpi_dependencies *d = &record->dependencies;
+
+    for (size_t i = 0; i < d->n_collectives; i++) {
+        const struct crmpi_collectives *c = &d->collectives[i];
+        struct tally tally = {.comm = c->comm,
+                              .rank = rank,
+                              .state = state,
+                              .from = c,
+                              .d = d,
+                              .key = d->base};
+        if (c->n_members == 1)
+            continue;
+        if (v->is_any_alone && d->base != d->sn)
+            *at++ = tally;
+        if (!d->is_alone && (c->count || c->flow)) {
+            tally.is_cut = 1;
+            tally.key = d->sn;
+            tally.first = record->about.first;
+            *at++ = tally;
+        }
+    }
+    return at;
+}
+
+/* All tallies, sorted so that those which belong together do so; from malloc(). */
 static struct tally *tallies_list(const struct derivation *v, size_t *n_out)
 {
     size_t n = 0;
 
     for (uint32_t r = 0; r < v->history->n_ranks; r++)
         for (size_t i = 0; i < v->records->tasks[r].n; i++)
-            n += v->records->tasks[r].items[i].dependencies.n_collectives;
+            n += 2 * v->records->tasks[r].items[i].dependencies.n_collectives;
     struct tally *tallies = malloc((n + 1) * sizeof *tallies), *at = tallies;
     if (tallies == NULL)
         return NULL;
     for (uint32_t r = 0; r < v->history->n_ranks; r++)
-        for (size_t i = 0; i < v->records->tasks[r].n; i++) {
-            const struct crmpi_dependencies *d =
-                &v->records->tasks[r].items[i].dependencies;
-            for (size_t c = 0; c < d->n_collectives; c++)
-                if (d->collectives[c].n_members != 1)
-                    *at++ = (struct tally){.comm = d->collectives[c].comm,
-                                           .count = d->collectives[c].count,
-                                           .rank = r,
-                                           .state = (uint32_t)i + 1,
-                                           .from = &d->collectives[c],
-                                           .d = d};
-        }
+        for (uint32_t k = 1; k <= v->records->tasks[r].n; k++)
+            at = tallies_note(v, r, k, at);
     *n_out = (size_t)(at - tallies);
     qsort(tallies, *n_out, sizeof *tallies, tally_compare);
     return tallies;
 }
 
-/* A communicator's tallies, and those of its members. */
+/* The tallies that belong together, and who is a member. */
 struct communicator {
     const struct tally *tallies;
     size_t n;
-    uint64_t *numbers; /* the different counts, ascending, without 0 */
+    uint64_t *numbers; /* the different counts of ranks alone, ascending, without 0 */
     size_t n_numbers;
     uint32_t group;
     char *is_member; /* of each rank */
@@ -424,13 +457,33 @@ static void numbers_list(struct communicator *c)
     size_t n = 0;
 
     for (size_t i = 0; i < c->n; i++)
-        if (c->tallies[i].count > 0)
-            c->numbers[n++] = c->tallies[i].count;
+        if (c->tallies[i].d->is_alone && c->tallies[i].from->count > 0)
+            c->numbers[n++] = c->tallies[i].from->count;
     qsort(c->numbers, n, sizeof *c->numbers, number_compare);
     c->n_numbers = 0;
     for (size_t i = 0; i < n; i++)
         if (i == 0 || c->numbers[i] != c->numbers[i - 1])
             c->numbers[c->n_numbers++] = c->numbers[i];
+}
+
+static void members_note(const struct derivation *v, const struct tally *tally,
+                         char *is_member)
+{
+    const struct crmpi_collectives *c = tally->from;
+
+    if (c->n_members == 0)
+        memset(is_member, 1, v->history->n_ranks);
+    for (uint32_t m = 0; m < c->n_members; m++)
+        is_member[tally->d->members[c->members + m]] = 1;
+}
+
+/* The newest tally of each rank tells. */
+static void members_list(const struct derivation *v, const struct communicator *c)
+{
+    memset(c->is_member, 0, v->history->n_ranks);
+    for (size_t i = 0; i < c->n; i++)
+        if (i + 1 == c->n || c->tallies[i + 1].rank != c->tallies[i].rank)
+            members_note(v, &c->tallies[i], c->is_member);
 }
 
 /* The lowest state of the group above a count; 0 if there is none. */
@@ -447,28 +500,44 @@ static uint32_t state_above(const struct communicator *c, uint64_t count)
     return low < c->n_numbers ? (uint32_t)low + 1 : 0;
 }
 
+/* The first checkpoint of a rank that counts from a newer base: it has all. */
+static uint64_t interval_of_newer_base(const struct derivation *v, uint32_t rank,
+                                       uint64_t base)
+{
+    const struct crmpi_task_records *task = &v->records->tasks[rank];
+    for (size_t i = 0; i < task->n; i++)
+        if (task->items[i].is_known && task->items[i].dependencies.base > base)
+            return task->items[i].about.sn;
+    return beyond(v, rank);
+}
+
 /* The arrows between a member and the group: the member's checkpoints depend on what they
  * have done, what has been done on the first of the member's checkpoints that has it. */
 static void member_depend(struct derivation *v, const struct communicator *c,
                           uint32_t rank, const struct tally *tallies, size_t n)
 {
     uint64_t count = 0;
+    uint32_t state;
 
     for (size_t i = 0; i < n; i++) {
         const struct tally *t = &tallies[i];
-        if (t->count <= count)
+        if (t->from->count <= count)
             continue;
-        depend(v, rank, t->state, c->group, CRMPI_HOW_COLLECTIVE, t->count);
-        depend(v, c->group, state_above(c, count), rank, CRMPI_HOW_COLLECTIVE, t->d->sn);
-        count = t->count;
+        if (t->d->is_alone)
+            depend(v, rank, t->state, c->group, CRMPI_HOW_COLLECTIVE, t->from->count);
+        state = state_above(c, count);
+        if (state && c->numbers[state - 1] <= t->from->count)
+            depend(v, c->group, state, rank, CRMPI_HOW_COLLECTIVE, t->d->sn);
+        count = t->from->count;
     }
-    uint32_t state = state_above(c, count);
+    state = state_above(c, count);
     if (state)
-        depend(v, c->group, state, rank, CRMPI_HOW_COLLECTIVE, beyond(v, rank));
+        depend(v, c->group, state, rank, CRMPI_HOW_COLLECTIVE,
+               interval_of_newer_base(v, rank, c->tallies->key));
 }
 
 /* All members have to have done the same collectives: none may be in transit. */
-static void communicator_depend(struct derivation *v, struct communicator *c)
+static void alone_collectives(struct derivation *v, struct communicator *c)
 {
     size_t i = 0;
 
@@ -476,15 +545,7 @@ static void communicator_depend(struct derivation *v, struct communicator *c)
     if (c->n_numbers == 0)
         return;
     c->group = crmpi_graph_group(v->graph, c->numbers, c->n_numbers);
-    memset(c->is_member, 0, v->history->n_ranks);
-    while (i < c->n) {
-        const struct tally *first = &c->tallies[i], *last = first;
-        while (++i < c->n && c->tallies[i].rank == first->rank)
-            last++;
-        for (uint32_t m = 0; m < last->from->n_members; m++)
-            c->is_member[last->d->members[last->from->members + m]] = 1;
-    }
-    i = 0;
+    members_list(v, c);
     for (uint32_t r = 0; r < v->history->n_ranks; r++) {
         size_t begin = i;
         while (i < c->n && c->tallies[i].rank == r)
@@ -492,6 +553,22 @@ static void communicator_depend(struct derivation *v, struct communicator *c)
         if (i > begin || c->is_member[r])
             member_depend(v, c, r, &c->tallies[begin], i - begin);
     }
+}
+
+/* Who has done collectives has been saved together with all members. */
+static void cut_collectives(struct derivation *v, struct communicator *c)
+{
+    static const uint64_t number = 1;
+
+    c->group = crmpi_graph_group(v->graph, &number, 1);
+    members_list(v, c);
+    for (size_t i = 0; i < c->n; i++)
+        depend(v, c->tallies[i].rank, c->tallies[i].state, c->group, CRMPI_HOW_COLLECTIVE,
+               1);
+    for (uint32_t r = 0; r < v->history->n_ranks; r++)
+        if (c->is_member[r])
+            depend(v, c->group, 1, r, CRMPI_HOW_COLLECTIVE,
+                   cohort_interval(v, c->tallies->d, r));
 }
 
 static enum crmpi_status collectives_derive(struct derivation *v)
@@ -505,11 +582,14 @@ static enum crmpi_status collectives_derive(struct derivation *v)
 
     for (size_t i = 0; i < n && status == CRMPI_OK;) {
         size_t begin = i;
-        while (i < n && tallies[i].comm == tallies[begin].comm)
+        while (i < n && group_compare(&tallies[i], &tallies[begin]) == 0)
             i++;
         c.tallies = &tallies[begin];
         c.n = i - begin;
-        communicator_depend(v, &c);
+        if (tallies[begin].is_cut)
+            cut_collectives(v, &c);
+        else
+            alone_collectives(v, &c);
     }
     free(tallies);
     free(c.numbers);

@@ -128,7 +128,8 @@ static struct crmpi_dependencies note(uint32_t r, uint64_t sn, int is_alone)
         if (r < n_members(comm))
             d.collectives[d.n_collectives++] =
                 (struct crmpi_collectives){.comm = comm + 10,
-                                           .count = rank->now.counts.collectives[comm],
+                                           .count = rank->now.counts.collectives[comm] -
+                                                    rank->base.collectives[comm],
                                            .n_members = n_members(comm),
                                            .rank = r};
     if (!is_alone) {

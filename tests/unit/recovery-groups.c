@@ -37,7 +37,7 @@ struct rank {
     int is_lost[STATES_MAX + 1];       /* 2: and nothing is known of it */
     size_t n;                          /* checkpoints */
     uint64_t interval;
-    uint64_t count[2]; /* collectives: of all; of ranks 0 and 1 */
+    uint64_t count[2]; /* collectives since then: of all; of ranks 0 and 1 */
     uint64_t sent[RANKS_MAX], received[RANKS_MAX];
     uint64_t waiting[RANKS_MAX]; /* sent to us by each rank, and not received */
     int flow[2];
@@ -177,6 +177,7 @@ static void begin_anew(struct rank *rank)
 {
     memset(rank->sent, 0, sizeof rank->sent);
     memset(rank->received, 0, sizeof rank->received);
+    memset(rank->count, 0, sizeof rank->count);
     memset(rank->flow, 0, sizeof rank->flow);
     memset(rank->accessed, 0, sizeof rank->accessed);
     memset(rank->origin, 0, sizeof rank->origin);
@@ -248,8 +249,6 @@ static void restart(void)
         struct rank *rank = &ranks[r];
         begin_anew(rank);
         memset(rank->waiting, 0, sizeof rank->waiting);
-        for (size_t c = 0; c < rank->saved[rank->n].n_collectives; c++)
-            rank->count[c] = rank->saved[rank->n].collectives[c].count;
         rank->restored[0] = lines[n_lines - 1].number;
         rank->interval = lines[n_lines - 1].number + 1;
     }
