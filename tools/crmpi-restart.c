@@ -74,9 +74,20 @@ static struct options parse(int argc, char **argv)
     return options;
 }
 
+static const char *rank_text(void)
+{
+    const char *text = getenv("OMPI_COMM_WORLD_RANK");
+    return text != NULL ? text : getenv("PMIX_RANK");
+}
+
 static int is_rank(void)
 {
-    return getenv("OMPI_COMM_WORLD_RANK") != NULL || getenv("PMIX_RANK") != NULL;
+    return rank_text() != NULL;
+}
+
+static uint32_t own_rank(void)
+{
+    return is_rank() ? (uint32_t)strtoul(rank_text(), NULL, 10) : 0;
 }
 
 /* The ranks of a job that was killed a moment ago may not all be gone yet. */
@@ -146,7 +157,7 @@ static enum crmpi_status prepare(const struct options *options,
 
 /*
  * Run the job.  Damage inside the data is found when a rank loads it, before any rank
- * goes on: then the next older line is tried.  The status alone does not tell, since it
+ * goes on: then a line of what is not damaged is looked for.  The status alone does not tell, since it
  * may be the program's own.
  */
 static int restart(const struct options *options, struct tool_choice *choice)
@@ -161,9 +172,9 @@ static int restart(const struct options *options, struct tool_choice *choice)
         if (status != CRMPI_EXIT_DAMAGED || options->at || tool_launch_told_to_end() ||
             !tool_line_is_damaged(crmpi_config.dir, &line))
             return status;
-        crmpi_warn("line %llu is damaged: looking for an older one",
+        crmpi_warn("line %llu is damaged: looking for what is not",
                    (unsigned long long)line.job.sn);
-        choice->before = line.job.sn;
+        choice->verify = 1;
         crmpi_line_free(&line);
         crmpi_words_fini(&words);
     }
@@ -173,7 +184,10 @@ static int restart(const struct options *options, struct tool_choice *choice)
 int main(int argc, char **argv)
 {
     struct options options = parse(argc, argv);
-    struct tool_choice choice = {.at = options.at, .glance = is_rank()};
+    struct tool_choice choice = {.at = options.at,
+                                 .dry = options.dry_run,
+                                 .glance = is_rank(),
+                                 .world_rank = own_rank()};
     struct crmpi_words words;
     struct crmpi_line line;
 

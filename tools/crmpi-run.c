@@ -34,8 +34,8 @@ struct progress {
     uint64_t line; /* newest; 0: none yet */
     time_t line_seen;
     uint64_t first_line; /* newest when the job started: of another job */
-    uint64_t last_line;  /* newest at the last failure */
-    uint64_t tried;      /* the line of the last restart */
+    uint64_t last_line;  /* newest at the last failure, or made for the restart */
+    uint64_t tried;      /* newest line when the job was restarted last */
     unsigned idle;       /* failures in a row without a new line */
 };
 
@@ -58,9 +58,11 @@ static void print_usage(char *text, size_t bytes)
         const struct crmpi_variable *variable = &crmpi_variables[i];
         char option[64];
         crmpi_variable_option(variable, option, sizeof option);
-        used += (size_t)snprintf(text + used, bytes - used, "  %s %s   (%s)\n      %s.\n"
-                                 "      Default: %s\n", option, variable->argument,
-                                 variable->name, variable->help, variable->fallback);
+        used += (size_t)snprintf(text + used, bytes - used,
+                                 "  %s %s   (%s)\n      %s.\n"
+                                 "      Default: %s\n",
+                                 option, variable->argument, variable->name,
+                                 variable->help, variable->fallback);
     }
     snprintf(text + used, bytes - used,
              "\nExit status: that of the launcher; 1 if it could not be run; 2 for a\n"
@@ -255,6 +257,19 @@ static void describe_end(int status, char *text, size_t bytes)
 
 /* ---- restarting ---- */
 
+/* A line that was computed for the restart is no progress of the job, unless ranks have
+ * saved themselves alone since the last. */
+static void note_restart(struct progress *progress, const struct crmpi_line *line)
+{
+    for (uint32_t i = 0; i < line->job.n_ranks && progress->tried > 0; i++)
+        if (line->ranks[i].sn > progress->tried)
+            progress->idle = 0;
+    if (line->job.sn > progress->line)
+        progress->line = line->job.sn;
+    progress->last_line = progress->line;
+    progress->tried = progress->line;
+}
+
 /* Make the command for the next try; 0 if there is to be none. */
 static int prepare_restart(struct progress *progress, const struct options *options,
                            int exit_status, const char *reason, struct crmpi_words *words)
@@ -282,11 +297,11 @@ static int prepare_restart(struct progress *progress, const struct options *opti
         return 0;
     }
     if (exit_status == CRMPI_EXIT_DAMAGED && progress->line == progress->tried)
-        choice.before = progress->tried;
+        choice.verify = 1;
     if (tool_line_choose(crmpi_config.dir, &choice, &line) != CRMPI_OK)
         return 0;
     progress->restarts++;
-    progress->tried = line.job.sn;
+    note_restart(progress, &line);
     crmpi_warn("%s: restarting it from line %llu (%u of %llu)", reason,
                (unsigned long long)line.job.sn, progress->restarts,
                options->max_restarts);

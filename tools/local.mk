@@ -4,6 +4,7 @@
 
 crmpi_tool_sources = tools/tool.c tools/tool.h
 crmpi_tool_restart_sources = $(crmpi_tool_sources) tools/restart.c tools/restart.h \
+	tools/choose.c tools/timeline.c tools/timeline.h \
 	tools/launch.c tools/launch.h
 
 crmpi_graph_sources = tools/explain.c tools/explain.h tools/graph.c tools/graph.h \

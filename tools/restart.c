@@ -1,136 +1,15 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * From a checkpoint directory to the command that restarts the job.  Tools.
+ * From a recovery line to the command that restarts the job.  Tools.
  */
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
 #include "tools/restart.h"
 #include "tools/tool.h"
-
-/* A rank's file is there, of the size that the line says, and can be opened. */
-static enum crmpi_status check_rank(const char *dir, const struct crmpi_line *line,
-                                    uint32_t world_rank, int glance)
-{
-    const struct crmpi_line_rank *rank = &line->ranks[world_rank];
-    struct crmpi_reader *reader;
-    struct stat found;
-    char path[4600];
-    enum crmpi_status status =
-        crmpi_rank_path(dir, world_rank, rank->sn, 0, path, sizeof path);
-
-    if (status != CRMPI_OK)
-        return status;
-    if (stat(path, &found) != 0) {
-        crmpi_warn("%s: %s", path, strerror(errno));
-        return CRMPI_ERR_NOTFOUND;
-    }
-    if ((uint64_t)found.st_size != rank->file_bytes) {
-        crmpi_warn("%s: has %llu bytes instead of %llu", path,
-                   (unsigned long long)found.st_size,
-                   (unsigned long long)rank->file_bytes);
-        return CRMPI_ERR_CORRUPT;
-    }
-    if (glance)
-        return CRMPI_OK;
-    status = crmpi_line_open_rank(dir, line, world_rank, &reader);
-    if (status == CRMPI_OK)
-        crmpi_reader_close(reader);
-    return status;
-}
-
-static enum crmpi_status read_whole(const char *dir, uint64_t number, int glance,
-                                    struct crmpi_line *line_out)
-{
-    struct crmpi_line line;
-    enum crmpi_status status = crmpi_line_read(dir, number, &line);
-
-    if (status != CRMPI_OK)
-        return status;
-    for (uint32_t i = 0; i < line.job.n_ranks && status == CRMPI_OK; i++)
-        status = check_rank(dir, &line, i, glance);
-    if (status == CRMPI_OK)
-        *line_out = line;
-    else
-        crmpi_line_free(&line);
-    return status;
-}
-
-static enum crmpi_status choose_newest(const char *dir, const uint64_t *numbers, size_t n,
-                                       const struct tool_choice *choice,
-                                       struct crmpi_line *line_out)
-{
-    enum crmpi_status status = CRMPI_ERR_NOTFOUND;
-    size_t i = n;
-
-    while (i > 0 && numbers[i - 1] > choice->after && status != CRMPI_OK) {
-        if (choice->before != 0 && numbers[i - 1] >= choice->before) {
-            i--;
-            continue;
-        }
-        status = read_whole(dir, numbers[--i], choice->glance, line_out);
-        if (status != CRMPI_OK)
-            crmpi_warn("line %llu cannot be used: %s", (unsigned long long)numbers[i],
-                       crmpi_status_text(status));
-    }
-    if (status == CRMPI_OK && i + 1 < n)
-        crmpi_warn("falling back to line %llu", (unsigned long long)numbers[i]);
-    return status;
-}
-
-enum crmpi_status tool_line_choose(const char *dir, const struct tool_choice *choice,
-                                   struct crmpi_line *line_out)
-{
-    uint64_t *numbers;
-    size_t n;
-    enum crmpi_status status;
-
-    if (access(dir, F_OK) != 0) {
-        crmpi_error("there is no checkpoint directory %s: %s", dir, strerror(errno));
-        return CRMPI_ERR_NOTFOUND;
-    }
-    status = crmpi_lines_list(dir, &numbers, &n);
-    if (status != CRMPI_OK)
-        return status;
-    if (choice->at == 0) {
-        status = choose_newest(dir, numbers, n, choice, line_out);
-        if (status != CRMPI_OK)
-            crmpi_error("%s has no recovery line to restart from%s", dir,
-                        n == 0 ? "; was it this directory?" : "");
-    } else {
-        status = read_whole(dir, choice->at, choice->glance, line_out);
-        if (status != CRMPI_OK)
-            crmpi_error(
-                "line %llu of %s cannot be used: %s; 'crmpi-inspect %s' lists those "
-                "there are",
-                (unsigned long long)choice->at, dir, crmpi_status_text(status), dir);
-    }
-    free(numbers);
-    return status;
-}
-
-int tool_line_is_damaged(const char *dir, const struct crmpi_line *line)
-{
-    int damaged = 0;
-
-    for (uint32_t i = 0; i < line->job.n_ranks; i++) {
-        struct crmpi_reader *reader;
-
-        if (crmpi_line_open_rank(dir, line, i, &reader) != CRMPI_OK) {
-            damaged = 1;
-            continue;
-        }
-        if (crmpi_reader_verify(reader, NULL, NULL) != CRMPI_OK)
-            damaged = 1;
-        crmpi_reader_close(reader);
-    }
-    return damaged;
-}
 
 /* ---- the command ---- */
 

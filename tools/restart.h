@@ -8,16 +8,20 @@
 #include "storage/container.h"
 #include "engine/launcher.h"
 
-/* Which line to choose. */
+/* Which line to choose.  One that is computed is written. */
 struct tool_choice {
-    uint64_t at;     /* this one; 0: the newest that is whole */
+    uint64_t at;     /* this one; 0: the newest, or if there is more, or some of it is
+                        lost, the newest checkpoints that go together */
     uint64_t after;  /* and numbered above this one */
-    uint64_t before; /* and numbered below this one; 0: no limit */
-    int glance;      /* do not open the rank files: every rank of a job is choosing */
+    int verify;      /* a restart has found damage: read all files of the line */
+    int dry;         /* write no line */
+    int glance;      /* every rank of a job is choosing: open no rank files, and take one of
+                        the lines there are */
+    uint32_t world_rank; /* glance: which rank */
 };
 
 /**
- * Choose a line of DIR and read it, telling why newer ones are not whole.  Logs why there
+ * Choose a line of DIR and read it, telling why newer ones cannot be used.  Logs why there
  * is none.
  */
 enum crmpi_status tool_line_choose(const char *dir, const struct tool_choice *choice,

@@ -65,7 +65,6 @@ struct crmpi_policy {
 
     struct held *held, **held_end;
     int awaiting; /* the machine of all has to be given a result next */
-    int together_closed; /* it is about to have this rank's memory saved */
     void *together_dependencies; /* of its checkpoint, for rank 0 */
     size_t together_dependencies_bytes;
 
@@ -99,7 +98,7 @@ static void together_released(struct crmpi_policy *p, const struct crmpi_action 
 {
     struct crmpi_action release = *action;
 
-    p->wanted = p->asking = p->forced = p->together_closed = 0;
+    p->wanted = p->asking = p->forced = 0;
     if (action->sn >= p->next_sn)
         p->next_sn = action->sn + 1;
     if (action->committed) {
@@ -142,14 +141,8 @@ static void together_act(void *context, const struct crmpi_action *action)
     case CRMPI_ACTION_FINISH:
         p->finished = 1;
         break;
+    case CRMPI_ACTION_PARK:
     case CRMPI_ACTION_QUIET:
-        p->together_closed = 1;
-        p->awaiting = 1;
-        break;
-    case CRMPI_ACTION_PARK: /* may come again */
-        p->together_closed = 0;
-        p->awaiting = 1;
-        break;
     case CRMPI_ACTION_SAVE:
     case CRMPI_ACTION_COMMIT:
         p->awaiting = 1;
@@ -532,7 +525,7 @@ static int may_leave(const struct crmpi_policy *p, uint32_t world_rank)
 
 static int is_closed(const struct crmpi_policy *p)
 {
-    return p->phase == SAVING || p->together_closed;
+    return p->phase == SAVING || together_ops->is_closed(p->together);
 }
 
 const struct crmpi_policy_ops crmpi_policy_uncoordinated = {

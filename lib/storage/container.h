@@ -205,6 +205,32 @@ enum crmpi_status crmpi_lines_list(const char *dir, uint64_t **numbers_out,
  */
 enum crmpi_status crmpi_history_read(const char *dir, struct crmpi_history *history_out);
 
+struct crmpi_rank_file {
+    uint32_t world_rank;
+    uint64_t sn;
+};
+/* The same, where these files have turned out to be damaged inside. */
+enum crmpi_status crmpi_history_read_without(const char *dir,
+                                             const struct crmpi_rank_file *damaged,
+                                             size_t n_damaged,
+                                             struct crmpi_history *history_out);
+/* Whether ranks have taken checkpoints alone after the newest line; @p world_rank only, or
+ * all if that is UINT32_MAX. */
+enum crmpi_status crmpi_history_has_alone(const char *dir, uint32_t world_rank,
+                                          int *has_out);
+
+/*
+ * Make a line of checkpoints of a directory's history, to be written: of its newest
+ * incarnation, and numbered above all lines and files there are.
+ * @param sn  of each rank
+ */
+enum crmpi_status crmpi_line_compose(const char *dir, const struct crmpi_history *history,
+                                     const uint64_t *sn, struct crmpi_line *line_out);
+/* Give a line that was read a number above all lines and files there are, and the
+ * incarnation of a job that was restarted from it, and is newer than the history's. */
+enum crmpi_status crmpi_line_renew(const char *dir, const struct crmpi_history *history,
+                                   struct crmpi_line *line);
+
 /*
  * Dropping old lines.  Not while a checkpoint is being saved or restored.  A number that
  * once had a line must not be used for another one: number a new checkpoint higher than

@@ -175,6 +175,28 @@ static enum crmpi_status all_read(struct crmpi_image *image, const char *path,
     return status == CRMPI_ERR_NOTFOUND ? CRMPI_ERR_CORRUPT : status;
 }
 
+/* As if the checkpoint had been a collective of all ranks. */
+static enum crmpi_status all_tie(const char *path, struct crmpi_dependencies *all)
+{
+    all->collectives = calloc(1, sizeof *all->collectives);
+    all->members = calloc(all->n_ranks, sizeof *all->members);
+    if (!all->collectives || !all->members) {
+        crmpi_error("no memory to read %s", path);
+        return CRMPI_ERR_NOMEM;
+    }
+    *all->collectives =
+        (struct crmpi_collectives){.comm = UINT64_MAX, /* no communicator has it */
+                                   .count = all->sn,
+                                   .flow = CRMPI_FLOW_FROM_ALL | CRMPI_FLOW_TO_ALL,
+                                   .n_members = all->n_ranks,
+                                   .rank = all->world_rank};
+    all->n_collectives = 1;
+    for (uint32_t rank = 0; rank < all->n_ranks; rank++)
+        all->members[rank] = rank;
+    all->n_members = all->n_ranks;
+    return CRMPI_OK;
+}
+
 enum crmpi_status crmpi_dependencies_read(struct crmpi_image *image, const char *path,
                                           const struct crmpi_job *job,
                                           struct crmpi_dependencies *dependencies_out)
@@ -183,14 +205,13 @@ enum crmpi_status crmpi_dependencies_read(struct crmpi_image *image, const char 
                                      .n_ranks = job->n_ranks,
                                      .sn = job->sn,
                                      .interval = job->sn,
-                                     .base = job->sn};
+                                     .base = job->sn ? job->sn - 1 : 0};
     htri_t exists = H5Lexists(crmpi_image_file(image), GROUP_NAME, H5P_DEFAULT);
-    enum crmpi_status status = CRMPI_OK;
+    enum crmpi_status status;
 
     if (exists < 0)
         return crmpi_hdf_failed(path, GROUP_NAME, CRMPI_ERR_CORRUPT);
-    if (exists)
-        status = all_read(image, path, job, &all);
+    status = exists ? all_read(image, path, job, &all) : all_tie(path, &all);
     if (status == CRMPI_OK)
         *dependencies_out = all;
     else

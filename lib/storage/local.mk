@@ -3,11 +3,12 @@
 # The HDF5 container.
 
 libcrmpi_storage_a_SOURCES += \
-	lib/storage/container.h \
+	lib/storage/compose.c lib/storage/container.h \
 	lib/storage/dependencies.c lib/storage/dependencies.h \
 	lib/storage/directory.c lib/storage/directory.h \
 	lib/storage/file.c lib/storage/file.h \
 	lib/storage/hdf.c lib/storage/hdf.h \
+	lib/storage/history.c \
 	lib/storage/image.c lib/storage/image.h \
 	lib/storage/job.c lib/storage/job.h \
 	lib/storage/layout.c lib/storage/layout.h \

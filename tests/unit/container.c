@@ -757,6 +757,11 @@ START_TEST(without_dependencies_all_ranks_belong_together)
     crmpi_reader_close(reader);
     ck_assert(got.sn == 5 && got.interval == 5 && got.is_alone == 0 &&
               got.n_cohort == 0 && got.n_streams == 0 && got.n_ranks == 4);
+    ck_assert(got.n_collectives == 1 && got.collectives->count == 5 &&
+              got.collectives->n_members == 4 && got.n_members == 4 &&
+              got.members[3] == 3);
+    ck_assert_int_eq(crmpi_dependencies_check(&got), 0);
+    crmpi_dependencies_fini(&got);
 }
 END_TEST
 

@@ -60,7 +60,7 @@ try 0 "$dir" show 12 1 -- '0x150000000000 .*rw-p  \[heap\]' '/task/threads +12 B
     '^  messages +rank 1: 1 to it, 6 from it, in 2 streams$' \
     '^  collectives communicator 1 of ranks 0, 1: 12$' \
     '^  accesses +to window 7 of rank 0: write$' '^  accesses +by rank 1 to its window 7: atomic$'
-try 0 "$dir" show 12 -- '^new in it +all ranks$' '^in transit +nothing$' 'now from line 6$'
+try 0 "$dir" show 12 -- '^new in it +all ranks$' '^in transit +nothing$' 'now from line 1$'
 CRMPI_DIR=$dir ./crmpi-inspect verify 11 >"$out" 2>&1 || fail "the directory from CRMPI_DIR"
 try 0 --help -- '^Usage:'
 try 0 --version -- '^crmpi [0-9]'

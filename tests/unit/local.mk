@@ -36,9 +36,13 @@ TESTS += tests/unit/interface.sh tests/unit/manual.sh
 EXTRA_DIST += tests/unit/interface.sh tests/unit/manual.sh
 
 if HAVE_CHECK
-storage_tests = tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged
+storage_tests = tests/unit/choose tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged
 check_PROGRAMS += $(storage_tests)
 TESTS += $(storage_tests)
+tests_unit_choose_SOURCES = tests/unit/choose.c tools/choose.c tools/timeline.c \
+	$(storage_fixture)
+tests_unit_choose_CPPFLAGS = $(storage_cppflags) $(CHECK_CPPFLAGS)
+tests_unit_choose_LDADD = $(storage_libs) $(CHECK_LIBS)
 tests_unit_container_SOURCES = tests/unit/container.c $(storage_fixture)
 tests_unit_container_CPPFLAGS = $(storage_cppflags) $(CHECK_CPPFLAGS)
 tests_unit_container_CFLAGS = $(AM_CFLAGS) -pthread
