@@ -41,43 +41,26 @@ static void say_number(struct words *words, uint64_t sn)
         say(words, "checkpoint %" PRIu64, sn);
 }
 
-/* What bound two entities to each other, by importance. */
+/* What bound two entities to each other, by importance: words before and behind the cause's
+ * name. */
 static const struct {
     uint32_t how;
-    const char *words;   /* of a task */
-    const char *segment; /* of a segment; NULL: the same */
-    int is_after;        /* when that was in the cause matters */
+    const char *task[2], *segment[2];
 } reasons[] = {
-    {CRMPI_HOW_RECEIVED, "has received messages of", NULL, 1},
-    {CRMPI_HOW_ATOMIC, "has seen atomic operations on", "has been changed by", 1},
-    {CRMPI_HOW_READ, "has read from", NULL, 1},
-    {CRMPI_HOW_WRITE, "has written to", "has been written by", 1},
-    {CRMPI_HOW_SYNC, "has shared locks or memory with", NULL, 1},
-    {CRMPI_HOW_COLLECTIVE, "has done collectives with", NULL, 1},
-    {CRMPI_HOW_SENT, "has sent messages, which are in no log, to", NULL, 1},
-    {CRMPI_HOW_HOME, "belongs to", NULL, 0},
-    {CRMPI_HOW_LINE, "was taken together, as far as is known, with", NULL, 1},
+    {CRMPI_HOW_RECEIVED, {"has received messages that", " sent"}, {NULL}},
+    {CRMPI_HOW_ATOMIC,
+     {"knows of atomic operations that", " had"},
+     {"has atomic operations that", " did"}},
+    {CRMPI_HOW_READ, {"has read what", " held"}, {NULL}},
+    {CRMPI_HOW_WRITE, {"has written what", " got"}, {"holds what", " wrote"}},
+    {CRMPI_HOW_SYNC,
+     {"has shared locks or memory with", ", as that was"},
+     {"has shared locks or memory with", ", as that was"}},
+    {CRMPI_HOW_COLLECTIVE, {"has done collectives that", " did"}, {NULL}},
+    {CRMPI_HOW_SENT, {"has sent messages, now in no log, that", " received"}, {NULL}},
+    {CRMPI_HOW_HOME, {"belongs to that of", ""}, {"belongs to that of", ""}},
+    {CRMPI_HOW_LINE, {"may depend on what", " did"}, {NULL}},
 };
-
-static void say_reason(struct words *words, const struct crmpi_history *history,
-                       const struct crmpi_step *step)
-{
-    const struct crmpi_entity *entity = &history->entities[step->entity];
-    size_t i = 0, last = sizeof reasons / sizeof *reasons - 1;
-
-    while (i < last && !(step->edge.how & reasons[i].how))
-        i++;
-    if (step->sn == CRMPI_SN_NOW)
-        say(words, "since its last checkpoint it");
-    else
-        say(words, "its checkpoint %" PRIu64, step->sn);
-    say(words, " %s ",
-        entity->kind == CRMPI_ENTITY_SEGMENT && reasons[i].segment ? reasons[i].segment
-                                                                   : reasons[i].words);
-    say_entity(words, &history->entities[step->cause]);
-    if (reasons[i].is_after && step->cause_sn > 0)
-        say(words, " after checkpoint %" PRIu64, step->cause_sn);
-}
 
 /* The last step of the cause before this one; NULL: it is where it began. */
 static const struct crmpi_step *step_of_cause(const struct crmpi_recovery_line *line,
@@ -90,17 +73,43 @@ static const struct crmpi_step *step_of_cause(const struct crmpi_recovery_line *
     return NULL;
 }
 
-static void say_cause(struct words *words, const struct crmpi_recovery_line *line,
-                      size_t i)
+static void say_reason(struct words *words, const struct crmpi_history *history,
+                       const struct crmpi_step *step)
+{
+    size_t i = 0, last = sizeof reasons / sizeof *reasons - 1;
+
+    while (i < last && !(step->edge.how & reasons[i].how))
+        i++;
+    int is_segment = history->entities[step->entity].kind == CRMPI_ENTITY_SEGMENT;
+    const char *const *reason =
+        is_segment && reasons[i].segment[0] ? reasons[i].segment : reasons[i].task;
+    if (step->sn == CRMPI_SN_NOW)
+        say(words, "since its last checkpoint it");
+    else
+        say(words, "its checkpoint %" PRIu64, step->sn);
+    say(words, " %s ", reason[0]);
+    say_entity(words, &history->entities[step->cause]);
+    say(words, "%s after ", reason[1]);
+    say_number(words, step->cause_sn);
+}
+
+static void say_cause(struct words *words, const struct crmpi_history *history,
+                      const struct crmpi_recovery_line *line, size_t i)
 {
     const struct crmpi_step *cause = step_of_cause(line, i);
 
     if (cause == NULL) {
-        say(words, line->steps[i].cause_sn == 0 ? ", which has none" : ", its newest");
+        say(words,
+            line->steps[i].cause_sn == 0 ? ", as it has no checkpoint" : ", its newest");
         return;
     }
-    say(words, ", which goes back to ");
-    say_number(words, cause->to);
+    say(words, ", and ");
+    say_entity(words, &history->entities[cause->entity]);
+    say(words, " goes back to ");
+    if (cause->to == line->steps[i].cause_sn)
+        say(words, "that");
+    else
+        say_number(words, cause->to);
     if (cause->edge.how == 0 && cause->sn != CRMPI_SN_NOW)
         say(words, " because its checkpoint %" PRIu64 " is lost", cause->sn);
     else if (cause->edge.how == 0)
@@ -129,7 +138,7 @@ int crmpi_recovery_explain(const struct crmpi_history *history,
         say(&words, "what its checkpoint %" PRIu64 " depends on is not known", step->sn);
     } else {
         say_reason(&words, history, step);
-        say_cause(&words, line, i);
+        say_cause(&words, history, line, i);
     }
     return (int)words.n;
 }

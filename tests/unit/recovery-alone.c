@@ -411,6 +411,8 @@ START_TEST(test_mixed)
         }
         for (size_t i = 0; i < n_lines; i++) {
             int is_whole = 1;
+            for (uint32_t r = 1; r < n_ranks; r++) /* all count from the same base */
+                ck_assert_int_eq(line.sn[r] < lines[i][r], line.sn[0] < lines[i][0]);
             for (uint32_t r = 0; r < n_ranks; r++)
                 for (size_t k = 1; k <= ranks[r].n; k++)
                     is_whole &=
@@ -457,6 +459,55 @@ START_TEST(test_forget)
 }
 END_TEST
 
+/* Two ranks with two checkpoints each; rank 1 loses its newest. */
+START_TEST(test_words)
+{
+    static const char *const expected[] = {
+        "rank 1 goes back from 5 to checkpoint 2: its checkpoint 5 is lost",
+        "rank 0 goes back from 7 to checkpoint 3: its checkpoint 7 has received messages "
+        "that rank 1 sent after checkpoint 2, and rank 1 goes back to that because its "
+        "checkpoint 5 is lost"};
+    struct crmpi_recovery_line line;
+    struct crmpi_checkpoint about;
+    uint64_t keep[2];
+    char text[512];
+
+    ck_assert_int_eq(crmpi_history_init(&history, 2), CRMPI_OK);
+    for (uint32_t r = 0; r < 2; r++)
+        for (unsigned k = 0; k < 2; k++) {
+            static const uint64_t numbers[2][2] = {{3, 7}, {2, 5}};
+            struct crmpi_dependencies d = {.world_rank = r,
+                                           .n_ranks = 2,
+                                           .is_alone = 1,
+                                           .sn = numbers[r][k],
+                                           .interval = 1 + 3 * k};
+            d.streams = calloc(1, sizeof *d.streams);
+            d.n_streams = k;
+            d.streams[0] =
+                (struct crmpi_stream){.peer = 1 - r, .sent = r == 1, .received = r == 0};
+            about = (struct crmpi_checkpoint){.sn = d.sn, .lost = r == 1 && k == 1};
+            ck_assert_int_eq(crmpi_history_add(&history, r + 2, &about, &d),
+                             CRMPI_ERR_MISMATCH);
+            ck_assert_int_eq(crmpi_history_add(&history, r, &about, &d), CRMPI_OK);
+        }
+    ck_assert_int_eq(crmpi_history_link(&history), CRMPI_OK);
+    ck_assert_int_eq(crmpi_recovery_line(&history, NULL, NULL, NULL, &line), CRMPI_OK);
+    ck_assert_uint_eq(line.n_steps, 2);
+    for (size_t i = 0; i < 2; i++) {
+        int n = crmpi_recovery_explain(&history, &line, i, text, sizeof text);
+        ck_assert_str_eq(text, expected[i]);
+        ck_assert_int_eq(n, (int)strlen(expected[i]));
+        ck_assert_int_eq(crmpi_recovery_explain(&history, &line, i, text, 8), n);
+        ck_assert_uint_eq(strlen(text), 7);
+    }
+    ck_assert_int_eq(crmpi_recovery_garbage(&history, keep), CRMPI_OK);
+    ck_assert_uint_eq(keep[0], 3);
+    ck_assert_uint_eq(keep[1], 2);
+    crmpi_recovery_line_fini(&line);
+    crmpi_history_fini(&history);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("recovery of ranks saved alone");
@@ -466,6 +517,7 @@ int main(void)
     tcase_add_test(tests, test_lines_are_the_highest);
     tcase_add_test(tests, test_mixed);
     tcase_add_test(tests, test_forget);
+    tcase_add_test(tests, test_words);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
