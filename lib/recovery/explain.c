@@ -58,7 +58,7 @@ static const struct {
      {"has shared locks or memory with", ", as that was"}},
     {CRMPI_HOW_COLLECTIVE, {"has done collectives that", " did"}, {NULL}},
     {CRMPI_HOW_SENT, {"has sent messages, now in no log, that", " received"}, {NULL}},
-    {CRMPI_HOW_HOME, {"belongs to that of", ""}, {"belongs to that of", ""}},
+    {CRMPI_HOW_HOME, {"was saved with what", " had"}, {NULL}},
     {CRMPI_HOW_LINE, {"may depend on what", " did"}, {NULL}},
 };
 
