@@ -29,8 +29,8 @@ static const char *const phase_words[CRMPI_GROUP_PHASES] = {
     [SAVING] = "saving",                  [ENDING] = "ending",
 };
 
-/* Bits of `missing`: children 0 and 1, and this rank itself. */
-#define OWN (1u << CRMPI_TREE_CHILDREN)
+/* Bits of `missing`: the children, and this rank itself. */
+#define OWN (1u << CRMPI_MEMBER_CHILDREN)
 
 /* How long the leader looks on while ranks wait at the gate and others do not arrive. */
 #define GATE_FIRST_MS 5
@@ -282,20 +282,6 @@ static void widen_gap(struct crmpi_group *g)
         g->gate_gap_ms = GATE_LAST_MS;
 }
 
-static void find_relatives(struct crmpi_group *g)
-{
-    uint64_t index = crmpi_members_index(&g->members, g->world_rank);
-
-    g->parent = index > 0
-                    ? crmpi_members_at(&g->members, (uint32_t)CRMPI_TREE_PARENT(index))
-                    : g->world_rank;
-    g->n_children = 0;
-    for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++)
-        if (2 * index + 1 + i < g->members.n)
-            g->children[g->n_children++] =
-                crmpi_members_at(&g->members, CRMPI_TREE_CHILD((uint32_t)index, i));
-}
-
 static void park(struct crmpi_group *g, int64_t limit_ms, int64_t now_ms)
 {
     struct crmpi_message message = message_of(g, CRMPI_MESSAGE_PARK);
@@ -303,7 +289,8 @@ static void park(struct crmpi_group *g, int64_t limit_ms, int64_t now_ms)
     size_t list_bytes;
 
     message.value = (uint64_t)(limit_ms > 0 ? limit_ms : 0);
-    find_relatives(g);
+    g->n_children =
+        crmpi_members_relatives(&g->members, g->world_rank, &g->parent, g->children);
     enter(g, PARKING);
     crmpi_census_fini(&g->census);
     crmpi_ranks_fini(&g->outside);
@@ -317,7 +304,7 @@ static void park(struct crmpi_group *g, int64_t limit_ms, int64_t now_ms)
     act(g, &(struct crmpi_action){.kind = CRMPI_ACTION_PARK, .limit_ms = limit_ms});
 }
 
-/* Of so many ranks that go in, how often in turn: twice the depth of the tree. */
+/* How often a group may grow before it takes all: as a checkpoint of all costs, then. */
 static unsigned growths_max(const struct crmpi_group *g)
 {
     unsigned depth = 0;
@@ -326,7 +313,7 @@ static unsigned growths_max(const struct crmpi_group *g)
     return 2 * depth + 2;
 }
 
-/* The leader takes in the ranks outside that the members depend on; 0 if there are none. */
+/* The leader takes in the ranks outside that the members depend on; 0: there are none. */
 static int grow(struct crmpi_group *g, int64_t now_ms)
 {
     uint32_t n = g->members.n;

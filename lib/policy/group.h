@@ -5,8 +5,8 @@
  * it takes to commit.  Pure: runs in the lower half and in the simulator.
  *
  * A checkpoint is a chain of phases.  The leader starts each by a message down the tree
- * of the members (see members.h); each rank does its part, and reports up the tree when it
- * and its children have done theirs:
+ * of the members (see members.h); each rank does its part, and reports up the tree when
+ * it and its children have done theirs:
  *
  *   PARKING -> RUNNING_ON -> PARKING ... -> DRAINING -> QUIETING -> SAVING -> ENDING
  *      ^_______________________________________________________|
@@ -68,7 +68,7 @@ struct crmpi_group {
     struct crmpi_members members;
     uint32_t leader, attempt;
     uint32_t attempts_led, drains_led;
-    uint32_t parent, children[CRMPI_TREE_CHILDREN];
+    uint32_t parent, children[CRMPI_MEMBER_CHILDREN];
     unsigned n_children;
     unsigned missing; /* who has not done the phase yet */
     uint64_t sn;      /* of the attempt */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "policy/members.h"
+#include "policy/policy.h"
 #include "policy/varint.h"
 
 static uint32_t *alloc_ranks(size_t n)
@@ -122,27 +123,33 @@ int crmpi_members_have(const struct crmpi_members *members, uint32_t rank)
            (members->all || crmpi_ranks_have(&members->listed, rank));
 }
 
-uint32_t crmpi_members_index(const struct crmpi_members *members, uint32_t rank)
+unsigned crmpi_members_relatives(const struct crmpi_members *members, uint32_t rank,
+                                 uint32_t *parent_out,
+                                 uint32_t children_out[CRMPI_MEMBER_CHILDREN])
 {
     const struct crmpi_ranks *listed = &members->listed;
+    uint32_t leader = members->order[0];
+    unsigned n = 0;
+    size_t index = 0;
 
-    for (size_t i = 0; i < listed->n; i++)
-        if (members->order[i] == rank)
-            return (uint32_t)i;
-    return (uint32_t)(listed->n + rank - count_below(listed, rank));
-}
-
-uint32_t crmpi_members_at(const struct crmpi_members *members, uint32_t index)
-{
-    const struct crmpi_ranks *listed = &members->listed;
-    uint32_t rank;
-
-    if (index < listed->n)
-        return members->order[index];
-    rank = index - (uint32_t)listed->n;
-    for (size_t i = 0; i < listed->n && listed->items[i] <= rank; i++)
-        rank++;
-    return rank;
+    while (index < listed->n && members->order[index] != rank)
+        index++;
+    if (index == listed->n)
+        *parent_out = rank == 0 ? leader : CRMPI_TREE_PARENT(rank);
+    else
+        *parent_out = index == 0 ? leader : members->order[CRMPI_TREE_PARENT(index)];
+    for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++) {
+        size_t child = 2 * index + 1 + i;
+        uint64_t below = 2 * (uint64_t)rank + 1 + i;
+        if (child < listed->n)
+            children_out[n++] = members->order[child];
+        if (members->all && below < members->n_ranks &&
+            !crmpi_ranks_have(listed, (uint32_t)below))
+            children_out[n++] = (uint32_t)below;
+    }
+    if (members->all && index == 0 && !crmpi_ranks_have(listed, 0))
+        children_out[n++] = 0;
+    return n;
 }
 
 int crmpi_members_extend(const struct crmpi_members *larger,

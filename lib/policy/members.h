@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Who takes part in a checkpoint, and the binary tree they form.  Pure.
+ * Who takes part in a checkpoint, and the tree they form.  Pure.
  *
- * Members have indices in the order in which they came in: the leader first, then by
- * rank those that it took in next, and so on.  The parent of index i is (i - 1) / 2.  So
- * when a group grows nobody gets another parent, and whoever comes in has only newcomers
+ * Members that are listed have indices in the order in which they came in: the leader
+ * first, then by rank those that it took in next, and so on; the parent of index i is
+ * (i - 1) / 2.  If all ranks are in, those that are not listed stay below their parents
+ * in the control tree, and rank 0 below the leader: so that few messages travel far.
+ *
+ * When a group grows nobody gets another parent, and whoever comes in has only newcomers
  * below: if it cannot take part, none of them has heard of the group.
  */
 #ifndef CRMPI_POLICY_MEMBERS_H
@@ -26,11 +29,13 @@ int crmpi_ranks_have(const struct crmpi_ranks *set, uint32_t rank);
 enum crmpi_status crmpi_ranks_add(struct crmpi_ranks *set, const uint32_t *ranks,
                                   size_t n);
 
+/* Two of those listed, two of the control tree, and rank 0. */
+#define CRMPI_MEMBER_CHILDREN 5
+
 struct crmpi_members {
     uint32_t n;       /* how many */
     uint32_t n_ranks; /* in the job */
-    int all;          /* every rank of the job: those that are not listed come last, by
-                         rank */
+    int all;          /* every rank of the job, listed or not */
     struct crmpi_ranks listed;
     uint32_t *order;  /* listed.n of them */
 };
@@ -45,10 +50,11 @@ enum crmpi_status crmpi_members_grow(struct crmpi_members *members,
 void crmpi_members_take_all(struct crmpi_members *members);
 
 int crmpi_members_have(const struct crmpi_members *members, uint32_t rank);
-/** The index of a rank that is in. */
-uint32_t crmpi_members_index(const struct crmpi_members *members, uint32_t rank);
-/** The rank at an index below n. */
-uint32_t crmpi_members_at(const struct crmpi_members *members, uint32_t index);
+/** Tell the parent (the leader's is itself) and the children of a rank that is in.
+ * @return how many children */
+unsigned crmpi_members_relatives(const struct crmpi_members *members, uint32_t rank,
+                                 uint32_t *parent_out,
+                                 uint32_t children_out[CRMPI_MEMBER_CHILDREN]);
 /** Tell whether the one is the other, grown, so that nobody has another index. */
 int crmpi_members_extend(const struct crmpi_members *larger,
                          const struct crmpi_members *members);

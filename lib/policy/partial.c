@@ -13,7 +13,7 @@
  *   the wanted rank sends BUSY to the one that wants it, and forgets about it; or YIELD
  *   to the one that has it, and holds the other's PARK until it is free
  *
- * Nobody waits for a group whose leader has the smaller rank, so nobody waits in a circle.
+ * So only groups of smaller leaders wait, for those that give way: never in a circle.
  *
  * Rank 0 writes the lines: a leader REGISTERs what its group has saved.
  */
@@ -141,7 +141,7 @@ static void turn_away(struct crmpi_policy *p, const struct crmpi_message *park)
     send_message(p, park->leader, &busy, NULL, 0);
 }
 
-/* Keep a PARK until this rank is free; of two the one of the leader with the smaller rank.
+/* Keep a PARK until this rank is free; of two that of the smaller leader.
  * Returns 0 if it was turned away. */
 static int hold(struct crmpi_policy *p, const struct crmpi_event *event)
 {

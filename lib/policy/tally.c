@@ -267,7 +267,7 @@ enum crmpi_status crmpi_census_merge(struct crmpi_census *census)
     crmpi_tallies_fini(&census->merged);
     crmpi_tallies_fini(&census->settled);
     status = crmpi_tallies_init(&census->merged, census->own, census->n_own);
-    for (unsigned i = 0; i < CRMPI_TREE_CHILDREN && status == CRMPI_OK; i++)
+    for (unsigned i = 0; i < CRMPI_MEMBER_CHILDREN && status == CRMPI_OK; i++)
         status = crmpi_tallies_merge(&census->merged, &census->reported[i]);
     if (status == CRMPI_OK)
         status = crmpi_tallies_settle(&census->merged, &census->settled);
@@ -278,7 +278,7 @@ enum crmpi_status crmpi_census_merge(struct crmpi_census *census)
 
 void crmpi_census_fini(struct crmpi_census *census)
 {
-    for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++)
+    for (unsigned i = 0; i < CRMPI_MEMBER_CHILDREN; i++)
         crmpi_tallies_fini(&census->reported[i]);
     crmpi_tallies_fini(&census->merged);
     crmpi_tallies_fini(&census->settled);

@@ -15,6 +15,7 @@
 #include <stddef.h>
 #include "base/status.h"
 #include "interaction/cut.h"
+#include "policy/members.h"
 #include "policy/policy.h"
 
 /* What is known of one communicator in a part of the tree. */
@@ -36,7 +37,7 @@ struct crmpi_tallies {
 struct crmpi_census {
     struct crmpi_collective_count *own;
     size_t n_own;
-    struct crmpi_tallies reported[CRMPI_TREE_CHILDREN];
+    struct crmpi_tallies reported[CRMPI_MEMBER_CHILDREN];
     struct crmpi_tallies merged;  /* not settled: for the parent */
     struct crmpi_tallies settled; /* disagreements of ranks all below this one */
     int disagree;                 /* here or below */

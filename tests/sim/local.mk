@@ -23,3 +23,10 @@ tests_sim_partial_SOURCES = tests/sim/partial.c tests/sim/sim.c tests/sim/sim.h 
 	tests/sim/world.c tests/sim/world.h $(crmpi_policy_sources)
 tests_sim_partial_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_sim_partial_LDADD = -lm
+
+check_PROGRAMS += tests/sim/cost
+TESTS += tests/sim/cost
+tests_sim_cost_SOURCES = tests/sim/cost.c tests/sim/sim.c tests/sim/sim.h \
+	$(crmpi_policy_sources)
+tests_sim_cost_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
+tests_sim_cost_LDADD = -lm

@@ -2,16 +2,14 @@
 /*
  * The partial policy in simulated jobs, under a scheduler whose choices come from a seed.
  * Ranks run made-up programs of collectives, messages and puts into each other's windows;
- * any of them asks for checkpoints at any moment, any step may fail, and the job is killed
- * and started again from the newest line.  Checked are
+ * any of them asks for checkpoints at any moment, any step may fail, and the job is
+ * killed and started again from the newest line.  Checked are
  *
- *   safety    after each commit, and when the job is killed, the newest checkpoints of all
- *             ranks are strongly consistent: no message, collective or put is in one of
+ *   safety    after each commit, and when the job is killed, the newest checkpoints of
+ *             all ranks are strongly consistent: no message, collective or put is in one of
  *             them without being in the other; no rank is in a group without need
  *   liveness  every wish is served, or fails by something that was made to fail; the
  *             programs end, and with them the engine
- *   cost      messages for a checkpoint grow with its group, not with the job; the depth
- *             with the logarithm of the group, as far as the control tree lets it
  *
  * Usage: sim-partial [SEED [JOBS]]   a failing seed is printed; it repeats exactly
  */
@@ -258,8 +256,9 @@ static void report(const struct crmpi_action *action)
         job.n_committed++;
         job.n_partial += !action->all;
     } else {
-        check((job.setup.fault_chance > 0 ||
-               strcmp(action->why, "it is in MPI_Finalize") == 0) && action->why != NULL && action->why[0] != '\0',
+        check(action->why != NULL &&
+                  (job.setup.fault_chance > 0 ||
+                   strcmp(action->why, "it is in MPI_Finalize") == 0),
               "given up for no reason");
         job.n_given_up++;
     }

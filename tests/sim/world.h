@@ -56,7 +56,8 @@ int sim_world_running_on(uint32_t r);
 int sim_world_at_targets(uint32_t r);
 void sim_world_open_gate(uint32_t r);
 void sim_world_drain(uint32_t r, uint64_t group);
-struct crmpi_collective_count *sim_world_counts(uint32_t r, uint64_t group, size_t *n_out);
+struct crmpi_collective_count *sim_world_counts(uint32_t r, uint64_t group,
+                                                size_t *n_out);
 uint32_t *sim_world_neighbours(uint32_t r, uint64_t group, size_t *n_out);
 uint64_t sim_world_interval(uint32_t r);
 
