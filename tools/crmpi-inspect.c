@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * crmpi-inspect: list, show and verify checkpoints.  Tool.
+ * crmpi-inspect: list, show, verify, draw and explain checkpoints.  Tool.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -12,6 +12,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "storage/container.h"
+#include "tools/look.h"
 #include "tools/show.h"
 #include "tools/text.h"
 #include "tools/tool.h"
@@ -22,12 +23,21 @@ static const char usage[] =
     "Usage: crmpi-inspect [DIR] [list]\n"
     "       crmpi-inspect [DIR] show LINE [RANK]\n"
     "       crmpi-inspect [DIR] verify [LINE]\n"
+    "       crmpi-inspect [DIR] graph [-o FILE] [--dot] [--fail RANKS] [--ranks RANKS]\n"
+    "       crmpi-inspect [DIR] explain [--fail RANKS]\n"
     "Look at the checkpoints in DIR (default: CRMPI_DIR, or else ./crmpi.ckpt).\n"
     "\n"
     "  list               the recovery lines, with a glance at their files\n"
     "  show LINE [RANK]   what a line has of all ranks, or of one: regions, windows,\n"
     "                     what it depends on, records\n"
     "  verify [LINE]      check every byte of one line, or of all\n"
+    "  graph              draw the checkpoints, what they depend on and the recovery line\n"
+    "                     as SVG\n"
+    "    -o FILE            into a file, not to standard output\n"
+    "    --dot              for Graphviz; also if FILE ends in .dot or .gv\n"
+    "    --ranks RANKS      give these, such as 0-7,12, rows of their own in a large job\n"
+    "  explain            say in words where a restart would go on, and why there\n"
+    "    --fail RANKS       of both: if only these failed, instead of all\n"
     "  --help, --version\n"
     "\n"
     "Exit status: 0; 1 if something is damaged or missing; 2 for a wrong option.  A word "
@@ -36,13 +46,15 @@ static const char usage[] =
     "directory\n"
     "of that name.\n";
 
-enum command { LIST, SHOW, VERIFY };
+enum command { LIST, SHOW, VERIFY, GRAPH, EXPLAIN };
+static const char *const names[] = {"list", "show", "verify", "graph", "explain"};
 
 struct request {
     enum command command;
     const char *dir;
     int n_numbers;
     uint64_t numbers[2]; /* line, rank */
+    struct look_options look;
 };
 
 static int is_number(const char *word)
@@ -50,22 +62,72 @@ static int is_number(const char *word)
     return *word && word[strspn(word, "0123456789")] == '\0';
 }
 
+/* Check a list of ranks and join it to those given before. */
+static const char *list_add(const char *option, const char *before, const char *list)
+{
+    char *joined;
+    look_list_check(TOOL, option, list);
+    if (!before)
+        return list;
+    if (asprintf(&joined, "%s,%s", before, list) < 0) {
+        crmpi_error("out of memory");
+        exit(TOOL_FAILED);
+    }
+    return joined; /* until the program ends */
+}
+
+/* Take an option of graph or explain, with its value. */
+static int request_option(struct request *request, int argc, char **argv, int *i)
+{
+    struct look_options *look = &request->look;
+    const char *value;
+    if ((value = tool_option_value(TOOL, argc, argv, i, "--fail")) != NULL)
+        look->failed = list_add("--fail", look->failed, value);
+    else if ((value = tool_option_value(TOOL, argc, argv, i, "--ranks")) != NULL)
+        look->ranks = list_add("--ranks", look->ranks, value);
+    else if ((value = tool_option_value(TOOL, argc, argv, i, "-o")) != NULL)
+        look->output = value;
+    else if (strcmp(argv[*i], "--dot") == 0)
+        look->as_dot = 1;
+    else
+        return 0;
+    return 1;
+}
+
+static void request_check(const struct request *request)
+{
+    static const int numbers_min[] = {0, 1, 0, 0, 0}, numbers_max[] = {0, 2, 1, 0, 0};
+    const struct look_options *look = &request->look;
+    const char *name = names[request->command];
+    if (request->n_numbers < numbers_min[request->command])
+        tool_usage(TOOL, "show needs the number of a line");
+    if (request->n_numbers > numbers_max[request->command])
+        tool_usage(TOOL, "%s does not take so many numbers", name);
+    if (look->failed && request->command != GRAPH && request->command != EXPLAIN)
+        tool_usage(TOOL, "%s does not take --fail", name);
+    if ((look->output || look->as_dot || look->ranks) && request->command != GRAPH)
+        tool_usage(TOOL, "%s does not take %s", name,
+                   look->output   ? "-o"
+                   : look->as_dot ? "--dot"
+                                  : "--ranks");
+}
+
 static struct request request_parse(int argc, char **argv)
 {
-    static const char *const names[] = {"list", "show", "verify"};
-    static const int numbers_min[] = {0, 1, 0}, numbers_max[] = {0, 2, 1};
     struct request request = {.command = LIST};
     int commands = 0;
 
     tool_common_options(argc, argv, usage);
     for (int i = 1; i < argc; i++) {
         int command = LIST;
-        while (command <= VERIFY && strcmp(argv[i], names[command]) != 0)
+        while (command <= EXPLAIN && strcmp(argv[i], names[command]) != 0)
             command++;
-        if (command <= VERIFY && commands++ == 0)
+        if (command <= EXPLAIN && commands++ == 0)
             request.command = (enum command)command;
         else if (commands == 1 && is_number(argv[i]) && request.n_numbers < 2)
             request.numbers[request.n_numbers++] = tool_number(TOOL, "number", argv[i]);
+        else if (argv[i][0] == '-' && request_option(&request, argc, argv, &i))
+            continue;
         else if (argv[i][0] == '-')
             tool_usage(TOOL, "unknown option %s", argv[i]);
         else if (!request.dir && commands <= 1)
@@ -73,10 +135,7 @@ static struct request request_parse(int argc, char **argv)
         else
             tool_usage(TOOL, "%s is too much", argv[i]);
     }
-    if (request.n_numbers < numbers_min[request.command])
-        tool_usage(TOOL, "show needs the number of a line");
-    if (request.n_numbers > numbers_max[request.command])
-        tool_usage(TOOL, "%s does not take so many numbers", names[request.command]);
+    request_check(&request);
     return request;
 }
 
@@ -465,8 +524,12 @@ int main(int argc, char **argv)
         result = list(dir, numbers, n);
     else if (request.command == SHOW)
         result = show(dir, &request, numbers, n);
-    else
+    else if (request.command == VERIFY)
         result = verify(dir, &request, numbers, n);
+    else if (request.command == GRAPH)
+        result = look_graph(dir, &request.look);
+    else
+        result = look_explain(dir, &request.look);
     free(numbers);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         crmpi_error("cannot write to standard output");

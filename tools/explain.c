@@ -73,7 +73,7 @@ const char *explain_outcome_text(const struct graph_subject *subject)
     }
     const char *plural = n_back == 1 ? "" : "s";
     if (n_back == history->n_ranks && n_back > 1)
-        snprintf(who, sizeof who, "all %zu ranks go", n_back);
+        snprintf(who, sizeof who, "all ranks go");
     else
         snprintf(who, sizeof who, "%zu of %" PRIu32 " rank%s %s", n_back, history->n_ranks,
                  history->n_ranks == 1 ? "" : "s", n_back == 1 ? "goes" : "go");

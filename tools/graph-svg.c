@@ -248,7 +248,7 @@ static void place(struct drawing *drawing)
     lanes_make(drawing);
     labels_measure(drawing);
     drawing->right = columns_place(drawing);
-    drawing->width = fmax(drawing->right + 24, 760);
+    drawing->width = fmax(drawing->right + 24, 800);
     const struct crmpi_recovery_line *line = graph->subject->line;
     for (size_t i = 0; i < line->n_steps && i < STEPS_MAX; i++)
         drawing->width = fmax(drawing->width,
@@ -452,10 +452,10 @@ static void mark_title(struct drawing *drawing, const struct graph_row *row,
                        const struct graph_mark *mark)
 {
     char text[256];
-    int n = snprintf(text, sizeof text, "%s, checkpoint %" PRIu64 ", %s, %s", row->label,
-                     mark->sn, text_size((double)mark->bytes), text_time(mark->time));
-    if (mark->n_lost > 0 && n < (int)sizeof text)
-        snprintf(text + n, sizeof text - (size_t)n, ", %" PRIu32 " lost", mark->n_lost);
+    snprintf(text, sizeof text, "%s, checkpoint %" PRIu64 ", %s%s%s%s", row->label, mark->sn,
+             text_time(mark->time), mark->bytes ? ", " : "",
+             mark->bytes ? text_size((double)mark->bytes) : "",
+             mark->n_lost ? ", lost" : "");
     fputs("<title>", drawing->out);
     svg_escape(drawing->out, text);
     fputs("</title>", drawing->out);

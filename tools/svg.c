@@ -134,7 +134,7 @@ void svg_text(FILE *out, double x, double y, double size, const char *class,
 void svg_text_cut(FILE *out, double x, double y, double size, const char *class,
                   double width, const char *text)
 {
-    size_t fit = (size_t)(width / (size * 0.62));
+    size_t fit = (size_t)(width / (size * 0.6));
     text_open(out, x, y, size, class, SVG_START);
     if (n_characters(text) <= fit) {
         svg_escape(out, text);

@@ -65,7 +65,7 @@ count four svg 'class="whole".*height="[0-9]{3}' 2
 count four svg 'class="cohort-line"' 4
 has four svg 'policy partial' '4 ranks, 4 segments of windows' '12:01:00 to 12:05:27' \
     '>restart 1<' '>messages<' '>a collective<' '>accesses to a window<' '>recovery line<' \
-    'all 4 ranks go back to the newest checkpoints'
+    'If all ranks fail: all ranks go back to the newest checkpoints'
 count four svg 'class="lost"' 0
 count four svg 'class="step"' 0
 count four words '^  checkpoint 6 +ranks 0, 3, taken 2026-01-01 12:05:27' 2

@@ -62,6 +62,30 @@ try 0 "$dir" show 12 1 -- '0x150000000000 .*rw-p  \[heap\]' '/task/threads +12 B
     '^  accesses +to window 7 of rank 0: write$' '^  accesses +by rank 1 to its window 7: atomic$'
 try 0 "$dir" show 12 -- '^new in it +all ranks$' '^in transit +nothing$' 'now from line 1$'
 CRMPI_DIR=$dir ./crmpi-inspect verify 11 >"$out" 2>&1 || fail "the directory from CRMPI_DIR"
+
+# pictures, and words
+try 0 "$dir" graph -- '^<svg ' '>11</text>' '>rank 1</text>' '>window 8</text>' '^</svg>$'
+command -v xmllint >/dev/null && { xmllint --noout "$out" || fail "graph writes no XML"; }
+try 0 graph "$dir" --dot -- '^digraph ' 'all: 12'
+try 0 "$dir" graph -o "$temporary/a.svg" --ranks 0-1 --fail 0 --fail=1
+[ ! -s "$out" ] && grep -q '^</svg>' "$temporary/a.svg" || fail "graph -o a.svg"
+try 0 "$dir" graph -o "$temporary/a.dot"
+grep -q '^digraph ' "$temporary/a.dot" || fail "graph -o a.dot"
+try 0 "$dir" explain -- '^Job 0123456789abcdef, ' 'all ranks go back to the newest' \
+    '^  checkpoint 12 +ranks 0, 1, ' '^In transit: nothing'
+try 0 explain "$dir" --fail 1 -- 'If rank 1 fails' '1\. rank 1 goes back .*it failed' \
+    '2\. rank 0 goes back '
+try 1 "$dir" explain --fail 2 -- 'no rank 2, but 0 to 1'
+try 1 "$dir" graph --ranks 0,7-9 -- 'no rank 9'
+try 1 "$dir" graph -o "$temporary/none/a.svg" -- "cannot write $temporary/none/a.svg"
+try 1 "$dir" graph -o /dev/full -- 'cannot write /dev/full: No space'
+for list in 1- -1 1-0 1,,2 x 1, 99999999999999999999; do
+    try 2 "$dir" explain --fail=$list -- "--fail $list: has to be ranks"
+done
+try 2 "$dir" explain --dot -- 'explain does not take --dot'
+try 2 "$dir" verify --fail 1 -- 'verify does not take --fail'
+try 2 "$dir" graph 11
+try 2 "$dir" graph -o
 try 0 --help -- '^Usage:'
 try 0 --version -- '^crmpi [0-9]'
 try 2 "$dir" show -- 'needs the number'
@@ -141,6 +165,9 @@ try 1 "$dir" verify 12 -- "$file is damaged: the digest"
 try 1 "$dir" show 12 -- '^ +0 .* node7$' 'missing or damaged$'
 cp "$dir/ranks/000000/000012.h5" "$file"
 try 1 "$dir" verify 12 -- "$file is not the file that line 12 was made of"
+try 0 "$dir" explain -- ', LOST$' 'rank 1 goes back from 12 to checkpoint 11: .* is lost' \
+    '^  checkpoint 11 +rank 1,'
+try 0 "$dir" graph -- 'class="cross"' 'class="step"'
 truncate -s 5000 "$file"
 try 1 "$dir" -- '^ +12 .* 1 rank file damaged$'
 rm "$file"
@@ -148,10 +175,14 @@ try 1 "$dir" -- '^ +11 .*complete$' '^ +12 .* 1 rank file missing$'
 try 1 "$dir" verify -- '^line 12: .*1 rank file missing$'
 byte "$dir/lines/000011.h5" 4200
 try 1 "$dir" -- '^ +11  damaged$'
+try 1 "$temporary/none" graph -- "$temporary/none"
 try 1 "$dir" verify 11 -- 'lines/000011.h5 is damaged' '^line 11: cannot be read$'
 rm "$dir"/lines/*
 try 0 "$dir" -- 'has no recovery line'
 try 1 "$dir" verify -- 'no recovery line to verify'
+try 1 "$dir" graph -- 'has no recovery line'
+grep -q svg "$out" && fail "a picture of nothing"
+try 1 "$dir" explain -- 'has no recovery line'
 chmod 777 "$dir/lines"
 try 1 "$dir" -- 'others may write it'
 
