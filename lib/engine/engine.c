@@ -191,7 +191,8 @@ static enum crmpi_status connect_tree(const struct birth *birth,
 
 static const struct crmpi_policy_ops *find_policy(const char *name)
 {
-    static const struct crmpi_policy_ops *const policies[] = {&crmpi_policy_coordinated};
+    static const struct crmpi_policy_ops *const policies[] = {&crmpi_policy_coordinated,
+                                                             &crmpi_policy_uncoordinated};
 
     for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++)
         if (strcmp(policies[i]->name, name) == 0)
@@ -213,6 +214,9 @@ static enum crmpi_status prepare_own(const struct birth *birth)
     engine->policy_ops = find_policy(engine->job.policy);
     if (saved == NULL || engine->policy_ops == NULL)
         return CRMPI_ERR_INTERNAL;
+    engine->tracks = engine->policy_ops != &crmpi_policy_coordinated;
+    crmpi_log_enable(engine->policy_ops == &crmpi_policy_uncoordinated,
+                     (uint64_t)crmpi_config.log_limit_mib << 20);
     if (engine->job.restored != 0)
         crmpi_release_restored(&engine->job);
     engine->policy = engine->policy_ops->create(

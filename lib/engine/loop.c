@@ -134,11 +134,16 @@ static void take_own(void)
 /* The phases that last while messages are waited for. */
 static void go_on(void)
 {
+    struct crmpi_event result;
+
     if (engine->draining) {
         if (crmpi_drain_progress()) {
             engine->draining = 0;
             feed((struct crmpi_event){.kind = CRMPI_EVENT_DRAINED});
         }
+    } else if (engine->settling) {
+        if (crmpi_phase_settle_on(&result))
+            feed(result);
     } else if (engine->stopped && !engine->quiet) {
         crmpi_cut_progress(); /* the other ranks may need it */
         sched_yield();        /* or the processor */

@@ -122,6 +122,7 @@ static void open_gate(void)
 void crmpi_phase_release_threads(void)
 {
     engine->draining = 0;
+    engine->settling = 0;
     engine->quiet = 0;
     engine->running_on = 0;
     engine->stopped = 0;
@@ -180,6 +181,25 @@ static struct crmpi_event quiet(const struct crmpi_action *action)
     return result;
 }
 
+static void settle(void)
+{
+    engine->settling = 1; /* the loop goes on with it */
+}
+
+/* One step; returns 1 and fills in the result if it is settled, or cannot be. */
+int crmpi_phase_settle_on(struct crmpi_event *result_out)
+{
+    int settled = fault("engine.settle") ? -1 : crmpi_settle_progress(why, sizeof why);
+
+    if (settled == 0)
+        return 0;
+    engine->settling = 0;
+    engine->quiet = settled > 0;
+    *result_out = settled > 0 ? (struct crmpi_event){.kind = CRMPI_EVENT_SETTLED}
+                              : failure();
+    return 1;
+}
+
 static void show_progress(void *context, uint64_t done_bytes, uint64_t total_bytes)
 {
     char text[64];
@@ -190,13 +210,6 @@ static void show_progress(void *context, uint64_t done_bytes, uint64_t total_byt
                  ? (unsigned)(100 * (done_bytes / 1024) / (total_bytes / 1024 + 1))
                  : 0);
     crmpi_requests_progress(text);
-}
-
-/* Under a policy by which not all ranks are always saved together, what a checkpoint
- * depends on is stored with it. */
-static int tracks(void)
-{
-    return engine->policy_ops->is_closed != NULL;
 }
 
 static enum crmpi_status capture(const struct crmpi_action *action,
@@ -225,15 +238,15 @@ static struct crmpi_event save(const struct crmpi_action *action)
     why[0] = '\0';
     if (fault("engine.save"))
         return failure();
-    if (tracks())
+    if (engine->tracks)
         status = crmpi_dependencies_note(action->sn, action->alone, action->cohort,
                                          action->n_cohort, &dependencies);
     if (status == CRMPI_OK)
-        status = capture(action, tracks() ? &dependencies : NULL, &result);
+        status = capture(action, engine->tracks ? &dependencies : NULL, &result);
     if (status == CRMPI_OK) {
         engine->saved_sn = action->sn;
-        if (action->alone && crmpi_dependencies_pack(&dependencies, &packed,
-                                                     &result.dependencies_bytes) != 0)
+        if (engine->tracks && crmpi_dependencies_pack(&dependencies, &packed,
+                                                      &result.dependencies_bytes) != 0)
             status = CRMPI_ERR_NOMEM;
         result.dependencies = packed;
     }
@@ -353,8 +366,14 @@ int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result
     case CRMPI_ACTION_COMMIT:
         *result_out = crmpi_commit_do(action);
         return 1;
+    case CRMPI_ACTION_SETTLE:
+        settle();
+        return 0;
     case CRMPI_ACTION_RELEASE:
         crmpi_release(action);
+        return 0;
+    case CRMPI_ACTION_TRIM:
+        crmpi_release_trim(action);
         return 0;
     case CRMPI_ACTION_END:
         end_process();

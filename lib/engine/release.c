@@ -117,6 +117,7 @@ void crmpi_release(const struct crmpi_action *action)
     uint64_t line = action->line != 0 ? action->line : action->sn;
 
     if (action->committed && action->alone) {
+        crmpi_dependencies_saved(action->sn);
         crmpi_kept_saved(files(), action->sn);
     } else if (action->committed) {
         crmpi_dependencies_committed(action->sn);
@@ -133,4 +134,13 @@ void crmpi_release(const struct crmpi_action *action)
     else if (action->committed && !action->alone)
         prune(action->kept, action->n_kept);
     engine->saved_sn = 0;
+}
+
+void crmpi_release_trim(const struct crmpi_action *action)
+{
+    uint64_t sn;
+
+    crmpi_log_trim(action->arrived, action->n_arrived);
+    while ((sn = crmpi_kept_take_alone(files(), action->sn)) != 0)
+        remove_file(sn);
 }

@@ -33,6 +33,8 @@ struct crmpi_engine {
     struct crmpi_tree tree;
     struct crmpi_policy *policy;
     const struct crmpi_policy_ops *policy_ops;
+    int tracks;  /* not all ranks are always saved together: what a checkpoint depends on is
+                    stored with it */
     int wake[2]; /* a pipe: whoever writes to it wakes the protocol thread */
     int lock;    /* rank 0: of DIR/control */
     char *launcher;
@@ -45,6 +47,7 @@ struct crmpi_engine {
     int stopped;    /* they are stopped */
     int running_on; /* and it has not been reported that the targets are reached */
     int draining;   /* until this rank is drained */
+    int settling;   /* until this rank can be saved alone */
     int quiet;      /* nothing may change: the memory is about to be saved */
     int finished;   /* all ranks are in MPI_Finalize */
     int broken;     /* a connection of the tree has ended: no more checkpoints */
@@ -93,6 +96,8 @@ void crmpi_phase_act(void *context, const struct crmpi_action *action);
 int crmpi_phase_takes_time(enum crmpi_action_kind kind);
 /** Do a noted action.  Returns 1 and fills @p result_out if it has a result. */
 int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result_out);
+/** A step of SETTLE; 1 and the result if there is one. */
+int crmpi_phase_settle_on(struct crmpi_event *result_out);
 /** Free what a result points to. */
 void crmpi_phase_result_fini(struct crmpi_event *result);
 /** Let the threads go on. */
@@ -105,6 +110,8 @@ void crmpi_phase_let_go(void);
 /** After a restart: the rank's file is known. */
 void crmpi_release_restored(const struct crmpi_job *job);
 void crmpi_release(const struct crmpi_action *action);
+/** Drop what a line that is never given up has made useless. */
+void crmpi_release_trim(const struct crmpi_action *action);
 
 /* commit.c: rank 0's part. */
 

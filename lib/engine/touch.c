@@ -62,7 +62,7 @@ static void no_memory(void)
 void crmpi_touch_start(void)
 {
     pthread_mutex_lock(&lock);
-    serving = engine->policy_ops->is_closed != NULL;
+    serving = engine->tracks;
     pthread_mutex_unlock(&lock);
 }
 
