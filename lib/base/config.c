@@ -120,7 +120,8 @@ static enum crmpi_status parse_policy(const struct crmpi_variable *variable,
     return CRMPI_OK;
 }
 
-static const char *const policies[] = {"coordinated", NULL};
+static const char *const policies[] = {"coordinated", "partial", "uncoordinated", "none",
+                                      NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const off_on[] = {"0", "1", NULL};
 

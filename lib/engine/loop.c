@@ -175,6 +175,19 @@ static void take_policy_letter(const struct crmpi_letter *letter)
     feed(event);
 }
 
+static void take_demand(void)
+{
+    static const char refusal[] = "failed it is in MPI_Finalize";
+
+    if (engine->policy_ops->timer_everywhere && /* else others may ask still */
+        __atomic_load_n(&engine->finishing, __ATOMIC_ACQUIRE)) {
+        crmpi_post_send(0, CRMPI_CHANNEL_OUTCOME, refusal, sizeof refusal - 1, NULL, 0);
+        return;
+    }
+    engine->demanded = 1;
+    feed((struct crmpi_event){.kind = CRMPI_EVENT_REQUEST, .of = engine->job.world_rank});
+}
+
 static void take_outcome(const struct crmpi_letter *letter)
 {
     char text[OUTCOME_BYTES];
@@ -200,8 +213,7 @@ static void take_letter(const struct crmpi_letter *letter)
         crmpi_touch_take_grant(letter);
         break;
     case CRMPI_CHANNEL_DEMAND:
-        engine->demanded = 1;
-        feed((struct crmpi_event){.kind = CRMPI_EVENT_REQUEST});
+        take_demand();
         break;
     case CRMPI_CHANNEL_OUTCOME:
         take_outcome(letter);

@@ -116,26 +116,43 @@ static void tell_line(const struct crmpi_action *action)
                1e3 * (crmpi_clock_seconds() - times->saved));
 }
 
-void crmpi_times_report(const struct crmpi_action *action)
+static void report_committed(const struct crmpi_action *action)
 {
+    char text[64];
+
+    if (!action->all || engine->job.world_rank != 0)
+        return; /* the leader of a group tells of it */
+    if (action->leader == 0)
+        tell_line(action);
+    snprintf(text, sizeof text, "committed line %llu",
+             (unsigned long long)(action->line != 0 ? action->line : action->sn));
+    crmpi_requests_report(CRMPI_DEMAND_OF_ALL, text);
+}
+
+static void report_given_up(const struct crmpi_action *action)
+{
+    uint32_t self = engine->job.world_rank;
     char text[600];
 
-    if (action->committed) {
-        if (!is_of_all(action) || engine->job.world_rank != 0)
-            return;
-        if (action->leader == 0)
-            tell_line(action);
-        snprintf(text, sizeof text, "committed line %llu",
-                 (unsigned long long)(action->line != 0 ? action->line : action->sn));
-        crmpi_requests_report(CRMPI_DEMAND_OF_ALL, text);
-        return;
-    }
+    if (action->leader != self && action->world_rank != self)
+        return; /* the leader tells of it */
     snprintf(text, sizeof text, "failed rank %u: %.500s", action->world_rank, action->why);
     crmpi_warn("no checkpoint was taken: %s", text + strlen("failed "));
     snprintf(engine->given_up, sizeof engine->given_up, "%.500s",
              text + strlen("failed "));
-    if (is_of_all(action) && engine->job.world_rank == 0)
+    if (is_of_all(action) && self == 0)
         crmpi_requests_report(CRMPI_DEMAND_OF_ALL, text);
+}
+
+void crmpi_times_report(const struct crmpi_action *action)
+{
+    if (action->alone)
+        crmpi_info("rank %u cannot be saved alone: %s; all ranks are", action->world_rank,
+                   action->why);
+    else if (action->committed)
+        report_committed(action);
+    else
+        report_given_up(action);
 }
 
 void crmpi_times_released(const struct crmpi_action *action)

@@ -90,8 +90,8 @@ static const struct {
 } wrong[] = {
     {"CRMPI_DIR", ""},           {"CRMPI_INTERVAL", "-1"},   {"CRMPI_INTERVAL", "10s"},
     {"CRMPI_INTERVAL", "nan"},   {"CRMPI_INTERVAL", "inf"},  {"CRMPI_INTERVAL", ""},
-    {"CRMPI_INTERVAL", "Auto"},  {"CRMPI_MTBF", "0"},        {"CRMPI_POLICY", "partial"},
-    {"CRMPI_POLICY", "none"},    {"CRMPI_KEEP", "0"},        {"CRMPI_KEEP", "1.5"},
+    {"CRMPI_INTERVAL", "Auto"},  {"CRMPI_MTBF", "0"},        {"CRMPI_POLICY", "Partial"},
+    {"CRMPI_POLICY", ""},    {"CRMPI_KEEP", "0"},        {"CRMPI_KEEP", "1.5"},
     {"CRMPI_KEEP", " 2"},        {"CRMPI_KEEP", "1e30"},     {"CRMPI_LOG", "verbose"},
     {"CRMPI_TRUNCATE", "yes"},   {"CRMPI_QUIESCE_LIMIT", "0"},
     {"CRMPI_DOMINO", "0"},       {"CRMPI_LOG_LIMIT", "1G"},

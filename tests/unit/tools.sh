@@ -42,7 +42,7 @@ done
 # wrong values, before anything is started
 expect 2 "CRMPI_KEEP=0" "$bin/crmpi-run" --keep 0 mpirun
 expect 2 "CRMPI_INTERVAL=soon" "$bin/crmpi-run" --interval=soon mpirun
-expect 2 "has to be one of" "$bin/crmpi-run" --policy partial mpirun
+expect 2 "has to be one of" "$bin/crmpi-run" --policy best mpirun
 expect 2 "--max-restarts x" "$bin/crmpi-run" --max-restarts x mpirun
 expect 2 "--keep needs a value" "$bin/crmpi-run" --keep
 expect 2 "which launcher" "$bin/crmpi-run" --keep 3
