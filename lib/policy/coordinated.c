@@ -185,11 +185,6 @@ static int may_leave(const struct crmpi_policy *p, uint32_t world_rank)
     return crmpi_group_may_leave(&p->group, world_rank);
 }
 
-static int is_closed(const struct crmpi_policy *p)
-{
-    return crmpi_group_is_closed(&p->group);
-}
-
 const struct crmpi_policy_ops crmpi_policy_coordinated = {
     .name = "coordinated",
     .create = create,
@@ -198,5 +193,4 @@ const struct crmpi_policy_ops crmpi_policy_coordinated = {
     .wakeup_ms = wakeup_ms,
     .may_leave = may_leave,
     .phase = phase,
-    .is_closed = is_closed,
 };

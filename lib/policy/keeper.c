@@ -18,7 +18,6 @@ struct kept {
 };
 
 struct keeper_rank {
-    int has_base;
     uint64_t line;     /* number of its checkpoint in the line */
     struct kept *kept; /* by number; those from the line on */
     size_t n_kept;
@@ -27,7 +26,6 @@ struct keeper_rank {
 struct crmpi_keeper {
     uint32_t n_ranks;
     uint64_t base;
-    uint32_t n_bases; /* ranks that have told what the base depends on */
     uint32_t n_new;   /* checkpoints since the line was computed */
     struct crmpi_history history;
     struct keeper_rank *ranks;
@@ -69,11 +67,28 @@ void crmpi_keeper_destroy(struct crmpi_keeper *keeper)
     free(keeper);
 }
 
+/* What a base depends on matters to none that comes after it. */
+static enum crmpi_status add_bases(struct crmpi_keeper *keeper, uint64_t base)
+{
+    const struct crmpi_checkpoint about = {.sn = base};
+    enum crmpi_status status = CRMPI_OK;
+
+    for (uint32_t r = 0; r < keeper->n_ranks && status == CRMPI_OK; r++) {
+        struct crmpi_dependencies d = {.world_rank = r,
+                                       .n_ranks = keeper->n_ranks,
+                                       .sn = base,
+                                       .interval = base,
+                                       .base = base};
+        status = crmpi_history_add(&keeper->history, r, &about, &d);
+    }
+    return status;
+}
+
 void crmpi_keeper_reset(struct crmpi_keeper *keeper, uint64_t base)
 {
     uint64_t *line = malloc(keeper->n_ranks * sizeof *line);
 
-    keeper->base = keeper->n_bases = keeper->n_new = 0;
+    keeper->base = keeper->n_new = 0;
     for (uint32_t r = 0; r < keeper->n_ranks; r++) {
         kept_fini(&keeper->ranks[r]);
         keeper->ranks[r] = (struct keeper_rank){.line = base};
@@ -82,7 +97,8 @@ void crmpi_keeper_reset(struct crmpi_keeper *keeper, uint64_t base)
     }
     crmpi_history_fini(&keeper->history);
     if (line != NULL && crmpi_history_init(&keeper->history, keeper->n_ranks) == CRMPI_OK &&
-        crmpi_history_add_line(&keeper->history, base, line) == CRMPI_OK)
+        crmpi_history_add_line(&keeper->history, base, line) == CRMPI_OK &&
+        add_bases(keeper, base) == CRMPI_OK)
         keeper->base = base;
     free(line);
 }
@@ -97,8 +113,7 @@ static int fits(const struct crmpi_keeper *keeper, uint32_t world_rank,
 
     if (keeper->base == 0 || d->world_rank != world_rank || d->n_ranks != keeper->n_ranks)
         return 0;
-    return d->is_alone ? rank->has_base && d->base == keeper->base && d->sn > newest
-                       : !rank->has_base && d->sn == keeper->base;
+    return d->is_alone && d->base == keeper->base && d->sn > newest;
 }
 
 static enum crmpi_status keep(struct keeper_rank *rank, const struct crmpi_dependencies *d)
@@ -124,26 +139,19 @@ static enum crmpi_status add(struct crmpi_keeper *keeper, uint32_t world_rank,
 {
     struct keeper_rank *rank = &keeper->ranks[world_rank];
     const struct crmpi_checkpoint about = {.sn = d->sn};
-    int is_alone = d->is_alone != 0;
     enum crmpi_status status;
 
     if (!fits(keeper, world_rank, d))
         return CRMPI_ERR_CORRUPT;
-    status = is_alone ? keep(rank, d) : CRMPI_OK;
+    status = keep(rank, d);
     if (status != CRMPI_OK)
         return status;
     status = crmpi_history_add(&keeper->history, world_rank, &about, d);
     if (status != CRMPI_OK) {
-        if (is_alone)
-            free(rank->kept[--rank->n_kept].streams);
+        free(rank->kept[--rank->n_kept].streams);
         return status == CRMPI_ERR_NOMEM ? status : CRMPI_ERR_CORRUPT;
     }
-    if (is_alone) {
-        keeper->n_new++;
-    } else {
-        rank->has_base = 1;
-        keeper->n_bases++;
-    }
+    keeper->n_new++;
     return CRMPI_OK;
 }
 
@@ -281,9 +289,7 @@ enum crmpi_status crmpi_keeper_advance(struct crmpi_keeper *keeper, unsigned dom
     uint64_t *line;
     enum crmpi_status status;
 
-    if (keeper->n_bases < keeper->n_ranks ||
-        (keeper->n_new <= keeper->n_ranks / SHARE_DUE &&
-         crmpi_keeper_lag(keeper) <= domino))
+    if (keeper->n_new <= keeper->n_ranks / SHARE_DUE && crmpi_keeper_lag(keeper) <= domino)
         return CRMPI_OK;
     status = crmpi_history_link(&keeper->history);
     if (status != CRMPI_OK)

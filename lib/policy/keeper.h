@@ -33,12 +33,12 @@ typedef void crmpi_keeper_trim_fn(void *context, uint32_t world_rank, uint64_t s
 struct crmpi_keeper *crmpi_keeper_create(uint32_t n_ranks);
 void crmpi_keeper_destroy(struct crmpi_keeper *keeper);
 
-/** All ranks have taken checkpoint @p base together: the history begins anew.  If there is
- * no memory, nothing will fit into it. */
+/** All ranks have taken checkpoint @p base together, and their counters begin there: the
+ * history begins anew.  If there is no memory, nothing will fit into it. */
 void crmpi_keeper_reset(struct crmpi_keeper *keeper, uint64_t base);
 
 /**
- * Add a checkpoint that @p world_rank has taken: once the base, and those alone.
+ * Add a checkpoint that @p world_rank has taken alone.
  * @param packed  by crmpi_dependencies_pack(), from that rank
  * Returns CRMPI_ERR_CORRUPT if it does not fit into the history, CRMPI_ERR_NOMEM.  The
  * history is then as it was; so the line may stay behind, which is safe.

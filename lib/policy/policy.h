@@ -52,7 +52,7 @@ enum crmpi_message_kind {
     CRMPI_MESSAGE_BUSY,
     CRMPI_MESSAGE_YIELD,
     /* between a rank that saves alone and rank 0, which knows the line */
-    CRMPI_MESSAGE_SAVED_ALONE, /* with what the checkpoint depends on; once of one of all */
+    CRMPI_MESSAGE_SAVED_ALONE, /* with what the checkpoint depends on */
     CRMPI_MESSAGE_NOT_ALONE, /* the reason why a rank asks for a checkpoint of all */
     CRMPI_MESSAGE_TRIM,
     CRMPI_MESSAGE_KINDS,
@@ -106,7 +106,7 @@ struct crmpi_event {
     size_t n_neighbours;
     uint64_t interval;                    /* PARKED: the open one, of this rank */
     uint64_t file_bytes, digest;          /* SAVED */
-    const void *dependencies;             /* SAVED: packed */
+    const void *dependencies;             /* SAVED alone: packed */
     size_t dependencies_bytes;
     uint64_t line;                        /* COMMITTED: its number */
     const uint64_t *kept;                 /* COMMITTED: the lines there are now */

@@ -65,8 +65,7 @@ struct crmpi_policy {
 
     struct held *held, **held_end;
     int awaiting; /* the machine of all has to be given a result next */
-    void *together_dependencies; /* of its checkpoint, for rank 0 */
-    size_t together_dependencies_bytes;
+    int together_closed; /* it is about to have this rank's memory saved */
 
     char last_reason[REASON_BYTES]; /* that rank 0 was told */
 
@@ -90,15 +89,12 @@ static void together_send(void *context, uint32_t to, const struct crmpi_message
     p->env.send(p->env.context, to, message, payload, payload_bytes);
 }
 
-static void tell_saved(struct crmpi_policy *p, uint64_t sn, const void *packed,
-                       size_t n_bytes);
-
 /* A checkpoint of all is over, and with it whatever this rank wanted till now. */
 static void together_released(struct crmpi_policy *p, const struct crmpi_action *action)
 {
     struct crmpi_action release = *action;
 
-    p->wanted = p->asking = p->forced = 0;
+    p->wanted = p->asking = p->forced = p->together_closed = 0;
     if (action->sn >= p->next_sn)
         p->next_sn = action->sn + 1;
     if (action->committed) {
@@ -106,28 +102,9 @@ static void together_released(struct crmpi_policy *p, const struct crmpi_action 
         if (release.ordinal < p->ordinal)
             release.ordinal = p->ordinal;
     }
+    if (action->committed && p->keeper != NULL)
+        crmpi_keeper_reset(p->keeper, p->base);
     act(p, &release);
-    if (action->committed) {
-        if (p->keeper != NULL)
-            crmpi_keeper_reset(p->keeper, p->base);
-        tell_saved(p, p->base, p->together_dependencies, p->together_dependencies_bytes);
-    }
-    free(p->together_dependencies);
-    p->together_dependencies = NULL;
-    p->together_dependencies_bytes = 0;
-}
-
-/* Kept until it is known whether the checkpoint of all is committed.  Without them the
- * line stays where it is. */
-static void together_saved(struct crmpi_policy *p, const struct crmpi_event *event)
-{
-    free(p->together_dependencies);
-    p->together_dependencies_bytes = 0;
-    p->together_dependencies = malloc(event->dependencies_bytes + 1);
-    if (p->together_dependencies == NULL || event->dependencies_bytes == 0)
-        return;
-    memcpy(p->together_dependencies, event->dependencies, event->dependencies_bytes);
-    p->together_dependencies_bytes = event->dependencies_bytes;
 }
 
 static void together_act(void *context, const struct crmpi_action *action)
@@ -141,8 +118,14 @@ static void together_act(void *context, const struct crmpi_action *action)
     case CRMPI_ACTION_FINISH:
         p->finished = 1;
         break;
-    case CRMPI_ACTION_PARK:
     case CRMPI_ACTION_QUIET:
+        p->together_closed = 1;
+        p->awaiting = 1;
+        break;
+    case CRMPI_ACTION_PARK: /* may come again */
+        p->together_closed = 0;
+        p->awaiting = 1;
+        break;
     case CRMPI_ACTION_SAVE:
     case CRMPI_ACTION_COMMIT:
         p->awaiting = 1;
@@ -263,18 +246,6 @@ static void take_saved_alone(struct crmpi_policy *p, uint32_t world_rank,
         p->forced = p->asking = 1;
 }
 
-static void tell_saved(struct crmpi_policy *p, uint64_t sn, const void *packed,
-                       size_t n_bytes)
-{
-    struct crmpi_message message = {
-        .kind = CRMPI_MESSAGE_SAVED_ALONE, .world_rank = p->world_rank, .sn = sn};
-
-    if (p->world_rank == 0)
-        take_saved_alone(p, 0, packed, n_bytes);
-    else
-        p->env.send(p->env.context, 0, &message, packed, n_bytes);
-}
-
 /* ---- a checkpoint of this rank alone ---- */
 
 static void take_trim(struct crmpi_policy *p, uint64_t base, uint64_t sn,
@@ -353,10 +324,16 @@ static void settled(struct crmpi_policy *p)
 
 static void saved_alone(struct crmpi_policy *p, const struct crmpi_event *event)
 {
-    uint64_t sn = p->next_sn;
+    struct crmpi_message message = {.kind = CRMPI_MESSAGE_SAVED_ALONE,
+                                    .world_rank = p->world_rank,
+                                    .sn = p->next_sn};
 
     release_alone(p, 1);
-    tell_saved(p, sn, event->dependencies, event->dependencies_bytes);
+    if (p->world_rank == 0)
+        take_saved_alone(p, 0, event->dependencies, event->dependencies_bytes);
+    else
+        p->env.send(p->env.context, 0, &message, event->dependencies,
+                    event->dependencies_bytes);
 }
 
 /* ---- events ---- */
@@ -366,8 +343,6 @@ static void take_result(struct crmpi_policy *p, const struct crmpi_event *event)
 {
     if (p->phase == IDLE) {
         p->awaiting = 0;
-        if (event->kind == CRMPI_EVENT_SAVED)
-            together_saved(p, event);
         give(p, event);
     } else if (event->kind == CRMPI_EVENT_FAILED) {
         give_up_alone(p, event->why);
@@ -467,7 +442,6 @@ static void take_event(struct crmpi_policy *p, const struct crmpi_event *event)
 
 static void destroy(struct crmpi_policy *p)
 {
-    free(p->together_dependencies);
     while (p->held != NULL) {
         struct held *next = p->held->next;
         free(p->held);
@@ -525,7 +499,7 @@ static int may_leave(const struct crmpi_policy *p, uint32_t world_rank)
 
 static int is_closed(const struct crmpi_policy *p)
 {
-    return p->phase == SAVING || together_ops->is_closed(p->together);
+    return p->phase == SAVING || p->together_closed;
 }
 
 const struct crmpi_policy_ops crmpi_policy_uncoordinated = {

@@ -249,6 +249,7 @@ void traffic_committed(struct traffic_rank *rank, uint64_t sn)
             struct traffic_stream *stream = &rank->streams[peer][tag];
             stream->sent = stream->received = stream->unlogged = 0;
         }
+    memcpy(rank->counts_at_base, rank->counts, sizeof rank->counts);
     memset(rank->origins, 0, sizeof rank->origins);
     rank->log.n = 0;
     rank->base = rank->last_sn = sn;
@@ -298,7 +299,8 @@ static void note_collectives(const struct traffic_program *program, uint32_t r,
         if (!(program->members[c] >> r & 1))
             continue;
         *of = (struct crmpi_collectives){.comm = TRAFFIC_COMM_ID(c),
-                                         .count = rank->counts[c],
+                                         .count =
+                                             rank->counts[c] - rank->counts_at_base[c],
                                          .flow = CRMPI_FLOW_FROM_ALL | CRMPI_FLOW_TO_ALL,
                                          .members = d->n_members};
         for (uint32_t m = 0; m < d->n_ranks; m++) {

@@ -91,6 +91,7 @@ struct traffic_rank {
     size_t position; /* in the list of operations */
     struct traffic_stream streams[TRAFFIC_RANKS][TRAFFIC_TAGS];
     uint64_t counts[TRAFFIC_COMMS]; /* collectives done */
+    uint64_t counts_at_base[TRAFFIC_COMMS];
     uint64_t folds[TRAFFIC_COMMS]; /* of their results */
     struct traffic_queue log;      /* messages sent, for a replay */
     struct traffic_queue saved;    /* messages drained and not received yet */

@@ -89,6 +89,10 @@ struct rank {
     struct crmpi_collective_count *targets;
     size_t n_targets;
 
+    int has_base;      /* has taken a checkpoint of all since the restart */
+    unsigned n_owed;   /* taken alone since it has asked for one of all */
+    int owed;
+
     enum step_state state;
     uint64_t ordinal, stamp;
     struct traffic_rank app;
@@ -449,13 +453,22 @@ static void release(uint32_t r, const struct crmpi_action *action)
     unpark(rank);
     if (action->alone && action->committed) {
         check(disk_newest(r) == action->sn, "released, and not saved");
+        check(rank->has_base, "saved alone before all have been");
         rank->app.last_sn = action->sn;
         totals.n_alone++;
+        rank->n_owed += (unsigned)rank->owed;
+        check(rank->n_owed <= UNDER_WAY || job.setup->stuck_chance > 0,
+              "a checkpoint of all that was asked for does not come");
+    } else if (action->alone) {
+        rank->owed = 1;
     } else if (action->committed) {
+        rank->has_base = 1;
         check(disk_line_number() == action->sn, "committed, and there is no line");
         traffic_committed(&rank->app, action->sn);
         disk_drop_before(r, action->sn);
     }
+    if (!action->alone)
+        rank->owed = 0, rank->n_owed = 0;
     if (rank->state == CALLS && (!action->alone || action->committed)) {
         check(!action->committed || action->ordinal >= rank->ordinal,
               "a call of CRMPI_Checkpoint() is not served");
@@ -570,9 +583,6 @@ static struct crmpi_event save(uint32_t r, const struct crmpi_action *action)
     void *packed = NULL;
 
     check(rank->parked, "saving, and the rank runs");
-    if (crmpi_dependencies_pack(&rank->noted, &packed, &result.dependencies_bytes) != 0)
-        check(0, "dependencies cannot be packed");
-    result.dependencies = packed;
     if (!action->alone) {
         check(job.setup->fault_chance > 0 || /* it may have been given up */
                   (job.n_parked == job.n_ranks && rank->drained && rank->n_in_flight == 0),
@@ -580,6 +590,9 @@ static struct crmpi_event save(uint32_t r, const struct crmpi_action *action)
         disk_write_together(r, &rank->app, &rank->noted);
         return result;
     }
+    if (crmpi_dependencies_pack(&rank->noted, &packed, &result.dependencies_bytes) != 0)
+        check(0, "dependencies cannot be packed");
+    result.dependencies = packed;
     check(rank->n_puts_out == 0, "saving, and accesses are not complete");
     check(action->sn > rank->app.last_sn, "a number is used twice");
     disk_write_alone(r, &rank->app, &rank->noted);
@@ -1026,7 +1039,7 @@ static void setup_random(struct setup *setup, uint64_t seed)
         .loss_chance = sim_chance(0.5) ? 0.7 : 0,
         .fault_chance = is_rough ? 0.02 : 0,
         .refuse_chance = is_rough ? 0.1 : 0,
-        .stuck_chance = is_rough ? 0.05 : 0,
+        .stuck_chance = seed % 6 == 0 ? 0.05 : 0,
     };
     setup->request_us = (1 + 20 * sim_uniform()) * setup->save_us + 500;
     setup->traffic = (struct traffic_setup){
