@@ -143,20 +143,20 @@ static enum crmpi_status newest_whole(const char *dir, const uint64_t *numbers, 
 {
     enum crmpi_status status = CRMPI_ERR_NOTFOUND;
 
-    for (size_t i = n; i-- > 0 && numbers[i] > choice->after && status != CRMPI_OK;) {
-        status = read_whole(dir, numbers[i], choice->glance, line_out);
-        if (status != CRMPI_OK) {
-            cannot_be_used(numbers[i], status);
-            continue;
-        }
-        if (like && !is_same_job(line_out, like))
+    for (size_t i = n; i-- > 0 && numbers[i] > choice->after;) {
+        struct crmpi_line line = {0};
+
+        status = read_whole(dir, numbers[i], choice->glance, &line);
+        if (status == CRMPI_OK && like && !is_same_job(&line, like))
             status = CRMPI_ERR_MISMATCH;
-        else if (choice->verify && tool_line_is_damaged(dir, line_out))
+        if (status == CRMPI_OK && choice->verify && tool_line_is_damaged(dir, &line))
             status = CRMPI_ERR_CORRUPT;
-        if (status != CRMPI_OK) {
-            cannot_be_used(numbers[i], status);
-            crmpi_line_free(line_out);
+        if (status == CRMPI_OK) {
+            *line_out = line;
+            break;
         }
+        cannot_be_used(numbers[i], status);
+        crmpi_line_free(&line);
     }
     return status;
 }
