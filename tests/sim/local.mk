@@ -22,7 +22,7 @@ TESTS += tests/sim/partial
 tests_sim_partial_SOURCES = tests/sim/partial.c tests/sim/sim.c tests/sim/sim.h \
 	tests/sim/world.c tests/sim/world.h $(crmpi_policy_sources)
 tests_sim_partial_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
-tests_sim_partial_LDADD = -lm
+tests_sim_partial_LDADD = libcrmpi-recovery.a -lm
 
 check_PROGRAMS += tests/sim/cost
 TESTS += tests/sim/cost

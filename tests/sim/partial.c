@@ -7,7 +7,8 @@
  *
  *   safety    after each commit, and when the job is killed, the newest checkpoints of
  *             all ranks are strongly consistent: no message, collective or put is in one of
- *             them without being in the other; no rank is in a group without need
+ *             them without being in the other; they are the line that is computed from the
+ *             history of all; no rank is in a group without need
  *   liveness  every wish is served, or fails by something that was made to fail; the
  *             programs end, and with them the engine
  *
@@ -17,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "policy/policy.h"
+#include "recovery/history.h"
 #include "sim/sim.h"
 #include "sim/world.h"
 
@@ -71,7 +73,9 @@ static struct job {
     double now_us;
     uint32_t n_finished, n_stopped;
     unsigned n_committed, n_partial, n_given_up, n_tried_again, n_kills, n_grown;
-    uint64_t newest_sn, line;
+    uint64_t newest_sn, line, restored;
+    uint64_t base; /* the newest checkpoint of all */
+    struct crmpi_history history; /* of what is committed */
 } job;
 
 static const struct crmpi_policy_ops *const ops = &crmpi_policy_partial;
@@ -339,6 +343,53 @@ static void act(void *context, const struct crmpi_action *action)
     }
 }
 
+/* What a rank's file says: it has exchanged messages with each of its neighbours. */
+static void add_to_history(uint32_t r, const struct job_action *noted)
+{
+    struct crmpi_checkpoint about = {.sn = noted->action.sn,
+                                     .incarnation = job.n_kills,
+                                     .restored = job.restored};
+    struct crmpi_dependencies d = {.world_rank = r,
+                                   .n_ranks = job.n_ranks,
+                                   .sn = noted->action.sn,
+                                   .interval = sim_world_interval(r),
+                                   .base = job.base};
+    uint32_t *peers = sim_world_neighbours(r, 0, &d.n_streams);
+
+    d.streams = calloc(d.n_streams + 1, sizeof *d.streams);
+    d.cohort = calloc(job.n_ranks, sizeof *d.cohort);
+    check(d.streams != NULL && d.cohort != NULL, "out of memory");
+    for (size_t i = 0; i < d.n_streams; i++)
+        d.streams[i] =
+            (struct crmpi_stream){.comm = 1, .peer = peers[i], .sent = 1, .received = 1};
+    for (uint32_t i = 0; i < job.n_ranks && !noted->action.all; i++)
+        for (size_t k = 0; k < noted->action.n_saved; k++)
+            if (noted->saved[k].world_rank == i)
+                d.cohort[d.n_cohort++] =
+                    (struct crmpi_member){.rank = i, .interval = noted->action.sn};
+    check(crmpi_history_add(&job.history, r, &about, &d) == CRMPI_OK,
+          "a checkpoint does not fit into the history");
+    crmpi_dependencies_fini(&d);
+    free(peers);
+}
+
+/* What can be computed from all checkpoints there are has to be the newest of each. */
+static void check_history(void)
+{
+    struct crmpi_recovery_line line;
+    uint64_t sn[SIM_WORLD_RANKS];
+
+    for (uint32_t r = 0; r < job.n_ranks; r++)
+        sn[r] = sim_world_newest(r);
+    check(crmpi_history_add_line(&job.history, job.line, sn) == CRMPI_OK, "out of memory");
+    check(crmpi_history_link(&job.history) == CRMPI_OK &&
+              crmpi_recovery_line(&job.history, NULL, NULL, NULL, &line) == CRMPI_OK,
+          "the history has no line");
+    for (uint32_t r = 0; r < job.n_ranks; r++)
+        check(line.sn[r] == sim_world_newest(r), "the line computed is another one");
+    crmpi_recovery_line_fini(&line);
+}
+
 static void commit(const struct job_action *noted, struct crmpi_event *result)
 {
     uint64_t group = 0;
@@ -348,6 +399,7 @@ static void commit(const struct job_action *noted, struct crmpi_event *result)
         check(!(group >> saved->world_rank & 1), "a rank is saved twice");
         group |= (uint64_t)1 << saved->world_rank;
         check(saved->sn == noted->action.sn, "numbers differ in a group");
+        add_to_history((uint32_t)saved->world_rank, noted);
         sim_world_commit((uint32_t)saved->world_rank, saved->sn);
     }
     check(noted->action.all == (group == everybody()), "a line of all without all");
@@ -357,6 +409,9 @@ static void commit(const struct job_action *noted, struct crmpi_event *result)
     if (noted->action.sn > job.newest_sn)
         job.newest_sn = noted->action.sn;
     job.line = job.line + 1 > job.newest_sn ? job.line + 1 : job.newest_sn;
+    check_history();
+    if (noted->action.all)
+        job.base = noted->action.sn;
     result->kind = CRMPI_EVENT_COMMITTED;
     result->line = job.line;
 }
@@ -567,6 +622,7 @@ static void kill_and_restart(void)
     memset(job.link_free, 0, job.n_ranks * sizeof *job.link_free);
     sim_world_restore(job.line > job.newest_sn ? job.line : job.newest_sn);
     job.newest_sn = job.line > job.newest_sn ? job.line : job.newest_sn;
+    job.restored = job.line;
     job.n_kills++;
     start_ranks();
 }
@@ -628,7 +684,9 @@ static void job_run(uint64_t seed)
     sim_world_begin(&job.setup);
     job.ranks = calloc(job.n_ranks, sizeof *job.ranks);
     job.link_free = calloc(job.n_ranks, sizeof *job.link_free);
-    check(job.ranks != NULL && job.link_free != NULL, "out of memory");
+    check(job.ranks != NULL && job.link_free != NULL &&
+              crmpi_history_init(&job.history, job.n_ranks) == CRMPI_OK,
+          "out of memory");
     start_ranks();
     while ((item = sim_queue_take(&job.now_us)) != NULL) {
         check(job.now_us < 3.6e9, "the job does not end");
@@ -645,6 +703,7 @@ static void job_run(uint64_t seed)
     }
     end_ranks();
     sim_world_end();
+    crmpi_history_fini(&job.history);
     free(job.ranks);
     free(job.link_free);
 }
