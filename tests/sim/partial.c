@@ -6,9 +6,9 @@
  * killed and started again from the newest line.  Checked are
  *
  *   safety    after each commit, and when the job is killed, the newest checkpoints of
- *             all ranks are strongly consistent: no message, collective or put is in one of
- *             them without being in the other; they are the line that is computed from the
- *             history of all; no rank is in a group without need
+ *             all ranks are strongly consistent: no message, collective or put is in one
+ *             of them without being in the other; they are the line that is computed from
+ *             the history of all; no rank is in a group without need
  *   liveness  every wish is served, or fails by something that was made to fail; the
  *             programs end, and with them the engine
  *
@@ -381,7 +381,8 @@ static void check_history(void)
 
     for (uint32_t r = 0; r < job.n_ranks; r++)
         sn[r] = sim_world_newest(r);
-    check(crmpi_history_add_line(&job.history, job.line, sn) == CRMPI_OK, "out of memory");
+    check(crmpi_history_add_line(&job.history, job.line, sn) == CRMPI_OK,
+          "a line does not fit into the history");
     check(crmpi_history_link(&job.history) == CRMPI_OK &&
               crmpi_recovery_line(&job.history, NULL, NULL, NULL, &line) == CRMPI_OK,
           "the history has no line");
