@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Actions that outlive the policy's call: copies with all that they point to.  Lower half.
+ * Actions that outlive the policy's call: copies with all that they point to.  Lower
+ * half.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@ static int copy(const void *from, size_t n, size_t item_bytes, const void **to_o
     return 1;
 }
 
-#define COPY(list, n) \
+#define COPY(list, n)                                                                    \
     copy(action->list, action->n, sizeof *action->list, (const void **)&copied.list)
 
 enum crmpi_status crmpi_action_copy(struct crmpi_action *copy_out,

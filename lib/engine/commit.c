@@ -17,9 +17,10 @@
 static struct crmpi_engine *const engine = &crmpi_engine;
 
 static struct {
-    struct crmpi_line_rank *newest; /* what the newest line has; sn 0: there is none yet */
-    struct crmpi_line_rank *next;   /* what one that is being committed has */
-    uint64_t number;                /* highest that a line may have been written with */
+    struct crmpi_line_rank
+        *newest;                  /* what the newest line has; sn 0: there is none yet */
+    struct crmpi_line_rank *next; /* what one that is being committed has */
+    uint64_t number;              /* highest that a line may have been written with */
 } lines;
 static char why[512]; /* the reason of the newest failure; a result points to it */
 

@@ -4,7 +4,8 @@
  * conversation with rank 0 over TCP.  Lower half and tools.
  *
  * Whoever asks sends a struct crmpi_demand; rank 0 answers by lines of text: "accepted",
- * any number of "progress TEXT", then "committed TEXT", which says what, or "failed TEXT".
+ * any number of "progress TEXT", then "committed TEXT", which says what, or "failed
+ * TEXT".
  */
 #ifndef CRMPI_ENGINE_CONTACT_H
 #define CRMPI_ENGINE_CONTACT_H

@@ -98,8 +98,8 @@ enum crmpi_status crmpi_link_send(struct crmpi_link *link,
     for (size_t i = 0, skip = (size_t)sent; i < PARTS && status == CRMPI_OK; i++) {
         size_t done = skip < parts[i].iov_len ? skip : parts[i].iov_len;
         skip -= done;
-        status = append(&link->out, (char *)parts[i].iov_base + done,
-                        parts[i].iov_len - done);
+        status =
+            append(&link->out, (char *)parts[i].iov_base + done, parts[i].iov_len - done);
     }
     return status;
 }
@@ -155,8 +155,8 @@ enum crmpi_status crmpi_link_receive(struct crmpi_link *link)
     for (;;) {
         if (make_room(in, READ_BYTES / 2) != CRMPI_OK)
             return CRMPI_ERR_NOMEM;
-        bytes =
-            recv(link->fd, in->bytes + in->filled, in->capacity - in->filled, MSG_DONTWAIT);
+        bytes = recv(link->fd, in->bytes + in->filled, in->capacity - in->filled,
+                     MSG_DONTWAIT);
         if (bytes < 0 && errno == EINTR)
             continue;
         if (bytes < 0 && errno == EAGAIN)

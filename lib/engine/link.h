@@ -21,7 +21,7 @@ struct crmpi_buffer {
 struct crmpi_link {
     int fd; /* -1: closed */
     uint32_t world_rank;
-    int ended; /* the other side has closed it: nothing more comes */
+    int ended;                   /* the other side has closed it: nothing more comes */
     struct crmpi_buffer in, out; /* not yet looked at; not yet sent */
 };
 
@@ -42,8 +42,8 @@ enum crmpi_status crmpi_link_flush(struct crmpi_link *link);
 int crmpi_link_waits(const struct crmpi_link *link);
 /** Send all that waits, within a limit, and say that nothing more comes. */
 void crmpi_link_finish(struct crmpi_link *link, int limit_ms);
-/** Wait until the other side has said so, too, within a limit: a connection that is closed
- * before takes along what the other side has not read yet. */
+/** Wait until the other side has said so, too, within a limit: a connection that is
+ * closed before takes along what the other side has not read yet. */
 void crmpi_link_await_end(struct crmpi_link *link, int limit_ms);
 
 /** Read what has arrived, without blocking; CRMPI_ERR_IO: the connection has ended. */

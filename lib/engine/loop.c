@@ -22,7 +22,7 @@
 #include "lower/raw.h"
 
 #define OUTCOME_BYTES 640 /* of the words */
-#define LOOK_NS 200000 /* how often to look whether the targets are reached */
+#define LOOK_NS 200000    /* how often to look whether the targets are reached */
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 
@@ -324,8 +324,7 @@ static void turn(void)
         go_on();
     if (!is_busy())
         serve_touches();
-    if (!is_busy() &&
-        crmpi_clock_ms() >= engine->policy_ops->wakeup_ms(engine->policy))
+    if (!is_busy() && crmpi_clock_ms() >= engine->policy_ops->wakeup_ms(engine->policy))
         feed((struct crmpi_event){.kind = CRMPI_EVENT_TICK});
 }
 

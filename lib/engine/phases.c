@@ -61,8 +61,7 @@ static int stop_threads(const struct crmpi_action *action)
         return 1; /* by a smaller group */
     clock_gettime(CLOCK_REALTIME, &now);
     engine->job.time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-    engine->parked =
-        crmpi_park_all((int)action->limit_ms, why, sizeof why) == CRMPI_OK;
+    engine->parked = crmpi_park_all((int)action->limit_ms, why, sizeof why) == CRMPI_OK;
     engine->stopped = engine->parked;
     return engine->parked;
 }
@@ -71,7 +70,8 @@ static int stop_threads(const struct crmpi_action *action)
 static struct crmpi_event look_around(const struct crmpi_action *action)
 {
     struct crmpi_group_list group = group_of(action);
-    struct crmpi_event result = {.kind = CRMPI_EVENT_PARKED, .interval = crmpi_interval()};
+    struct crmpi_event result = {.kind = CRMPI_EVENT_PARKED,
+                                 .interval = crmpi_interval()};
     struct crmpi_collective_count *counts = NULL;
     uint32_t *neighbours = NULL;
     enum crmpi_status status;
@@ -195,8 +195,8 @@ int crmpi_phase_settle_on(struct crmpi_event *result_out)
         return 0;
     engine->settling = 0;
     engine->quiet = settled > 0;
-    *result_out = settled > 0 ? (struct crmpi_event){.kind = CRMPI_EVENT_SETTLED}
-                              : failure();
+    *result_out =
+        settled > 0 ? (struct crmpi_event){.kind = CRMPI_EVENT_SETTLED} : failure();
     return 1;
 }
 
@@ -217,8 +217,8 @@ static enum crmpi_status capture(const struct crmpi_action *action,
                                  struct crmpi_event *saved_out)
 {
     char path[4600];
-    enum crmpi_status status = crmpi_rank_path(
-        crmpi_config.dir, engine->job.world_rank, action->sn, 1, path, sizeof path);
+    enum crmpi_status status = crmpi_rank_path(crmpi_config.dir, engine->job.world_rank,
+                                               action->sn, 1, path, sizeof path);
 
     if (status != CRMPI_OK)
         return status;

@@ -51,8 +51,8 @@ static void pass_on(const struct crmpi_envelope *envelope, const void *head,
     struct crmpi_link *link = crmpi_tree_link(
         &engine->tree, crmpi_route_next(engine->job.world_rank, envelope->to));
 
-    if (!engine->broken && crmpi_link_send(link, envelope, head, head_bytes, body,
-                                           body_bytes) != CRMPI_OK)
+    if (!engine->broken &&
+        crmpi_link_send(link, envelope, head, head_bytes, body, body_bytes) != CRMPI_OK)
         crmpi_post_break_off(link);
 }
 

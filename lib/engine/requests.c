@@ -100,10 +100,9 @@ static void read_client(struct client *client)
 {
     char rest[64];
     int reads = client->state == READS;
-    ssize_t bytes =
-        reads ? recv(client->fd, (char *)&client->demand + client->got,
-                     sizeof client->demand - client->got, 0)
-              : recv(client->fd, rest, sizeof rest, 0);
+    ssize_t bytes = reads ? recv(client->fd, (char *)&client->demand + client->got,
+                                 sizeof client->demand - client->got, 0)
+                          : recv(client->fd, rest, sizeof rest, 0);
 
     if (bytes < 0 && (errno == EAGAIN || errno == EINTR))
         return;

@@ -7,7 +7,7 @@
 
 #define BYTES_MAX ((uint64_t)1 << 31)
 
-/* Numbers grow on the way down: so only ranks above self can have it among those below. */
+/* Numbers grow on the way down, so those below have higher ones. */
 uint32_t crmpi_route_next(uint32_t self, uint32_t to)
 {
     if (to == self)

@@ -15,8 +15,8 @@ enum crmpi_channel {
     CRMPI_CHANNEL_POLICY = 1, /* struct crmpi_message, then its payload */
     CRMPI_CHANNEL_DEMAND,     /* from rank 0: a checkpoint of the receiver is wanted from
                                  outside; nothing follows */
-    CRMPI_CHANNEL_TOUCH, /* struct touch, see touch.c */
-    CRMPI_CHANNEL_GRANT, /* the same, back */
+    CRMPI_CHANNEL_TOUCH,      /* struct touch, see touch.c */
+    CRMPI_CHANNEL_GRANT,      /* the same, back */
     CRMPI_CHANNEL_OUTCOME,    /* to rank 0: what has become of that, in words */
     CRMPI_CHANNELS,
 };

@@ -66,9 +66,8 @@ static void set_interval(double intervals)
 
 void crmpi_times_start(void)
 {
-    set_interval(engine->policy_ops->timer_everywhere
-                     ? 0.5 + spread(engine->job.world_rank)
-                     : 1);
+    set_interval(
+        engine->policy_ops->timer_everywhere ? 0.5 + spread(engine->job.world_rank) : 1);
 }
 
 /* ---- this one ---- */
@@ -136,7 +135,8 @@ static void report_given_up(const struct crmpi_action *action)
 
     if (action->leader != self && action->world_rank != self)
         return; /* the leader tells of it */
-    snprintf(text, sizeof text, "failed rank %u: %.500s", action->world_rank, action->why);
+    snprintf(text, sizeof text, "failed rank %u: %.500s", action->world_rank,
+             action->why);
     crmpi_warn("no checkpoint was taken: %s", text + strlen("failed "));
     snprintf(engine->given_up, sizeof engine->given_up, "%.500s",
              text + strlen("failed "));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Leave to access other ranks' segments of windows, see crmpi_engine_touch().  Lower half,
- * protocol thread.
+ * Leave to access other ranks' segments of windows, see crmpi_engine_touch().  Lower
+ * half, protocol thread.
  */
 #ifndef CRMPI_ENGINE_TOUCH_H
 #define CRMPI_ENGINE_TOUCH_H

@@ -37,7 +37,7 @@ enum crmpi_status crmpi_tree_connect(struct crmpi_tree *tree, uint32_t world_ran
                                      uint32_t n_ranks, const struct crmpi_address *all,
                                      int listener, const unsigned char *key);
 
-/** All ranks end: send what waits still, and let the neighbours send it, within limits. */
+/** All ranks end: send what waits still, and let the neighbours do so, within limits. */
 void crmpi_tree_finish(struct crmpi_tree *tree);
 void crmpi_tree_fini(struct crmpi_tree *tree);
 

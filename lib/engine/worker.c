@@ -13,7 +13,8 @@ static struct {
     sem_t go, gone;
     int running;
     int stop;
-    enum state state; /* atomic; action and result belong to the worker while it is BUSY */
+    enum state
+        state; /* atomic; action and result belong to the worker while it is BUSY */
     struct crmpi_action action;
     struct crmpi_event result;
     int has_result;

@@ -20,9 +20,9 @@ if HAVE_MPICXX
 check_DATA += tests/mpi/pool
 endif
 
-check_SCRIPTS += tests/mpi/waits.sh
-TESTS += tests/mpi/waits.sh
-EXTRA_DIST += tests/mpi/waits.sh
+check_SCRIPTS += tests/mpi/pairs.sh tests/mpi/waits.sh
+TESTS += tests/mpi/pairs.sh tests/mpi/waits.sh
+EXTRA_DIST += tests/mpi/pairs.sh tests/mpi/waits.sh
 
 MPI_C_COMPILE = $(MPICC) -std=gnu11 -O2 -g $(WARN_CFLAGS)
 

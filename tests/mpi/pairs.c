@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Pairs of ranks that have nothing to do with each other: within a pair messages of many
- * tags and sizes, blocking and not, received in another order than sent.  A rank without a
- * partner talks to itself.
+ * tags and sizes, blocking and not, received in another order than sent.  A rank without
+ * a partner talks to itself.
  */
 #include "check.h"
 

@@ -121,7 +121,8 @@ END_TEST
 
 START_TEST(test_nonsense_arrives)
 {
-    struct crmpi_envelope envelope = {.from = 0, .to = 5, .channel = CRMPI_CHANNEL_POLICY};
+    struct crmpi_envelope envelope = {
+        .from = 0, .to = 5, .channel = CRMPI_CHANNEL_POLICY};
     const void *bytes;
 
     ck_assert_int_eq(crmpi_link_send(&one, &envelope, NULL, 0, NULL, 0), CRMPI_OK);
