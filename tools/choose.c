@@ -462,7 +462,9 @@ enum crmpi_status tool_line_choose(const char *dir, const struct tool_choice *ch
         status = choose_at(dir, choice, line_out);
     else
         status = choose_newest(dir, numbers, n, choice, line_out);
-    if (status != CRMPI_OK && choice->at != 0)
+    if (status == CRMPI_ERR_UNSUPPORTED)
+        ; /* what to do instead was said */
+    else if (status != CRMPI_OK && choice->at != 0)
         crmpi_error("line %" PRIu64 " of %s cannot be used: %s; 'crmpi-inspect %s' lists "
                     "those there are",
                     choice->at, dir, crmpi_status_text(status), dir);
