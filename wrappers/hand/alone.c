@@ -463,7 +463,9 @@ static int send_again(struct crmpi_logged *logged)
     int n, error;
 
     if (!again || comm == MPI_COMM_NULL) {
-        crmpi_error("a message in transit cannot be sent again: %s",
+        crmpi_error("message %llu with tag %d to rank %d, which is in transit, cannot be sent "
+                    "again: %s",
+                    (unsigned long long)logged->number, logged->tag, logged->peer,
                     again ? "its communicator is freed" : "no memory");
         free(again);
         return MPI_ERR_COMM;

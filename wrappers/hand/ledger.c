@@ -392,9 +392,10 @@ void crmpi_dependencies_saved(uint64_t sn)
 
 enum crmpi_status crmpi_dependencies_restored(uint64_t line, int in_transit)
 {
-    if (!in_transit)
-        begin_all(line);
-    else if (crmpi_alone_replay() != MPI_SUCCESS)
+    /* of a checkpoint that was not taken alone, what it counts had just been settled */
+    if (!in_transit || !crmpi_ledger->noted_alone)
+        begin_all(in_transit ? crmpi_ledger->noted : line);
+    if (in_transit && crmpi_alone_replay() != MPI_SUCCESS)
         return CRMPI_ERR_MPI;
     begin_windows();
     begin_interval(line + 1);
@@ -611,6 +612,8 @@ enum crmpi_status crmpi_dependencies_note(uint64_t sn, int alone,
         .base = crmpi_ledger->base,
         .is_alone = (uint32_t)alone,
     };
+    crmpi_ledger->noted = sn;
+    crmpi_ledger->noted_alone = alone;
     visit_comms(note_comm, &note);
     for (const struct crmpi_departed *d = crmpi_ledger->departed; d; d = d->next)
         note_departed(&note, d);

@@ -32,6 +32,8 @@ struct crmpi_origin {
 struct crmpi_ledger {
     uint64_t interval; /* the open one */
     uint64_t base;     /* the newest checkpoint at which all channels were empty */
+    uint64_t noted;    /* the checkpoint that is being taken; in one, that itself */
+    int32_t noted_alone;
     int32_t lock;      /* of origins */
     struct crmpi_departed *departed;
     uint64_t n_departed;
