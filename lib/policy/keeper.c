@@ -26,7 +26,7 @@ struct keeper_rank {
 struct crmpi_keeper {
     uint32_t n_ranks;
     uint64_t base;
-    uint32_t n_new;   /* checkpoints since the line was computed */
+    uint32_t n_new; /* checkpoints since the line was computed */
     struct crmpi_history history;
     struct keeper_rank *ranks;
 };
@@ -96,7 +96,8 @@ void crmpi_keeper_reset(struct crmpi_keeper *keeper, uint64_t base)
             line[r] = base;
     }
     crmpi_history_fini(&keeper->history);
-    if (line != NULL && crmpi_history_init(&keeper->history, keeper->n_ranks) == CRMPI_OK &&
+    if (line != NULL &&
+        crmpi_history_init(&keeper->history, keeper->n_ranks) == CRMPI_OK &&
         crmpi_history_add_line(&keeper->history, base, line) == CRMPI_OK &&
         add_bases(keeper, base) == CRMPI_OK)
         keeper->base = base;
@@ -116,7 +117,8 @@ static int fits(const struct crmpi_keeper *keeper, uint32_t world_rank,
     return d->is_alone && d->base == keeper->base && d->sn > newest;
 }
 
-static enum crmpi_status keep(struct keeper_rank *rank, const struct crmpi_dependencies *d)
+static enum crmpi_status keep(struct keeper_rank *rank,
+                              const struct crmpi_dependencies *d)
 {
     struct kept *kept = realloc(rank->kept, (rank->n_kept + 1) * sizeof *kept), *new;
 
@@ -124,7 +126,8 @@ static enum crmpi_status keep(struct keeper_rank *rank, const struct crmpi_depen
         return CRMPI_ERR_NOMEM;
     rank->kept = kept;
     new = &kept[rank->n_kept];
-    *new = (struct kept){.sn = d->sn, .streams = malloc(d->n_streams * sizeof *d->streams + 1)};
+    *new = (struct kept){.sn = d->sn,
+                         .streams = malloc(d->n_streams * sizeof *d->streams + 1)};
     if (new->streams == NULL)
         return CRMPI_ERR_NOMEM;
     for (size_t i = 0; i < d->n_streams; i++)
@@ -191,7 +194,7 @@ struct arrivals {
     struct arrival {
         uint32_t sender;
         struct crmpi_stream stream;
-    } *items;
+    } * items;
     size_t n;
 };
 
@@ -225,7 +228,8 @@ static enum crmpi_status arrivals_list(const struct crmpi_keeper *keeper,
                 const struct crmpi_stream *s = &rank->kept[k].streams[i];
                 out->items[n + i] = (struct arrival){
                     .sender = s->peer,
-                    .stream = {.comm = s->comm, .peer = r, .tag = s->tag, .sent = s->received}};
+                    .stream = {
+                        .comm = s->comm, .peer = r, .tag = s->tag, .sent = s->received}};
             }
             n += rank->kept[k].n_streams;
         }
@@ -289,7 +293,8 @@ enum crmpi_status crmpi_keeper_advance(struct crmpi_keeper *keeper, unsigned dom
     uint64_t *line;
     enum crmpi_status status;
 
-    if (keeper->n_new <= keeper->n_ranks / SHARE_DUE && crmpi_keeper_lag(keeper) <= domino)
+    if (keeper->n_new <= keeper->n_ranks / SHARE_DUE &&
+        crmpi_keeper_lag(keeper) <= domino)
         return CRMPI_OK;
     status = crmpi_history_link(&keeper->history);
     if (status != CRMPI_OK)

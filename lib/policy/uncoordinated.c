@@ -57,14 +57,14 @@ struct crmpi_policy {
     enum phase phase; /* of the checkpoint alone */
     int64_t deadline_ms;
     uint64_t next_sn;
-    uint64_t base;  /* the newest checkpoint of all of this incarnation; 0: none yet */
-    int wanted;     /* a checkpoint of this rank, whichever */
-    int asking;     /* one of all has to be asked for, when the event is dealt with */
+    uint64_t base;    /* the newest checkpoint of all of this incarnation; 0: none yet */
+    int wanted;       /* a checkpoint of this rank, whichever */
+    int asking;       /* one of all has to be asked for, when the event is dealt with */
     uint64_t ordinal; /* the highest one asked for in this rank */
     int finished;
 
     struct held *held, **held_end;
-    int awaiting; /* the machine of all has to be given a result next */
+    int awaiting;        /* the machine of all has to be given a result next */
     int together_closed; /* it is about to have this rank's memory saved */
 
     char last_reason[REASON_BYTES]; /* that rank 0 was told */
@@ -239,9 +239,9 @@ static void take_saved_alone(struct crmpi_policy *p, uint32_t world_rank,
     if (status == CRMPI_OK)
         status = crmpi_keeper_advance(p->keeper, p->domino, send_trim, p);
     if (status != CRMPI_OK)
-        say(p, world_rank, status == CRMPI_ERR_NOMEM
-                               ? "rank 0 has no memory for what it depends on"
-                               : "what it says to depend on makes no sense");
+        say(p, world_rank,
+            status == CRMPI_ERR_NOMEM ? "rank 0 has no memory for what it depends on"
+                                      : "what it says to depend on makes no sense");
     if ((status != CRMPI_OK || crmpi_keeper_lag(p->keeper) > p->domino) && !p->forced)
         p->forced = p->asking = 1;
 }
@@ -261,10 +261,8 @@ static void take_trim(struct crmpi_policy *p, uint64_t base, uint64_t sn,
         return;
     if (n > 0)
         memcpy(streams, arrived, n_bytes);
-    act(p, &(struct crmpi_action){.kind = CRMPI_ACTION_TRIM,
-                                  .sn = sn,
-                                  .arrived = streams,
-                                  .n_arrived = n});
+    act(p, &(struct crmpi_action){
+               .kind = CRMPI_ACTION_TRIM, .sn = sn, .arrived = streams, .n_arrived = n});
     free(streams);
 }
 
@@ -324,9 +322,8 @@ static void settled(struct crmpi_policy *p)
 
 static void saved_alone(struct crmpi_policy *p, const struct crmpi_event *event)
 {
-    struct crmpi_message message = {.kind = CRMPI_MESSAGE_SAVED_ALONE,
-                                    .world_rank = p->world_rank,
-                                    .sn = p->next_sn};
+    struct crmpi_message message = {
+        .kind = CRMPI_MESSAGE_SAVED_ALONE, .world_rank = p->world_rank, .sn = p->next_sn};
 
     release_alone(p, 1);
     if (p->world_rank == 0)

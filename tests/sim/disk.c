@@ -21,8 +21,8 @@ struct file {
 struct folder {
     struct file *files; /* alone, by number */
     size_t n_files;
-    struct file line;      /* what the newest line has */
-    struct file together;  /* not committed yet; sn = 0: none */
+    struct file line;     /* what the newest line has */
+    struct file together; /* not committed yet; sn = 0: none */
 };
 
 static struct {
@@ -93,8 +93,7 @@ void disk_write_alone(uint32_t r, const struct traffic_rank *rank,
 {
     struct folder *folder = &disk.folders[r];
 
-    folder->files =
-        realloc(folder->files, (folder->n_files + 1) * sizeof *folder->files);
+    folder->files = realloc(folder->files, (folder->n_files + 1) * sizeof *folder->files);
     if (folder->files == NULL)
         abort();
     file_make(&folder->files[folder->n_files++], dependencies->sn, rank, dependencies);
@@ -146,7 +145,8 @@ void disk_drop_before(uint32_t r, uint64_t sn)
         file_fini(&folder->files[n++]);
     folder->n_files -= n;
     if (n > 0)
-        memmove(folder->files, folder->files + n, folder->n_files * sizeof *folder->files);
+        memmove(folder->files, folder->files + n,
+                folder->n_files * sizeof *folder->files);
     disk.lag_is_known = 0;
 }
 
@@ -270,8 +270,8 @@ static int is_consistent(const struct choices *choices, const size_t *chosen)
 {
     for (uint32_t i = 0; i < disk.n_ranks; i++)
         for (uint32_t j = 0; j < disk.n_ranks; j++)
-            if (i != j && conflict(choices[i].files[chosen[i]], i,
-                                   choices[j].files[chosen[j]], j))
+            if (i != j &&
+                conflict(choices[i].files[chosen[i]], i, choices[j].files[chosen[j]], j))
                 return 0;
     return 1;
 }
@@ -360,7 +360,8 @@ static const char *check_logs(const struct choices *choices, const size_t *chose
                 uint64_t received = receiver->streams[i][tag].received;
                 uint64_t late = sender->streams[j][tag].sent - received, n = 0;
                 for (size_t k = 0; k < sender->log.n; k++)
-                    n += sender->log.items[k].to == j && sender->log.items[k].tag == tag &&
+                    n += sender->log.items[k].to == j &&
+                         sender->log.items[k].tag == tag &&
                          sender->log.items[k].index > received;
                 if (n != late)
                     return "a message that is needed is in no log";
@@ -379,7 +380,8 @@ const char *disk_check_line(const uint64_t *sn)
     newest_line(choices, chosen);
     if (!is_consistent(choices, chosen))
         return "the line is not consistent";
-    if (try_all(choices, best) == 0 && memcmp(best, chosen, disk.n_ranks * sizeof *best) != 0)
+    if (try_all(choices, best) == 0 &&
+        memcmp(best, chosen, disk.n_ranks * sizeof *best) != 0)
         return "the line is not the newest one";
     if (disk.is_drained && computed_line(choices, computed) != 0)
         return "no line can be computed";

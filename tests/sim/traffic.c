@@ -30,8 +30,7 @@ static void make_operation(struct traffic_operation *operation,
     double kind = sim_uniform();
 
     operation->from = sim_pick(setup->n_ranks);
-    operation->to =
-        (operation->from + 1 + sim_pick(setup->n_ranks - 1)) % setup->n_ranks;
+    operation->to = (operation->from + 1 + sim_pick(setup->n_ranks - 1)) % setup->n_ranks;
     if (kind < setup->collectives) {
         operation->kind = TRAFFIC_COLLECTIVE;
         operation->comm = sim_pick(TRAFFIC_COMM_FENCE);
@@ -60,10 +59,10 @@ void traffic_program_init(struct traffic_program *program,
     program->operations =
         allocated(calloc(setup->n_operations, sizeof *program->operations));
     for (unsigned c = 0; c < TRAFFIC_COMMS; c++)
-        program->members[c] = c == 0 || c == TRAFFIC_COMM_FENCE
-                                  ? all
-                                  : (1u << sim_pick(setup->n_ranks) |
-                                     1u << sim_pick(setup->n_ranks)) & all;
+        program->members[c] =
+            c == 0 || c == TRAFFIC_COMM_FENCE
+                ? all
+                : (1u << sim_pick(setup->n_ranks) | 1u << sim_pick(setup->n_ranks)) & all;
     for (size_t i = 0; i < setup->n_operations; i++)
         make_operation(&program->operations[i], setup, n_puts);
     program->operations[setup->n_operations - 1] =
@@ -290,7 +289,8 @@ static void note_streams(const struct traffic_rank *rank, struct crmpi_dependenc
 }
 
 static void note_collectives(const struct traffic_program *program, uint32_t r,
-                             const struct traffic_rank *rank, struct crmpi_dependencies *d)
+                             const struct traffic_rank *rank,
+                             struct crmpi_dependencies *d)
 {
     d->collectives = allocated(calloc(TRAFFIC_COMMS, sizeof *d->collectives));
     d->members = allocated(calloc(TRAFFIC_COMMS * TRAFFIC_RANKS, sizeof *d->members));
@@ -298,11 +298,11 @@ static void note_collectives(const struct traffic_program *program, uint32_t r,
         struct crmpi_collectives *of = &d->collectives[d->n_collectives];
         if (!(program->members[c] >> r & 1))
             continue;
-        *of = (struct crmpi_collectives){.comm = TRAFFIC_COMM_ID(c),
-                                         .count =
-                                             rank->counts[c] - rank->counts_at_base[c],
-                                         .flow = CRMPI_FLOW_FROM_ALL | CRMPI_FLOW_TO_ALL,
-                                         .members = d->n_members};
+        *of =
+            (struct crmpi_collectives){.comm = TRAFFIC_COMM_ID(c),
+                                       .count = rank->counts[c] - rank->counts_at_base[c],
+                                       .flow = CRMPI_FLOW_FROM_ALL | CRMPI_FLOW_TO_ALL,
+                                       .members = d->n_members};
         for (uint32_t m = 0; m < d->n_ranks; m++) {
             if (!(program->members[c] >> m & 1))
                 continue;
@@ -349,10 +349,10 @@ struct crmpi_collective_count *traffic_counts(const struct traffic_program *prog
 
     for (unsigned c = 0; c < TRAFFIC_COMMS; c++)
         if (program->members[c] >> r & 1)
-            counts[n++] = (struct crmpi_collective_count){
-                .comm_id = TRAFFIC_COMM_ID(c),
-                .count = rank->counts[c],
-                .members = traffic_n_members(program, c)};
+            counts[n++] =
+                (struct crmpi_collective_count){.comm_id = TRAFFIC_COMM_ID(c),
+                                                .count = rank->counts[c],
+                                                .members = traffic_n_members(program, c)};
     *n_out = n;
     return counts;
 }

@@ -99,7 +99,7 @@ struct traffic_rank {
      * put while another rank still reads */
     struct traffic_put segment[TRAFFIC_RANKS][2][TRAFFIC_PUTS];
     uint64_t puts_out[TRAFFIC_RANKS], puts_in[TRAFFIC_RANKS]; /* folds */
-    struct traffic_put *put_log; /* of the open epoch */
+    struct traffic_put *put_log;                              /* of the open epoch */
     size_t n_put_log;
     uint64_t touched_at[TRAFFIC_RANKS]; /* own interval that a target was told; 0: none */
     uint64_t origins[TRAFFIC_RANKS];    /* newest interval of those who put here since the
@@ -107,7 +107,8 @@ struct traffic_rank {
     uint64_t base, last_sn;             /* newest drained checkpoint, newest one */
 };
 
-void traffic_queue_add(struct traffic_queue *queue, const struct traffic_message *message);
+void traffic_queue_add(struct traffic_queue *queue,
+                       const struct traffic_message *message);
 /** Take the first message from a rank (UINT32_MAX: any) with a tag (-1: any); 0: none. */
 int traffic_queue_take(struct traffic_queue *queue, uint32_t from, int32_t tag,
                        struct traffic_message *message_out);
@@ -138,7 +139,8 @@ void traffic_collective(struct traffic_rank *rank, unsigned comm, uint64_t sum);
 /** Checkpoint @p sn of all is committed: counters and logs begin anew. */
 void traffic_committed(struct traffic_rank *rank, uint64_t sn);
 /** As crmpi_log_trim(). */
-void traffic_trim(struct traffic_rank *rank, const struct crmpi_stream *arrived, size_t n);
+void traffic_trim(struct traffic_rank *rank, const struct crmpi_stream *arrived,
+                  size_t n);
 /** As crmpi_dependencies_note(): for crmpi_dependencies_fini(). */
 void traffic_dependencies(const struct traffic_program *program, uint32_t r,
                           const struct traffic_rank *rank, uint64_t sn, int alone,

@@ -33,7 +33,7 @@ struct setup {
     uint32_t n_ranks;
     struct traffic_setup traffic;
     unsigned domino, n_kills;
-    size_t log_limit;       /* messages */
+    size_t log_limit; /* messages */
     double latency_us, compute_us, save_us, settle_us;
     double request_us;      /* mean time between the requests of a rank */
     double together_chance; /* of a request to be for all */
@@ -43,18 +43,18 @@ struct setup {
 };
 
 enum sim_kind {
-    SIM_MESSAGE,   /* of the control tree */
+    SIM_MESSAGE, /* of the control tree */
     SIM_TICK,
-    SIM_RESULT,    /* of an action that keeps the protocol thread busy */
+    SIM_RESULT, /* of an action that keeps the protocol thread busy */
     SIM_DRAIN,
     SIM_SETTLE,
-    SIM_LOOK,      /* whether the targets are reached */
+    SIM_LOOK, /* whether the targets are reached */
     SIM_COMPUTED,
     SIM_PROGRAM,
     SIM_REQUEST,
-    SIM_ARRIVED,   /* a message of the application */
-    SIM_PUT,       /* arrives */
-    SIM_TOUCH,     /* is asked of the owner */
+    SIM_ARRIVED, /* a message of the application */
+    SIM_PUT,     /* arrives */
+    SIM_TOUCH,   /* is asked of the owner */
     SIM_GRANTED,
     SIM_KILL,
 };
@@ -89,8 +89,8 @@ struct rank {
     struct crmpi_collective_count *targets;
     size_t n_targets;
 
-    int has_base;      /* has taken a checkpoint of all since the restart */
-    unsigned n_owed;   /* taken alone since it has asked for one of all */
+    int has_base;    /* has taken a checkpoint of all since the restart */
+    unsigned n_owed; /* taken alone since it has asked for one of all */
     int owed;
 
     enum step_state state;
@@ -217,14 +217,15 @@ static uint64_t draw(void)
     return (uint64_t)(sim_uniform() * 9007199254740992.0);
 }
 
-static void send_traffic(uint32_t r, const struct traffic_operation *operation)
+static int send_traffic(uint32_t r, const struct traffic_operation *operation)
 {
     struct traffic_message message =
         traffic_send(&job.ranks[r].app, r, operation, draw());
 
     job.ranks[message.to].n_in_flight++;
     at(path_arrival(r, message.to),
-          (struct sim_item){.kind = SIM_ARRIVED, .rank = message.to, .traffic = message});
+       (struct sim_item){.kind = SIM_ARRIVED, .rank = message.to, .traffic = message});
+    return 1;
 }
 
 /* Take a message that was drained or has arrived; 0: there is none yet. */
@@ -232,8 +233,7 @@ static int receive_traffic(uint32_t r, const struct traffic_operation *operation
 {
     struct rank *rank = &job.ranks[r];
     struct traffic_message message;
-    uint32_t from =
-        operation->tag == TRAFFIC_TAG_WILD ? UINT32_MAX : operation->from;
+    uint32_t from = operation->tag == TRAFFIC_TAG_WILD ? UINT32_MAX : operation->from;
 
     if (!traffic_queue_take(&rank->app.saved, from, operation->tag, &message)) {
         if (!traffic_queue_take(&rank->arrived, from, operation->tag, &message))
@@ -319,18 +319,17 @@ static int put(uint32_t r, const struct traffic_operation *operation)
         return rank->state != TOUCHES; /* waits, or makes none */
     if (rank->app.touched_at[target] != interval) {
         rank->state = TOUCHES;
-        at(path_arrival(r, target), (struct sim_item){.kind = SIM_TOUCH,
-                                                       .rank = target,
-                                                       .from = r,
-                                                       .stamp = interval});
+        at(path_arrival(r, target),
+           (struct sim_item){
+               .kind = SIM_TOUCH, .rank = target, .from = r, .stamp = interval});
         return 0;
     }
     rank->n_puts_out++;
     at(path_arrival(r, target),
-          (struct sim_item){.kind = SIM_PUT,
-                            .rank = target,
-                            .from = r,
-                            .put = traffic_put(&rank->app, operation, draw())});
+       (struct sim_item){.kind = SIM_PUT,
+                         .rank = target,
+                         .from = r,
+                         .put = traffic_put(&rank->app, operation, draw())});
     return 1;
 }
 
@@ -375,7 +374,7 @@ static void program_go_on(uint32_t r)
     else if (operation->from != r)
         done = receive_traffic(r, operation);
     else
-        send_traffic(r, operation), done = 1;
+        done = send_traffic(r, operation);
     if (!done)
         return;
     rank->app.position++;
@@ -411,9 +410,9 @@ static void touched(struct sim_item *item)
     if (owner->app.origins[item->from] < item->stamp)
         owner->app.origins[item->from] = item->stamp;
     at(path_arrival(item->rank, item->from), (struct sim_item){.kind = SIM_GRANTED,
-                                                                .rank = item->from,
-                                                                .from = item->rank,
-                                                                .stamp = item->stamp});
+                                                               .rank = item->from,
+                                                               .from = item->rank,
+                                                               .stamp = item->stamp});
 }
 
 static void granted(const struct sim_item *item)
@@ -467,8 +466,10 @@ static void release(uint32_t r, const struct crmpi_action *action)
         traffic_committed(&rank->app, action->sn);
         disk_drop_before(r, action->sn);
     }
-    if (!action->alone)
-        rank->owed = 0, rank->n_owed = 0;
+    if (!action->alone) {
+        rank->owed = 0;
+        rank->n_owed = 0;
+    }
     if (rank->state == CALLS && (!action->alone || action->committed)) {
         check(!action->committed || action->ordinal >= rank->ordinal,
               "a call of CRMPI_Checkpoint() is not served");
@@ -488,7 +489,8 @@ static void report(const struct crmpi_action *action)
           "given up for no reason");
     check(action->committed || job.setup->fault_chance > 0 ||
               job.setup->refuse_chance > 0 || job.setup->stuck_chance > 0 ||
-              action->alone, "given up, and nothing went wrong");
+              action->alone,
+          "given up, and nothing went wrong");
 }
 
 static void trim(uint32_t r, const struct crmpi_action *action)
@@ -584,9 +586,10 @@ static struct crmpi_event save(uint32_t r, const struct crmpi_action *action)
 
     check(rank->parked, "saving, and the rank runs");
     if (!action->alone) {
-        check(job.setup->fault_chance > 0 || /* it may have been given up */
-                  (job.n_parked == job.n_ranks && rank->drained && rank->n_in_flight == 0),
-              "saving, and the rank is not drained");
+        check(
+            job.setup->fault_chance > 0 || /* it may have been given up */
+                (job.n_parked == job.n_ranks && rank->drained && rank->n_in_flight == 0),
+            "saving, and the rank is not drained");
         disk_write_together(r, &rank->app, &rank->noted);
         return result;
     }
@@ -606,7 +609,8 @@ static int result_of(uint32_t r, const struct crmpi_action *action,
                      struct crmpi_event *result)
 {
     struct rank *rank = &job.ranks[r];
-    int fails = action->kind != CRMPI_ACTION_DRAIN && action->kind != CRMPI_ACTION_SETTLE &&
+    int fails = action->kind != CRMPI_ACTION_DRAIN &&
+                action->kind != CRMPI_ACTION_SETTLE &&
                 sim_chance(job.setup->fault_chance);
 
     *result = failure("made to fail");
@@ -625,7 +629,8 @@ static int result_of(uint32_t r, const struct crmpi_action *action,
         return 0;
     case CRMPI_ACTION_DRAIN:
         rank->draining = ++job.stamp;
-        later(0, (struct sim_item){.kind = SIM_DRAIN, .rank = r, .stamp = rank->draining});
+        later(0,
+              (struct sim_item){.kind = SIM_DRAIN, .rank = r, .stamp = rank->draining});
         return 0;
     case CRMPI_ACTION_QUIET:
         result->kind = CRMPI_EVENT_QUIESCED;
@@ -1060,14 +1065,14 @@ static void print_totals(void)
     for (unsigned kind = 0; kind < CRMPI_MESSAGE_KINDS; kind++)
         all += n[kind];
     printf("%u jobs, %u restarts (%u files lost): %u checkpoints of ranks alone, %u of "
-           "all, %u given up, %u reasons; line at most %zu checkpoints behind its bound, %zu files of a rank\n",
+           "all, %u given up, %u reasons; line at most %zu checkpoints behind its bound, "
+           "%zu files of a rank\n",
            totals.n_jobs, totals.n_restarts, totals.n_lost, totals.n_alone,
            totals.n_together, totals.n_given_up, totals.n_reasons, totals.lag,
            totals.files);
     printf("control messages: %llu for checkpoints alone (%llu saved, %llu trim, %llu "
            "reasons), %llu for those of all; %llu with hops\n",
-           (unsigned long long)alone,
-           (unsigned long long)n[CRMPI_MESSAGE_SAVED_ALONE],
+           (unsigned long long)alone, (unsigned long long)n[CRMPI_MESSAGE_SAVED_ALONE],
            (unsigned long long)n[CRMPI_MESSAGE_TRIM],
            (unsigned long long)n[CRMPI_MESSAGE_NOT_ALONE],
            (unsigned long long)(all - alone), (unsigned long long)totals.hops);
