@@ -232,21 +232,20 @@ static struct crmpi_event save(const struct crmpi_action *action)
 {
     struct crmpi_dependencies dependencies = {0};
     struct crmpi_event result = {.kind = CRMPI_EVENT_SAVED};
-    enum crmpi_status status = CRMPI_OK;
+    enum crmpi_status status;
     void *packed = NULL;
 
     why[0] = '\0';
     if (fault("engine.save"))
         return failure();
-    if (engine->tracks)
-        status = crmpi_dependencies_note(action->sn, action->alone, action->cohort,
-                                         action->n_cohort, &dependencies);
+    status = crmpi_dependencies_note(action->sn, action->alone, action->cohort,
+                                     action->n_cohort, &dependencies);
     if (status == CRMPI_OK)
-        status = capture(action, engine->tracks ? &dependencies : NULL, &result);
+        status = capture(action, &dependencies, &result);
     if (status == CRMPI_OK) {
         engine->saved_sn = action->sn;
-        if (engine->tracks && crmpi_dependencies_pack(&dependencies, &packed,
-                                                      &result.dependencies_bytes) != 0)
+        if (action->alone && crmpi_dependencies_pack(&dependencies, &packed,
+                                                     &result.dependencies_bytes) != 0)
             status = CRMPI_ERR_NOMEM;
         result.dependencies = packed;
     }

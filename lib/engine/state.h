@@ -33,8 +33,8 @@ struct crmpi_engine {
     struct crmpi_tree tree;
     struct crmpi_policy *policy;
     const struct crmpi_policy_ops *policy_ops;
-    int tracks; /* not all ranks are always saved together: what a checkpoint depends on
-                   is stored with it */
+    int tracks; /* not all ranks are always saved together: accesses to windows have to be
+                   known to the owners */
     int wake[2]; /* a pipe: whoever writes to it wakes the protocol thread */
     int lock;    /* rank 0: of DIR/control */
     char *launcher;

@@ -141,7 +141,9 @@ void crmpi_touch_take_grant(const struct crmpi_letter *letter)
 
 void crmpi_touch_answer(void)
 {
-    if (asked.n == 0 || engine->policy_ops->is_closed(engine->policy))
+    const struct crmpi_policy_ops *ops = engine->policy_ops;
+
+    if (asked.n == 0 || (ops->is_closed != NULL && ops->is_closed(engine->policy)))
         return;
     for (size_t i = 0; i < asked.n; i++) {
         struct touch *touch = &asked.items[i];
