@@ -6,6 +6,33 @@
  */
 #include "wrappers/objects.h"
 
+/*
+ * Open MPI 4.1 tells edges by messages of the parent with tags that the parent's 24th and
+ * 25th nonblocking collectives have, too, and receives them from any source.  Who has all
+ * edges goes on to agree on the number of the new communicator, by such collectives; its
+ * first message is taken for edges by a member that still waits for some.  Then the job
+ * hangs, or the graph is wrong.  The same happens to nonblocking collectives under way.
+ * So the edges are told on a fresh duplicate, whose first collective is that agreement.
+ */
+int crmpi_lower_MPI_Dist_graph_create(MPI_Comm comm_old, int n, const int nodes[],
+                                      const int degrees[], const int targets[],
+                                      const int weights[], MPI_Info info, int reorder,
+                                      MPI_Comm *newcomm)
+{
+    MPI_Info info_real = crmpi_info_make(info);
+    MPI_Comm fresh = MPI_COMM_NULL, real = MPI_COMM_NULL;
+
+    crmpi_make_begin(comm_old);
+    int error = PMPI_Comm_dup(CRMPI_REAL(MPI_Comm, comm_old), &fresh);
+    if (error == MPI_SUCCESS) {
+        error = PMPI_Dist_graph_create(fresh, n, nodes, degrees, targets, weights,
+                                       info_real, reorder, newcomm ? &real : NULL);
+        PMPI_Comm_free(&fresh);
+    }
+    crmpi_info_drop(info_real);
+    return crmpi_make_end(comm_old, error, real, newcomm, "MPI_Dist_graph_create");
+}
+
 static struct crmpi_topology *topology_new(int kind, int n_first, int n_second)
 {
     struct crmpi_topology *t = crmpi_upper_alloc(sizeof *t);
