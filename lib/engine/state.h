@@ -22,6 +22,7 @@ struct crmpi_engine_saved {
 /* Times of a checkpoint, in seconds of the monotonic clock; saved: in its leader. */
 struct crmpi_engine_times {
     double begun, parked, quiet, saved;
+    int alone; /* of this rank alone */
 };
 
 /* An event leads to one or two. */

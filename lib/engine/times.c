@@ -77,8 +77,9 @@ void crmpi_times_note(const struct crmpi_action *action)
     struct crmpi_engine_times *times = &engine->times;
     double now = crmpi_clock_seconds();
 
-    if (action->kind == CRMPI_ACTION_PARK && times->begun == 0)
-        times->begun = now;
+    if (action->kind == CRMPI_ACTION_PARK &&
+        (times->begun == 0 || times->alone != action->alone))
+        *times = (struct crmpi_engine_times){.begun = now, .alone = action->alone};
     else if (action->kind == CRMPI_ACTION_DRAIN || action->kind == CRMPI_ACTION_SETTLE)
         times->parked = now;
     else if (action->kind == CRMPI_ACTION_SAVE)
@@ -166,6 +167,7 @@ void crmpi_times_released(const struct crmpi_action *action)
             !(action->leader == 0 && is_of_all(action))) /* told before */
             tell_line(action);
     }
-    engine->times = (struct crmpi_engine_times){0};
+    if (engine->times.alone == action->alone) /* else the next has begun already */
+        engine->times = (struct crmpi_engine_times){0};
     set_interval(1);
 }
