@@ -35,6 +35,17 @@ uint64_t crmpi_log_bytes(void)
     return __atomic_load_n(&crmpi_ledger->log.bytes, __ATOMIC_RELAXED);
 }
 
+static void log_lock(void)
+{
+    while (__atomic_exchange_n(&crmpi_ledger->log_lock, 1, __ATOMIC_ACQUIRE))
+        sched_yield();
+}
+
+static void log_unlock(void)
+{
+    __atomic_store_n(&crmpi_ledger->log_lock, 0, __ATOMIC_RELEASE);
+}
+
 static void log_failed(void)
 {
     __atomic_store_n(&crmpi_ledger->log_failed, 1, __ATOMIC_RELAXED);
@@ -90,6 +101,7 @@ void crmpi_log_count(struct crmpi_logged *logged, MPI_Comm comm, int dest, int t
     crmpi_lock(&crmpi_p2p->counting);
     slot = crmpi_stream_of(c, dest, tag);
     slot->sent += (uint64_t)(int64_t)n;
+    log_lock();
     if (n > 0) {
         logged->tag = tag;
         logged->number = slot->sent;
@@ -97,13 +109,14 @@ void crmpi_log_count(struct crmpi_logged *logged, MPI_Comm comm, int dest, int t
     } else {
         crmpi_log_remove(&crmpi_ledger->log, logged);
     }
+    log_unlock();
     crmpi_unlock(&crmpi_p2p->counting);
     if (n > 0 && crmpi_log_bytes() > crmpi_ledger->log_limit)
         crmpi_engine_request(); /* a checkpoint makes it short again */
 }
 
 /*
- * What is being sent again.  The library reads it from the log.
+ * What is being sent again.  The library reads it from the log.  With all threads parked.
  */
 
 struct again {
@@ -135,6 +148,11 @@ static void again_poll(int wait)
     }
 }
 
+void crmpi_again_poll(void)
+{
+    again_poll(0);
+}
+
 static int by_stream(const void *key, const void *row)
 {
     return crmpi_stream_compare(key, row);
@@ -144,8 +162,7 @@ void crmpi_log_trim(const struct crmpi_stream *arrived, size_t n)
 {
     struct crmpi_logged *logged, *next;
 
-    again_poll(0);
-    crmpi_lock(&crmpi_p2p->counting);
+    log_lock();
     for (logged = crmpi_ledger->log.first; logged && n; logged = next) {
         struct crmpi_stream key = {
             .comm = logged->comm, .peer = (uint32_t)logged->peer, .tag = logged->tag};
@@ -156,7 +173,7 @@ void crmpi_log_trim(const struct crmpi_stream *arrived, size_t n)
         if (row && logged->number <= row->received && !logged->in_use)
             crmpi_log_remove(&crmpi_ledger->log, logged);
     }
-    crmpi_unlock(&crmpi_p2p->counting);
+    log_unlock();
 }
 
 void crmpi_log_forget(void)

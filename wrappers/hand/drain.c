@@ -470,6 +470,7 @@ int crmpi_settle_progress(char *why, size_t why_bytes)
             return -1;
     }
     stand_in_begin();
+    crmpi_again_poll();
     if (n_settling == 1 && crmpi_windows_flush() != CRMPI_OK)
         failed = 1;
     save_matched();

@@ -40,6 +40,7 @@ struct crmpi_ledger {
     struct crmpi_stream_table other; /* by world rank: all that found no other room */
     struct crmpi_origin *origins;    /* by window and rank */
     struct crmpi_log log;
+    int32_t log_lock; /* the protocol thread trims it while threads run */
     int32_t logging;
     uint64_t log_limit; /* in bytes */
     int32_t log_failed; /* something could not be logged: no checkpoint of this rank alone
@@ -63,6 +64,9 @@ void crmpi_ledger_depart(struct crmpi_comm *comm);
 
 /** All channels are empty: nothing has to be sent again any more.  (alone.c) */
 void crmpi_log_forget(void);
+
+/** Look which messages sent again have left.  With all threads parked. */
+void crmpi_again_poll(void);
 
 /** Why this rank cannot be saved alone, see crmpi_settle_progress(); 0: it can. */
 int crmpi_alone_refusal(char *why, size_t why_bytes);

@@ -63,18 +63,26 @@ void crmpi_win_ask(struct crmpi_win *w, int rank, uint32_t how)
     }
 }
 
+struct grant {
+    uint64_t window;
+    uint32_t owner, how;
+};
+
+static void take(struct crmpi_handle *handle, void *context)
+{
+    const struct grant *grant = context;
+    struct crmpi_win *w = handle->extra;
+    const struct crmpi_comm *c = w ? crmpi_comm_of(w->comm) : NULL;
+
+    for (int i = 0; c && w->marks && c->id == grant->window && i < w->n_members; i++)
+        if (c->members[i] == (int32_t)grant->owner)
+            mark(w, i, grant->how);
+}
+
 void crmpi_touch_granted(uint32_t owner, uint64_t interval, uint64_t window, uint32_t how)
 {
-    struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN);
+    struct grant grant = {.window = window, .owner = owner, .how = how};
 
-    if (interval != crmpi_interval())
-        return; /* the thread asks again */
-    for (; h; h = h->next) {
-        struct crmpi_win *w = h->extra;
-        const struct crmpi_comm *c = w ? crmpi_comm_of(w->comm) : NULL;
-
-        for (int i = 0; c && c->id == window && i < c->size; i++)
-            if (c->members[i] == (int32_t)owner)
-                mark(w, i, how);
-    }
+    if (interval == crmpi_interval()) /* else the thread asks again */
+        crmpi_handle_visit(CRMPI_WIN, take, &grant);
 }
