@@ -30,3 +30,8 @@ tests_sim_cost_SOURCES = tests/sim/cost.c tests/sim/sim.c tests/sim/sim.h \
 	$(crmpi_policy_sources)
 tests_sim_cost_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_sim_cost_LDADD = -lm
+
+check_PROGRAMS += tests/sim/memory
+TESTS += tests/sim/memory
+tests_sim_memory_SOURCES = tests/sim/memory.c \
+	lib/interaction/streams.c lib/boundary/heap.c
