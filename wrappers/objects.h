@@ -174,6 +174,10 @@ enum crmpi_status crmpi_ops_rebuild(char *why, size_t why_bytes);
 enum crmpi_status crmpi_groups_rebuild(char *why, size_t why_bytes);
 enum crmpi_status crmpi_datareps_rebuild(char *why, size_t why_bytes);
 enum crmpi_status crmpi_comms_rebuild(char *why, size_t why_bytes);
+
+/** The lower communicator that was made again for the requests of other members, and that
+ * this rank itself has freed; MPI_COMM_NULL: there is none.  It stays. */
+MPI_Comm crmpi_comm_kept(uint64_t id);
 enum crmpi_status crmpi_files_rebuild(char *why, size_t why_bytes);
 
 /**

@@ -145,8 +145,9 @@ void crmpi_dependencies_saved(uint64_t sn);
  * is more than @p limit_bytes the rank asks for a checkpoint, and refuses to be saved
  * alone. */
 void crmpi_log_enable(int enable, uint64_t limit_bytes);
-/** Drop logged messages that have been received in states that are never given up:
- * cumulative counts of streams to the peers. */
+/** Note that logged messages have been received in states that are never given up: of each
+ * stream to a peer, by comm, peer and tag, the first `sent`.  They are dropped when the
+ * threads are parked next. */
 void crmpi_log_trim(const struct crmpi_stream *arrived, size_t n);
 /** Bytes of messages in the log. */
 uint64_t crmpi_log_bytes(void);

@@ -15,6 +15,9 @@ struct crmpi_stream_slot {
     uint64_t key; /* 0: empty */
     uint64_t sent, received;
     uint64_t order; /* of the receives that have completed, the one posted last */
+    uint64_t probed; /* the order of the last probe that found a message; below that of a
+                        receive that has completed since */
+    uint64_t unlogged; /* of those sent, the first so many are not in the log any more */
 };
 
 /* All zero: empty. */

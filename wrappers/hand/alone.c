@@ -35,17 +35,6 @@ uint64_t crmpi_log_bytes(void)
     return __atomic_load_n(&crmpi_ledger->log.bytes, __ATOMIC_RELAXED);
 }
 
-static void log_lock(void)
-{
-    while (__atomic_exchange_n(&crmpi_ledger->log_lock, 1, __ATOMIC_ACQUIRE))
-        sched_yield();
-}
-
-static void log_unlock(void)
-{
-    __atomic_store_n(&crmpi_ledger->log_lock, 0, __ATOMIC_RELEASE);
-}
-
 static void log_failed(void)
 {
     __atomic_store_n(&crmpi_ledger->log_failed, 1, __ATOMIC_RELAXED);
@@ -101,7 +90,6 @@ void crmpi_log_count(struct crmpi_logged *logged, MPI_Comm comm, int dest, int t
     crmpi_lock(&crmpi_p2p->counting);
     slot = crmpi_stream_of(c, dest, tag);
     slot->sent += (uint64_t)(int64_t)n;
-    log_lock();
     if (n > 0) {
         logged->tag = tag;
         logged->number = slot->sent;
@@ -109,10 +97,26 @@ void crmpi_log_count(struct crmpi_logged *logged, MPI_Comm comm, int dest, int t
     } else {
         crmpi_log_remove(&crmpi_ledger->log, logged);
     }
-    log_unlock();
     crmpi_unlock(&crmpi_p2p->counting);
     if (n > 0 && crmpi_log_bytes() > crmpi_ledger->log_limit)
         crmpi_engine_request(); /* a checkpoint makes it short again */
+}
+
+static int is_comm(struct crmpi_handle *handle, void *id)
+{
+    const struct crmpi_comm *c = handle->extra;
+
+    return c && c->id == *(uint64_t *)id;
+}
+
+/* NULL: this rank has no such communicator any more. */
+static struct crmpi_handle *handle_of(uint64_t comm)
+{
+    struct crmpi_handle *h = CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_world);
+
+    if (!is_comm(h, &comm))
+        h = CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_self);
+    return is_comm(h, &comm) ? h : crmpi_handle_find(CRMPI_COMM, is_comm, &comm);
 }
 
 /*
@@ -148,36 +152,92 @@ static void again_poll(int wait)
     }
 }
 
-void crmpi_again_poll(void)
-{
-    again_poll(0);
-}
-
 static int by_stream(const void *key, const void *row)
 {
     return crmpi_stream_compare(key, row);
 }
 
+/*
+ * What need not be sent again.  The protocol thread hears of it while threads of the
+ * application send, and keeps it until they are parked.
+ */
+
+struct trim {
+    struct trim *next;
+    size_t n;
+    struct crmpi_stream arrived[];
+};
+static struct trim *trims;
+
 void crmpi_log_trim(const struct crmpi_stream *arrived, size_t n)
 {
-    struct crmpi_logged *logged, *next;
+    struct trim *trim = n ? malloc(sizeof *trim + n * sizeof *arrived) : NULL;
 
-    log_lock();
-    for (logged = crmpi_ledger->log.first; logged && n; logged = next) {
+    if (!trim)
+        return; /* the log stays longer than it has to */
+    trim->n = n;
+    memcpy(trim->arrived, arrived, n * sizeof *arrived);
+    trim->next = trims;
+    trims = trim;
+}
+
+/* The counters of the stream that a message in the log was sent in; NULL: there are none
+ * any more. */
+static struct crmpi_stream_slot *slot_of(const struct crmpi_logged *logged)
+{
+    const struct crmpi_handle *h = handle_of(logged->comm);
+    struct crmpi_stream_table *table = h ? &((struct crmpi_comm *)h->extra)->streams : NULL;
+
+    for (struct crmpi_departed *d = crmpi_ledger->departed; d && !table; d = d->next)
+        if (d->id == logged->comm)
+            table = &d->streams;
+    return table ? crmpi_stream_at(table, crmpi_stream_key(logged->dest, logged->tag))
+                 : NULL;
+}
+
+static void log_trim(const struct trim *trim)
+{
+    struct crmpi_logged *next;
+
+    for (struct crmpi_logged *logged = crmpi_ledger->log.first; logged; logged = next) {
         struct crmpi_stream key = {
             .comm = logged->comm, .peer = (uint32_t)logged->peer, .tag = logged->tag};
         const struct crmpi_stream *row =
-            bsearch(&key, arrived, n, sizeof *arrived, by_stream);
+            bsearch(&key, trim->arrived, trim->n, sizeof key, by_stream);
+        struct crmpi_stream_slot *slot;
 
         next = logged->next;
-        if (row && logged->number <= row->received && !logged->in_use)
-            crmpi_log_remove(&crmpi_ledger->log, logged);
+        if (!row || logged->number > row->sent || logged->in_use ||
+            !(slot = slot_of(logged)))
+            continue;
+        if (slot->unlogged < logged->number)
+            slot->unlogged = logged->number;
+        crmpi_log_remove(&crmpi_ledger->log, logged);
     }
-    log_unlock();
+}
+
+static void trims_drop(void)
+{
+    while (trims) {
+        struct trim *next = trims->next;
+        free(trims);
+        trims = next;
+    }
+}
+
+void crmpi_alone_trim(void)
+{
+    if (!trims)
+        return;
+    again_poll(0);
+    for (const struct trim *trim = trims; trim; trim = trim->next)
+        log_trim(trim);
+    trims_drop();
 }
 
 void crmpi_log_forget(void)
 {
+    trims_drop();    /* they count from another base */
     again_poll(1); /* it has arrived */
     crmpi_log_clear(&crmpi_ledger->log);
     crmpi_ledger->log_failed = 0;
@@ -299,9 +359,33 @@ int crmpi_alone_refusal(char *why, size_t why_bytes)
     return 1;
 }
 
+/*
+ * What a probe has found is known here, so the sender must not go back to before it.  The
+ * counts of what has been received do not tell; but when it has been received they do.
+ */
+static int has_probed(const struct crmpi_handle *h)
+{
+    const struct crmpi_comm *c = h->extra;
+
+    for (size_t i = 0; c && i < crmpi_stream_room(&c->streams); i++)
+        if (c->streams.slots[i].key && c->streams.slots[i].probed > c->streams.slots[i].order)
+            return 1;
+    return 0;
+}
+
+static int is_something_probed(void)
+{
+    int is = has_probed(CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_world)) ||
+             has_probed(CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_self));
+
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_COMM); h && !is; h = h->next)
+        is = has_probed(h);
+    return is;
+}
+
 int crmpi_alone_is_settled(void)
 {
-    return n_half_done() == 0;
+    return n_half_done() == 0 && !is_something_probed();
 }
 
 /*
@@ -454,39 +538,25 @@ static int rows_exchange(const struct rows *mine, struct rows *theirs, int n_ran
     return 1;
 }
 
-static int is_comm(struct crmpi_handle *handle, void *id)
-{
-    const struct crmpi_comm *c = handle->extra;
-
-    return c && c->id == *(uint64_t *)id;
-}
-
 static MPI_Comm comm_find(uint64_t id)
 {
-    struct crmpi_handle *h = CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_world);
+    const struct crmpi_handle *h = handle_of(id);
 
-    if (!is_comm(h, &id))
-        h = CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_self);
-    if (!is_comm(h, &id))
-        h = crmpi_handle_find(CRMPI_COMM, is_comm, &id);
-    return h && h->real ? h->real : MPI_COMM_NULL;
+    return h && h->real ? h->real : crmpi_comm_kept(id);
 }
 
 static int send_again(struct crmpi_logged *logged)
 {
-    struct again *again = calloc(1, sizeof *again);
     MPI_Comm comm = comm_find(logged->comm);
+    struct again *again;
     MPI_Datatype type;
     int n, error;
 
-    if (!again || comm == MPI_COMM_NULL) {
-        crmpi_error("message %llu with tag %d to rank %d, which is in transit, cannot be sent "
-                    "again: %s",
-                    (unsigned long long)logged->number, logged->tag, logged->peer,
-                    again ? "its communicator is freed" : "no memory");
-        free(again);
-        return MPI_ERR_COMM;
-    }
+    if (comm == MPI_COMM_NULL) /* freed by all, and no request to receive it is left */
+        return MPI_SUCCESS;
+    again = calloc(1, sizeof *again);
+    if (!again)
+        return MPI_ERR_NO_MEM;
     error = crmpi_bytes_type(logged->bytes, &n, &type);
     if (error == MPI_SUCCESS) {
         error = PMPI_Isend(logged->data, n, type, logged->dest, logged->tag, comm,

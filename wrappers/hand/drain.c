@@ -466,23 +466,26 @@ int crmpi_settle_progress(char *why, size_t why_bytes)
     if (n_settling++ == 0) {
         failed = 0;
         settle_until = seconds + SETTLE_SECONDS;
+        stand_in_begin();
+        crmpi_alone_trim(); /* the log may be too long */
+        stand_in_end();
         if (crmpi_alone_refusal(why, why_bytes))
             return -1;
     }
     stand_in_begin();
-    crmpi_again_poll();
     if (n_settling == 1 && crmpi_windows_flush() != CRMPI_OK)
         failed = 1;
     save_matched();
     note_all();
     stand_in_end();
     if (!failed && n_pending == 0 && crmpi_alone_is_settled())
-        return 1;
+        return crmpi_alone_refusal(why, why_bytes) ? -1 : 1; /* a rank may have got leave */
     if (!failed && seconds < settle_until)
         return 0;
     snprintf(why, why_bytes, failed ? "a message cannot be received"
                              : n_pending ? "nonblocking operations do not end"
-                                         : "a message has come only in part");
+                                         : "a message has come only in part, or has been "
+                                           "probed and not received");
     return -1;
 }
 

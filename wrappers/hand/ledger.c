@@ -453,6 +453,7 @@ static void note_streams(struct note *note, const struct crmpi_stream_table *tab
                 .tag = crmpi_stream_tag(slot),
                 .sent = slot->sent,
                 .received = slot->received,
+                .unlogged = slot->unlogged,
             };
     }
 }

@@ -40,7 +40,6 @@ struct crmpi_ledger {
     struct crmpi_stream_table other; /* by world rank: all that found no other room */
     struct crmpi_origin *origins;    /* by window and rank */
     struct crmpi_log log;
-    int32_t log_lock; /* the protocol thread trims it while threads run */
     int32_t logging;
     uint64_t log_limit; /* in bytes */
     int32_t log_failed; /* something could not be logged: no checkpoint of this rank alone
@@ -65,13 +64,12 @@ void crmpi_ledger_depart(struct crmpi_comm *comm);
 /** All channels are empty: nothing has to be sent again any more.  (alone.c) */
 void crmpi_log_forget(void);
 
-/** Look which messages sent again have left.  With all threads parked. */
-void crmpi_again_poll(void);
-
 /** Why this rank cannot be saved alone, see crmpi_settle_progress(); 0: it can. */
 int crmpi_alone_refusal(char *why, size_t why_bytes);
-/** Whether no receive is half done. */
+/** Whether no receive is half done, and what has been probed has been received. */
 int crmpi_alone_is_settled(void);
+/** Take out of the log what crmpi_log_trim() has told.  With all threads parked. */
+void crmpi_alone_trim(void);
 
 /** Send again what a restored line has in transit.  Collective; an MPI error code. */
 int crmpi_alone_replay(void);

@@ -152,7 +152,8 @@ static int probe_once(int source, int tag, MPI_Comm comm, int *flag, MPI_Status 
 {
     const struct crmpi_comm *c = crmpi_comm_of(comm);
     struct crmpi_saved_message envelope;
-    MPI_Status found;
+    MPI_Status found = crmpi_status_empty;
+    int error;
 
     if (c && !crmpi_saved_is_empty(&crmpi_p2p->saved) &&
         crmpi_saved_peek(&crmpi_p2p->saved, c->id, source, tag, &envelope)) {
@@ -161,7 +162,14 @@ static int probe_once(int source, int tag, MPI_Comm comm, int *flag, MPI_Status 
         *flag = 1;
         return MPI_SUCCESS;
     }
-    return PMPI_Iprobe(source, tag, CRMPI_REAL(MPI_Comm, comm), flag, status);
+    crmpi_whole_begin();
+    error = PMPI_Iprobe(source, tag, CRMPI_REAL(MPI_Comm, comm), flag, &found);
+    if (error == MPI_SUCCESS && *flag) {
+        crmpi_count_probed(comm, found.MPI_SOURCE, found.MPI_TAG);
+        crmpi_status_give(status, &found);
+    }
+    crmpi_whole_end();
+    return error;
 }
 
 int crmpi_lower_MPI_Iprobe(int source, int tag, MPI_Comm comm, int *flag,
@@ -226,12 +234,16 @@ static int mprobe_once(int source, int tag, MPI_Comm comm, int *flag,
         *flag = 1;
         saved_status(saved, &found);
     } else {
+        int ordered = crmpi_order_begin(crmpi_ledger->logging);
+
         error =
             PMPI_Improbe(source, tag, CRMPI_REAL(MPI_Comm, comm), flag, &real, &found);
+        if (error == MPI_SUCCESS && *flag)
+            crmpi_count_received(comm, found.MPI_SOURCE, found.MPI_TAG,
+                                 crmpi_add(&crmpi_p2p->order, 1));
+        crmpi_order_end(ordered);
         if (error != MPI_SUCCESS || !*flag)
             return error;
-        crmpi_count_received(comm, found.MPI_SOURCE, found.MPI_TAG,
-                             crmpi_add(&crmpi_p2p->order, 1));
     }
     *message = real == MPI_MESSAGE_NO_PROC
                    ? CRMPI_UPPER(MPI_Message, ompi_message_no_proc)

@@ -72,21 +72,29 @@ typedef int (*send_fn)(const void *, int, MPI_Datatype, int, int, MPI_Comm);
 typedef int (*isend_fn)(const void *, int, MPI_Datatype, int, int, MPI_Comm,
                         MPI_Request *);
 
-/* Lower types and communicator; counts nothing. */
-static inline __attribute__((always_inline)) int send_real(send_fn send, isend_fn isend,
-                                                           const void *buf, int count,
-                                                           MPI_Datatype type, int dest,
-                                                           int tag, MPI_Comm comm)
+/* Lower types and communicator. */
+static inline __attribute__((always_inline)) int
+send_counted(send_fn send, isend_fn isend, const void *buf, int count, MPI_Datatype type,
+             int dest, int tag, MPI_Comm comm, struct crmpi_logged *logged)
 {
+    MPI_Comm real = CRMPI_REAL(MPI_Comm, comm);
     MPI_Request request;
-    int error;
+    int error, ordered = crmpi_order_begin(logged != NULL);
 
-    if (__builtin_expect(!crmpi_thread_multiple, 1))
-        return send(buf, count, type, dest, tag, comm);
-    crmpi_whole_begin();
-    error = isend(buf, count, type, dest, tag, comm, &request);
-    crmpi_whole_end();
-    return error == MPI_SUCCESS ? crmpi_wait_real(&request, MPI_STATUS_IGNORE) : error;
+    crmpi_count_sent(comm, dest, tag, 1, logged);
+    if (__builtin_expect(!crmpi_thread_multiple, 1)) {
+        error = send(buf, count, type, dest, tag, real);
+    } else {
+        crmpi_whole_begin();
+        error = isend(buf, count, type, dest, tag, real, &request);
+        crmpi_order_end(ordered);
+        crmpi_whole_end();
+        if (error == MPI_SUCCESS)
+            error = crmpi_wait_real(&request, MPI_STATUS_IGNORE);
+    }
+    if (__builtin_expect(error != MPI_SUCCESS, 0))
+        crmpi_count_sent(comm, dest, tag, -1, logged);
+    return error;
 }
 
 static inline __attribute__((always_inline)) int
@@ -100,13 +108,8 @@ blocking_send(send_fn send, isend_fn isend, const char *function, const void *bu
     if (crmpi_call_resumed())
         return MPI_SUCCESS;
     logged = crmpi_log_begin(buf, count, real_type, dest, comm);
-    crmpi_count_sent(comm, dest, tag, 1, logged);
-    error = send_real(send, isend, buf, count, real_type, dest, tag,
-                      CRMPI_REAL(MPI_Comm, comm));
-    if (__builtin_expect(error == MPI_SUCCESS, 1))
-        return error;
-    crmpi_count_sent(comm, dest, tag, -1, logged);
-    return crmpi_comm_error(comm, error, function);
+    error = send_counted(send, isend, buf, count, real_type, dest, tag, comm, logged);
+    return crmpi_comm_result(comm, error, function);
 }
 
 int crmpi_lower_MPI_Send(const void *buf, int count, MPI_Datatype datatype, int dest,
@@ -221,14 +224,12 @@ static int send_and_receive(const void *sendbuf, int sendcount, MPI_Datatype sen
         crmpi_logged_destroy(logged);
         return error;
     }
-    crmpi_count_sent(comm, dest, sendtag, 1, logged);
-    error = send_real(PMPI_Send, PMPI_Isend, sendbuf, sendcount, sendtype, dest, sendtag,
-                      CRMPI_REAL(MPI_Comm, comm));
+    error = send_counted(PMPI_Send, PMPI_Isend, sendbuf, sendcount, sendtype, dest, sendtag,
+                         comm, logged);
     if (__builtin_expect(error == MPI_SUCCESS, 1)) {
         crmpi_request_wait(r);
         return error;
     }
-    crmpi_count_sent(comm, dest, sendtag, -1, logged);
     receive_take_back(r);
     return crmpi_comm_error(comm, error, function);
 }

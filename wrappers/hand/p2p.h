@@ -95,6 +95,7 @@ struct crmpi_p2p {
     struct crmpi_request *sent_request; /* of all sends that complete at once */
     int32_t lock;      /* of the free list */
     int32_t counting;  /* a lock: of the tables of streams */
+    int32_t ordering;  /* a lock: messages get numbers in the order the library has them */
     int32_t n_foreign; /* requests in use that forbid a checkpoint */
     uint64_t n_freed;  /* requests freed while active and not yet gone */
     uint64_t reap_at;  /* look at them when there are so many */
@@ -180,6 +181,41 @@ static inline void crmpi_count_received(MPI_Comm comm, int source, int tag,
                                         uint64_t order)
 {
     crmpi_count(comm, source, tag, 0, 1, order);
+}
+
+static inline void crmpi_count_probed(MPI_Comm comm, int source, int tag)
+{
+    struct crmpi_comm *c = crmpi_comm_of(comm);
+    struct crmpi_stream_slot *slot;
+
+    if (!c || source < 0 || source >= (c->remote_size ? c->remote_size : c->size))
+        return;
+    crmpi_lock(&crmpi_p2p->counting);
+    slot = crmpi_stream_of(c, source, tag);
+    if (slot)
+        slot->probed = crmpi_add(&crmpi_p2p->order, 1);
+    crmpi_unlock(&crmpi_p2p->counting);
+}
+
+/*
+ * Threads that send, or post receives, at the same time: the log and the check of what
+ * is half done go by the order in which the library has them.  Nothing in between waits.
+ */
+static inline int crmpi_order_begin(int is_needed)
+{
+    if (__builtin_expect(!is_needed, 1) || !crmpi_thread_multiple)
+        return 0;
+    crmpi_whole_begin();
+    crmpi_lock(&crmpi_p2p->ordering);
+    return 1;
+}
+
+static inline void crmpi_order_end(int ordered)
+{
+    if (__builtin_expect(!ordered, 1))
+        return;
+    crmpi_unlock(&crmpi_p2p->ordering);
+    crmpi_whole_end();
 }
 
 /* A copy of a message for the log, if messages are logged; else NULL.  @p type is lower.

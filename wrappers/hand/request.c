@@ -178,12 +178,15 @@ isend(enum crmpi_operation operation, isend_fn lower, const char *function,
     struct crmpi_logged *logged = crmpi_log_begin(buf, count, real_type, dest, comm);
     struct crmpi_request *r;
     MPI_Request real;
-    int error;
+    int error, ordered;
 
     crmpi_whole_begin();
+    ordered = crmpi_order_begin(logged != NULL);
     error = lower(buf, count, real_type, dest, tag, CRMPI_REAL(MPI_Comm, comm), &real);
-    if (__builtin_expect(error == MPI_SUCCESS, 1)) {
+    if (__builtin_expect(error == MPI_SUCCESS, 1))
         crmpi_count_sent(comm, dest, tag, 1, logged);
+    crmpi_order_end(ordered);
+    if (__builtin_expect(error == MPI_SUCCESS, 1)) {
         if (real == &ompi_request_empty) {
             *request = crmpi_request_handle(crmpi_p2p->sent_request);
         } else {
@@ -257,11 +260,12 @@ static int receive_saved(struct crmpi_request *r, int *error_out)
  */
 int crmpi_receive_post(struct crmpi_request *r)
 {
-    int error;
+    int error, ordered;
 
     r->noted = r->complete = r->cancelled = 0;
-    r->order = crmpi_add(&crmpi_p2p->order, 1);
     crmpi_whole_begin();
+    ordered = crmpi_order_begin(crmpi_ledger->logging);
+    r->order = crmpi_add(&crmpi_p2p->order, 1);
     if (__builtin_expect(crmpi_saved_is_empty(&crmpi_p2p->saved), 1) ||
         !receive_saved(r, &error)) {
         MPI_Request real = r->handle.real;
@@ -272,6 +276,7 @@ int crmpi_receive_post(struct crmpi_request *r)
                                  r->peer, r->tag, CRMPI_REAL(MPI_Comm, r->comm), &real);
         r->handle.real = real;
     }
+    crmpi_order_end(ordered);
     r->active = error == MPI_SUCCESS;
     crmpi_whole_end();
     return error;
@@ -375,7 +380,7 @@ static int start(MPI_Request request)
     struct crmpi_request *r = crmpi_request_of(request);
     struct crmpi_logged *logged = NULL;
     MPI_Request real;
-    int error;
+    int error, ordered;
 
     if (!crmpi_request_is_valid(request) || r->handle.flags & CRMPI_HANDLE_PREDEFINED ||
         !r->persistent || r->active)
@@ -387,6 +392,7 @@ static int start(MPI_Request request)
         logged = crmpi_log_begin(r->buffer, r->count, CRMPI_REAL(MPI_Datatype, r->type),
                                  r->peer, r->comm);
     crmpi_whole_begin();
+    ordered = crmpi_order_begin(logged != NULL);
     real = r->handle.real;
     error = PMPI_Start(&real);
     r->handle.real = real;
@@ -395,6 +401,7 @@ static int start(MPI_Request request)
         crmpi_count_sent(r->comm, r->peer, r->tag, 1, logged);
     else
         crmpi_logged_destroy(logged);
+    crmpi_order_end(ordered);
     crmpi_whole_end();
     return error;
 }
