@@ -13,8 +13,8 @@ crmpi_here = CRMPI_BIN='$(abs_builddir)' CRMPI_LIB='$(abs_builddir)/libcrmpi.so'
 AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' CC='$(CC)';
 
 quick_tests = tests/quick.sh tests/quick-partial.sh tests/quick-uncoordinated.sh
-EXTRA_DIST += tests/campaign tests/testlist $(quick_tests) tests/fault/run
-TESTS += $(quick_tests)
+EXTRA_DIST += tests/campaign tests/testlist $(quick_tests) tests/fault/run tests/promise/run
+TESTS += $(quick_tests) tests/promise/run
 
 .PHONY: check-long
 check-long: check

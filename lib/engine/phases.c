@@ -63,6 +63,8 @@ static int stop_threads(const struct crmpi_action *action)
     engine->job.time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     engine->parked = crmpi_park_all((int)action->limit_ms, why, sizeof why) == CRMPI_OK;
     engine->stopped = engine->parked;
+    if (engine->parked)
+        crmpi_debug("its threads are stopped");
     return engine->parked;
 }
 

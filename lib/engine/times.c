@@ -147,7 +147,9 @@ static void report_given_up(const struct crmpi_action *action)
 
 void crmpi_times_report(const struct crmpi_action *action)
 {
-    if (action->alone)
+    if (action->alone && action->all)
+        crmpi_info("all ranks are saved: %s", action->why);
+    else if (action->alone)
         crmpi_info("rank %u cannot be saved alone: %s; all ranks are", action->world_rank,
                    action->why);
     else if (action->committed)

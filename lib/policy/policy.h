@@ -161,7 +161,8 @@ struct crmpi_action {
                                                      committed, whoever waits goes on
                                                      waiting: a checkpoint of all has been
                                                      asked for.  REPORT: just say why
-                                                     world_rank has asked for that */
+                                                     world_rank has asked for that, or
+                                                     with `all` why rank 0 has */
     const struct crmpi_stream *arrived;           /* TRIM: counts of what need not be */
     size_t n_arrived;                             /* logged any more */
     uint64_t attempt;                             /* DRAIN: no other drain in the job has

@@ -231,6 +231,18 @@ static void send_trim(void *context, uint32_t world_rank, uint64_t sn,
                     n_arrived * sizeof *arrived);
 }
 
+static void tell_of_domino(struct crmpi_policy *p)
+{
+    char why[REASON_BYTES];
+
+    snprintf(why, sizeof why,
+             "a fault would take some rank back by %zu of its checkpoints (CRMPI_DOMINO "
+             "is %u)",
+             crmpi_keeper_lag(p->keeper), p->domino);
+    act(p, &(struct crmpi_action){
+               .kind = CRMPI_ACTION_REPORT, .alone = 1, .all = 1, .why = why});
+}
+
 static void take_saved_alone(struct crmpi_policy *p, uint32_t world_rank,
                              const void *packed, size_t n_bytes)
 {
@@ -242,8 +254,11 @@ static void take_saved_alone(struct crmpi_policy *p, uint32_t world_rank,
         say(p, world_rank,
             status == CRMPI_ERR_NOMEM ? "rank 0 has no memory for what it depends on"
                                       : "what it says to depend on makes no sense");
-    if ((status != CRMPI_OK || crmpi_keeper_lag(p->keeper) > p->domino) && !p->forced)
+    if ((status != CRMPI_OK || crmpi_keeper_lag(p->keeper) > p->domino) && !p->forced) {
         p->forced = p->asking = 1;
+        if (status == CRMPI_OK)
+            tell_of_domino(p);
+    }
 }
 
 /* ---- a checkpoint of this rank alone ---- */

@@ -13,6 +13,11 @@ tests_unit_storage_sample_SOURCES = tests/unit/storage-sample.c $(storage_fixtur
 tests_unit_storage_sample_CPPFLAGS = $(storage_cppflags)
 tests_unit_storage_sample_LDADD = $(storage_libs)
 
+check_PROGRAMS += tests/unit/every-line
+tests_unit_every_line_SOURCES = tests/unit/every-line.c
+tests_unit_every_line_CPPFLAGS = $(storage_cppflags)
+tests_unit_every_line_LDADD = $(storage_libs)
+
 check_PROGRAMS += tests/unit/graph-sample
 tests_unit_graph_sample_SOURCES = tests/unit/graph-sample.c $(crmpi_tool_sources) \
 	$(crmpi_graph_sources)

@@ -418,7 +418,7 @@ void crmpi_put_log(struct crmpi_win *w, int rank, MPI_Aint disp, const void *ori
 static int puts_do(const struct crmpi_handle *handle)
 {
     const struct crmpi_win *w = handle->extra;
-    int error = MPI_SUCCESS;
+    int error = MPI_SUCCESS, n_puts = 0;
 
     for (struct crmpi_logged *put = w->puts.first; put && error == MPI_SUCCESS;
          put = put->next) {
@@ -431,7 +431,10 @@ static int puts_do(const struct crmpi_handle *handle)
             error = PMPI_Put(put->data, n, type, put->dest, disp, n, type, handle->real);
         if (type != MPI_BYTE)
             crmpi_bytes_type_free(&type);
+        n_puts++;
     }
+    if (n_puts)
+        crmpi_info("%d puts of an open epoch are done again", n_puts);
     return error == MPI_SUCCESS && w->puts.first ? PMPI_Win_flush_all(handle->real) : error;
 }
 
