@@ -309,6 +309,8 @@ int crmpi_lower_MPI_Win_lock(int lock_type, int rank, int assert, MPI_Win win)
         error = PMPI_Win_lock(lock_type, rank, assert, real);
     if (error != MPI_SUCCESS || rank == MPI_PROC_NULL)
         return crmpi_win_result(win, error, "MPI_Win_lock");
+    /* while it waited another interval may have begun, to which the lock belongs */
+    crmpi_win_access_begin(w, rank, CRMPI_HOW_SYNC);
     change_begin(w);
     if (!w->locks)
         w->locks = crmpi_upper_alloc(w->n_members * sizeof *w->locks);
@@ -316,6 +318,7 @@ int crmpi_lower_MPI_Win_lock(int lock_type, int rank, int assert, MPI_Win win)
     w->n_locks++;
     w->epoch = CRMPI_EPOCH_LOCK;
     change_end(w);
+    crmpi_whole_end();
     return crmpi_win_result(win, error, "MPI_Win_lock");
 }
 
@@ -342,28 +345,10 @@ int crmpi_lower_MPI_Win_unlock(int rank, MPI_Win win)
     return crmpi_win_result(win, error, "MPI_Win_unlock");
 }
 
-int crmpi_lower_MPI_Win_lock_all(int assert, MPI_Win win)
-{
-    struct crmpi_win *w = crmpi_win_of(win);
-    MPI_Win real = CRMPI_REAL(MPI_Win, win);
-    int error;
-
-    crmpi_call_resumed();
-    if (!w || w->epoch > CRMPI_EPOCH_FENCE)
-        return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_lock_all");
-    error = lock_begin(w, real);
-    if (error == MPI_SUCCESS)
-        error = PMPI_Win_lock_all(assert, real);
-    if (error == MPI_SUCCESS) {
-        w->lock_all_assert = assert;
-        w->epoch = CRMPI_EPOCH_LOCK_ALL;
-    }
-    return crmpi_win_result(win, error, "MPI_Win_lock_all");
-}
-
-/* All who waited for it are concerned.  The leave of the first may be gone when that of
- * the last is there. */
-static void unlock_all_begin(struct crmpi_win *w)
+/* As crmpi_win_access_begin(), for the locks of all segments: who waited for one of them,
+ * or was waited for, is concerned.  The leave of the first may be gone when that of the
+ * last is there. */
+static void all_begin(struct crmpi_win *w)
 {
     int i = 0;
 
@@ -380,6 +365,30 @@ static void unlock_all_begin(struct crmpi_win *w)
     }
 }
 
+int crmpi_lower_MPI_Win_lock_all(int assert, MPI_Win win)
+{
+    struct crmpi_win *w = crmpi_win_of(win);
+    MPI_Win real = CRMPI_REAL(MPI_Win, win);
+    int error;
+
+    crmpi_call_resumed();
+    if (!w || w->epoch > CRMPI_EPOCH_FENCE)
+        return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_lock_all");
+    error = lock_begin(w, real);
+    if (error == MPI_SUCCESS)
+        error = PMPI_Win_lock_all(assert, real);
+    if (error != MPI_SUCCESS)
+        return crmpi_win_result(win, error, "MPI_Win_lock_all");
+    if (assert & MPI_MODE_NOCHECK)
+        crmpi_whole_begin(); /* it has not waited for anybody */
+    else
+        all_begin(w);
+    w->lock_all_assert = assert;
+    w->epoch = CRMPI_EPOCH_LOCK_ALL;
+    crmpi_whole_end();
+    return MPI_SUCCESS;
+}
+
 int crmpi_lower_MPI_Win_unlock_all(MPI_Win win)
 {
     struct crmpi_win *w = crmpi_win_of(win);
@@ -388,7 +397,7 @@ int crmpi_lower_MPI_Win_unlock_all(MPI_Win win)
     if (!w || w->epoch != CRMPI_EPOCH_LOCK_ALL)
         return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_unlock_all");
     crmpi_call_resumed();
-    unlock_all_begin(w);
+    all_begin(w);
     error = PMPI_Win_unlock_all(CRMPI_REAL(MPI_Win, win));
     if (error == MPI_SUCCESS) {
         w->epoch = CRMPI_EPOCH_NONE;
@@ -408,6 +417,8 @@ int crmpi_lower_MPI_Win_unlock_all(MPI_Win win)
                                                                                          \
         if (!w)                                                                          \
             return fail(win, MPI_ERR_WIN, "MPI_Win_" #NAME);                             \
+        crmpi_call_resumed();                                                            \
+        crmpi_park_point();                                                              \
         crmpi_whole_begin();                                                             \
         if (w->epoch >= CRMPI_EPOCH_LOCK)                                                \
             error = CALL;                                                                \
