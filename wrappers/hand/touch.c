@@ -72,7 +72,8 @@ static void take(struct crmpi_handle *handle, void *context)
 {
     const struct grant *grant = context;
     struct crmpi_win *w = handle->extra;
-    const struct crmpi_comm *c = w ? crmpi_comm_of(w->comm) : NULL;
+    const struct crmpi_comm *c =
+        w && !(handle->flags & CRMPI_HANDLE_FREED) ? crmpi_comm_of(w->comm) : NULL;
 
     for (int i = 0; c && w->marks && c->id == grant->window && i < w->n_members; i++)
         if (c->members[i] == (int32_t)grant->owner)
