@@ -404,6 +404,8 @@ static inline void crmpi_request_retire(struct crmpi_request *r, MPI_Request *re
         crmpi_request_drop(r);
 }
 
+/** Serve a receive from the saved messages; 0 if none matches. */
+int crmpi_receive_saved(struct crmpi_request *r, int *error_out);
 /** Post a receive, or serve it from the saved messages; @p r has its arguments. */
 int crmpi_receive_post(struct crmpi_request *r);
 /** Take the arguments of a transfer into @p r. */

@@ -3,9 +3,11 @@
  * Requests and messages in a restarted process (lower half; run by the host before any
  * application thread).  At the cut every channel was empty: all that was sent had been
  * received, or is saved.  So sends are complete, and receives that were not complete are
- * posted again, in their old order.  No saved message matches
- * one of them (see crmpi_receive_post), so it makes no difference that they are posted
- * now.
+ * posted again, in their old order.
+ *
+ * A saved message matches one of them only if that had begun to receive another one, from
+ * a rank outside of the group that was saved.  Now that one has not been sent, and may
+ * never be; so the saved one is received.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,11 +75,14 @@ static void rebuild(struct crmpi_request *r, void *context)
 static int repost(struct crmpi_request *r)
 {
     MPI_Request real = r->handle.real;
-    int error = r->persistent
-                    ? PMPI_Start(&real)
-                    : PMPI_Irecv(r->buffer, r->count, CRMPI_REAL(MPI_Datatype, r->type),
-                                 r->peer, r->tag, CRMPI_REAL(MPI_Comm, r->comm), &real);
+    int error;
 
+    if (!r->cancelled && crmpi_receive_saved(r, &error))
+        return error;
+    error = r->persistent
+                ? PMPI_Start(&real)
+                : PMPI_Irecv(r->buffer, r->count, CRMPI_REAL(MPI_Datatype, r->type),
+                             r->peer, r->tag, CRMPI_REAL(MPI_Comm, r->comm), &real);
     if (error == MPI_SUCCESS && r->cancelled)
         error = PMPI_Cancel(&real);
     r->handle.real = real;

@@ -231,8 +231,7 @@ int crmpi_lower_MPI_Issend(const void *buf, int count, MPI_Datatype datatype, in
                  dest, tag, comm, request);
 }
 
-/* Serve the receive from the saved messages, if one matches. */
-static int receive_saved(struct crmpi_request *r, int *error_out)
+int crmpi_receive_saved(struct crmpi_request *r, int *error_out)
 {
     const struct crmpi_comm *c = crmpi_comm_of(r->comm);
     struct crmpi_saved_message *message;
@@ -267,7 +266,7 @@ int crmpi_receive_post(struct crmpi_request *r)
     ordered = crmpi_order_begin(crmpi_ledger->logging);
     r->order = crmpi_add(&crmpi_p2p->order, 1);
     if (__builtin_expect(crmpi_saved_is_empty(&crmpi_p2p->saved), 1) ||
-        !receive_saved(r, &error)) {
+        !crmpi_receive_saved(r, &error)) {
         MPI_Request real = r->handle.real;
 
         error = r->persistent
