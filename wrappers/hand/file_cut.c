@@ -289,10 +289,15 @@ static enum crmpi_status rebuild(struct crmpi_handle *handle, char *why, size_t 
     const struct crmpi_comm *comm = crmpi_comm_of(file->comm);
     enum crmpi_status status = CRMPI_OK;
     char text[MPI_MAX_ERROR_STRING] = "";
-    MPI_Offset shared = file->shared_position;
-    int n, error = PMPI_Allreduce(&shared, &file->shared_position, 1, MPI_OFFSET, MPI_MAX,
+    /* all put the shared pointer back, also those that have not used it */
+    MPI_Offset mine[2] = {file->shared_position, file->uses_shared}, all[2];
+    int n, error = PMPI_Allreduce(mine, all, 2, MPI_OFFSET, MPI_MAX,
                                   CRMPI_REAL(MPI_Comm, file->comm));
 
+    if (error == MPI_SUCCESS) {
+        file->shared_position = all[0];
+        file->uses_shared = (int32_t)all[1];
+    }
     if (error == MPI_SUCCESS && comm->rank == 0)
         status = length_restore(file, why, why_bytes);
     if (status != CRMPI_OK)
