@@ -228,11 +228,12 @@ static void set_end(struct poll_set *set)
 }
 
 /* Look once; the number of requests that are known to be complete then.  A checkpoint may
- * have completed some. */
+ * have completed some.  Who tests in a loop is hardly ever found above, so it parks here. */
 static int set_poll(struct poll_set *set)
 {
     int n = 0;
 
+    crmpi_park_point();
     if (set->generation !=
         __atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE))
         set_fill(set);

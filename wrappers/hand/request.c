@@ -133,11 +133,14 @@ void crmpi_request_completed(struct crmpi_request *r, int error)
  */
 int crmpi_access_poll(struct crmpi_request *r)
 {
-    MPI_Request real = r->handle.real;
-    int flag = 0, error;
+    MPI_Request real;
+    int flag = 0, error = MPI_SUCCESS;
 
+    crmpi_park_point();
     crmpi_whole_begin();
-    error = PMPI_Test(&real, &flag, &r->status);
+    real = r->handle.real;
+    if (!r->complete) /* a drain may have completed it just now */
+        error = PMPI_Test(&real, &flag, &r->status);
     if (flag || error != MPI_SUCCESS) {
         r->handle.real = real;
         crmpi_request_completed(r, error);

@@ -23,6 +23,7 @@ static void begin(MPI_Win win, int rank, enum crmpi_how how)
     int32_t *lock;
 
     crmpi_call_resumed();
+    crmpi_park_point(); /* a loop of accesses is hardly ever found above */
     crmpi_win_access_begin(crmpi_win_of(win), rank, how);
     lock = lock_of(win, rank, how);
     if (lock)
