@@ -176,6 +176,7 @@ int crmpi_lower_MPI_Iprobe(int source, int tag, MPI_Comm comm, int *flag,
                            MPI_Status *status)
 {
     crmpi_call_resumed();
+    crmpi_park_point(); /* of who probes in a loop */
     return crmpi_comm_result(comm, probe_once(source, tag, comm, flag, status),
                              "MPI_Iprobe");
 }
@@ -256,6 +257,7 @@ int crmpi_lower_MPI_Improbe(int source, int tag, MPI_Comm comm, int *flag,
                             MPI_Message *message, MPI_Status *status)
 {
     crmpi_call_resumed();
+    crmpi_park_point(); /* of who probes in a loop */
     return crmpi_comm_result(comm, mprobe_once(source, tag, comm, flag, message, status),
                              "MPI_Improbe");
 }
