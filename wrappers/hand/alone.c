@@ -186,7 +186,8 @@ void crmpi_log_trim(const struct crmpi_stream *arrived, size_t n)
 static struct crmpi_stream_slot *slot_of(const struct crmpi_logged *logged)
 {
     const struct crmpi_handle *h = handle_of(logged->comm);
-    struct crmpi_stream_table *table = h ? &((struct crmpi_comm *)h->extra)->streams : NULL;
+    struct crmpi_stream_table *table =
+        h ? &((struct crmpi_comm *)h->extra)->streams : NULL;
 
     for (struct crmpi_departed *d = crmpi_ledger->departed; d && !table; d = d->next)
         if (d->id == logged->comm)
@@ -237,7 +238,7 @@ void crmpi_alone_trim(void)
 
 void crmpi_log_forget(void)
 {
-    trims_drop();    /* they count from another base */
+    trims_drop();  /* they count from another base */
     again_poll(1); /* it has arrived */
     crmpi_log_clear(&crmpi_ledger->log);
     crmpi_ledger->log_failed = 0;
@@ -368,7 +369,8 @@ static int has_probed(const struct crmpi_handle *h)
     const struct crmpi_comm *c = h->extra;
 
     for (size_t i = 0; c && i < crmpi_stream_room(&c->streams); i++)
-        if (c->streams.slots[i].key && c->streams.slots[i].probed > c->streams.slots[i].order)
+        if (c->streams.slots[i].key &&
+            c->streams.slots[i].probed > c->streams.slots[i].order)
             return 1;
     return 0;
 }

@@ -479,13 +479,14 @@ int crmpi_settle_progress(char *why, size_t why_bytes)
     note_all();
     stand_in_end();
     if (!failed && n_pending == 0 && crmpi_alone_is_settled())
-        return crmpi_alone_refusal(why, why_bytes) ? -1 : 1; /* a rank may have got leave */
+        return crmpi_alone_refusal(why, why_bytes) ? -1 : 1; /* an origin may be new */
     if (!failed && seconds < settle_until)
         return 0;
-    snprintf(why, why_bytes, failed ? "a message cannot be received"
-                             : n_pending ? "nonblocking operations do not end"
-                                         : "a message has come only in part, or has been "
-                                           "probed and not received");
+    snprintf(why, why_bytes,
+             failed      ? "a message cannot be received"
+             : n_pending ? "nonblocking operations do not end"
+                         : "a message has come only in part, or has been "
+                           "probed and not received");
     return -1;
 }
 

@@ -224,8 +224,8 @@ static int send_and_receive(const void *sendbuf, int sendcount, MPI_Datatype sen
         crmpi_logged_destroy(logged);
         return error;
     }
-    error = send_counted(PMPI_Send, PMPI_Isend, sendbuf, sendcount, sendtype, dest, sendtag,
-                         comm, logged);
+    error = send_counted(PMPI_Send, PMPI_Isend, sendbuf, sendcount, sendtype, dest,
+                         sendtag, comm, logged);
     if (__builtin_expect(error == MPI_SUCCESS, 1)) {
         crmpi_request_wait(r);
         return error;

@@ -95,7 +95,7 @@ struct crmpi_p2p {
     struct crmpi_request *sent_request; /* of all sends that complete at once */
     int32_t lock;      /* of the free list */
     int32_t counting;  /* a lock: of the tables of streams */
-    int32_t ordering;  /* a lock: messages get numbers in the order the library has them */
+    int32_t ordering; /* a lock: messages get numbers in the order the library has them */
     int32_t n_foreign; /* requests in use that forbid a checkpoint */
     uint64_t n_freed;  /* requests freed while active and not yet gone */
     uint64_t reap_at;  /* look at them when there are so many */
