@@ -19,7 +19,8 @@
  *     storage.open storage.read                                   reading a file
  *     storage.mkdir storage.unlink                                the directory
  * Those of lib/engine, at the beginning of a phase of a checkpoint:
- *     engine.park engine.drain engine.quiet engine.save           in every rank of the group
+ *     engine.park engine.drain engine.balance engine.quiet
+ *     engine.save                                                 in every rank of the group
  *     engine.settle                                               in a rank saved alone, at
  *                                                                 each of its steps
  *     engine.commit                                               rank 0, for a line

@@ -137,10 +137,8 @@ static void go_on(void)
     struct crmpi_event result;
 
     if (engine->draining) {
-        if (crmpi_drain_progress()) {
-            engine->draining = 0;
-            feed((struct crmpi_event){.kind = CRMPI_EVENT_DRAINED});
-        }
+        if (crmpi_phase_drain_on(&result))
+            feed(result);
     } else if (engine->settling) {
         if (crmpi_phase_settle_on(&result))
             feed(result);

@@ -160,6 +160,23 @@ static int drain(const struct crmpi_action *action, struct crmpi_event *result_o
     return 0;
 }
 
+/* One step; returns 1 and fills in the result if it is drained, or cannot be. */
+int crmpi_phase_drain_on(struct crmpi_event *result_out)
+{
+    int drained = crmpi_drain_progress();
+
+    if (drained == 0)
+        return 0;
+    engine->draining = 0;
+    if (drained < 0)
+        snprintf(why, sizeof why, "its messages do not balance, or one cannot be received");
+    else if (fault("engine.balance"))
+        drained = -1;
+    *result_out =
+        drained > 0 ? (struct crmpi_event){.kind = CRMPI_EVENT_DRAINED} : failure();
+    return 1;
+}
+
 /* Messages from outside of the group may have come until now. */
 static struct crmpi_event quiet(const struct crmpi_action *action)
 {

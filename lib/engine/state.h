@@ -99,6 +99,7 @@ int crmpi_phase_takes_time(enum crmpi_action_kind kind);
 int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result_out);
 /** A step of SETTLE; 1 and the result if there is one. */
 int crmpi_phase_settle_on(struct crmpi_event *result_out);
+int crmpi_phase_drain_on(struct crmpi_event *result_out); /* likewise */
 /** Free what a result points to. */
 void crmpi_phase_result_fini(struct crmpi_event *result);
 /** Let the threads go on. */

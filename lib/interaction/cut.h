@@ -66,7 +66,8 @@ void crmpi_cut_progress(void);
  * over all ranks.
  */
 enum crmpi_status crmpi_drain_begin(void); /* exchanges the bookmarks; collective */
-int crmpi_drain_progress(void);            /* one step; 1 when this rank is drained */
+int crmpi_drain_progress(void);            /* one step; 1: this rank is drained; -1: it
+                                                cannot be, for a reason that was logged */
 enum crmpi_status crmpi_drain_end(void);   /* annotates requests and pending calls with
                                                 what a restart has to know; local */
 

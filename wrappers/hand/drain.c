@@ -393,7 +393,7 @@ static int step(void)
     if (failed) {
         PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, crmpi_private_self, &flag,
                     MPI_STATUS_IGNORE);
-        return 0;
+        return -1;
     }
     if (of_group)
         tell_listen();
