@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -160,23 +161,37 @@ static enum crmpi_status records_save(struct crmpi_writer *writer, char *why,
     return status;
 }
 
-/* All that is saved, and how far saving it is: memory and segments as one. */
+/* All that is saved. */
 struct capture {
     struct crmpi_memory memory;
     struct crmpi_segment *segments;
     size_t n_segments;
-    crmpi_progress_fn progress; /* may be NULL */
-    void *context;
-    uint64_t before, total;
+    uint64_t before; /* bytes of what has been written before what is being written */
 };
 
-static void capture_progress(void *context, uint64_t done_bytes, uint64_t total_bytes)
+/* How far saving is: memory and segments as one; read by other threads. */
+static struct {
+    uint64_t done, total;
+} progress;
+
+static void progress_set(uint64_t done_bytes, uint64_t total_bytes)
+{
+    __atomic_store_n(&progress.done, done_bytes, __ATOMIC_RELAXED);
+    __atomic_store_n(&progress.total, total_bytes, __ATOMIC_RELAXED);
+}
+
+void crmpi_capture_progress(uint64_t *done_bytes_out, uint64_t *total_bytes_out)
+{
+    *done_bytes_out = __atomic_load_n(&progress.done, __ATOMIC_RELAXED);
+    *total_bytes_out = __atomic_load_n(&progress.total, __ATOMIC_RELAXED);
+}
+
+static void note_progress(void *context, uint64_t done_bytes, uint64_t total_bytes)
 {
     const struct capture *capture = context;
 
     (void)total_bytes;
-    if (capture->progress)
-        capture->progress(capture->context, capture->before + done_bytes, capture->total);
+    progress_set(capture->before + done_bytes, progress.total);
 }
 
 static enum crmpi_status capture_survey(struct capture *capture, char *why, size_t why_bytes)
@@ -194,12 +209,18 @@ static enum crmpi_status capture_survey(struct capture *capture, char *why, size
         status = crmpi_memory_survey(windows, n, &capture->memory, why, why_bytes);
     }
     free(windows);
-    capture->total =
-        crmpi_extents_bytes(capture->memory.extents, capture->memory.n_extents);
-    for (size_t i = 0; i < capture->n_segments; i++)
-        capture->total += crmpi_extents_bytes(capture->segments[i].extents,
-                                              capture->segments[i].n_extents);
     return status;
+}
+
+static uint64_t capture_bytes(const struct capture *capture)
+{
+    uint64_t bytes =
+        crmpi_extents_bytes(capture->memory.extents, capture->memory.n_extents);
+
+    for (size_t i = 0; i < capture->n_segments; i++)
+        bytes += crmpi_extents_bytes(capture->segments[i].extents,
+                                     capture->segments[i].n_extents);
+    return bytes;
 }
 
 static enum crmpi_status memory_save(struct crmpi_writer *writer, struct capture *capture)
@@ -207,47 +228,95 @@ static enum crmpi_status memory_save(struct crmpi_writer *writer, struct capture
     const struct crmpi_memory *memory = &capture->memory;
     enum crmpi_status status =
         crmpi_writer_memory(writer, memory->regions, memory->n_regions, memory->extents,
-                            memory->n_extents, capture_progress, capture);
+                            memory->n_extents, note_progress, capture);
 
     capture->before = crmpi_extents_bytes(memory->extents, memory->n_extents);
     for (size_t i = 0; status == CRMPI_OK && i < capture->n_segments; i++) {
         const struct crmpi_segment *segment = &capture->segments[i];
 
-        status = crmpi_writer_segment(writer, segment, capture_progress, capture);
+        status = crmpi_writer_segment(writer, segment, note_progress, capture);
         capture->before += crmpi_extents_bytes(segment->extents, segment->n_extents);
     }
     return status;
 }
 
-enum crmpi_status crmpi_capture(const char *path, const struct crmpi_job *job,
-                                const struct crmpi_dependencies *dependencies,
-                                crmpi_progress_fn progress, void *context,
-                                uint64_t *file_bytes_out, uint64_t *digest_out, char *why,
-                                size_t why_bytes)
+static enum crmpi_status file_write(const struct crmpi_capture_request *request,
+                                    struct capture *capture,
+                                    struct crmpi_capture_result *result_out, char *why,
+                                    size_t why_bytes)
 {
     struct crmpi_writer *writer = NULL;
-    struct capture capture = {.progress = progress, .context = context};
-    enum crmpi_status status = capture_survey(&capture, why, why_bytes);
+    enum crmpi_status status = crmpi_writer_create(request->path, request->job, &writer);
 
-    if (status != CRMPI_OK) {
-        crmpi_segments_release(capture.segments, capture.n_segments);
-        return status;
-    }
     why[0] = 0;
-    status = crmpi_writer_create(path, job, &writer);
     if (status == CRMPI_OK)
-        status = memory_save(writer, &capture);
+        status = memory_save(writer, capture);
     if (status == CRMPI_OK)
         status = records_save(writer, why, why_bytes);
-    if (status == CRMPI_OK && dependencies)
-        status = crmpi_writer_dependencies(writer, dependencies);
+    if (status == CRMPI_OK && request->dependencies)
+        status = crmpi_writer_dependencies(writer, request->dependencies);
     if (status == CRMPI_OK)
-        status = crmpi_writer_close(writer, file_bytes_out, digest_out);
+        status =
+            crmpi_writer_close(writer, &result_out->file_bytes, &result_out->digest);
     else if (writer)
         crmpi_writer_abort(writer);
     if (status != CRMPI_OK && !why[0])
-        snprintf(why, why_bytes, "writing %s failed: %s", path, crmpi_status_text(status));
+        snprintf(why, why_bytes, "writing %s failed: %s", request->path,
+                 crmpi_status_text(status));
+    return status;
+}
+
+static uint32_t us_since(const struct timespec *begin)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t us = (now.tv_sec - begin->tv_sec) * 1000000ll +
+                 (now.tv_nsec - begin->tv_nsec) / 1000;
+    return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+enum crmpi_status crmpi_capture_begin(const struct crmpi_capture_request *request,
+                                      int *pending_out,
+                                      struct crmpi_capture_result *result_out, char *why,
+                                      size_t why_bytes)
+{
+    struct crmpi_capture_result result = {0};
+    struct capture capture = {0};
+    struct timespec begin;
+
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    enum crmpi_status status = capture_survey(&capture, why, why_bytes);
+
+    if (status == CRMPI_OK) {
+        result.figures.memory_bytes = capture_bytes(&capture);
+        result.figures.changed_bytes = result.figures.memory_bytes;
+        result.figures.raw_bytes = result.figures.memory_bytes;
+        progress_set(0, result.figures.memory_bytes);
+        status = file_write(request, &capture, &result, why, why_bytes);
+        progress_set(0, 0);
+    }
     crmpi_memory_release(&capture.memory);
     crmpi_segments_release(capture.segments, capture.n_segments);
-    return status;
+    if (status != CRMPI_OK)
+        return status;
+    result.figures.blocked_us = result.figures.save_us = us_since(&begin);
+    *result_out = result;
+    *pending_out = 0;
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_capture_complete(struct crmpi_capture_result *result_out,
+                                         char *why, size_t why_bytes)
+{
+    (void)result_out;
+    snprintf(why, why_bytes, "no checkpoint is being saved");
+    return CRMPI_ERR_INTERNAL;
+}
+
+void crmpi_capture_over(int committed, uint64_t sn, uint64_t digest)
+{
+    (void)committed;
+    (void)sn;
+    (void)digest;
 }

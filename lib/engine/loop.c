@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 #include "base/log.h"
+#include "capture/capture.h"
 #include "engine/contact.h"
 #include "engine/post.h"
 #include "engine/requests.h"
@@ -23,6 +24,7 @@
 
 #define OUTCOME_BYTES 640 /* of the words */
 #define LOOK_NS 200000    /* how often to look whether the targets are reached */
+#define PROGRESS_MS 250   /* how often to tell how far saving is */
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 
@@ -242,13 +244,33 @@ static void look_at_links(void)
     }
 }
 
+/* Whoever waits for a checkpoint is told by rank 0 how far it is with its own. */
+static int shows_progress(void)
+{
+    return engine->job.world_rank == 0 && crmpi_worker_is_busy();
+}
+
+static void show_progress(void)
+{
+    uint64_t done, total;
+    char text[96];
+
+    crmpi_capture_progress(&done, &total);
+    if (total == 0)
+        return;
+    snprintf(text, sizeof text, "saving %u%%, %llu MiB left",
+             (unsigned)(100 * (done / 1024) / (total / 1024 + 1)),
+             (unsigned long long)(total > done ? total - done : 0) >> 20);
+    crmpi_requests_progress(text);
+}
+
 static struct timespec wait_time(void)
 {
     int64_t until = engine->policy_ops->wakeup_ms(engine->policy), now = crmpi_clock_ms();
     int64_t left;
 
-    if (crmpi_worker_is_busy())
-        until = INT64_MAX; /* it wakes us */
+    if (crmpi_worker_is_busy()) /* it wakes us */
+        until = shows_progress() ? now + PROGRESS_MS : INT64_MAX;
     else if ((engine->stopped && !engine->quiet) || crmpi_post_waits())
         return (struct timespec){0};
     else if (engine->running_on)
@@ -313,6 +335,8 @@ static void serve_touches(void)
 static void turn(void)
 {
     wait_for_something();
+    if (shows_progress())
+        show_progress();
     take_what_is_done();
     take_letters();
     look_at_links();

@@ -219,32 +219,27 @@ int crmpi_phase_settle_on(struct crmpi_event *result_out)
     return 1;
 }
 
-static void show_progress(void *context, uint64_t done_bytes, uint64_t total_bytes)
-{
-    char text[64];
-
-    (void)context;
-    snprintf(text, sizeof text, "saving %u%%",
-             total_bytes
-                 ? (unsigned)(100 * (done_bytes / 1024) / (total_bytes / 1024 + 1))
-                 : 0);
-    crmpi_requests_progress(text);
-}
-
 static enum crmpi_status capture(const struct crmpi_action *action,
                                  const struct crmpi_dependencies *dependencies,
                                  struct crmpi_event *saved_out)
 {
     char path[4600];
+    const struct crmpi_capture_request request = {
+        .path = path, .job = &engine->job, .dependencies = dependencies};
+    struct crmpi_capture_result captured;
+    int pending;
     enum crmpi_status status = crmpi_rank_path(crmpi_config.dir, engine->job.world_rank,
                                                action->sn, 1, path, sizeof path);
 
     if (status != CRMPI_OK)
         return status;
     engine->job.sn = action->sn;
-    return crmpi_capture(path, &engine->job, dependencies,
-                         engine->job.world_rank == 0 ? show_progress : NULL, NULL,
-                         &saved_out->file_bytes, &saved_out->digest, why, sizeof why);
+    status = crmpi_capture_begin(&request, &pending, &captured, why, sizeof why);
+    if (status != CRMPI_OK)
+        return status;
+    saved_out->file_bytes = captured.file_bytes;
+    saved_out->digest = captured.digest;
+    return CRMPI_OK;
 }
 
 static struct crmpi_event save(const struct crmpi_action *action)

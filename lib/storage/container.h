@@ -79,6 +79,25 @@ struct crmpi_job {
     char cpu[512];         /* features the program may rely on: restart checks them */
 };
 
+/* What saving a rank's checkpoint was like. */
+enum {
+    CRMPI_HOW_INCREMENT = 1,
+    CRMPI_HOW_BACKGROUND = 2,
+    CRMPI_HOW_LZ4 = 4,
+    CRMPI_HOW_ZSTD = 8,
+    CRMPI_HOW_PAGEMAP = 16,
+    CRMPI_HOW_HASH = 32,
+};
+struct crmpi_figures {
+    uint64_t memory_bytes;  /* data in memory and segments */
+    uint64_t changed_bytes; /* of these, what was looked at or known to have changed */
+    uint64_t raw_bytes;     /* of these, what is stored; before compression */
+    uint32_t blocked_us;    /* that the threads could not run */
+    uint32_t save_us;       /* until the file was in its place */
+    uint32_t how;           /* CRMPI_HOW_* */
+    uint32_t level;
+};
+
 /* Progress of a long save or load; called now and then with bytes so far and in all. */
 typedef void (*crmpi_progress_fn)(void *context, uint64_t done_bytes,
                                   uint64_t total_bytes);
