@@ -8,4 +8,5 @@ crmpi_host_SOURCES += \
 	lib/capture/process.h \
 	lib/capture/regions.c lib/capture/regions.h \
 	lib/capture/segments.c lib/capture/segments.h \
-	lib/capture/socket.c lib/capture/socket.h
+	lib/capture/socket.c lib/capture/socket.h \
+	lib/capture/wishes.c lib/capture/wishes.h
