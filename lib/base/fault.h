@@ -18,6 +18,7 @@
  *                                                                 writing a file
  *     storage.open storage.read                                   reading a file
  *     storage.mkdir storage.unlink                                the directory
+ *     storage.history                                             a row of history.csv
  * Those of lib/engine, at the beginning of a phase of a checkpoint:
  *     engine.park engine.drain engine.balance engine.quiet
  *     engine.save                                                 in every rank of the group

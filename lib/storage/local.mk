@@ -11,6 +11,7 @@ libcrmpi_storage_a_SOURCES += \
 	lib/storage/history.c \
 	lib/storage/image.c lib/storage/image.h \
 	lib/storage/job.c lib/storage/job.h \
+	lib/storage/journal.c lib/storage/journal.h \
 	lib/storage/layout.c lib/storage/layout.h \
 	lib/storage/line.c \
 	lib/storage/lineage.c lib/storage/lineage.h \

@@ -41,7 +41,8 @@ TESTS += tests/unit/interface.sh tests/unit/manual.sh
 EXTRA_DIST += tests/unit/interface.sh tests/unit/manual.sh
 
 if HAVE_CHECK
-storage_tests = tests/unit/choose tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged
+storage_tests = tests/unit/choose tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged \
+	tests/unit/journal
 check_PROGRAMS += $(storage_tests)
 TESTS += $(storage_tests)
 tests_unit_choose_SOURCES = tests/unit/choose.c tools/choose.c tools/timeline.c \
@@ -61,6 +62,9 @@ tests_unit_fault_LDADD = $(tests_unit_container_LDADD)
 tests_unit_forged_SOURCES = tests/unit/forged.c $(storage_fixture)
 tests_unit_forged_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
 tests_unit_forged_LDADD = $(tests_unit_container_LDADD)
+tests_unit_journal_SOURCES = tests/unit/journal.c $(storage_fixture)
+tests_unit_journal_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
+tests_unit_journal_LDADD = $(tests_unit_container_LDADD)
 endif
 
 check_SCRIPTS += tests/unit/tools.sh
