@@ -12,6 +12,7 @@
 #include "base/config.h"
 #include "base/fault.h"
 #include "base/log.h"
+#include "engine/chronicle.h"
 #include "engine/state.h"
 
 static struct crmpi_engine *const engine = &crmpi_engine;
@@ -122,7 +123,10 @@ static enum crmpi_status write_line(const struct crmpi_action *action)
         clock_gettime(CLOCK_REALTIME, &now);
         line.job.time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     }
-    return crmpi_line_write(crmpi_config.dir, &line);
+    enum crmpi_status status = crmpi_line_write(crmpi_config.dir, &line);
+    if (status == CRMPI_OK)
+        crmpi_chronicle_line(action, &line);
+    return status;
 }
 
 static void drop_lines(struct crmpi_event *result)

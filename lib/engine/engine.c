@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "boundary/boundary.h"
 #include "boundary/heap.h"
+#include "engine/chronicle.h"
 #include "engine/launcher.h"
 #include "engine/requests.h"
 #include "engine/state.h"
@@ -307,6 +308,8 @@ enum crmpi_status crmpi_engine_start(const struct crmpi_job *job)
     if (fine) {
         engine->alive = 1;
         crmpi_touch_start();
+        if (world_rank == 0)
+            crmpi_chronicle_started();
         if (crmpi_lower_thread_start(crmpi_loop_run, NULL, "crmpi-protocol") == 0)
             return CRMPI_OK;
         crmpi_touch_stop();
@@ -421,5 +424,7 @@ void crmpi_engine_stop(void)
     while (sem_wait(&engine->gone) != 0)
         ;
     sem_destroy(&engine->gone);
+    if (engine->finished && engine->job.world_rank == 0)
+        crmpi_chronicle_ended();
     undo_start();
 }

@@ -9,6 +9,7 @@ libcrmpi_base_a_SOURCES += \
 
 crmpi_host_SOURCES += \
 	lib/engine/action.c \
+	lib/engine/chronicle.c lib/engine/chronicle.h \
 	lib/engine/commit.c \
 	lib/engine/engine.c lib/engine/engine.h \
 	lib/engine/kept.c lib/engine/kept.h \

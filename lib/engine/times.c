@@ -8,6 +8,7 @@
 #include <time.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "engine/chronicle.h"
 #include "engine/requests.h"
 #include "engine/state.h"
 #include "policy/daly.h"
@@ -141,6 +142,8 @@ static void report_given_up(const struct crmpi_action *action)
     crmpi_warn("no checkpoint was taken: %s", text + strlen("failed "));
     snprintf(engine->given_up, sizeof engine->given_up, "%.500s",
              text + strlen("failed "));
+    if (action->leader == self)
+        crmpi_chronicle_given_up(text + strlen("failed "));
     if (is_of_all(action) && self == 0)
         crmpi_requests_report(CRMPI_DEMAND_OF_ALL, text);
 }
