@@ -133,6 +133,15 @@ tests_unit_regions_LDADD = $(storage_libs) $(CHECK_LIBS)
 endif
 
 if HAVE_CHECK
+check_PROGRAMS += tests/unit/erasure
+TESTS += tests/unit/erasure
+tests_unit_erasure_SOURCES = tests/unit/erasure.c
+tests_unit_erasure_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_erasure_LDADD = libcrmpi-levels.a libcrmpi-storage.a libcrmpi-base.a \
+	$(ISAL_LIBS) $(XXHASH_LIBS) $(CHECK_LIBS)
+endif
+
+if HAVE_CHECK
 check_PROGRAMS += tests/unit/kept tests/unit/route
 TESTS += tests/unit/kept tests/unit/route
 tests_unit_kept_SOURCES = tests/unit/kept.c lib/engine/kept.c lib/boundary/heap.c
