@@ -120,6 +120,81 @@ static enum crmpi_status parse_policy(const struct crmpi_variable *variable,
     return CRMPI_OK;
 }
 
+/* A directory that need not be given. */
+static enum crmpi_status parse_optional_path(const struct crmpi_variable *variable,
+                                             const char *text, void *field, char *why,
+                                             size_t why_bytes)
+{
+    if (text[0] != '\0')
+        return parse_path(variable, text, field, why, why_bytes);
+    *(char *)field = '\0';
+    return CRMPI_OK;
+}
+
+/* Read one of the words of CRMPI_LEVELS; 0 if it is none. */
+static int parse_level(const char *word, struct crmpi_levels *levels)
+{
+    int end = 0;
+
+    if (strcmp(word, "local") == 0) {
+        levels->set |= CRMPI_LEVEL_LOCAL;
+    } else if (strcmp(word, "partner") == 0) {
+        levels->set |= CRMPI_LEVEL_LOCAL | CRMPI_LEVEL_PARTNER;
+    } else if (sscanf(word, "erasure=%3u+%3u%n", &levels->k, &levels->m, &end) == 2 &&
+               word[end] == '\0') {
+        levels->set |= CRMPI_LEVEL_LOCAL | CRMPI_LEVEL_ERASURE;
+        /* groups may have almost twice as many members, and a code 64 */
+        return levels->k >= 1 && levels->k < 32 && levels->m >= 1 && levels->m < 32 &&
+               levels->k + levels->m <= 32;
+    } else if (strcmp(word, "global") == 0) {
+        levels->set |= CRMPI_LEVEL_GLOBAL;
+    } else if (sscanf(word, "global:%6u%n", &levels->every, &end) == 1 &&
+               word[end] == '\0') {
+        levels->set |= CRMPI_LEVEL_GLOBAL;
+        return levels->every >= 1 && levels->every < 1000000;
+    } else {
+        return 0;
+    }
+    return 1;
+}
+
+static enum crmpi_status parse_levels(const struct crmpi_variable *variable,
+                                      const char *text, void *field, char *why,
+                                      size_t why_bytes)
+{
+    struct crmpi_levels levels = {.every = 1};
+    char copy[256], *rest = copy, *word;
+
+    snprintf(copy, sizeof copy, "%s", text);
+    while ((word = strsep(&rest, ",")) != NULL)
+        if (!parse_level(word, &levels))
+            return WRONG("%s=%s: has to be some of local, partner, erasure=K+M (together "
+                         "at most 32), global, global:EVERY, with commas between",
+                         variable->name, text);
+    *(struct crmpi_levels *)field = levels;
+    return CRMPI_OK;
+}
+
+/* Names of folders, with commas between. */
+static enum crmpi_status parse_nodes(const struct crmpi_variable *variable,
+                                     const char *text, void *field, char *why,
+                                     size_t why_bytes)
+{
+    const size_t bytes = sizeof((struct crmpi_config *)0)->nodes;
+
+    if (strlen(text) >= bytes)
+        return WRONG("%s is longer than %zu bytes", variable->name, bytes - 1);
+    for (const char *c = text; *c != '\0'; c++)
+        if (*c <= ' ' || *c > '~' || *c == '/' ||
+            ((c == text || c[-1] == ',') && (*c == '.' || *c == ',')))
+            return WRONG("%s=%s: has to be names with commas between", variable->name,
+                         text);
+    if (text[0] != '\0' && text[strlen(text) - 1] == ',')
+        return WRONG("%s=%s: ends with a comma", variable->name, text);
+    strcpy(field, text);
+    return CRMPI_OK;
+}
+
 static const char *const policies[] = {"coordinated", "partial", "uncoordinated", "none",
                                       NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
@@ -157,6 +232,15 @@ const struct crmpi_variable crmpi_variables[] = {
     {"CRMPI_QUIESCE_LIMIT", "SECONDS", "60",
      "Seconds until a checkpoint that cannot bring all ranks to rest is given up",
      parse_seconds, FIELD(quiesce_limit_seconds), 0.1, 1000000, NULL},
+    {"CRMPI_LEVELS", "LIST", "global",
+     "Where checkpoints are kept: local, partner, erasure=K+M, global[:EVERY], with commas "
+     "between",
+     parse_levels, FIELD(levels), 0, 0, NULL},
+    {"CRMPI_LOCAL", "DIR", "", "Directory on each node for CRMPI_LEVELS other than global",
+     parse_optional_path, FIELD(local), 0, 0, NULL},
+    {"CRMPI_NODES", "LIST", "",
+     "Names of what fails together, for the ranks in their order, if not the hosts",
+     parse_nodes, FIELD(nodes), 0, 0, NULL},
 };
 const size_t crmpi_n_variables = sizeof crmpi_variables / sizeof crmpi_variables[0];
 
@@ -171,6 +255,7 @@ struct crmpi_config crmpi_config = {
     .log = CRMPI_LOG_WARN,
     .truncate = 1,
     .quiesce_limit_seconds = 60,
+    .levels = {.set = CRMPI_LEVEL_GLOBAL, .every = 1},
 };
 
 void crmpi_variable_option(const struct crmpi_variable *variable, char *option_out,
@@ -280,6 +365,9 @@ enum crmpi_status crmpi_config_load(char *why, size_t why_bytes)
         if (status != CRMPI_OK)
             return status;
     }
+    if (loaded.levels.set & CRMPI_LEVEL_LOCAL && loaded.local[0] == '\0')
+        return WRONG("CRMPI_LEVELS other than global needs CRMPI_LOCAL, a directory on "
+                     "each node");
     crmpi_config = loaded;
     return CRMPI_OK;
 }

@@ -14,6 +14,19 @@
 
 #define CRMPI_INTERVAL_AUTO (-1.0)
 
+/* Bits: what the files of ranks get (lib/levels). */
+enum crmpi_level {
+    CRMPI_LEVEL_LOCAL = 1, /* on the rank's node: with all but GLOBAL alone */
+    CRMPI_LEVEL_PARTNER = 2,
+    CRMPI_LEVEL_ERASURE = 4,
+    CRMPI_LEVEL_GLOBAL = 8, /* in CRMPI_DIR */
+};
+struct crmpi_levels {
+    unsigned set;  /* of enum crmpi_level */
+    unsigned k, m; /* of erasure=K+M; 0, 0 without */
+    unsigned every;
+};
+
 struct crmpi_config {
     char dir[4096];          /* absolute */
     double interval_seconds; /* 0: on request; CRMPI_INTERVAL_AUTO: by Daly's formula */
@@ -25,6 +38,9 @@ struct crmpi_config {
     enum crmpi_log_level log;
     int truncate;
     double quiesce_limit_seconds;
+    struct crmpi_levels levels;
+    char local[4096]; /* absolute; "": none */
+    char nodes[4096]; /* names with commas between; "": nodes are hosts */
 };
 
 /* A row of the table. */

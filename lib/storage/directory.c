@@ -37,8 +37,7 @@ static enum crmpi_status folder_open(const char *path, int *fd_out)
     return CRMPI_OK;
 }
 
-/* Make a directory unless it is there, and check it. */
-static enum crmpi_status folder_make(const char *path)
+enum crmpi_status crmpi_folder_make(const char *path)
 {
     int fd, error = crmpi_fault("storage.mkdir");
     if (!error && mkdir(path, 0700) != 0 && errno != EEXIST)
@@ -66,7 +65,7 @@ enum crmpi_status crmpi_directory_create(const char *dir)
     for (size_t i = 0; i < sizeof inner / sizeof *inner; i++) {
         int length = snprintf(path, sizeof path, "%s%s", dir, inner[i]);
         enum crmpi_status status = path_fits(length, sizeof path, dir);
-        if (status != CRMPI_OK || (status = folder_make(path)) != CRMPI_OK)
+        if (status != CRMPI_OK || (status = crmpi_folder_make(path)) != CRMPI_OK)
             return status;
     }
     return CRMPI_OK;
@@ -85,7 +84,7 @@ enum crmpi_status crmpi_rank_path(const char *dir, uint32_t world_rank, uint64_t
 {
     char folder[CRMPI_PATH_BYTES];
     enum crmpi_status status = crmpi_rank_folder(dir, world_rank, folder, sizeof folder);
-    if (status != CRMPI_OK || (make && (status = folder_make(folder)) != CRMPI_OK))
+    if (status != CRMPI_OK || (make && (status = crmpi_folder_make(folder)) != CRMPI_OK))
         return status;
     return path_fits(snprintf(path_out, path_bytes,
                               "%s/" CRMPI_NUMBER_FORMAT CRMPI_FILE_SUFFIX, folder, sn),

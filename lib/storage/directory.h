@@ -21,6 +21,9 @@ enum crmpi_status crmpi_rank_folder(const char *dir, uint32_t world_rank, char *
                                     size_t path_bytes);
 enum crmpi_status crmpi_lines_folder(const char *dir, char *path_out, size_t path_bytes);
 
+/** Make a directory (mode 0700) unless it is there; refuse one that others may write. */
+enum crmpi_status crmpi_folder_make(const char *path);
+
 /** Whether a name is exactly a number as we write it, followed by @p suffix. */
 int crmpi_name_is(const char *name, const char *suffix, uint64_t *number_out);
 

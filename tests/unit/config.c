@@ -85,6 +85,27 @@ START_TEST(test_file)
 }
 END_TEST
 
+START_TEST(test_levels)
+{
+    ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_OK);
+    ck_assert_uint_eq(crmpi_config.levels.set, CRMPI_LEVEL_GLOBAL);
+    setenv("CRMPI_LEVELS", "partner,erasure=4+2,global:10", 1);
+    ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_ERR_USAGE);
+    ck_assert_ptr_nonnull(strstr(why, "CRMPI_LOCAL"));
+    setenv("CRMPI_LOCAL", "/dev/shm/me", 1);
+    setenv("CRMPI_NODES", "n1,n2", 1);
+    ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_OK);
+    ck_assert_uint_eq(crmpi_config.levels.set, CRMPI_LEVEL_LOCAL | CRMPI_LEVEL_PARTNER |
+                                                   CRMPI_LEVEL_ERASURE |
+                                                   CRMPI_LEVEL_GLOBAL);
+    ck_assert_uint_eq(crmpi_config.levels.k, 4);
+    ck_assert_uint_eq(crmpi_config.levels.m, 2);
+    ck_assert_uint_eq(crmpi_config.levels.every, 10);
+    ck_assert_str_eq(crmpi_config.local, "/dev/shm/me");
+    ck_assert_str_eq(crmpi_config.nodes, "n1,n2");
+}
+END_TEST
+
 static const struct {
     const char *name, *value;
 } wrong[] = {
@@ -95,6 +116,13 @@ static const struct {
     {"CRMPI_KEEP", " 2"},        {"CRMPI_KEEP", "1e30"},     {"CRMPI_LOG", "verbose"},
     {"CRMPI_TRUNCATE", "yes"},   {"CRMPI_QUIESCE_LIMIT", "0"},
     {"CRMPI_DOMINO", "0"},       {"CRMPI_LOG_LIMIT", "1G"},
+    {"CRMPI_LEVELS", ""},        {"CRMPI_LEVELS", "partner,"},
+    {"CRMPI_LEVELS", "erasure"}, {"CRMPI_LEVELS", "erasure=2"},
+    {"CRMPI_LEVELS", "erasure=0+1"}, {"CRMPI_LEVELS", "erasure=2+0"},
+    {"CRMPI_LEVELS", "erasure=30+3"}, {"CRMPI_LEVELS", "erasure=-2+2"},
+    {"CRMPI_LEVELS", "erasure=2+2x"}, {"CRMPI_LEVELS", "global:0"},
+    {"CRMPI_LEVELS", "global:-1"}, {"CRMPI_NODES", "a,,b"},
+    {"CRMPI_NODES", "a,b/c"},    {"CRMPI_NODES", "a,.."}, {"CRMPI_NODES", "a,"},
 };
 
 START_TEST(test_wrong_value)
@@ -166,6 +194,7 @@ int main(void)
     tcase_add_test(tests, test_defaults);
     tcase_add_test(tests, test_environment);
     tcase_add_test(tests, test_file);
+    tcase_add_test(tests, test_levels);
     tcase_add_loop_test(tests, test_wrong_value, 0, sizeof wrong / sizeof wrong[0]);
     tcase_add_test(tests, test_long_directory);
     tcase_add_test(tests, test_wrong_file);

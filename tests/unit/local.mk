@@ -42,7 +42,7 @@ EXTRA_DIST += tests/unit/interface.sh tests/unit/manual.sh
 
 if HAVE_CHECK
 storage_tests = tests/unit/choose tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged \
-	tests/unit/journal
+	tests/unit/journal tests/unit/topology
 check_PROGRAMS += $(storage_tests)
 TESTS += $(storage_tests)
 tests_unit_choose_SOURCES = tests/unit/choose.c tools/choose.c tools/timeline.c \
@@ -56,6 +56,9 @@ tests_unit_container_LDADD = $(storage_libs) $(CHECK_LIBS)
 tests_unit_directory_SOURCES = tests/unit/directory.c $(storage_fixture)
 tests_unit_directory_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
 tests_unit_directory_LDADD = $(tests_unit_container_LDADD)
+tests_unit_topology_SOURCES = tests/unit/topology.c
+tests_unit_topology_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
+tests_unit_topology_LDADD = libcrmpi-levels.a $(tests_unit_container_LDADD)
 tests_unit_fault_SOURCES = tests/unit/fault.c $(storage_fixture)
 tests_unit_fault_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
 tests_unit_fault_LDADD = $(tests_unit_container_LDADD)
