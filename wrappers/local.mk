@@ -12,7 +12,7 @@ EXTRA_DIST += wrappers/generate.py wrappers/mpi-calls.txt
 nodist_libcrmpi_so_SOURCES += wrappers/stubs.S wrappers/inner.h
 nodist_crmpi_host_SOURCES += wrappers/calls.c wrappers/lower.h
 crmpi_host_SOURCES += wrappers/layer.h wrappers/objects.h wrappers/window.h \
-	wrappers/hand/attribute.c wrappers/hand/comm.c wrappers/hand/comm_idup.c \
+	wrappers/hand/application.c wrappers/hand/attribute.c wrappers/hand/comm.c wrappers/hand/comm_idup.c \
 	wrappers/hand/comm_life.c \
 	wrappers/hand/datarep.c wrappers/hand/dynamic.c wrappers/hand/error.c \
 	wrappers/hand/file.c wrappers/hand/file_cut.c wrappers/hand/file_split.c \

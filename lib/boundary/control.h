@@ -85,6 +85,7 @@ struct crmpi_thread {
     struct crmpi_thread *next; /* all of them, crmpi_control.threads */
     int32_t tid;               /* the kernel's; renewed */
     int32_t state;             /* enum crmpi_thread_state */
+    int32_t critical; /* depth of critical sections: it must not park meanwhile */
 };
 
 /* As the kernel has it; what the application asked for, per signal. */
@@ -127,6 +128,7 @@ struct crmpi_control_page {
     struct crmpi_sigaction sigactions[65];
     void *mpi;               /* root of the MPI layer's saved state, in the upper heap */
     void *engine;            /* root of the engine's saved state, in the upper heap */
+    struct crmpi_application *application; /* what crmpi.h was told, in the upper heap */
     char program[4096];      /* path of the application's executable */
     int32_t umask;           /* of the application, noted at the capture */
     int32_t park_generation; /* a futex word: parked threads wait while it stays */

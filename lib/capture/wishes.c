@@ -1,16 +1,44 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the application has said of its memory (see wishes.h): nothing, as there is no call
- * for it.  Lower half.
+ * What the application has said of its memory (see wishes.h).  Lower half.
  */
 #include <stdlib.h>
 
+#include "application/application.h"
 #include "capture/wishes.h"
+
+static int by_start(const void *a, const void *b)
+{
+    const struct crmpi_extent *x = a, *y = b;
+
+    return (x->start > y->start) - (x->start < y->start);
+}
+
+static enum crmpi_status list_excluded(const struct crmpi_excluded *first,
+                                       struct crmpi_wishes *wishes)
+{
+    size_t n = 0;
+
+    for (const struct crmpi_excluded *e = first; e; e = e->next)
+        n++;
+    wishes->excluded = malloc((n + 1) * sizeof *wishes->excluded);
+    if (!wishes->excluded)
+        return CRMPI_ERR_NOMEM;
+    for (const struct crmpi_excluded *e = first; e; e = e->next)
+        wishes->excluded[wishes->n_excluded++] = (struct crmpi_extent){e->start, e->bytes};
+    qsort(wishes->excluded, n, sizeof *wishes->excluded, by_start);
+    return CRMPI_OK;
+}
 
 enum crmpi_status crmpi_wishes_list(struct crmpi_wishes *wishes_out)
 {
+    const struct crmpi_application *application = crmpi_control->application;
+
     *wishes_out = (struct crmpi_wishes){0};
-    return CRMPI_OK;
+    if (!application)
+        return CRMPI_OK;
+    crmpi_memory_excluded_prune();
+    return list_excluded(application->excluded, wishes_out);
 }
 
 void crmpi_wishes_fini(struct crmpi_wishes *wishes)

@@ -398,8 +398,8 @@ int crmpi_lower_CRMPI_Checkpoint(void)
         return MPI_SUCCESS;
     __atomic_store_n(&engine->wanted_ordinal, ordinal, __ATOMIC_RELEASE);
     crmpi_loop_wake();
-    if (crmpi_thread->nest > 0)
-        return MPI_SUCCESS; /* in a callback, which cannot park: it will come later */
+    if (crmpi_thread->nest > 0 || crmpi_thread->critical > 0)
+        return MPI_SUCCESS; /* it cannot park now: it will come later */
     while (is_alive() && n_ended == __atomic_load_n(&engine->n_ended, __ATOMIC_ACQUIRE)) {
         if (has_to_run_on(n_opened))
             return MPI_SUCCESS;

@@ -157,7 +157,8 @@ static void handle_park(int signal, siginfo_t *info, void *data)
     struct crmpi_thread *thread =
         *(struct crmpi_thread **)(fs + crmpi_control->self_offset);
 
-    if (thread && __atomic_load_n(&thread->nest, __ATOMIC_ACQUIRE) > 0)
+    if (thread && (__atomic_load_n(&thread->nest, __ATOMIC_ACQUIRE) > 0 ||
+                   __atomic_load_n(&thread->critical, __ATOMIC_ACQUIRE) > 0))
         return;
     struct crmpi_parked *slot = slot_claim();
 
@@ -250,7 +251,7 @@ void crmpi_park_point(void)
     struct crmpi_thread *thread = crmpi_thread;
 
     if (__builtin_expect(crmpi_checkpoint_under_way(), 0) && thread && thread->nest == 0 &&
-        may_park[thread->frame.call])
+        thread->critical == 0 && may_park[thread->frame.call])
         park_below(thread);
 }
 
@@ -382,7 +383,11 @@ static void describe(int tid, char *why, size_t why_bytes)
     FILE *file;
 
     for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next)
-        if (t->tid == tid && t->frame.call < (uint64_t)crmpi_n_calls && t->lower_fs) {
+        if (t->tid == tid && t->critical > 0) {
+            snprintf(why, why_bytes, "a thread is between CRMPI_Critical_begin() and "
+                     "CRMPI_Critical_end()");
+            return;
+        } else if (t->tid == tid && t->frame.call < (uint64_t)crmpi_n_calls && t->lower_fs) {
             snprintf(why, why_bytes, "a thread is in %s%s, where it cannot be stopped",
                      crmpi_call_names[t->frame.call],
                      t->nest ? " (in the middle, or in a callback)" : "");

@@ -135,7 +135,7 @@ int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
     struct timespec limit;
     int result;
 
-    if (!crmpi_thread || crmpi_thread->nest > 0) {
+    if (!crmpi_thread || crmpi_thread->nest > 0 || crmpi_thread->critical > 0) {
         if (!next)
             next = (wait_fn *)dlsym(RTLD_NEXT, "pthread_cond_wait");
         return next ? next(condition, mutex) : EINVAL;
@@ -297,7 +297,7 @@ struct crmpi_thread *crmpi_thread_attach(uint64_t upper_fs)
             die("crmpi: no memory for a thread that calls MPI\n");
     }
     thread->upper_fs = upper_fs;
-    thread->nest = thread->resumed = 0;
+    thread->nest = thread->resumed = thread->critical = 0;
     if (thread->lower_fs)
         return thread;
     while (__atomic_exchange_n(&request.lock, 1, __ATOMIC_ACQUIRE))

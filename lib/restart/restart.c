@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "application/application.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "boundary/control.h"
@@ -236,13 +237,14 @@ static enum crmpi_status memory_restore(struct saved *saved)
         status = views_map(saved);
     if (status == CRMPI_OK)
         status = memory_load(saved);
-    if (status == CRMPI_OK)
-        status = crmpi_memory_protect(saved->regions, saved->n_regions);
     if (status == CRMPI_OK && crmpi_control->magic != CRMPI_CONTROL_MAGIC) {
         crmpi_error("the checkpoint has no control page");
         status = CRMPI_ERR_CORRUPT;
     }
-    return status;
+    if (status != CRMPI_OK)
+        return status;
+    crmpi_memory_excluded_clear();
+    return crmpi_memory_protect(saved->regions, saved->n_regions);
 }
 
 static enum crmpi_status process_restore(const struct saved *saved)

@@ -73,12 +73,6 @@ static void initialized(void)
     setenv("CRMPI_ACTIVE", "1", 1);
 }
 
-/* CRMPI_Checkpoint() in a process that is not split. */
-static int no_checkpoint(void)
-{
-    return -1;
-}
-
 /*
  * What a thread's first MPI call finds: 0 once the thread may go down, or the function of
  * the ordinary MPI library in a process that is not split.
@@ -86,10 +80,10 @@ static int no_checkpoint(void)
 void *crmpi_enter(int call)
 {
     if (!crmpi_is_split) {
-        if (strcmp(crmpi_call_names[call], "CRMPI_Checkpoint") == 0)
-            return (void *)no_checkpoint;
-        void *function = dlsym(RTLD_NEXT, crmpi_call_names[call]);
+        void *function = crmpi_application_without(crmpi_call_names[call]);
 
+        if (!function)
+            function = dlsym(RTLD_NEXT, crmpi_call_names[call]);
         if (!function) {
             fprintf(stderr, "crmpi: %s is not in the MPI library of this process\n",
                     crmpi_call_names[call]);

@@ -21,6 +21,10 @@ extern void *const crmpi_predefined_upper[] __attribute__((visibility("hidden"))
 /* preload.c */
 extern int crmpi_is_split __attribute__((visibility("hidden"))); /* there is a lower half */
 
+/* application.c: the function that stands in for a call of crmpi.h in a process that is not
+ * split; NULL if it is a call of MPI. */
+void *crmpi_application_without(const char *call) __attribute__((visibility("hidden")));
+
 /* called by switch.S */
 void *crmpi_enter(int call) __attribute__((visibility("hidden")));
 

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * What the application has told crmpi by crmpi.h: which of its memory need not be saved.
+ * It lies in crmpi's upper heap, so it
+ * is saved and comes back.  Lower half.
+ *
+ * All lists are changed by threads of the application below, which do not park meanwhile.
+ */
+#ifndef CRMPI_APPLICATION_APPLICATION_H
+#define CRMPI_APPLICATION_APPLICATION_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include "base/status.h"
+#include "boundary/control.h"
+
+/* Memory that is zero after a restart. */
+struct crmpi_excluded {
+    struct crmpi_excluded *next;
+    uint64_t start, bytes;
+};
+
+/* crmpi_control->application; NULL until there is something in it. */
+struct crmpi_application {
+    int32_t lock; /* of the lists; never held where a thread may park */
+    struct crmpi_excluded *excluded; /* in no order, apart from each other */
+};
+
+/** The root, made if it is not there; locked.  NULL: no memory. */
+struct crmpi_application *crmpi_application_open(void);
+void crmpi_application_close(struct crmpi_application *application);
+
+/*
+ * memory.c
+ */
+
+int crmpi_memory_overlaps(uint64_t start, uint64_t bytes, uint64_t other,
+                          uint64_t other_bytes);
+
+/** Say why some bytes are not the application's own memory; NULL if they are. */
+const char *crmpi_memory_is_wrong(uint64_t start, uint64_t bytes);
+
+/**
+ * Leave memory out of checkpoints; it takes the place of exclusions it overlaps.
+ * Refused, with a message: memory that is not the application's, or holds the caller's
+ * stack.
+ */
+enum crmpi_status crmpi_memory_exclude(void *start, size_t bytes);
+
+/** Take back the exclusion that begins at @p start: CRMPI_ERR_NOTFOUND if there is none. */
+enum crmpi_status crmpi_memory_include(void *start);
+
+/** At the cut: forget exclusions of memory that the application has given back. */
+void crmpi_memory_excluded_prune(void);
+
+/** After the memory has been loaded, and is still writable: zero what of excluded memory lies in pages that were
+ * saved for the sake of other data. */
+void crmpi_memory_excluded_clear(void);
+
+#endif

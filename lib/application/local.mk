@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# What the application tells crmpi.
+crmpi_host_SOURCES += \
+	lib/application/application.c lib/application/application.h \
+	lib/application/memory.c

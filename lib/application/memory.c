@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Memory that the application has excluded from checkpoints (see application.h).  Lower
+ * half.
+ */
+#include <string.h>
+#include <sys/mman.h>
+
+#include "application/application.h"
+#include "base/log.h"
+#include "boundary/heap.h"
+
+#define PAGE 4096ul
+
+int crmpi_memory_overlaps(uint64_t start, uint64_t bytes, uint64_t other,
+                          uint64_t other_bytes)
+{
+    return start < other + other_bytes && other < start + bytes;
+}
+
+const char *crmpi_memory_is_wrong(uint64_t start, uint64_t bytes)
+{
+    uint64_t end = start + bytes;
+
+    if (bytes == 0)
+        return "it is empty";
+    if (end < start || start == 0 ||
+        !(end <= CRMPI_LOW_END || (start >= CRMPI_IMAGE_ADDR && end <= CRMPI_U1)))
+        return "it is not the program's memory";
+    return NULL;
+}
+
+static void excluded_remove(struct crmpi_excluded **at)
+{
+    struct crmpi_excluded *gone = *at;
+
+    *at = gone->next;
+    crmpi_heap_free(gone);
+}
+
+/* Why they cannot be excluded; NULL if they can. */
+static const char *exclusion_is_wrong(uint64_t start, uint64_t bytes)
+{
+    const char *wrong = crmpi_memory_is_wrong(start, bytes);
+    uint64_t stack = (uint64_t)__builtin_frame_address(0); /* below runs on it, too */
+
+    if (wrong)
+        return wrong;
+    if (start <= stack && stack < start + bytes)
+        return "the stack lies in it";
+    return NULL;
+}
+
+static enum crmpi_status excluded_add(struct crmpi_application *application,
+                                      uint64_t start, uint64_t bytes)
+{
+    struct crmpi_excluded *made = crmpi_heap_alloc(sizeof *made);
+
+    if (!made)
+        return CRMPI_ERR_NOMEM;
+    /* memory that was given back, and is used anew, may have been excluded before */
+    for (struct crmpi_excluded **e = &application->excluded; *e;)
+        if (crmpi_memory_overlaps(start, bytes, (*e)->start, (*e)->bytes))
+            excluded_remove(e);
+        else
+            e = &(*e)->next;
+    *made = (struct crmpi_excluded){application->excluded, start, bytes};
+    application->excluded = made;
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_memory_exclude(void *start, size_t bytes)
+{
+    struct crmpi_application *application;
+    const char *wrong = exclusion_is_wrong((uint64_t)start, bytes);
+    enum crmpi_status status;
+
+    if (wrong) {
+        crmpi_warn("%zu bytes at %p cannot be excluded from checkpoints: %s", bytes, start,
+                   wrong);
+        return CRMPI_ERR_USAGE;
+    }
+    if (!(application = crmpi_application_open()))
+        return CRMPI_ERR_NOMEM;
+    status = excluded_add(application, (uint64_t)start, bytes);
+    crmpi_application_close(application);
+    return status;
+}
+
+enum crmpi_status crmpi_memory_include(void *start)
+{
+    struct crmpi_application *application = crmpi_application_open();
+    enum crmpi_status status = application ? CRMPI_ERR_NOTFOUND : CRMPI_ERR_NOMEM;
+
+    if (!application)
+        return status;
+    for (struct crmpi_excluded **e = &application->excluded; *e; e = &(*e)->next)
+        if ((*e)->start == (uint64_t)start) {
+            excluded_remove(e);
+            status = CRMPI_OK;
+            break;
+        }
+    crmpi_application_close(application);
+    return status;
+}
+
+/* Zero from @p start to @p end, as far as that is within the page of @p in. */
+static void clear_in_page(uint64_t start, uint64_t end, uint64_t in)
+{
+    uint64_t page = in & ~(PAGE - 1);
+    uint64_t from = start > page ? start : page;
+    uint64_t to = end < page + PAGE ? end : page + PAGE;
+
+    memset((void *)from, 0, to - from);
+}
+
+/* All of it; the kernel asks for no more of this call. */
+static int is_mapped(uint64_t start, uint64_t bytes)
+{
+    uint64_t page = start & ~(PAGE - 1);
+
+    return msync((void *)page, start + bytes - page, MS_ASYNC) == 0;
+}
+
+void crmpi_memory_excluded_prune(void)
+{
+    struct crmpi_application *application = crmpi_control->application;
+
+    for (struct crmpi_excluded **e = &application->excluded; *e;)
+        if (is_mapped((*e)->start, (*e)->bytes))
+            e = &(*e)->next;
+        else
+            excluded_remove(e);
+}
+
+void crmpi_memory_excluded_clear(void)
+{
+    const struct crmpi_application *application = crmpi_control->application;
+    const struct crmpi_excluded *e = application ? application->excluded : NULL;
+
+    for (; e; e = e->next) {
+        uint64_t end = e->start + e->bytes;
+
+        if (e->start % PAGE)
+            clear_in_page(e->start, end, e->start);
+        if (end % PAGE)
+            clear_in_page(e->start, end, end - 1);
+    }
+}
