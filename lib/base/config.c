@@ -4,11 +4,13 @@
  */
 #include <ctype.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 #include "base/config.h"
+#include "base/duration.h"
 
 #define WRONG(...) (snprintf(why, why_bytes, __VA_ARGS__), CRMPI_ERR_USAGE)
 
@@ -67,6 +69,19 @@ static enum crmpi_status parse_interval(const struct crmpi_variable *variable,
         return CRMPI_OK;
     return WRONG("%s=%s: has to be a number of seconds (0: on request only) or auto",
                  variable->name, text);
+}
+
+static enum crmpi_status parse_time_limit(const struct crmpi_variable *variable,
+                                          const char *text, void *field, char *why,
+                                          size_t why_bytes)
+{
+    if (strcmp(text, "slurm") == 0)
+        *(double *)field = CRMPI_TIME_LIMIT_SLURM;
+    else if (crmpi_duration_parse(text, field) != CRMPI_OK)
+        return WRONG("%s=%s: has to be a number of seconds (0: no limit), H:MM:SS, "
+                     "D-HH:MM:SS, or slurm",
+                     variable->name, text);
+    return CRMPI_OK;
 }
 
 static enum crmpi_status parse_count(const struct crmpi_variable *variable,
@@ -195,9 +210,23 @@ static enum crmpi_status parse_nodes(const struct crmpi_variable *variable,
     return CRMPI_OK;
 }
 
+static enum crmpi_status parse_signal(const struct crmpi_variable *variable,
+                                      const char *text, void *field, char *why,
+                                      size_t why_bytes)
+{
+    static const int numbers[] = {0, SIGTERM, SIGUSR1, SIGUSR2};
+    int index;
+    enum crmpi_status status = parse_choice(variable, text, &index, why, why_bytes);
+
+    if (status == CRMPI_OK)
+        *(int *)field = numbers[index];
+    return status;
+}
+
 static const char *const policies[] = {"coordinated", "partial", "uncoordinated", "none",
                                       NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
+static const char *const signals[] = {"none", "TERM", "USR1", "USR2", NULL};
 static const char *const off_on[] = {"0", "1", NULL};
 
 #define FIELD(name) offsetof(struct crmpi_config, name)
@@ -241,6 +270,16 @@ const struct crmpi_variable crmpi_variables[] = {
     {"CRMPI_NODES", "LIST", "",
      "Names of what fails together, for the ranks in their order, if not the hosts",
      parse_nodes, FIELD(nodes), 0, 0, NULL},
+    {"CRMPI_TIME_LIMIT", "DURATION", "0",
+     "Time that the job has: it is checkpointed and ends before; seconds, H:MM:SS, or "
+     "slurm: what Slurm says; 0: no limit",
+     parse_time_limit, FIELD(time_limit_seconds), 0, 0, NULL},
+    {"CRMPI_TIME_MARGIN", "SECONDS", "10",
+     "Seconds that have to be left of the time limit when that checkpoint is complete",
+     parse_seconds, FIELD(time_margin_seconds), 0, 1000000, NULL},
+    {"CRMPI_STOP_SIGNAL", "NAME", "none",
+     "Signal to a rank that checkpoints the job and ends it: none, TERM, USR1 or USR2",
+     parse_signal, FIELD(stop_signal), 0, 0, signals},
 };
 const size_t crmpi_n_variables = sizeof crmpi_variables / sizeof crmpi_variables[0];
 
@@ -256,6 +295,7 @@ struct crmpi_config crmpi_config = {
     .truncate = 1,
     .quiesce_limit_seconds = 60,
     .levels = {.set = CRMPI_LEVEL_GLOBAL, .every = 1},
+    .time_margin_seconds = 10,
 };
 
 void crmpi_variable_option(const struct crmpi_variable *variable, char *option_out,

@@ -13,6 +13,7 @@
 #include "base/status.h"
 
 #define CRMPI_INTERVAL_AUTO (-1.0)
+#define CRMPI_TIME_LIMIT_SLURM (-1.0)
 
 /* Bits: what the files of ranks get (lib/levels). */
 enum crmpi_level {
@@ -41,6 +42,9 @@ struct crmpi_config {
     struct crmpi_levels levels;
     char local[4096]; /* absolute; "": none */
     char nodes[4096]; /* names with commas between; "": nodes are hosts */
+    double time_limit_seconds; /* 0: none; CRMPI_TIME_LIMIT_SLURM: what Slurm says */
+    double time_margin_seconds;
+    int stop_signal; /* to a rank: checkpoint the job and end it; 0: none */
 };
 
 /* A row of the table. */

@@ -5,6 +5,7 @@
 libcrmpi_base_a_SOURCES += \
 	lib/base/checksum.c lib/base/checksum.h \
 	lib/base/config.c lib/base/config.h \
+	lib/base/duration.c lib/base/duration.h \
 	lib/base/fault.c lib/base/fault.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/status.c lib/base/status.h

@@ -163,6 +163,11 @@ struct crmpi_event crmpi_commit_do(const struct crmpi_action *action)
     return result;
 }
 
+uint64_t crmpi_commit_newest(void)
+{
+    return lines.number;
+}
+
 double crmpi_commit_bytes(void)
 {
     double bytes = 0;

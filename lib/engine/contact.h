@@ -34,7 +34,7 @@ struct crmpi_demand {
     char magic[8];
     unsigned char key[CRMPI_KEY_BYTES];
     uint32_t kind; /* NOTHING: only be told "accepted": the job lives */
-    uint32_t stop; /* CHECKPOINT: end the job after it */
+    uint32_t stop; /* CHECKPOINT: enum crmpi_stop: end the job after it, and why */
     uint32_t of;   /* CHECKPOINT: of this rank and whom it has to be saved with; or
                       CRMPI_DEMAND_OF_ALL */
 };

@@ -18,6 +18,7 @@
 #include "boundary/heap.h"
 #include "engine/chronicle.h"
 #include "engine/launcher.h"
+#include "engine/limit.h"
 #include "engine/requests.h"
 #include "engine/state.h"
 #include "engine/touch.h"
@@ -144,6 +145,8 @@ static enum crmpi_status open_directory(struct birth *birth,
     if (status != CRMPI_OK)
         crmpi_warn("the job runs, but no checkpoints can be taken: %s: %s",
                    crmpi_config.dir, why);
+    else
+        crmpi_stopped_remove(crmpi_config.dir);
     return status;
 }
 
@@ -230,6 +233,7 @@ static enum crmpi_status prepare_own(const struct birth *birth)
     if (pipe2(engine->wake, O_CLOEXEC | O_NONBLOCK) != 0 ||
         sem_init(&engine->gone, 0, 0) != 0)
         return CRMPI_ERR_SYSTEM;
+    crmpi_limit_start();
     crmpi_times_start();
     return CRMPI_OK;
 }
@@ -351,6 +355,20 @@ void crmpi_engine_request_from_signal(void)
         return;
     __atomic_store_n(&engine->wanted_by_signal, 1, __ATOMIC_RELEASE);
     crmpi_loop_wake();
+}
+
+int crmpi_engine_stop_from_signal(void)
+{
+    if (!is_alive())
+        return 0;
+    __atomic_store_n(&engine->stop_by_signal, 1, __ATOMIC_RELEASE);
+    crmpi_loop_wake();
+    return 1;
+}
+
+int crmpi_engine_should_stop(void)
+{
+    return is_alive() && crmpi_limit_is_near();
 }
 
 /* While a thread waits here, peers may need what MPI does in it. */

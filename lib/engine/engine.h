@@ -33,6 +33,20 @@ void crmpi_engine_request(void);
  * (every rank gets the signal from mpirun) lead to one checkpoint. */
 void crmpi_engine_request_from_signal(void);
 
+/**
+ * Take a checkpoint and end the job with it: its time is up.  From a signal handler, as
+ * above; goes on until it has worked.
+ * @return 0 if there are no checkpoints: the signal should do what it does otherwise
+ */
+int crmpi_engine_stop_from_signal(void);
+
+/**
+ * Tell whether the program should come to an end: the job is about to be stopped, or its
+ * time limit is so near that it soon will be.  From any thread below.  The ranks hear of
+ * it at different times.
+ */
+int crmpi_engine_should_stop(void);
+
 /** Number of the newest committed line of this job; 0 if none. */
 uint64_t crmpi_engine_committed(void);
 

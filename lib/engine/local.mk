@@ -5,7 +5,8 @@
 # What the tools need, too: the way to a running job, the words of a launcher.
 libcrmpi_base_a_SOURCES += \
 	lib/engine/contact.c lib/engine/contact.h \
-	lib/engine/launcher.c lib/engine/launcher.h
+	lib/engine/launcher.c lib/engine/launcher.h \
+	lib/engine/stopped.c lib/engine/stopped.h
 
 crmpi_host_SOURCES += \
 	lib/engine/action.c \
@@ -13,6 +14,7 @@ crmpi_host_SOURCES += \
 	lib/engine/commit.c \
 	lib/engine/engine.c lib/engine/engine.h \
 	lib/engine/kept.c lib/engine/kept.h \
+	lib/engine/limit.c lib/engine/limit.h \
 	lib/engine/link.c lib/engine/link.h \
 	lib/engine/loop.c \
 	lib/engine/phases.c \

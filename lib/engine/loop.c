@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "capture/capture.h"
 #include "engine/contact.h"
+#include "engine/limit.h"
 #include "engine/post.h"
 #include "engine/requests.h"
 #include "engine/state.h"
@@ -93,21 +94,36 @@ static int is_busy(void)
     return engine->broken || engine->finished || crmpi_worker_is_busy();
 }
 
+static void demand_of_all(enum crmpi_stop stop)
+{
+    if (stop > engine->stop)
+        engine->stop = stop;
+    feed((struct crmpi_event){
+        .kind = CRMPI_EVENT_REQUEST, .all = 1, .stop = stop != CRMPI_STOP_NONE});
+}
+
 /* Demands from outside: those for one rank go there. */
 static void take_demands(void)
 {
     uint32_t of;
-    int stop;
+    enum crmpi_stop stop;
 
     while (!is_busy() && crmpi_requests_take(&stop, &of)) {
         if (of == CRMPI_DEMAND_OF_ALL)
-            feed((struct crmpi_event){
-                .kind = CRMPI_EVENT_REQUEST, .all = 1, .stop = stop});
+            demand_of_all(stop);
         else if (of < engine->job.n_ranks)
             crmpi_post_send(of, CRMPI_CHANNEL_DEMAND, NULL, 0, NULL, 0);
         else
             crmpi_requests_report(of, "failed there is no such rank");
     }
+}
+
+static void look_at_limit(void)
+{
+    enum crmpi_stop stop;
+
+    if (!is_busy() && crmpi_limit_due(&stop))
+        demand_of_all(stop);
 }
 
 /* What this process itself has to say: its threads, the clock, the outside. */
@@ -121,12 +137,16 @@ static void take_own(void)
         wanted = 1;
     if (crmpi_clock_ms() >= engine->interval_ms) {
         engine->interval_ms = INT64_MAX; /* set again when it is over */
-        wanted = 1;
+        wanted |= crmpi_limit_has_room();
     }
+    if (__atomic_exchange_n(&engine->stop_by_signal, 0, __ATOMIC_ACQ_REL))
+        crmpi_limit_stop();
     if (wanted || ordinal > 0)
         feed((struct crmpi_event){.kind = CRMPI_EVENT_REQUEST, .ordinal = ordinal});
-    if (engine->job.world_rank == 0)
+    if (engine->job.world_rank == 0) {
         take_demands();
+        look_at_limit();
+    }
     if (!is_busy() && __atomic_load_n(&engine->finishing, __ATOMIC_ACQUIRE) == 1) {
         engine->finishing = 2;
         feed((struct crmpi_event){.kind = CRMPI_EVENT_FINISHING});
@@ -218,6 +238,12 @@ static void take_letter(const struct crmpi_letter *letter)
     case CRMPI_CHANNEL_OUTCOME:
         take_outcome(letter);
         break;
+    case CRMPI_CHANNEL_STOP:
+        if (engine->job.world_rank == 0)
+            crmpi_limit_stop();
+        else
+            crmpi_limit_heard();
+        break;
     }
 }
 
@@ -264,6 +290,11 @@ static void show_progress(void)
     crmpi_requests_progress(text);
 }
 
+static int64_t first_of(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
 static struct timespec wait_time(void)
 {
     int64_t until = engine->policy_ops->wakeup_ms(engine->policy), now = crmpi_clock_ms();
@@ -275,8 +306,8 @@ static struct timespec wait_time(void)
         return (struct timespec){0};
     else if (engine->running_on)
         return (struct timespec){.tv_nsec = LOOK_NS};
-    else if (engine->interval_ms < until)
-        until = engine->interval_ms;
+    else
+        until = first_of(until, first_of(engine->interval_ms, crmpi_limit_wakeup_ms()));
     left = until == INT64_MAX ? 3600 * 1000 : until > now ? until - now : 0;
     return (struct timespec){.tv_sec = left / 1000, .tv_nsec = left % 1000 * 1000000};
 }

@@ -308,6 +308,16 @@ static void leave_launcher(void)
         finalize(NULL, 0);
 }
 
+/* For those who start it again. */
+static void note_stop(void)
+{
+    struct crmpi_stopped stopped = {.line = crmpi_commit_newest(),
+                                    .reason = engine->stop};
+
+    memcpy(stopped.job_id, engine->job.job_id, sizeof stopped.job_id);
+    crmpi_stopped_write(crmpi_config.dir, &stopped);
+}
+
 /*
  * The job was to be stopped after its checkpoint: this process ends, with status 0.  Its
  * threads stay parked.
@@ -315,6 +325,7 @@ static void leave_launcher(void)
 static void end_process(void)
 {
     if (engine->job.world_rank == 0) {
+        note_stop();
         crmpi_requests_stop("the job has ended");
         crmpi_contact_withdraw(crmpi_config.dir, engine->lock);
     }

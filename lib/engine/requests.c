@@ -181,7 +181,7 @@ enum crmpi_status crmpi_requests_start(int listener, const unsigned char *key,
     return CRMPI_OK;
 }
 
-int crmpi_requests_take(int *stop_out, uint32_t *of_out)
+int crmpi_requests_take(enum crmpi_stop *stop_out, uint32_t *of_out)
 {
     int found = 0;
 
@@ -191,7 +191,9 @@ int crmpi_requests_take(int *stop_out, uint32_t *of_out)
         if (client->state != NEW)
             continue;
         client->state = TAKEN;
-        *stop_out = client->demand.stop != 0;
+        *stop_out = client->demand.stop <= CRMPI_STOP_TIME
+                        ? (enum crmpi_stop)client->demand.stop
+                        : CRMPI_STOP_WISH;
         *of_out = client->demand.of;
         found = 1;
     }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "base/status.h"
 #include "engine/contact.h"
+#include "engine/stopped.h"
 
 /**
  * Start the thread.
@@ -20,10 +21,10 @@ enum crmpi_status crmpi_requests_start(int listener, const unsigned char *key,
 
 /**
  * Take a demand for a checkpoint that has come; 0 if there is none.
- * @param[out] stop_out  whether the job is to end after it
+ * @param[out] stop_out  whether the job is to end after it, and why
  * @param[out] of_out    a rank, or CRMPI_DEMAND_OF_ALL
  */
-int crmpi_requests_take(int *stop_out, uint32_t *of_out);
+int crmpi_requests_take(enum crmpi_stop *stop_out, uint32_t *of_out);
 
 /** Show those who wait how far it is, a few times a second at most. */
 void crmpi_requests_progress(const char *text);

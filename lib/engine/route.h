@@ -18,6 +18,8 @@ enum crmpi_channel {
     CRMPI_CHANNEL_TOUCH,      /* struct touch, see touch.c */
     CRMPI_CHANNEL_GRANT,      /* the same, back */
     CRMPI_CHANNEL_OUTCOME,    /* to rank 0: what has become of that, in words */
+    CRMPI_CHANNEL_STOP,          /* to rank 0: the job's time is up; from the parent: the
+                                 job is about to be stopped; nothing follows */
     CRMPI_CHANNELS,
 };
 

@@ -9,7 +9,9 @@
 #include <stdint.h>
 #include "engine/engine.h"
 #include "engine/kept.h"
+#include "engine/stopped.h"
 #include "engine/tree.h"
+#include "policy/daly.h"
 #include "policy/policy.h"
 #include "storage/container.h"
 
@@ -17,11 +19,13 @@
 struct crmpi_engine_saved {
     uint64_t ordinal; /* calls of CRMPI_Checkpoint() in this rank */
     struct crmpi_kept kept;
+    struct crmpi_cost cost; /* of this rank's checkpoints */
 };
 
 /* Times of a checkpoint, in seconds of the monotonic clock; saved: in its leader. */
 struct crmpi_engine_times {
     double begun, parked, quiet, saved;
+    double resumed; /* the threads have gone on, while data are written still; or 0 */
     int alone; /* of this rank alone */
 };
 
@@ -51,13 +55,12 @@ struct crmpi_engine {
     int settling;   /* until this rank can be saved alone */
     int quiet;      /* nothing may change: the memory is about to be saved */
     int finished;   /* all ranks are in MPI_Finalize */
+    enum crmpi_stop stop; /* rank 0: the job ends with the next checkpoint of all */
     int broken;     /* a connection of the tree has ended: no more checkpoints */
     int demanded;      /* from outside, of this rank: rank 0 waits for the outcome */
     char given_up[512]; /* why an attempt that this rank led was given up */
     uint64_t saved_sn; /* number of the rank file written in this attempt; 0: none */
     struct crmpi_engine_times times;
-    double cost_seconds; /* mean time that a checkpoint stops this rank */
-    unsigned n_costs;
     int64_t interval_ms; /* when to ask for the next one by the clock */
 
     /* shared with the application's threads: atomics */
@@ -65,6 +68,7 @@ struct crmpi_engine {
     int finishing;          /* this rank is in MPI_Finalize */
     int wanted;             /* by crmpi_engine_request() */
     int wanted_by_signal;
+    int stop_by_signal;
     uint64_t wanted_ordinal; /* by CRMPI_Checkpoint() */
     uint64_t committed;      /* newest line */
     uint64_t n_ended;        /* checkpoints that are over, committed or not */
@@ -123,6 +127,8 @@ void crmpi_commit_stop(void);
 struct crmpi_event crmpi_commit_do(const struct crmpi_action *action);
 /** Size of all files that the newest line has. */
 double crmpi_commit_bytes(void);
+/** Number of the line that was committed last. */
+uint64_t crmpi_commit_newest(void);
 
 /* times.c */
 
@@ -134,6 +140,10 @@ void crmpi_times_note(const struct crmpi_action *action);
 void crmpi_times_saved(void);
 /** Tell people how the checkpoint went. */
 void crmpi_times_report(const struct crmpi_action *action);
+/** The threads go on, and what they had in memory is written meanwhile. */
+void crmpi_times_resumed(void);
+/** What checkpoints of this rank have cost, as far as is known. */
+struct crmpi_cost *crmpi_engine_cost(void);
 /** This rank's part is over. */
 void crmpi_times_released(const struct crmpi_action *action);
 

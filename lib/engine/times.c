@@ -8,13 +8,11 @@
 #include <time.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "boundary/control.h"
 #include "engine/chronicle.h"
+#include "engine/limit.h"
 #include "engine/requests.h"
 #include "engine/state.h"
-#include "policy/daly.h"
-
-/* What a checkpoint is thought to cost before the first one. */
-#define FIRST_COST_SECONDS 10.0
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 
@@ -51,24 +49,24 @@ static double interval_seconds(void)
         return 0;
     if (crmpi_config.interval_seconds != CRMPI_INTERVAL_AUTO)
         return crmpi_config.interval_seconds;
-    return crmpi_daly_interval(engine->n_costs ? engine->cost_seconds
-                                               : FIRST_COST_SECONDS,
-                               crmpi_config.mtbf_seconds);
+    return crmpi_cost_interval(crmpi_engine_cost(), crmpi_config.mtbf_seconds);
 }
 
-static void set_interval(double intervals)
+/* From the moment that the application works again; 0: from now. */
+static void set_interval(double intervals, double resumed)
 {
     double seconds = interval_seconds();
+    double from = resumed > 0 ? resumed : crmpi_clock_seconds();
 
-    engine->interval_ms = seconds > 0
-                              ? crmpi_clock_ms() + (int64_t)(1000 * seconds * intervals)
-                              : INT64_MAX;
+    engine->interval_ms =
+        seconds > 0 ? (int64_t)(1000 * (from + seconds * intervals)) : INT64_MAX;
 }
 
 void crmpi_times_start(void)
 {
     set_interval(
-        engine->policy_ops->timer_everywhere ? 0.5 + spread(engine->job.world_rank) : 1);
+        engine->policy_ops->timer_everywhere ? 0.5 + spread(engine->job.world_rank) : 1,
+        0);
 }
 
 /* ---- this one ---- */
@@ -85,6 +83,11 @@ void crmpi_times_note(const struct crmpi_action *action)
         times->parked = now;
     else if (action->kind == CRMPI_ACTION_SAVE)
         times->quiet = now;
+}
+
+void crmpi_times_resumed(void)
+{
+    engine->times.resumed = crmpi_clock_seconds();
 }
 
 void crmpi_times_saved(void)
@@ -161,18 +164,34 @@ void crmpi_times_report(const struct crmpi_action *action)
         report_given_up(action);
 }
 
+struct crmpi_cost *crmpi_engine_cost(void)
+{
+    return &((struct crmpi_engine_saved *)crmpi_control->engine)->cost;
+}
+
+/* Those of some ranks do not tell how long one of all takes. */
+static void note_cost(const struct crmpi_action *action)
+{
+    const struct crmpi_engine_times *times = &engine->times;
+    double now = crmpi_clock_seconds(), whole = now - times->begun;
+
+    crmpi_cost_note(crmpi_engine_cost(),
+                    times->resumed > 0 ? times->resumed - times->begun : whole,
+                    is_of_all(action) && !action->alone ? whole : 0);
+    crmpi_limit_measured();
+}
+
 void crmpi_times_released(const struct crmpi_action *action)
 {
-    double seconds = crmpi_clock_seconds() - engine->times.begun;
+    double resumed = engine->times.resumed;
 
     if (action->committed) {
-        engine->n_costs++;
-        engine->cost_seconds += (seconds - engine->cost_seconds) / engine->n_costs;
+        note_cost(action);
         if (!action->alone && action->leader == engine->job.world_rank &&
             !(action->leader == 0 && is_of_all(action))) /* told before */
             tell_line(action);
     }
     if (engine->times.alone == action->alone) /* else the next has begun already */
         engine->times = (struct crmpi_engine_times){0};
-    set_interval(1);
+    set_interval(1, action->committed ? resumed : 0);
 }

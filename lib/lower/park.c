@@ -18,6 +18,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "base/config.h"
 #include "base/log.h"
 #include "boundary/boundary.h"
 #include "engine/engine.h"
@@ -170,13 +171,33 @@ static void handle_park(int signal, siginfo_t *info, void *data)
     park(slot, generation);
 }
 
-/* SIGUSR1, where the application does not use it: somebody asks for a checkpoint. */
+int crmpi_park_is_request(int signal)
+{
+    return signal == SIGUSR1 || signal == crmpi_config.stop_signal;
+}
+
+/* What the signal does without us; blocked until the handler returns. */
+static void die_by(int signal)
+{
+    struct crmpi_sigaction action = {0};
+    long self = crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0);
+
+    crmpi_raw(SYS_rt_sigaction, signal, (long)&action, 0, 8, 0, 0);
+    crmpi_raw(SYS_kill, self, signal, 0, 0, 0, 0);
+}
+
+/* Where the application does not use the signal: somebody asks for a checkpoint.  A child
+ * that the application has forked has this handler, too. */
 static void handle_request(int signal, siginfo_t *info, void *data)
 {
-    (void)signal;
+    int own = crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0) == crmpi_control->owner;
+
     (void)info;
     (void)data;
-    crmpi_engine_request_from_signal();
+    if (signal != crmpi_config.stop_signal)
+        crmpi_engine_request_from_signal();
+    else if ((!own || !crmpi_engine_stop_from_signal()) && signal != SIGUSR1)
+        die_by(signal);
 }
 
 void crmpi_signal_restorer(void);

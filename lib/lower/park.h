@@ -39,7 +39,11 @@ struct crmpi_parked {
 /** Install the parking signal's handler; SIGUSR1's comes by crmpi_trap_signals_restore. */
 enum crmpi_status crmpi_park_install(void);
 
-/** The kernel's action for a SIGUSR1 the application has not asked for: a request. */
+/** Tell whether a signal asks for something, if the application has not asked for it:
+ * SIGUSR1 for a checkpoint, CRMPI_STOP_SIGNAL for one with which the job ends. */
+int crmpi_park_is_request(int signal);
+
+/** The kernel's action for such a signal. */
 struct crmpi_sigaction crmpi_park_request_action(void);
 
 /** The parked threads, valid from crmpi_park_all to crmpi_release_all. */

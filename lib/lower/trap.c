@@ -148,7 +148,8 @@ static long kernel_sigaction(int signal, const struct crmpi_sigaction *wanted)
 
     if (1ul << (signal - 1) & OUR_SIGNALS)
         return 0;
-    if (signal == SIGUSR1 && (uintptr_t)wanted->handler == (uintptr_t)SIG_DFL)
+    if (crmpi_park_is_request(signal) &&
+        (uintptr_t)wanted->handler == (uintptr_t)SIG_DFL)
         action = crmpi_park_request_action();
     else if ((uintptr_t)wanted->handler > (uintptr_t)SIG_IGN &&
              crmpi_control->signal_entry) {

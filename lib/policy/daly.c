@@ -1,9 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The interval between checkpoints by Daly's formula.  Pure.
+ * The interval between checkpoints by Daly's formula, at one level and at two.  Pure.
  */
 #include <math.h>
 #include "policy/daly.h"
+
+#define EVERY_MAX 1000000
+
+/* Before the first checkpoint. */
+#define FIRST_COST 10.0
 
 double crmpi_daly_interval(double cost, double mtbf)
 {
@@ -12,4 +17,38 @@ double crmpi_daly_interval(double cost, double mtbf)
     if (ratio >= 1)
         return mtbf;
     return sqrt(2 * cost * mtbf) * (1 + sqrt(ratio) / 3 + ratio / 9) - cost;
+}
+
+/* The share of time lost to filling the level and to going back to it. */
+static double lost(double time, double cost, double mtbf)
+{
+    return cost / time + time / (2 * mtbf);
+}
+
+unsigned crmpi_daly_every(double interval, double cost, double mtbf, double fill)
+{
+    double best = floor(crmpi_daly_interval(cost, mtbf) / interval);
+    double least = fmax(1, ceil(fill / interval));
+
+    best = fmax(best, least);
+    if (lost((best + 1) * interval, cost, mtbf) < lost(best * interval, cost, mtbf))
+        best++;
+    return (unsigned)fmin(best, EVERY_MAX);
+}
+
+void crmpi_cost_note(struct crmpi_cost *cost, double blocked, double whole)
+{
+    if (cost->n == 0)
+        cost->blocked = blocked;
+    cost->blocked += (blocked - cost->blocked) / 4;
+    if (whole > 0)
+        cost->whole += (whole - cost->whole) / (whole > cost->whole ? 1 : 32);
+    cost->n++;
+}
+
+double crmpi_cost_interval(const struct crmpi_cost *cost, double mtbf)
+{
+    double blocked = cost->n > 0 ? cost->blocked : FIRST_COST;
+
+    return fmax(crmpi_daly_interval(blocked, mtbf), fmax(20 * blocked, 2 * cost->whole));
 }

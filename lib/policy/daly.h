@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * How often to take a checkpoint.  Pure.
+ * How often to take a checkpoint, and how often to copy one to a slower, safer place.
+ * Pure.
  */
 #ifndef CRMPI_POLICY_DALY_H
 #define CRMPI_POLICY_DALY_H
@@ -13,5 +14,44 @@
  * @param mtbf  mean time between failures, > 0
  */
 double crmpi_daly_interval(double cost, double mtbf);
+
+/* The share of failures that copies on other nodes do not survive, so that only the
+ * global directory is left: of those of three clusters over years, A. Moody et al.,
+ * "Design, modeling, and evaluation of a scalable multi-level checkpointing system",
+ * SC10, found 15 %. */
+#define CRMPI_DALY_GLOBAL_SHARE 0.15
+
+/**
+ * Return every how many checkpoints one should also go to the next level, 1 or more.
+ *
+ * The two-level model, after N. H. Vaidya, "A case for two-level recovery schemes", IEEE
+ * Trans. Computers 47 (1998): failures come independently at two rates, and those of the
+ * rarer kind throw the job back to the newest checkpoint of the next level.  To first
+ * order each level then has an optimum of its own: this is Daly's for the next one, in
+ * whole checkpoints of the lower.
+ * @param interval  from one checkpoint to the next, > 0
+ * @param cost      time the job loses by filling the next level once, >= 0
+ * @param mtbf      mean time between failures that only the next level survives, > 0
+ * @param fill      time that filling it takes, meanwhile it cannot be filled again, >= 0
+ */
+unsigned crmpi_daly_every(double interval, double cost, double mtbf, double fill);
+
+/* What checkpoints have cost so far, in seconds. */
+struct crmpi_cost {
+    double blocked; /* that the application stood still; follows slowly */
+    double whole;   /* from the beginning to the commit; rises at once and sinks slowly, as
+                       not every checkpoint holds everything */
+    unsigned n;
+};
+
+/** Note a checkpoint.  @param whole  0: it does not tell how long one of all takes */
+void crmpi_cost_note(struct crmpi_cost *cost, double blocked, double whole);
+
+/**
+ * Return the time from where the application went on to the next checkpoint: Daly's, but
+ * such that the application stands still for a twentieth of its time at most, and that for
+ * at most half of it a checkpoint is under way.
+ */
+double crmpi_cost_interval(const struct crmpi_cost *cost, double mtbf);
 
 #endif

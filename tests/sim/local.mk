@@ -35,3 +35,8 @@ check_PROGRAMS += tests/sim/memory
 TESTS += tests/sim/memory
 tests_sim_memory_SOURCES = tests/sim/memory.c \
 	lib/interaction/streams.c lib/boundary/heap.c
+
+check_PROGRAMS += tests/sim/interval
+TESTS += tests/sim/interval
+tests_sim_interval_SOURCES = tests/sim/interval.c lib/policy/daly.c lib/policy/daly.h
+tests_sim_interval_LDADD = -lm

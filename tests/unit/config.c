@@ -4,6 +4,7 @@
  * value is named.
  */
 #include <check.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,9 @@ START_TEST(test_defaults)
     ck_assert_int_eq(crmpi_config.log, CRMPI_LOG_WARN);
     ck_assert_int_eq(crmpi_config.truncate, 1);
     ck_assert(crmpi_config.quiesce_limit_seconds == 60);
+    ck_assert(crmpi_config.time_limit_seconds == 0);
+    ck_assert(crmpi_config.time_margin_seconds == 10);
+    ck_assert_int_eq(crmpi_config.stop_signal, 0);
 }
 END_TEST
 
@@ -71,6 +75,25 @@ START_TEST(test_environment)
     setenv("CRMPI_INTERVAL", "auto", 1);
     ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_OK);
     ck_assert(crmpi_config.interval_seconds == CRMPI_INTERVAL_AUTO);
+}
+END_TEST
+
+static const struct {
+    const char *text;
+    double seconds;
+} limits[] = {
+    {"0", 0},         {"90", 90},           {"1.5", 1.5},          {"10:30", 630},
+    {"2:00:01", 7201}, {"1-00:00:00", 86400}, {"2-12", 216000}, {"30:00:00", 108000},
+    {"slurm", CRMPI_TIME_LIMIT_SLURM},
+};
+
+START_TEST(test_time_limit)
+{
+    setenv("CRMPI_TIME_LIMIT", limits[_i].text, 1);
+    setenv("CRMPI_STOP_SIGNAL", "USR1", 1);
+    ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_OK);
+    ck_assert(crmpi_config.time_limit_seconds == limits[_i].seconds);
+    ck_assert_int_eq(crmpi_config.stop_signal, SIGUSR1);
 }
 END_TEST
 
@@ -123,6 +146,11 @@ static const struct {
     {"CRMPI_LEVELS", "erasure=2+2x"}, {"CRMPI_LEVELS", "global:0"},
     {"CRMPI_LEVELS", "global:-1"}, {"CRMPI_NODES", "a,,b"},
     {"CRMPI_NODES", "a,b/c"},    {"CRMPI_NODES", "a,.."}, {"CRMPI_NODES", "a,"},
+    {"CRMPI_TIME_LIMIT", "1h"},  {"CRMPI_TIME_LIMIT", "-5"}, {"CRMPI_TIME_LIMIT", ""},
+    {"CRMPI_TIME_LIMIT", "1:2:3:4"}, {"CRMPI_TIME_LIMIT", "UNLIMITED"},
+    {"CRMPI_TIME_LIMIT", "1:"},  {"CRMPI_TIME_LIMIT", "1-"}, {"CRMPI_TIME_LIMIT", "1e9"},
+    {"CRMPI_TIME_LIMIT", "1.2.3"}, {"CRMPI_TIME_MARGIN", "-1"},
+    {"CRMPI_STOP_SIGNAL", "SIGTERM"}, {"CRMPI_STOP_SIGNAL", "INT"},
 };
 
 START_TEST(test_wrong_value)
@@ -193,6 +221,7 @@ int main(void)
     tcase_add_checked_fixture(tests, setup, teardown);
     tcase_add_test(tests, test_defaults);
     tcase_add_test(tests, test_environment);
+    tcase_add_loop_test(tests, test_time_limit, 0, sizeof limits / sizeof limits[0]);
     tcase_add_test(tests, test_file);
     tcase_add_test(tests, test_levels);
     tcase_add_loop_test(tests, test_wrong_value, 0, sizeof wrong / sizeof wrong[0]);

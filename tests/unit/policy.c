@@ -167,6 +167,37 @@ START_TEST(test_daly)
 }
 END_TEST
 
+START_TEST(test_every)
+{
+    ck_assert_uint_eq(crmpi_daly_every(100, 100, 20000, 0), 20); /* 2000 / 100 */
+    ck_assert_uint_eq(crmpi_daly_every(5000, 100, 20000, 0), 1);
+    ck_assert_uint_eq(crmpi_daly_every(100, 0, 20000, 0), 1);
+    ck_assert_uint_eq(crmpi_daly_every(100, 0, 20000, 350), 4); /* it takes that long */
+    ck_assert_uint_eq(crmpi_daly_every(1e-9, 1000, 1e9, 0), 1000000);
+}
+END_TEST
+
+START_TEST(test_cost)
+{
+    struct crmpi_cost cost = {0};
+    double before = crmpi_cost_interval(&cost, 86400);
+
+    ck_assert_double_gt(before, 0); /* a guess */
+    crmpi_cost_note(&cost, 2, 2);
+    ck_assert_double_eq(crmpi_cost_interval(&cost, 86400), crmpi_daly_interval(2, 86400));
+    ck_assert_double_eq(crmpi_cost_interval(&cost, 10), 40); /* no more than a twentieth */
+    crmpi_cost_note(&cost, 6, 90);
+    ck_assert_double_eq(cost.blocked, 3);
+    ck_assert_double_eq(cost.whole, 90);
+    ck_assert_double_eq(crmpi_cost_interval(&cost, 10), 180); /* half of the time */
+    crmpi_cost_note(&cost, 3, 26);
+    ck_assert_double_eq(cost.whole, 88);
+    crmpi_cost_note(&cost, 3, 0);
+    ck_assert_double_eq(cost.whole, 88);
+    ck_assert_uint_eq(cost.n, 4);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("policy");
@@ -181,6 +212,8 @@ int main(void)
     tcase_add_test(tests, test_encoding);
     tcase_add_test(tests, test_decoding_nonsense);
     tcase_add_test(tests, test_daly);
+    tcase_add_test(tests, test_every);
+    tcase_add_test(tests, test_cost);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
