@@ -27,6 +27,18 @@ uint64_t crmpi_share_file_bytes(uint64_t n_blocks)
     return CRMPI_SHARE_DATA_OFFSET + n_blocks * (BLOCK + sizeof(uint64_t));
 }
 
+/* Whether a member makes sense: one without a file has no numbers at all. */
+static int member_makes_sense(const struct crmpi_share_member *member)
+{
+    if (member->world_rank >= CRMPI_RANKS_MAX || member->unused != 0)
+        return 0;
+    if (member->sn == 0)
+        return (member->incarnation | member->file_bytes | member->digest |
+                member->parent_sn | member->parent_digest) == 0;
+    return member->parent_sn < member->sn && member->file_bytes > 0 &&
+           member->file_bytes <= CRMPI_ERASURE_FILE_MAX;
+}
+
 /* How many blocks there have to be; 0: the members make no sense. */
 static uint64_t blocks_of(const struct crmpi_share *share)
 {
@@ -36,9 +48,7 @@ static uint64_t blocks_of(const struct crmpi_share *share)
     for (unsigned i = 0; i < share->k + share->m; i++) {
         const struct crmpi_share_member *member = &share->members[i];
 
-        if (member->world_rank >= CRMPI_RANKS_MAX || member->sn == 0 ||
-            member->parent_sn >= member->sn || member->file_bytes == 0 ||
-            member->file_bytes > CRMPI_ERASURE_FILE_MAX)
+        if (!member_makes_sense(member))
             return 0;
         for (unsigned j = 0; j < i; j++)
             if (share->members[j].world_rank == member->world_rank)

@@ -21,7 +21,8 @@
 #define CRMPI_SHARE_VERSION 1
 #define CRMPI_SHARE_DATA_OFFSET ((uint64_t)4096)
 
-/* A member of the group, and its file of the checkpoint. */
+/* A member of the group, and its file of the checkpoint.  It need not have one: then all
+ * but its rank is zero, and so is what it adds. */
 struct crmpi_share_member {
     uint32_t world_rank;
     uint32_t unused;

@@ -41,12 +41,17 @@ static void describe(void)
 {
     group.about = (struct crmpi_share){.k = group.code.k, .m = group.code.m};
     strcpy(group.about.job_id, "1b7c9d");
-    for (unsigned i = 0; i < group.n; i++)
-        group.about.members[i] = (struct crmpi_share_member){.world_rank = 3 * i + 1,
-                                                             .sn = 12,
-                                                             .file_bytes = group.bytes[i],
-                                                             .digest = draw(1u << 30),
-                                                             .parent_sn = 11};
+    for (unsigned i = 0; i < group.n; i++) {
+        struct crmpi_share_member *member = &group.about.members[i];
+
+        member->world_rank = 3 * i + 1;
+        if (group.bytes[i] == 0)
+            continue; /* it has no file */
+        member->sn = 12;
+        member->file_bytes = group.bytes[i];
+        member->digest = draw(1u << 30);
+        member->parent_sn = 11;
+    }
 }
 
 /* The pieces come in any order: holders begin at another member each. */
@@ -87,10 +92,10 @@ static void group_make(unsigned k, unsigned m, uint64_t largest)
     ck_assert_int_eq(crmpi_erasure_init(&group.code, k, m), CRMPI_OK);
     group.n = k + m;
     for (unsigned i = 0; i < group.n; i++) {
-        group.bytes[i] = draw(largest) + 1;
+        group.bytes[i] = i == 1 && draw(2) ? 0 : draw(largest) + 1;
         if (group.bytes[i] > most)
             most = group.bytes[i];
-        group.files[i] = malloc(group.bytes[i]);
+        group.files[i] = malloc(group.bytes[i] + 1);
         for (uint64_t j = 0; j < group.bytes[i]; j++)
             group.files[i][j] = (unsigned char)draw(256);
     }
@@ -384,9 +389,10 @@ START_TEST(test_forged)
     REFUSED(job_id[0], '\0');
     REFUSED(members[1].world_rank, good.members[0].world_rank);
     REFUSED(members[1].world_rank, UINT32_MAX);
-    REFUSED(members[1].sn, 0);
-    REFUSED(members[1].parent_sn, good.members[1].sn);
-    REFUSED(members[1].file_bytes, 0);
+    REFUSED(members[0].sn, 0);
+    REFUSED(members[0].parent_sn, good.members[0].sn);
+    REFUSED(members[0].file_bytes, 0);
+    REFUSED(members[0].unused, 1);
     REFUSED(members[1].file_bytes, UINT64_MAX);
     REFUSED(members[1].file_bytes, (uint64_t)1 << 50);
     bad = good;
