@@ -5,7 +5,7 @@
  *
  * Rank 0 asks by the clock and for the outside; what is asked for elsewhere goes up the
  * control tree, which is the tree of the group too.  A request while a checkpoint is
- * under way is served by it.
+ * under way is served by it, unless the threads have gone on since they were saved.
  */
 #include <stdlib.h>
 #include "policy/finish.h"
@@ -49,10 +49,20 @@ static void begin(struct crmpi_policy *p, int64_t now_ms)
     p->waits = 0;
     p->stop = p->stop_waits;
     p->stop_waits = 0;
-    if (!crmpi_group_begin(&p->group, 1, p->next_sn, now_ms))
+    if (crmpi_group_begin(&p->group, 1, p->next_sn, now_ms))
+        p->group.foreground = p->stop; /* saving comes later */
+    else
         act(p, &(struct crmpi_action){.kind = CRMPI_ACTION_REPORT,
                                       .all = 1,
                                       .why = "out of memory"});
+}
+
+/* What this rank asks for from here on is for the next one. */
+static void resumed(struct crmpi_group *group)
+{
+    struct crmpi_policy *p = group->owner;
+
+    p->sent = 0;
 }
 
 static void ended(struct crmpi_group *group, int64_t now_ms)
@@ -75,11 +85,20 @@ static void stray(struct crmpi_group *group, const struct crmpi_event *event)
 
 static const struct crmpi_group_ops group_ops = {
     .saved = all_saved,
+    .resumed = resumed,
     .ended = ended,
     .stray = stray,
 };
 
 /* ---- requests, and the line ---- */
+
+/* Whether the checkpoint under way serves a request that comes now: the threads have not
+ * gone on, and if the job is to end after it they will not. */
+static int is_served(const struct crmpi_policy *p, int stop)
+{
+    return p->group.phase < CRMPI_GROUP_SAVING ||
+           (p->group.phase == CRMPI_GROUP_SAVING && (!stop || p->group.foreground));
+}
 
 static void request(struct crmpi_policy *p, uint64_t ordinal, int stop, int64_t now_ms)
 {
@@ -100,11 +119,12 @@ static void request(struct crmpi_policy *p, uint64_t ordinal, int stop, int64_t 
     } else if (p->group.phase == CRMPI_GROUP_IDLE) {
         p->stop_waits |= stop;
         begin(p, now_ms);
-    } else if (p->group.phase == CRMPI_GROUP_ENDING) {
+    } else if (is_served(p, stop)) {
+        p->stop |= stop;
+        p->group.foreground |= stop;
+    } else {
         p->stop_waits |= stop;
         p->waits = 1;
-    } else {
-        p->stop |= stop; /* the one under way serves it */
     }
 }
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The state machine of a checkpoint in one member of a group, see group.h.  Pure: runs in
- * the lower half and in the simulator.
+ * The state machine of a checkpoint in one member of a group, see group.h; what begins
+ * with saving is in group_save.c.  Pure: runs in the lower half and in the simulator.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "policy/group.h"
+#include "policy/group_steps.h"
 
 #define IDLE CRMPI_GROUP_IDLE
 #define PARKING CRMPI_GROUP_PARKING
@@ -14,23 +14,25 @@
 #define DRAINING CRMPI_GROUP_DRAINING
 #define QUIETING CRMPI_GROUP_QUIETING
 #define SAVING CRMPI_GROUP_SAVING
+#define COMPLETING CRMPI_GROUP_COMPLETING
 #define ENDING CRMPI_GROUP_ENDING
 
-/* What a rank sends up when a phase is done from it downwards. */
+/* What a rank sends up when a phase is done from it downwards; that of SAVING is one of
+ * two. */
 static const enum crmpi_message_kind report_of[CRMPI_GROUP_PHASES] = {
     [PARKING] = CRMPI_MESSAGE_PARKED,     [RUNNING_ON] = CRMPI_MESSAGE_AT_TARGETS,
     [DRAINING] = CRMPI_MESSAGE_DRAINED,   [QUIETING] = CRMPI_MESSAGE_QUIESCED,
-    [SAVING] = CRMPI_MESSAGE_SAVED,       [ENDING] = CRMPI_MESSAGE_DONE,
+    [COMPLETING] = CRMPI_MESSAGE_SAVED,   [ENDING] = CRMPI_MESSAGE_DONE,
 };
 
 static const char *const phase_words[CRMPI_GROUP_PHASES] = {
     [PARKING] = "stopping the ranks",     [RUNNING_ON] = "bringing all to one point",
     [DRAINING] = "draining the messages", [QUIETING] = "draining the messages",
-    [SAVING] = "saving",                  [ENDING] = "ending",
+    [SAVING] = "saving",                  [COMPLETING] = "saving in the background",
+    [ENDING] = "ending",
 };
 
-/* Bits of `missing`: the children, and this rank itself. */
-#define OWN (1u << CRMPI_MEMBER_CHILDREN)
+#define OWN CRMPI_GROUP_OWN
 
 /* How long the leader looks on while ranks wait at the gate and others do not arrive. */
 #define GATE_FIRST_MS 5
@@ -50,8 +52,8 @@ static unsigned everyone(const struct crmpi_group *g)
 
 /* ---- sending and acting ---- */
 
-static struct crmpi_message message_of(const struct crmpi_group *g,
-                                       enum crmpi_message_kind kind)
+struct crmpi_message crmpi_group_message(const struct crmpi_group *g,
+                                         enum crmpi_message_kind kind)
 {
     return (struct crmpi_message){
         .kind = kind,
@@ -64,26 +66,21 @@ static struct crmpi_message message_of(const struct crmpi_group *g,
     };
 }
 
-static void send_up(struct crmpi_group *g, const struct crmpi_message *message,
-                    const void *payload, size_t payload_bytes)
+void crmpi_group_send_up(struct crmpi_group *g, const struct crmpi_message *message,
+                         const void *payload, size_t payload_bytes)
 {
     g->env.send(g->env.context, g->parent, message, payload, payload_bytes);
 }
 
-static void send_down_with(struct crmpi_group *g, const struct crmpi_message *message,
+void crmpi_group_send_down(struct crmpi_group *g, const struct crmpi_message *message,
                            const void *payload, size_t payload_bytes)
 {
     for (unsigned i = 0; i < g->n_children; i++)
         g->env.send(g->env.context, g->children[i], message, payload, payload_bytes);
 }
 
-static void send_down(struct crmpi_group *g, const struct crmpi_message *message)
-{
-    send_down_with(g, message, NULL, 0);
-}
-
 /* The ranks that take part go with every action that has to do with them. */
-static void act(struct crmpi_group *g, struct crmpi_action *action)
+void crmpi_group_act(struct crmpi_group *g, struct crmpi_action *action)
 {
     action->leader = g->leader;
     action->all = g->members.all;
@@ -96,90 +93,14 @@ static void act(struct crmpi_group *g, struct crmpi_action *action)
 
 static void act_plain(struct crmpi_group *g, enum crmpi_action_kind kind)
 {
-    act(g, &(struct crmpi_action){.kind = kind, .sn = g->sn});
+    crmpi_group_act(g, &(struct crmpi_action){.kind = kind, .sn = g->sn});
 }
 
-static void gathered(struct crmpi_group *g, int64_t now_ms);
-
-static void enter(struct crmpi_group *g, enum crmpi_group_phase phase)
+void crmpi_group_enter(struct crmpi_group *g, enum crmpi_group_phase phase)
 {
     g->phase = phase;
     g->missing = everyone(g);
     g->alarm_ms = phase < SAVING ? g->deadline_ms : INT64_MAX; /* saving takes its time */
-}
-
-/* ---- the end of an attempt ---- */
-
-/* This rank learns the outcome: pass it on, then act on it. */
-static void end(struct crmpi_group *g, const struct crmpi_message *outcome,
-                const void *payload, size_t payload_bytes, int64_t now_ms)
-{
-    int committed = outcome->kind == CRMPI_MESSAGE_COMMITTED;
-
-    enter(g, ENDING);
-    crmpi_census_fini(&g->census);
-    crmpi_ranks_fini(&g->outside);
-    free(g->saved);
-    g->saved = NULL;
-    g->n_saved = 0;
-    g->committed = committed;
-    g->stop = committed && outcome->stop;
-    g->gate_ms = INT64_MAX;
-    send_down_with(g, outcome, payload, payload_bytes);
-    if (!g->stop)
-        act(g, &(struct crmpi_action){
-                   .kind = CRMPI_ACTION_RELEASE,
-                   .sn = g->sn,
-                   .line = outcome->value,
-                   .committed = committed,
-                   .retried = !committed && g->grows && !g->fails,
-                   .kept = committed ? payload : NULL,
-                   .n_kept = committed ? payload_bytes / sizeof(uint64_t) : 0,
-                   .ordinal = outcome->ordinal,
-               });
-    g->missing &= ~OWN;
-    gathered(g, now_ms);
-}
-
-void crmpi_group_abort(struct crmpi_group *g, uint32_t world_rank, const char *why,
-                       int64_t now_ms)
-{
-    struct crmpi_message outcome = message_of(g, CRMPI_MESSAGE_ABORT);
-    struct crmpi_message given_up = message_of(g, CRMPI_MESSAGE_GIVEN_UP);
-
-    given_up.world_rank = world_rank;
-    if (why != NULL && g->world_rank != 0)
-        g->env.send(g->env.context, 0, &given_up, why, strlen(why));
-    else if (why != NULL)
-        act(g, &(struct crmpi_action){.kind = CRMPI_ACTION_REPORT,
-                                      .sn = g->sn,
-                                      .world_rank = world_rank,
-                                      .why = why});
-    g->fails = why != NULL;
-    end(g, &outcome, NULL, 0, now_ms);
-}
-
-void crmpi_group_fail(struct crmpi_group *g, const char *why, int64_t now_ms)
-{
-    struct crmpi_message message = message_of(g, CRMPI_MESSAGE_FAILED);
-
-    if (g->phase == IDLE || g->phase == ENDING || g->failed)
-        return;
-    g->failed = 1;
-    if (crmpi_group_leads(g))
-        crmpi_group_abort(g, g->world_rank, why, now_ms);
-    else
-        send_up(g, &message, why, strlen(why));
-}
-
-void crmpi_group_committed(struct crmpi_group *g, uint64_t line, int stop,
-                           const uint64_t *kept, size_t n_kept, int64_t now_ms)
-{
-    struct crmpi_message outcome = message_of(g, CRMPI_MESSAGE_COMMITTED);
-
-    outcome.stop = (uint32_t)stop;
-    outcome.value = line;
-    end(g, &outcome, kept, n_kept * sizeof *kept, now_ms);
 }
 
 /* ---- parking, and running on to common counts ---- */
@@ -187,7 +108,7 @@ void crmpi_group_committed(struct crmpi_group *g, uint64_t line, int stop,
 /* What is outside of the group, then the counts if the ranks are being parked. */
 static void report_outside(struct crmpi_group *g, int64_t now_ms)
 {
-    struct crmpi_message message = message_of(g, report_of[g->phase]);
+    struct crmpi_message message = crmpi_group_message(g, report_of[g->phase]);
     void *ranks = NULL, *counts = NULL;
     unsigned char *both = NULL;
     size_t n_ranks, n_counts = 0;
@@ -202,7 +123,7 @@ static void report_outside(struct crmpi_group *g, int64_t now_ms)
         memcpy(both, ranks, n_ranks);
         if (n_counts > 0)
             memcpy(both + n_ranks, counts, n_counts);
-        send_up(g, &message, both, n_ranks + n_counts);
+        crmpi_group_send_up(g, &message, both, n_ranks + n_counts);
     } else {
         crmpi_group_fail(g, "out of memory", now_ms);
     }
@@ -234,7 +155,7 @@ static enum crmpi_status take_outside(struct crmpi_group *g, unsigned child,
 static enum crmpi_status send_targets(struct crmpi_group *g, unsigned child,
                                       const struct crmpi_tallies *list)
 {
-    struct crmpi_message message = message_of(g, CRMPI_MESSAGE_RUN_ON);
+    struct crmpi_message message = crmpi_group_message(g, CRMPI_MESSAGE_RUN_ON);
     struct crmpi_tallies part;
     void *bytes;
     size_t n_bytes;
@@ -259,7 +180,7 @@ static void run_on(struct crmpi_group *g, struct crmpi_tallies *list, int64_t no
     struct crmpi_collective_count *targets;
     size_t n_targets;
 
-    enter(g, RUNNING_ON);
+    crmpi_group_enter(g, RUNNING_ON);
     for (unsigned i = 0; i < g->n_children && status == CRMPI_OK; i++)
         status = send_targets(g, i, list);
     if (status == CRMPI_OK)
@@ -270,7 +191,7 @@ static void run_on(struct crmpi_group *g, struct crmpi_tallies *list, int64_t no
         crmpi_group_fail(g, "out of memory", now_ms);
         return;
     }
-    act(g, &(struct crmpi_action){
+    crmpi_group_act(g, &(struct crmpi_action){
                .kind = CRMPI_ACTION_RUN_ON, .targets = targets, .n_targets = n_targets});
     free(targets);
 }
@@ -284,14 +205,14 @@ static void widen_gap(struct crmpi_group *g)
 
 static void park(struct crmpi_group *g, int64_t limit_ms, int64_t now_ms)
 {
-    struct crmpi_message message = message_of(g, CRMPI_MESSAGE_PARK);
+    struct crmpi_message message = crmpi_group_message(g, CRMPI_MESSAGE_PARK);
     void *list;
     size_t list_bytes;
 
     message.value = (uint64_t)(limit_ms > 0 ? limit_ms : 0);
     g->n_children =
         crmpi_members_relatives(&g->members, g->world_rank, &g->parent, g->children);
-    enter(g, PARKING);
+    crmpi_group_enter(g, PARKING);
     crmpi_census_fini(&g->census);
     crmpi_ranks_fini(&g->outside);
     if (crmpi_ranks_encode(g->members.order, g->members.listed.n, &list, &list_bytes) !=
@@ -299,9 +220,9 @@ static void park(struct crmpi_group *g, int64_t limit_ms, int64_t now_ms)
         crmpi_group_fail(g, "out of memory", now_ms);
         return;
     }
-    send_down_with(g, &message, list, list_bytes);
+    crmpi_group_send_down(g, &message, list, list_bytes);
     free(list);
-    act(g, &(struct crmpi_action){.kind = CRMPI_ACTION_PARK, .limit_ms = limit_ms});
+    crmpi_group_act(g, &(struct crmpi_action){.kind = CRMPI_ACTION_PARK, .limit_ms = limit_ms});
 }
 
 /* How often a group may grow before it takes all: as a checkpoint of all costs, then. */
@@ -334,12 +255,12 @@ static int grow(struct crmpi_group *g, int64_t now_ms)
 
 static void begin_drain(struct crmpi_group *g, uint64_t name)
 {
-    struct crmpi_message message = message_of(g, CRMPI_MESSAGE_DRAIN);
+    struct crmpi_message message = crmpi_group_message(g, CRMPI_MESSAGE_DRAIN);
 
     message.value = name;
-    enter(g, DRAINING);
-    send_down(g, &message);
-    act(g, &(struct crmpi_action){
+    crmpi_group_enter(g, DRAINING);
+    crmpi_group_send_down(g, &message, NULL, 0);
+    crmpi_group_act(g, &(struct crmpi_action){
                .kind = CRMPI_ACTION_DRAIN, .sn = g->sn, .attempt = name});
 }
 
@@ -376,8 +297,8 @@ static void decide(struct crmpi_group *g, int64_t now_ms)
 
 static void open_gates(struct crmpi_group *g)
 {
-    struct crmpi_message message = message_of(g, CRMPI_MESSAGE_OPEN_GATE);
-    send_down(g, &message);
+    struct crmpi_message message = crmpi_group_message(g, CRMPI_MESSAGE_OPEN_GATE);
+    crmpi_group_send_down(g, &message, NULL, 0);
     act_plain(g, CRMPI_ACTION_OPEN_GATE);
 }
 
@@ -412,6 +333,7 @@ int crmpi_group_begin(struct crmpi_group *g, int all, uint64_t least_sn, int64_t
     g->attempt = ++g->attempts_led;
     g->sn = g->used_sn + 1 > least_sn ? g->used_sn + 1 : least_sn;
     g->failed = g->fails = 0;
+    g->foreground = 0;
     g->stir = 0;
     g->n_grown = 0;
     g->gate_gap_ms = GATE_FIRST_MS;
@@ -424,42 +346,17 @@ int crmpi_group_begin(struct crmpi_group *g, int all, uint64_t least_sn, int64_t
 static void next_phase(struct crmpi_group *g, enum crmpi_group_phase phase,
                        enum crmpi_message_kind kind)
 {
-    struct crmpi_message message = message_of(g, kind);
+    struct crmpi_message message = crmpi_group_message(g, kind);
 
-    enter(g, phase);
+    crmpi_group_enter(g, phase);
     crmpi_ranks_fini(&g->outside);
-    send_down(g, &message);
+    crmpi_group_send_down(g, &message, NULL, 0);
 }
 
 static void quiet(struct crmpi_group *g)
 {
     next_phase(g, QUIETING, CRMPI_MESSAGE_QUIET);
     act_plain(g, CRMPI_ACTION_QUIET);
-}
-
-/* The number of the checkpoint names the interval of each member that it ends. */
-static void save(struct crmpi_group *g, int64_t now_ms)
-{
-    struct crmpi_action action = {.kind = CRMPI_ACTION_SAVE, .sn = g->sn};
-    struct crmpi_member *cohort = NULL;
-
-    next_phase(g, SAVING, CRMPI_MESSAGE_SAVE);
-    if (g->used_sn < g->sn)
-        g->used_sn = g->sn;
-    if (!g->members.all) {
-        cohort = calloc(g->members.n, sizeof *cohort);
-        if (cohort == NULL) {
-            crmpi_group_fail(g, "out of memory", now_ms);
-            return;
-        }
-        for (uint32_t i = 0; i < g->members.n; i++)
-            cohort[i] = (struct crmpi_member){.rank = g->members.listed.items[i],
-                                              .interval = g->sn};
-        action.cohort = cohort;
-        action.n_cohort = g->members.n;
-    }
-    act(g, &action);
-    free(cohort);
 }
 
 static void advance(struct crmpi_group *g, int64_t now_ms)
@@ -477,9 +374,15 @@ static void advance(struct crmpi_group *g, int64_t now_ms)
         break;
     case QUIETING:
         if (!grow(g, now_ms))
-            save(g, now_ms);
+            crmpi_group_save(g, now_ms);
         break;
     case SAVING:
+        if (g->pending != 0)
+            crmpi_group_resume(g);
+        else
+            g->ops->saved(g, now_ms);
+        break;
+    case COMPLETING:
         g->ops->saved(g, now_ms);
         break;
     default:
@@ -489,18 +392,17 @@ static void advance(struct crmpi_group *g, int64_t now_ms)
 
 static void report(struct crmpi_group *g, int64_t now_ms)
 {
-    struct crmpi_message message = message_of(g, report_of[g->phase]);
+    struct crmpi_message message = crmpi_group_message(g, report_of[g->phase]);
 
     if (g->phase == PARKING || g->phase == QUIETING)
         report_outside(g, now_ms);
-    else if (g->phase == SAVING)
-        send_up(g, &message, g->saved, g->n_saved * sizeof *g->saved);
+    else if (g->phase == SAVING || g->phase == COMPLETING)
+        crmpi_group_report_saved(g);
     else
-        send_up(g, &message, NULL, 0);
+        crmpi_group_send_up(g, &message, NULL, 0);
 }
 
-/* If all have done the phase: go on (the leader), or report. */
-static void gathered(struct crmpi_group *g, int64_t now_ms)
+void crmpi_group_gathered(struct crmpi_group *g, int64_t now_ms)
 {
     if (g->missing != 0)
         return;
@@ -520,28 +422,13 @@ static void gathered(struct crmpi_group *g, int64_t now_ms)
     }
 }
 
-static void own_done(struct crmpi_group *g, enum crmpi_group_phase phase, int64_t now_ms)
+void crmpi_group_own_done(struct crmpi_group *g, enum crmpi_group_phase phase,
+                          int64_t now_ms)
 {
     if (g->phase != phase || !(g->missing & OWN) || g->failed)
         return;
     g->missing &= ~OWN;
-    gathered(g, now_ms);
-}
-
-static enum crmpi_status add_saved(struct crmpi_group *g, const void *items, size_t n)
-{
-    struct crmpi_saved *saved;
-
-    if (n > g->members.n - g->n_saved)
-        return CRMPI_ERR_CORRUPT;
-    saved = realloc(g->saved, (g->n_saved + n + 1) * sizeof *saved);
-    if (saved == NULL)
-        return CRMPI_ERR_NOMEM;
-    if (n > 0)
-        memcpy(saved + g->n_saved, items, n * sizeof *saved);
-    g->saved = saved;
-    g->n_saved += n;
-    return CRMPI_OK;
+    crmpi_group_gathered(g, now_ms);
 }
 
 static void own_parked(struct crmpi_group *g, const struct crmpi_event *event)
@@ -553,7 +440,7 @@ static void own_parked(struct crmpi_group *g, const struct crmpi_event *event)
         crmpi_group_fail(g, "out of memory", event->now_ms);
     if (g->sn < event->interval)
         g->sn = event->interval;
-    own_done(g, PARKING, event->now_ms);
+    crmpi_group_own_done(g, PARKING, event->now_ms);
 }
 
 static void own_quiet(struct crmpi_group *g, const struct crmpi_event *event)
@@ -562,21 +449,7 @@ static void own_quiet(struct crmpi_group *g, const struct crmpi_event *event)
         return;
     if (crmpi_ranks_add(&g->outside, event->neighbours, event->n_neighbours) != CRMPI_OK)
         crmpi_group_fail(g, "out of memory", event->now_ms);
-    own_done(g, QUIETING, event->now_ms);
-}
-
-static void own_saved(struct crmpi_group *g, const struct crmpi_event *event)
-{
-    struct crmpi_saved own = {.world_rank = g->world_rank,
-                              .file_bytes = event->file_bytes,
-                              .digest = event->digest,
-                              .sn = g->sn};
-
-    if (g->phase != SAVING)
-        return;
-    if (add_saved(g, &own, 1) != CRMPI_OK)
-        crmpi_group_fail(g, "out of memory", event->now_ms);
-    own_done(g, SAVING, event->now_ms);
+    crmpi_group_own_done(g, QUIETING, event->now_ms);
 }
 
 /* ---- messages ---- */
@@ -652,10 +525,14 @@ static void from_parent(struct crmpi_group *g, const struct crmpi_event *event)
         quiet(g);
         break;
     case CRMPI_MESSAGE_SAVE:
-        save(g, event->now_ms);
+        g->foreground = message->stop != 0;
+        crmpi_group_save(g, event->now_ms);
+        break;
+    case CRMPI_MESSAGE_RESUME:
+        crmpi_group_resume(g);
         break;
     default: /* COMMITTED, ABORT */
-        end(g, message, event->payload, event->payload_bytes, event->now_ms);
+        crmpi_group_end(g, message, event->payload, event->payload_bytes, event->now_ms);
         break;
     }
 }
@@ -664,15 +541,22 @@ static void child_failed(struct crmpi_group *g, const struct crmpi_event *event)
 {
     char why[512];
 
-    if (g->phase == ENDING || (g->phase == SAVING && g->missing == 0))
+    if (g->phase == ENDING || crmpi_group_is_saved(g))
         return;
     if (crmpi_group_leads(g)) {
         snprintf(why, sizeof why, "%.*s", (int)event->payload_bytes,
                  event->payload_bytes ? (const char *)event->payload : "");
         crmpi_group_abort(g, event->message->world_rank, why, event->now_ms);
     } else {
-        send_up(g, event->message, event->payload, event->payload_bytes);
+        crmpi_group_send_up(g, event->message, event->payload, event->payload_bytes);
     }
+}
+
+static int is_report(const struct crmpi_group *g, uint32_t kind)
+{
+    if (g->phase == SAVING)
+        return kind == CRMPI_MESSAGE_SAVED || kind == CRMPI_MESSAGE_CAPTURED;
+    return kind == report_of[g->phase];
 }
 
 static void from_child(struct crmpi_group *g, unsigned child,
@@ -681,7 +565,7 @@ static void from_child(struct crmpi_group *g, unsigned child,
     const struct crmpi_message *message = event->message;
     enum crmpi_status status = CRMPI_OK;
 
-    if (message->kind != report_of[g->phase] || !(g->missing & 1u << child))
+    if (!is_report(g, message->kind) || !(g->missing & 1u << child))
         return;
     if (g->phase == PARKING || g->phase == QUIETING) {
         status = take_outside(g, child, event);
@@ -691,9 +575,8 @@ static void from_child(struct crmpi_group *g, unsigned child,
             g->sn = message->sn;
         if (g->ordinal < message->ordinal)
             g->ordinal = message->ordinal;
-    } else if (g->phase == SAVING) {
-        status = add_saved(g, event->payload,
-                           event->payload_bytes / sizeof(struct crmpi_saved));
+    } else if (g->phase == SAVING || g->phase == COMPLETING) {
+        status = crmpi_group_take_saved(g, child, event);
     }
     if (status != CRMPI_OK) {
         crmpi_group_fail(g, "out of memory, or a report that makes no sense",
@@ -701,7 +584,7 @@ static void from_child(struct crmpi_group *g, unsigned child,
         return;
     }
     g->missing &= ~(1u << child);
-    gathered(g, event->now_ms);
+    crmpi_group_gathered(g, event->now_ms);
 }
 
 static int is_own(const struct crmpi_group *g, const struct crmpi_message *message)
@@ -727,6 +610,7 @@ static void take_message(struct crmpi_group *g, const struct crmpi_event *event)
     case CRMPI_MESSAGE_DRAIN:
     case CRMPI_MESSAGE_QUIET:
     case CRMPI_MESSAGE_SAVE:
+    case CRMPI_MESSAGE_RESUME:
     case CRMPI_MESSAGE_COMMITTED:
     case CRMPI_MESSAGE_ABORT:
         if (own && !crmpi_group_leads(g) && event->from == g->parent)
@@ -829,16 +713,19 @@ void crmpi_group_event(struct crmpi_group *g, const struct crmpi_event *event)
         own_parked(g, event);
         break;
     case CRMPI_EVENT_AT_TARGETS:
-        own_done(g, RUNNING_ON, event->now_ms);
+        crmpi_group_own_done(g, RUNNING_ON, event->now_ms);
         break;
     case CRMPI_EVENT_DRAINED:
-        own_done(g, DRAINING, event->now_ms);
+        crmpi_group_own_done(g, DRAINING, event->now_ms);
         break;
     case CRMPI_EVENT_QUIESCED:
         own_quiet(g, event);
         break;
+    case CRMPI_EVENT_CAPTURED:
+        crmpi_group_own_captured(g, event->now_ms);
+        break;
     case CRMPI_EVENT_SAVED:
-        own_saved(g, event);
+        crmpi_group_own_saved(g, event);
         break;
     default:
         break;

@@ -9,12 +9,17 @@
  * it and its children have done theirs:
  *
  *   PARKING -> RUNNING_ON -> PARKING ... -> DRAINING -> QUIETING -> SAVING -> ENDING
- *      ^_______________________________________________________|
+ *      ^_______________________________________________________|       |        ^
+ *                                                                  COMPLETING __|
  *
  * A member that knows of ranks outside of the group that its state depends on says so
  * when it is parked, and again when it is quiet.  The leader takes them in, and parking
  * begins again.  When that has been done often, or most ranks are in, it takes all: so
  * the number of rounds is logarithmic.
+ *
+ * If some member has only taken its memory in SAVING, and writes it while its threads go
+ * on, all go on to COMPLETING together; there is nothing to do in it for those that have
+ * saved themselves.
  *
  * The first failure in any member makes the leader send ABORT, from any phase to ENDING.
  * The leader's next attempt begins when every member has reported the end of the last, so
@@ -34,17 +39,20 @@ enum crmpi_group_phase {
     CRMPI_GROUP_DRAINING,
     CRMPI_GROUP_QUIETING,
     CRMPI_GROUP_SAVING,
+    CRMPI_GROUP_COMPLETING,
     CRMPI_GROUP_ENDING,
     CRMPI_GROUP_PHASES,
 };
 
 struct crmpi_group;
 
-/* What the group asks of its policy.  All but `stray` are the last thing it does. */
+/* What the group asks of its policy.  `saved` and `ended` are the last thing it does. */
 struct crmpi_group_ops {
     /** The leader has the files of all members in `saved`: to be followed, now or later,
      * by crmpi_group_committed() or crmpi_group_abort(). */
     void (*saved)(struct crmpi_group *group, int64_t now_ms);
+    /** Threads go on, and COMPLETING begins; NULL: nothing to do. */
+    void (*resumed)(struct crmpi_group *group);
     /** The attempt is over in this rank and those below it; `committed` tells how. */
     void (*ended)(struct crmpi_group *group, int64_t now_ms);
     /** A PARK or ABORT of an attempt that this rank takes no part in has come while it is
@@ -61,6 +69,7 @@ struct crmpi_group {
     int grows;      /* takes in the neighbours of its members */
     uint64_t ordinal; /* highest one asked for, as far as this rank knows */
     int stop;       /* the job ends after the newest commit */
+    int foreground; /* the leader: threads have to stand still until it is over */
     int committed;  /* the newest outcome */
     int fails;      /* this rank's own wish has failed with the newest attempt */
 
@@ -89,7 +98,9 @@ struct crmpi_group {
                  ranks run for a moment.  Counts the times */
     int stir_open; /* the gates have to be opened in this stir */
 
-    /* SAVING */
+    /* SAVING, COMPLETING */
+    unsigned pending;     /* who has taken the memory only, or has such a rank below */
+    uint64_t cut_ordinal; /* the highest one asked for before threads went on */
     struct crmpi_saved *saved;
     size_t n_saved;
 };
@@ -121,6 +132,8 @@ void crmpi_group_abort(struct crmpi_group *group, uint32_t world_rank, const cha
                        int64_t now_ms);
 
 int crmpi_group_leads(const struct crmpi_group *group);
+/** All from this rank downwards have their files, and there is no outcome yet. */
+int crmpi_group_is_saved(const struct crmpi_group *group);
 /** As in struct crmpi_policy_ops. */
 int64_t crmpi_group_wakeup_ms(const struct crmpi_group *group);
 int crmpi_group_may_leave(const struct crmpi_group *group, uint32_t world_rank);

@@ -13,7 +13,8 @@
  *   the wanted rank sends BUSY to the one that wants it, and forgets about it; or YIELD
  *   to the one that has it, and holds the other's PARK until it is free
  *
- * So only groups of smaller leaders wait, for those that give way: never in a circle.
+ * So only groups of smaller leaders wait, for those that give way: never in a circle.  A
+ * rank that is being saved while its threads run sends BUSY to all.
  *
  * Rank 0 writes the lines: a leader REGISTERs what its group has saved.
  */
@@ -34,7 +35,7 @@ struct crmpi_policy {
 
     /* what this rank wants */
     int wanted, wanted_all;
-    int late, late_all; /* asked for when an attempt had ended, but not everywhere yet */
+    int late, late_all; /* asked for when the attempt under way could not serve it */
     int stop;           /* rank 0: the job is to end after it; it is wanted_all then */
     int late_stop;
     unsigned n_retries;
@@ -88,7 +89,9 @@ static void go_on(struct crmpi_policy *p, int64_t now_ms)
     if (group->phase != CRMPI_GROUP_IDLE || p->finish.finished)
         return;
     if (p->wanted && now_ms >= p->retry_ms) {
-        if (!crmpi_group_begin(group, p->wanted_all, p->next_sn, now_ms))
+        if (crmpi_group_begin(group, p->wanted_all, p->next_sn, now_ms))
+            group->foreground = p->stop; /* saving comes later */
+        else
             wait_to_retry(p, now_ms);
     } else if (p->finishing && !p->wanted && !p->told) {
         p->told = 1;
@@ -98,13 +101,20 @@ static void go_on(struct crmpi_policy *p, int64_t now_ms)
         crmpi_finish_all(&p->finish);
 }
 
+/* Threads run again, or the job was not to end after the checkpoint. */
+static int is_late(const struct crmpi_group *group, int stop)
+{
+    return group->phase > CRMPI_GROUP_SAVING ||
+           (group->phase == CRMPI_GROUP_SAVING && stop && !group->foreground);
+}
+
 static void want(struct crmpi_policy *p, int all, int stop, uint64_t ordinal)
 {
     if (p->finish.finished || (p->told && !is_root(p)))
         return; /* its state does not change any more */
     if (ordinal > p->group.ordinal)
         p->group.ordinal = ordinal;
-    if (p->group.phase == CRMPI_GROUP_ENDING) {
+    if (is_late(&p->group, stop)) {
         p->late = 1;
         p->late_all |= all || stop;
         p->late_stop |= stop;
@@ -112,6 +122,7 @@ static void want(struct crmpi_policy *p, int all, int stop, uint64_t ordinal)
         p->wanted = 1;
         p->wanted_all |= all || stop;
         p->stop |= stop;
+        p->group.foreground |= stop;
     }
 }
 
@@ -188,10 +199,21 @@ static void stray_park(struct crmpi_policy *p, const struct crmpi_event *event)
 
     if (group->phase == CRMPI_GROUP_ENDING)
         hold(p, event);
-    else if (event->message->leader > group->leader)
+    else if (group->phase == CRMPI_GROUP_COMPLETING ||
+             event->message->leader > group->leader)
         turn_away(p, event->message);
     else if (hold(p, event))
         yield(p, event->now_ms);
+}
+
+/* It can take long until this rank is free, and whoever waits for it stands still. */
+static void resumed(struct crmpi_group *group)
+{
+    struct crmpi_policy *p = group->owner;
+
+    if (p->held.kind != 0)
+        turn_away(p, &p->held);
+    forget_held(p);
 }
 
 /* Nobody below this rank has heard of the attempt, so it is over here. */
@@ -334,7 +356,7 @@ static void registered(struct crmpi_policy *p, const struct crmpi_event *event)
     char why[512];
 
     if (event->from != 0 || !crmpi_group_leads(group) ||
-        message->attempt != group->attempt || group->phase != CRMPI_GROUP_SAVING)
+        message->attempt != group->attempt || !crmpi_group_is_saved(group))
         return;
     if (message->value != 0) {
         crmpi_group_committed(group, message->value, 0, event->payload,
@@ -406,6 +428,7 @@ static void ended(struct crmpi_group *group, int64_t now_ms)
 
 static const struct crmpi_group_ops group_ops = {
     .saved = all_saved,
+    .resumed = resumed,
     .ended = ended,
     .stray = stray,
 };

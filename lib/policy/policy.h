@@ -17,6 +17,7 @@
 #include "base/status.h"
 #include "interaction/cut.h"
 #include "interaction/dependencies.h"
+#include "storage/container.h"
 
 #define CRMPI_TREE_PARENT(rank) (((rank) - 1) / 2)
 #define CRMPI_TREE_CHILD(rank, i) (2 * (rank) + 1 + (uint32_t)(i))
@@ -30,6 +31,7 @@ enum crmpi_message_kind {
     CRMPI_MESSAGE_DRAIN,
     CRMPI_MESSAGE_QUIET,
     CRMPI_MESSAGE_SAVE,
+    CRMPI_MESSAGE_RESUME,
     CRMPI_MESSAGE_COMMITTED,
     CRMPI_MESSAGE_ABORT,
     CRMPI_MESSAGE_FINISH,
@@ -40,6 +42,7 @@ enum crmpi_message_kind {
     CRMPI_MESSAGE_AT_TARGETS,
     CRMPI_MESSAGE_DRAINED,
     CRMPI_MESSAGE_QUIESCED,
+    CRMPI_MESSAGE_CAPTURED,
     CRMPI_MESSAGE_SAVED,
     CRMPI_MESSAGE_DONE,
     CRMPI_MESSAGE_FAILED,
@@ -64,7 +67,7 @@ struct crmpi_message {
     uint32_t attempt;    /* counts the checkpoints tried by the leader */
     uint32_t leader;     /* world rank that leads the attempt */
     uint32_t world_rank; /* FAILED: of the rank that failed */
-    uint32_t stop;       /* COMMITTED: the job ends */
+    uint32_t stop;       /* COMMITTED: the job ends; SAVE: it is to end after this */
     uint32_t all;        /* PARK: all ranks take part, those in the list first; REGISTER:
                             all have; REQUEST: for all ranks */
     uint64_t sn;         /* the checkpoint's number; PARKED: the least it can have;
@@ -84,6 +87,7 @@ enum crmpi_event_kind {
     CRMPI_EVENT_AT_TARGETS,
     CRMPI_EVENT_DRAINED,
     CRMPI_EVENT_QUIESCED,
+    CRMPI_EVENT_CAPTURED,
     CRMPI_EVENT_SAVED,
     CRMPI_EVENT_COMMITTED,
     CRMPI_EVENT_FAILED,
@@ -106,6 +110,7 @@ struct crmpi_event {
     size_t n_neighbours;
     uint64_t interval;                    /* PARKED: the open one, of this rank */
     uint64_t file_bytes, digest;          /* SAVED */
+    struct crmpi_figures figures;         /* SAVED */
     const void *dependencies;             /* SAVED alone: packed */
     size_t dependencies_bytes;
     uint64_t line;                        /* COMMITTED: its number */
@@ -127,9 +132,14 @@ enum crmpi_action_kind {
     CRMPI_ACTION_DRAIN,     /* exchange bookmarks and drain: DRAINED or FAILED; and make
                                progress until QUIET */
     CRMPI_ACTION_QUIET,     /* stop progress, note requests: QUIESCED or FAILED */
-    CRMPI_ACTION_SAVE,      /* write the rank file sn: SAVED or FAILED */
+    CRMPI_ACTION_SAVE,      /* write the rank file sn: SAVED or FAILED; or only take what
+                               it has to hold: CAPTURED, then RESUME and COMPLETE follow */
+    CRMPI_ACTION_RESUME,    /* let the threads go: what they do from here on belongs to the
+                               next interval, or to the same one if it is not committed */
+    CRMPI_ACTION_COMPLETE,  /* the rest of SAVE, while threads run: SAVED or FAILED */
     CRMPI_ACTION_COMMIT,    /* rank 0: write the line sn: COMMITTED or FAILED */
-    CRMPI_ACTION_RELEASE,   /* let the threads go; keep the rank file or remove it */
+    CRMPI_ACTION_RELEASE,   /* let the threads go, if they do not run yet; keep the rank
+                               file or remove it */
     CRMPI_ACTION_REPORT,    /* rank 0: a checkpoint is committed or was given up, whoever
                                led it; alone: nothing has ended, see there.  Policy none:
                                any rank that was asked */
@@ -146,6 +156,7 @@ struct crmpi_saved {
     uint64_t world_rank, file_bytes;
     uint64_t digest; /* of its seal: no other file has it */
     uint64_t sn;
+    struct crmpi_figures figures;
 };
 
 struct crmpi_action {
@@ -156,8 +167,10 @@ struct crmpi_action {
     const struct crmpi_member *cohort;            /* SAVE: with the intervals that end;
                                                      NULL: all, all the same, or alone */
     size_t n_cohort;
-    int alone;                                    /* PARK, SAVE, RELEASE: without the
-                                                     others.  If such a RELEASE is not
+    int foreground;                               /* SAVE: nothing is to go on before it
+                                                     is over */
+    int alone;                                    /* PARK, SAVE, RESUME, COMPLETE,
+                                                     RELEASE: without the others.  If such a RELEASE is not
                                                      committed, whoever waits goes on
                                                      waiting: a checkpoint of all has been
                                                      asked for.  REPORT: just say why
@@ -195,11 +208,14 @@ struct crmpi_action {
  * for a leader elsewhere: while its threads run, are parked, run on, or are drained; the
  * COMMIT leaves them as they are.
  *
+ * COMPLETE takes its time, and other events come meanwhile; no PARK, QUIET or SAVE is
+ * asked for before its result or RELEASE.
+ *
  * In partial checkpoints PARK may also come in a rank that is parked already, from
  * PARKED, AT_TARGETS or QUIESCED on, with a larger group: the threads stay parked (or
  * park again, if they run on), and the answer is made anew for that group.  After
  * QUIESCED the rank goes back to where it was before DRAIN.  RELEASE may come at any
- * time, also instead of the result of RUN_ON or DRAIN.
+ * time, also instead of the result of RUN_ON, DRAIN or COMPLETE, which never comes then.
  */
 struct crmpi_policy_env {
     void *context;

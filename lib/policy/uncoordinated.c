@@ -12,9 +12,10 @@
  *   those that rank 0 asks for when the computed line falls too far behind (the domino
  *     effect).
  *
- * A rank alone goes  PARKING -> SETTLING -> SAVING,  asks nobody, and then tells rank 0
- * what its checkpoint depends on.  What comes meanwhile for the machine of all is kept
- * until the end; and a rank does not begin alone before that machine is idle.
+ * A rank alone goes  PARKING -> SETTLING -> SAVING (-> COMPLETING, while its threads run),
+ * asks nobody, and then tells rank 0 what its checkpoint depends on.  What comes meanwhile
+ * for the machine of all is kept until the end; and a rank does not begin alone before
+ * that machine is idle.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,12 +23,13 @@
 #include "policy/keeper.h"
 #include "policy/policy.h"
 
-enum phase { IDLE, PARKING, SETTLING, SAVING, PHASES };
+enum phase { IDLE, PARKING, SETTLING, SAVING, COMPLETING, PHASES };
 
 static const char *const phase_words[PHASES] = {
     [PARKING] = "stopping a rank",
     [SETTLING] = "completing the messages that have begun",
     [SAVING] = "saving",
+    [COMPLETING] = "saving in the background",
 };
 
 /* A rank that does not come to rest by itself soon will do so when all ranks do. */
@@ -61,6 +63,8 @@ struct crmpi_policy {
     int wanted;       /* a checkpoint of this rank, whichever */
     int asking;       /* one of all has to be asked for, when the event is dealt with */
     uint64_t ordinal; /* the highest one asked for in this rank */
+    uint64_t cut_ordinal; /* before its threads went on */
+    int resumed; /* they have, and the checkpoint is not over */
     int finished;
 
     struct held *held, **held_end;
@@ -89,18 +93,27 @@ static void together_send(void *context, uint32_t to, const struct crmpi_message
     p->env.send(p->env.context, to, message, payload, payload_bytes);
 }
 
-/* A checkpoint of all is over, and with it whatever this rank wanted till now. */
+/* The threads go on after a cut: a checkpoint serves what was wanted till now. */
+static void let_go(struct crmpi_policy *p)
+{
+    p->wanted = p->asking = 0;
+    p->cut_ordinal = p->ordinal;
+}
+
+/* A checkpoint of all is over. */
 static void together_released(struct crmpi_policy *p, const struct crmpi_action *action)
 {
     struct crmpi_action release = *action;
 
-    p->wanted = p->asking = p->forced = p->together_closed = 0;
+    if (!p->resumed)
+        let_go(p);
+    p->resumed = p->forced = p->together_closed = 0;
     if (action->sn >= p->next_sn)
         p->next_sn = action->sn + 1;
     if (action->committed) {
         p->base = action->sn;
-        if (release.ordinal < p->ordinal)
-            release.ordinal = p->ordinal;
+        if (release.ordinal < p->cut_ordinal)
+            release.ordinal = p->cut_ordinal;
     }
     if (action->committed && p->keeper != NULL)
         crmpi_keeper_reset(p->keeper, p->base);
@@ -121,6 +134,11 @@ static void together_act(void *context, const struct crmpi_action *action)
     case CRMPI_ACTION_QUIET:
         p->together_closed = 1;
         p->awaiting = 1;
+        break;
+    case CRMPI_ACTION_RESUME:
+        let_go(p);
+        p->resumed = 1;
+        p->together_closed = 0;
         break;
     case CRMPI_ACTION_PARK: /* may come again */
         p->together_closed = 0;
@@ -294,12 +312,14 @@ static void begin_alone(struct crmpi_policy *p)
 static void release_alone(struct crmpi_policy *p, int committed)
 {
     p->phase = IDLE;
-    p->wanted = 0;
+    if (!p->resumed)
+        let_go(p);
+    p->resumed = 0;
     act(p, &(struct crmpi_action){.kind = CRMPI_ACTION_RELEASE,
                                   .alone = 1,
                                   .sn = p->next_sn,
                                   .committed = committed,
-                                  .ordinal = committed ? p->ordinal : 0});
+                                  .ordinal = committed ? p->cut_ordinal : 0});
     p->next_sn++;
 }
 
@@ -335,6 +355,17 @@ static void settled(struct crmpi_policy *p)
         &(struct crmpi_action){.kind = CRMPI_ACTION_SAVE, .alone = 1, .sn = p->next_sn});
 }
 
+static void captured_alone(struct crmpi_policy *p)
+{
+    p->phase = COMPLETING;
+    let_go(p);
+    p->resumed = 1;
+    act(p, &(struct crmpi_action){
+               .kind = CRMPI_ACTION_RESUME, .alone = 1, .sn = p->next_sn});
+    act(p, &(struct crmpi_action){
+               .kind = CRMPI_ACTION_COMPLETE, .alone = 1, .sn = p->next_sn});
+}
+
 static void saved_alone(struct crmpi_policy *p, const struct crmpi_event *event)
 {
     struct crmpi_message message = {
@@ -362,7 +393,10 @@ static void take_result(struct crmpi_policy *p, const struct crmpi_event *event)
         parked_alone(p, event->now_ms);
     } else if (event->kind == CRMPI_EVENT_SETTLED && p->phase == SETTLING) {
         settled(p);
-    } else if (event->kind == CRMPI_EVENT_SAVED && p->phase == SAVING) {
+    } else if (event->kind == CRMPI_EVENT_CAPTURED && p->phase == SAVING) {
+        captured_alone(p);
+    } else if (event->kind == CRMPI_EVENT_SAVED &&
+               (p->phase == SAVING || p->phase == COMPLETING)) {
         saved_alone(p, event);
     }
 }

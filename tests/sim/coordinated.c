@@ -6,8 +6,9 @@
  * any moment, and any step of one may fail.  Checked are
  *
  *   safety    a rank saves only when all ranks are parked, have equal counts on every
- *             communicator, and are drained and quiet; a line is committed only if all
- *             have saved; all ranks learn the same outcome
+ *             communicator, and are drained and quiet; threads go on while files are
+ *             being written only when all ranks have their memory; a line is committed
+ *             only if all have saved; all ranks learn the same outcome
  *   liveness  every request ends, with a line unless something was made to fail; the
  *             programs end, and with them the engine; or, if it was asked for, all ranks
  *             end after a line, each after those below it in the tree
@@ -31,6 +32,7 @@ enum sim_kind {
     SIM_TICK,     /* the policy wanted to be woken */
     SIM_RESULT,   /* an action that keeps the protocol thread busy is done */
     SIM_DRAINED,
+    SIM_COMPLETED, /* the file is written, in the background */
     SIM_LOOK,     /* whether the targets are reached */
     SIM_COMPUTED, /* the program comes to its next operation */
     SIM_PROGRAM,  /* the program may be able to go on */
@@ -45,7 +47,7 @@ struct sim_item {
     void *payload;
     size_t payload_bytes;
     enum crmpi_action_kind action; /* RESULT: of what */
-    uint64_t stamp;                /* COMPUTED: position; DRAINED: attempt */
+    uint64_t stamp;                /* COMPUTED: position; DRAINED, COMPLETED: attempt */
     struct sim_item *next;         /* in a rank's inbox */
 };
 
@@ -62,6 +64,8 @@ struct rank {
     uint64_t n_sent;
 
     int parked, running_on, at_targets_told, drained, quiet, saved, finished, stopped;
+    int captured, resumed; /* the memory is taken; and the threads have gone on */
+    int foreground; /* of the newest SAVE */
 
     size_t position; /* in its program */
     enum step_state state;
@@ -75,12 +79,13 @@ static struct job {
     struct rank *ranks;
     struct sim_program program;
     double now_us;
-    uint32_t n_saved, n_parked, n_drain_begun, n_ended, n_finished, n_stopped;
+    uint32_t n_saved, n_captured, n_parked, n_drain_begun, n_ended, n_finished, n_stopped;
     int outcome; /* of the attempt: 0 open, 1 committed, -1 given up */
     int cut_checked;
     int awaited; /* rank 0 was asked, and there is no outcome yet */
+    int awaited_next; /* when threads had gone on: the outcome after this one */
     int faulted; /* something was made to fail in this attempt */
-    unsigned n_reports, n_committed, n_rounds;
+    unsigned n_reports, n_committed, n_rounds, n_background, n_background_lost;
     double begun_us, took_us; /* the newest attempt, and how long it took */
 } job;
 
@@ -291,7 +296,7 @@ static void set_targets(struct rank *rank, const struct crmpi_action *action)
 
 static void unpark(struct rank *rank)
 {
-    check(!rank->parked || !job.cut_checked || job.outcome != 0,
+    check(!rank->parked || !job.cut_checked || job.outcome != 0 || rank->resumed,
           "a rank runs after the cut");
     job.n_parked -= (uint32_t)rank->parked;
     rank->parked = 0;
@@ -304,14 +309,29 @@ static void run_again(uint32_t r)
     later(0, (struct sim_item){.kind = SIM_PROGRAM, .rank = r});
 }
 
+static void resume(struct rank *rank)
+{
+    check(rank->captured && rank->parked, "threads go on, and were not saved");
+    check(job.outcome != 0 || job.n_captured == job.n_ranks,
+          "threads go on, and not all ranks have their memory");
+    check(!rank->foreground, "threads go on, and are to stand still");
+    rank->resumed = 1;
+    unpark(rank);
+    run_again((uint32_t)(rank - job.ranks));
+}
+
 static void release(struct rank *rank, const struct crmpi_action *action)
 {
     check(job.outcome == (action->committed ? 1 : -1), "ranks learn different outcomes");
     check(!action->committed || rank->saved, "committed without this rank");
+    job.n_background_lost += rank->resumed && !action->committed;
+    job.n_background += rank->resumed && action->committed;
     rank->running_on = 0;
     job.n_saved -= (uint32_t)rank->saved;
-    rank->saved = 0;
+    job.n_captured -= (uint32_t)rank->captured;
+    rank->saved = rank->captured = 0;
     unpark(rank);
+    rank->resumed = 0;
     run_again((uint32_t)(rank - job.ranks));
 }
 
@@ -326,7 +346,8 @@ static void report(const struct crmpi_action *action)
     else
         check(may_fail && action->why != NULL && action->why[0] != '\0',
               "given up for no reason");
-    job.awaited = 0;
+    job.awaited = job.awaited_next;
+    job.awaited_next = 0;
     job.outcome = action->committed ? 1 : -1;
     job.n_reports++;
     job.n_committed += action->committed != 0;
@@ -341,6 +362,7 @@ static void stop(struct rank *rank)
 
     check(job.setup->stops && job.outcome == 1 && rank->saved,
           "a rank ends without a line");
+    check(rank->parked, "a rank ends, and its threads have gone on");
     for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++)
         check(CRMPI_TREE_CHILD(r, i) >= job.n_ranks ||
                   job.ranks[CRMPI_TREE_CHILD(r, i)].stopped,
@@ -403,7 +425,8 @@ static void act(void *context, const struct crmpi_action *action)
         report(action);
         return;
     case CRMPI_ACTION_FINISH:
-        check(job.n_ended == job.n_ranks, "the engine ends before the programs");
+        check(job.n_ended == job.n_ranks && !rank->resumed,
+              "the engine ends before the programs, or a checkpoint");
         rank->finished = 1;
         job.n_finished++;
         return;
@@ -428,7 +451,16 @@ static void act(void *context, const struct crmpi_action *action)
         break;
     case CRMPI_ACTION_SAVE:
         check_cut();
+        rank->foreground = action->foreground;
         break;
+    case CRMPI_ACTION_RESUME:
+        resume(rank);
+        return;
+    case CRMPI_ACTION_COMPLETE:
+        later(sim_delay(job.setup->write_us),
+              (struct sim_item){
+                  .kind = SIM_COMPLETED, .rank = r, .stamp = job.n_reports});
+        return;
     default:
         break;
     }
@@ -474,6 +506,13 @@ static void drain(void)
               (struct sim_item){.kind = SIM_DRAINED, .rank = r, .stamp = job.n_reports});
 }
 
+static struct crmpi_event file_is_there(struct rank *rank)
+{
+    rank->saved = 1;
+    job.n_saved++;
+    return (struct crmpi_event){.kind = CRMPI_EVENT_SAVED};
+}
+
 /* The protocol thread has done an action; what is the result? */
 static int result_of(uint32_t r, enum crmpi_action_kind kind, struct crmpi_event *result)
 {
@@ -496,9 +535,11 @@ static int result_of(uint32_t r, enum crmpi_action_kind kind, struct crmpi_event
         return 1;
     case CRMPI_ACTION_SAVE:
         check_cut();
-        rank->saved = 1;
-        job.n_saved++;
-        result->kind = CRMPI_EVENT_SAVED;
+        rank->captured = 1;
+        job.n_captured++;
+        *result = rank->foreground || !sim_chance(job.setup->background_chance)
+                      ? file_is_there(rank)
+                      : (struct crmpi_event){.kind = CRMPI_EVENT_CAPTURED};
         return 1;
     case CRMPI_ACTION_COMMIT:
         result->kind = CRMPI_EVENT_COMMITTED;
@@ -613,6 +654,18 @@ static void drained(uint32_t r, uint64_t attempt)
     give(r, event);
 }
 
+/* The file is written; messages and all else came meanwhile. */
+static void completed(uint32_t r, uint64_t attempt)
+{
+    struct crmpi_event event;
+
+    if (attempt != job.n_reports || job.outcome != 0)
+        return;
+    if (!made_to_fail(r, CRMPI_ACTION_COMPLETE, &event))
+        event = file_is_there(&job.ranks[r]);
+    give(r, event);
+}
+
 static void step(struct sim_item *item)
 {
     uint32_t r = item->rank;
@@ -633,6 +686,9 @@ static void step(struct sim_item *item)
     case SIM_DRAINED:
         drained(r, item->stamp);
         break;
+    case SIM_COMPLETED:
+        completed(r, item->stamp);
+        break;
     case SIM_LOOK:
         tell_if_at_targets(r);
         break;
@@ -650,9 +706,12 @@ static void step(struct sim_item *item)
         program_go_on(r);
         break;
     case SIM_REQUEST:
-        if (rank->busy || job.outcome == 0)
+        if (rank->busy || (job.outcome == 0 && !rank->resumed))
             break;
-        job.awaited |= r == 0 && !rank->finished;
+        if (job.outcome == 0)
+            job.awaited_next |= r == 0;
+        else
+            job.awaited |= r == 0 && !rank->finished;
         give(r, (struct crmpi_event){.kind = CRMPI_EVENT_REQUEST,
                                      .stop = r == 0 && job.setup->stops});
         break;
@@ -752,6 +811,7 @@ int main(int argc, char **argv)
     unsigned n_jobs = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 10) : 400;
     static const uint32_t large[] = {1000, 10000, 100000};
     unsigned n_committed = 0, n_given_up = 0, n_rounds = 0, n_stopped = 0;
+    unsigned n_background = 0, n_background_lost = 0;
 
     for (unsigned i = 0; i < n_jobs; i++) {
         struct sim_setup setup;
@@ -761,12 +821,17 @@ int main(int argc, char **argv)
         n_given_up += job.n_reports - job.n_committed;
         n_rounds += job.n_rounds;
         n_stopped += job.n_stopped > 0;
+        n_background += job.n_background;
+        n_background_lost += job.n_background_lost;
         job_end();
     }
-    printf("%u jobs: %u lines, %u given up, %u rounds, %u jobs stopped\n", n_jobs,
-           n_committed, n_given_up, n_rounds, n_stopped);
+    printf("%u jobs: %u lines, %u given up, %u rounds, %u jobs stopped; ranks saved in "
+           "the background: %u times, %u times in vain\n",
+           n_jobs, n_committed, n_given_up, n_rounds, n_stopped, n_background,
+           n_background_lost);
     check(n_jobs < 100 || (n_committed > n_jobs / 4 && n_given_up > n_jobs / 20 &&
-                           n_rounds > n_jobs / 2 && n_stopped > n_jobs / 50),
+                           n_rounds > n_jobs / 2 && n_stopped > n_jobs / 50 &&
+                           n_background > n_jobs && n_background_lost > n_jobs / 20),
           "the jobs do not try what they should");
     for (unsigned i = 0; i < 3; i++) {
         struct sim_setup setup;

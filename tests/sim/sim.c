@@ -137,6 +137,9 @@ void sim_setup_random(struct sim_setup *setup, uint64_t seed)
         .slow_rank = UINT32_MAX,
         .silent_rank = UINT32_MAX,
     };
+    if (sim_chance(0.6))
+        setup->background_chance = sim_chance(0.6) ? 1 : sim_uniform();
+    setup->write_us = sim_chance(0.5) ? 200 : 100000;
     setup->n_busy = setup->n_communicators;
     setup->stops = sim_chance(0.2);
     setup->sizes_known = setup->communicators_change || sim_chance(0.7);

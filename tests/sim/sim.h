@@ -38,6 +38,9 @@ struct sim_setup {
     double latency_us, compute_us, park_us, save_us;
     double span_us;                   /* about how long the programs run */
     double fault_chance;              /* of each round of actions */
+    double background_chance;         /* that a rank takes its memory, and writes it when
+                                         its threads go on */
+    double write_us;                  /* how long that takes it */
     uint32_t slow_rank, silent_rank;  /* UINT32_MAX: none.  Computes very long; does not
                                          answer for very long when it is to park */
 };

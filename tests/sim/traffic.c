@@ -254,6 +254,22 @@ void traffic_committed(struct traffic_rank *rank, uint64_t sn)
     rank->base = rank->last_sn = sn;
 }
 
+void traffic_put_back(struct traffic_rank *rank, const struct traffic_rank *at_cut)
+{
+    for (uint32_t peer = 0; peer < TRAFFIC_RANKS; peer++) {
+        for (unsigned tag = 0; tag < TRAFFIC_TAGS; tag++) {
+            struct traffic_stream *stream = &rank->streams[peer][tag];
+            const struct traffic_stream *before = &at_cut->streams[peer][tag];
+            stream->sent += before->sent;
+            stream->received += before->received;
+        }
+        if (rank->origins[peer] == 0)
+            rank->origins[peer] = at_cut->origins[peer];
+    }
+    memcpy(rank->counts_at_base, at_cut->counts_at_base, sizeof rank->counts_at_base);
+    rank->base = at_cut->base;
+}
+
 void traffic_trim(struct traffic_rank *rank, const struct crmpi_stream *arrived, size_t n)
 {
     size_t n_left = 0;

@@ -138,6 +138,8 @@ void traffic_collective(struct traffic_rank *rank, unsigned comm, uint64_t sum);
 
 /** Checkpoint @p sn of all is committed: counters and logs begin anew. */
 void traffic_committed(struct traffic_rank *rank, uint64_t sn);
+/** What was counted before a cut after which threads went on, and which failed. */
+void traffic_put_back(struct traffic_rank *rank, const struct traffic_rank *at_cut);
 /** As crmpi_log_trim(). */
 void traffic_trim(struct traffic_rank *rank, const struct crmpi_stream *arrived,
                   size_t n);

@@ -8,6 +8,8 @@
  *   the line     equals the largest of all consistent choices, where trying them is
  *                possible; no file and no logged message that it needs was dropped
  *   rank 0       gives up no checkpoint that a line can still need
+ *   counting     begins anew where threads went on while files were being written, or goes
+ *                on if that was in vain: at a cut what is counted balances
  *   the bound    the line stays near the newest checkpoints; files and logs stay small
  *   liveness     programs end; who waits in CRMPI_Checkpoint() is served
  *
@@ -25,6 +27,8 @@
 #define TODO 4
 /* Checkpoints that a rank may take while one of all is asked for, but has not come. */
 #define UNDER_WAY 6
+/* Where some are busy writing in the background first, others can take more. */
+#define UNDER_WAY_BACKGROUND 20
 
 static const struct crmpi_policy_ops *const ops = &crmpi_policy_uncoordinated;
 
@@ -40,6 +44,7 @@ struct setup {
     double stop_chance;     /* of such a one to end the job, too */
     double call_chance;     /* of the application to call CRMPI_Checkpoint() */
     double fault_chance, refuse_chance, stuck_chance, loss_chance;
+    double background_chance, write_us; /* as in sim.h */
 };
 
 enum sim_kind {
@@ -48,6 +53,7 @@ enum sim_kind {
     SIM_RESULT, /* of an action that keeps the protocol thread busy */
     SIM_DRAIN,
     SIM_SETTLE,
+    SIM_COMPLETED, /* a file is written, in the background */
     SIM_LOOK, /* whether the targets are reached */
     SIM_COMPUTED,
     SIM_PROGRAM,
@@ -99,6 +105,12 @@ struct rank {
     struct traffic_queue arrived; /* in the MPI library */
     unsigned n_in_flight, n_puts_out;
     struct crmpi_dependencies noted; /* by SAVE, until the file is there */
+    struct traffic_rank taken;       /* likewise; in the background also until the end */
+    uint64_t captured_sn;            /* the newest */
+    uint64_t completing;             /* a stamp; 0: not */
+    int resumed, resumed_alone;      /* threads have gone on, and it is not over */
+    int calls_late;                  /* CRMPI_Checkpoint() was called after that */
+    int log_lost;                    /* no checkpoint alone until there is one of all */
 };
 
 static struct job {
@@ -111,13 +123,20 @@ static struct job {
     uint32_t n_ended, n_finished, n_stopped, n_parked;
     int killed;
     int is_smooth; /* nothing fails, but for kills */
+    int in_vain;   /* some checkpoint has failed after threads went on */
 } job;
 
 static struct totals {
     unsigned n_jobs, n_restarts, n_alone, n_together, n_given_up, n_reasons, n_lost;
+    unsigned n_background, n_background_lost;
     size_t lag, files; /* in jobs in which nothing fails; lag: beyond the bound */
     uint64_t messages[CRMPI_MESSAGE_KINDS], hops;
 } totals;
+
+static unsigned under_way_max(void)
+{
+    return job.setup->background_chance > 0 ? UNDER_WAY_BACKGROUND : UNDER_WAY;
+}
 
 static int64_t now_ms(void)
 {
@@ -238,7 +257,8 @@ static int receive_traffic(uint32_t r, const struct traffic_operation *operation
     if (!traffic_queue_take(&rank->app.saved, from, operation->tag, &message)) {
         if (!traffic_queue_take(&rank->arrived, from, operation->tag, &message))
             return 0;
-        check(++rank->app.streams[message.from][message.tag].received == message.index,
+        check(++rank->app.streams[message.from][message.tag].received == message.index ||
+                  job.in_vain,
               "a message comes that is not the next of its stream");
     }
     check(traffic_received(&rank->app, &message) == 0, "a message is lost or doubled");
@@ -391,6 +411,7 @@ static void computed(uint32_t r)
     if (!rank->busy && !rank->parked && !rank->running_on &&
         sim_chance(job.setup->call_chance)) {
         rank->state = CALLS;
+        rank->calls_late = rank->resumed;
         give(r, (struct crmpi_event){.kind = CRMPI_EVENT_REQUEST,
                                      .ordinal = ++rank->ordinal});
     }
@@ -445,35 +466,82 @@ static void unpark(struct rank *rank)
     run_again((uint32_t)(rank - job.ranks));
 }
 
-static void release(uint32_t r, const struct crmpi_action *action)
+static void resume(uint32_t r, const struct crmpi_action *action)
 {
     struct rank *rank = &job.ranks[r];
 
+    for (uint32_t other = 0; other < job.n_ranks && !action->alone; other++)
+        check(job.ranks[other].captured_sn >= action->sn,
+              "threads go on, and not all ranks have their memory");
+    rank->resumed = 1;
+    rank->resumed_alone = action->alone;
+    if (action->alone)
+        rank->app.last_sn = action->sn;
+    else
+        traffic_committed(&rank->app, action->sn);
     unpark(rank);
+}
+
+static void forget_taken(struct rank *rank)
+{
+    traffic_rank_fini(&rank->taken);
+    crmpi_dependencies_fini(&rank->noted);
+    rank->completing = 0;
+}
+
+/* The end of a checkpoint whose threads have gone on. */
+static void end_resumed(struct rank *rank, const struct crmpi_action *action)
+{
+    if (rank->resumed && !action->committed && !action->alone) {
+        traffic_put_back(&rank->app, &rank->taken);
+        rank->log_lost = job.in_vain = 1;
+    } else if (action->committed && !action->alone) {
+        rank->log_lost = 0;
+    }
+    totals.n_background += rank->resumed && action->committed;
+    totals.n_background_lost += rank->resumed && !action->committed;
+    rank->resumed = 0;
+    forget_taken(rank);
+}
+
+static void release(uint32_t r, const struct crmpi_action *action)
+{
+    struct rank *rank = &job.ranks[r];
+    int resumed = rank->resumed;
+
+    check(!resumed || rank->resumed_alone == action->alone,
+          "another checkpoint ends than threads went on after");
+    end_resumed(rank, action);
+    if (!resumed)
+        unpark(rank);
     if (action->alone && action->committed) {
         check(disk_newest(r) == action->sn, "released, and not saved");
         check(rank->has_base, "saved alone before all have been");
         rank->app.last_sn = action->sn;
         totals.n_alone++;
         rank->n_owed += (unsigned)rank->owed;
-        check(rank->n_owed <= UNDER_WAY || job.setup->stuck_chance > 0,
+        check(rank->n_owed <= under_way_max() || job.setup->stuck_chance > 0,
               "a checkpoint of all that was asked for does not come");
     } else if (action->alone) {
         rank->owed = 1;
     } else if (action->committed) {
         rank->has_base = 1;
         check(disk_line_number() == action->sn, "committed, and there is no line");
-        traffic_committed(&rank->app, action->sn);
+        if (!resumed)
+            traffic_committed(&rank->app, action->sn);
         disk_drop_before(r, action->sn);
     }
     if (!action->alone) {
         rank->owed = 0;
         rank->n_owed = 0;
     }
-    if (rank->state == CALLS && (!action->alone || action->committed)) {
+    if (rank->calls_late) {
+        rank->calls_late = 0; /* it waits for the next one */
+    } else if (rank->state == CALLS && (!action->alone || action->committed)) {
         check(!action->committed || action->ordinal >= rank->ordinal,
               "a call of CRMPI_Checkpoint() is not served");
         rank->state = READY;
+        run_again(r);
     }
 }
 
@@ -533,10 +601,22 @@ static int do_at_once(uint32_t r, const struct crmpi_action *action)
         return 1;
     case CRMPI_ACTION_FINISH:
         check(job.n_ended == job.n_ranks, "the engine ends before the programs");
+        check(!rank->resumed, "the engine ends before a checkpoint");
         rank->finished = 1;
         job.n_finished++;
         return 1;
+    case CRMPI_ACTION_RESUME:
+        resume(r, action);
+        return 1;
+    case CRMPI_ACTION_COMPLETE:
+        rank->completing = ++job.stamp;
+        later(sim_delay(job.setup->write_us), (struct sim_item){.kind = SIM_COMPLETED,
+                                                                .rank = r,
+                                                                .action = *action,
+                                                                .stamp = rank->completing});
+        return 1;
     case CRMPI_ACTION_END:
+        check(rank->parked, "a rank ends, and its threads have gone on");
         rank->stopped = 1;
         job.killed = ++job.n_stopped == job.n_ranks;
         return 1;
@@ -578,27 +658,61 @@ static struct crmpi_event park(uint32_t r)
     return result;
 }
 
-static struct crmpi_event save(uint32_t r, const struct crmpi_action *action)
+/* Sender and receiver have counted the same, whatever became of checkpoints before. */
+static int is_balanced(uint32_t r)
+{
+    for (uint32_t to = 0; to < job.n_ranks; to++)
+        for (unsigned tag = 0; tag < TRAFFIC_TAGS; tag++)
+            if (job.ranks[r].app.streams[to][tag].sent !=
+                job.ranks[to].app.streams[r][tag].received)
+                return 0;
+    return 1;
+}
+
+static int are_all_drained(void)
+{
+    int drained = job.n_parked == job.n_ranks;
+
+    for (uint32_t r = 0; r < job.n_ranks; r++)
+        drained &= job.ranks[r].drained;
+    return drained;
+}
+
+/* The memory is taken. */
+static void take(uint32_t r, const struct crmpi_action *action)
+{
+    struct rank *rank = &job.ranks[r];
+
+    check(rank->parked, "saving, and the rank runs");
+    if (!action->alone) {
+        check(job.setup->fault_chance > 0 || /* it may have been given up */
+                  (are_all_drained() && rank->n_in_flight == 0),
+              "saving, and the ranks are not drained");
+        check(!are_all_drained() || is_balanced(r),
+              "saving, and messages do not balance");
+    }
+    check(!action->alone || rank->n_puts_out == 0,
+          "saving, and accesses are not complete");
+    check(!action->alone || action->sn > rank->app.last_sn, "a number is used twice");
+    traffic_rank_copy(&rank->taken, &rank->app);
+    rank->captured_sn = action->sn;
+}
+
+/* It is written. */
+static struct crmpi_event write_file(uint32_t r, const struct crmpi_action *action)
 {
     struct rank *rank = &job.ranks[r];
     struct crmpi_event result = {.kind = CRMPI_EVENT_SAVED};
     void *packed = NULL;
 
-    check(rank->parked, "saving, and the rank runs");
     if (!action->alone) {
-        check(
-            job.setup->fault_chance > 0 || /* it may have been given up */
-                (job.n_parked == job.n_ranks && rank->drained && rank->n_in_flight == 0),
-            "saving, and the rank is not drained");
-        disk_write_together(r, &rank->app, &rank->noted);
+        disk_write_together(r, &rank->taken, &rank->noted);
         return result;
     }
     if (crmpi_dependencies_pack(&rank->noted, &packed, &result.dependencies_bytes) != 0)
         check(0, "dependencies cannot be packed");
     result.dependencies = packed;
-    check(rank->n_puts_out == 0, "saving, and accesses are not complete");
-    check(action->sn > rank->app.last_sn, "a number is used twice");
-    disk_write_alone(r, &rank->app, &rank->noted);
+    disk_write_alone(r, &rank->taken, &rank->noted);
     if (job.is_smooth && totals.files < disk_n_files(r))
         totals.files = disk_n_files(r);
     return result;
@@ -614,8 +728,6 @@ static int result_of(uint32_t r, const struct crmpi_action *action,
                 sim_chance(job.setup->fault_chance);
 
     *result = failure("made to fail");
-    if (fails && action->kind == CRMPI_ACTION_SAVE)
-        crmpi_dependencies_fini(&rank->noted);
     if (fails)
         return 1;
     switch (action->kind) {
@@ -636,7 +748,10 @@ static int result_of(uint32_t r, const struct crmpi_action *action,
         result->kind = CRMPI_EVENT_QUIESCED;
         return 1;
     case CRMPI_ACTION_SAVE:
-        *result = save(r, action);
+        take(r, action);
+        *result = !action->foreground && sim_chance(job.setup->background_chance)
+                      ? (struct crmpi_event){.kind = CRMPI_EVENT_CAPTURED}
+                      : write_file(r, action);
         return 1;
     case CRMPI_ACTION_COMMIT:
         check(disk_commit(action->sn) == 0, "a line without all ranks, or a number that "
@@ -753,6 +868,20 @@ static void take_result(uint32_t r, const struct crmpi_action *action)
     tell_if_at_targets(r);
 }
 
+static void completed(const struct sim_item *item)
+{
+    struct rank *rank = &job.ranks[item->rank];
+    struct crmpi_event result = failure("made to fail");
+
+    if (rank->completing != item->stamp)
+        return; /* given up meanwhile */
+    rank->completing = 0;
+    if (!sim_chance(job.setup->fault_chance))
+        result = write_file(item->rank, &item->action);
+    give(item->rank, result);
+    free((void *)result.dependencies);
+}
+
 /* Until all that was sent to this rank is in its saved queue, and its puts are done. */
 static void drain(const struct sim_item *item)
 {
@@ -787,6 +916,8 @@ static void settle(const struct sim_item *item)
     rank->settling = 0;
     if (sim_chance(job.setup->refuse_chance))
         give(item->rank, failure("it holds a lock of a window"));
+    else if (rank->log_lost)
+        give(item->rank, failure("a checkpoint of all failed after threads went on"));
     else if (rank->app.log.n > job.setup->log_limit)
         give(item->rank, failure("its log is over the limit (CRMPI_LOG_LIMIT)"));
     else
@@ -842,6 +973,9 @@ static int step(struct sim_item *item)
         break;
     case SIM_SETTLE:
         settle(item);
+        break;
+    case SIM_COMPLETED:
+        completed(item);
         break;
     case SIM_LOOK:
         tell_if_at_targets(r);
@@ -904,7 +1038,7 @@ static void begin_incarnation(unsigned kills_left)
                                                  .limit_ms = LIMIT_MS,
                                                  .domino = job.setup->domino};
 
-    job.killed = 0;
+    job.killed = job.in_vain = 0;
     job.n_ended = job.n_finished = job.n_stopped = job.n_parked = 0;
     traffic_program_restart(&job.program);
     for (uint32_t r = 0; r < job.n_ranks; r++) {
@@ -946,6 +1080,7 @@ static void end_incarnation(void)
         free(rank->targets);
         free(rank->arrived.items);
         crmpi_dependencies_fini(&rank->noted);
+        traffic_rank_fini(&rank->taken);
         traffic_rank_fini(&rank->app);
     }
 }
@@ -972,15 +1107,18 @@ static void choose_line(void)
 static void run_incarnation(void)
 {
     struct sim_item *item;
+    size_t lag;
 
     while (!job.killed && job.n_finished < job.n_ranks &&
            (item = sim_queue_take(&job.now_us)) != NULL) {
         check(job.now_us < 3.6e9, "the job does not end");
         if (!step(item))
             free_item(item);
-        if (job.is_smooth && disk_lag() > job.setup->domino + totals.lag)
-            totals.lag = disk_lag() - job.setup->domino;
-        check(totals.lag <= UNDER_WAY, "the line is far behind");
+        if (!job.is_smooth || disk_lag() <= job.setup->domino)
+            continue;
+        lag = disk_lag() - job.setup->domino;
+        check(lag <= under_way_max(), "the line is far behind");
+        totals.lag = lag > totals.lag ? lag : totals.lag;
     }
     check(job.killed || job.n_finished == job.n_ranks, "a program does not end");
 }
@@ -1045,6 +1183,10 @@ static void setup_random(struct setup *setup, uint64_t seed)
         .fault_chance = is_rough ? 0.02 : 0,
         .refuse_chance = is_rough ? 0.1 : 0,
         .stuck_chance = seed % 6 == 0 ? 0.05 : 0,
+        .background_chance = !sim_chance(0.6)  ? 0
+                             : sim_chance(0.6) ? 1
+                                               : sim_uniform(),
+        .write_us = sim_chance(0.5) ? 100 : 5000,
     };
     setup->request_us = (1 + 20 * sim_uniform()) * setup->save_us + 500;
     setup->traffic = (struct traffic_setup){
@@ -1070,6 +1212,11 @@ static void print_totals(void)
            totals.n_jobs, totals.n_restarts, totals.n_lost, totals.n_alone,
            totals.n_together, totals.n_given_up, totals.n_reasons, totals.lag,
            totals.files);
+    printf("saved in the background: %u times, %u times in vain\n", totals.n_background,
+           totals.n_background_lost);
+    check(totals.n_jobs < 100 || (totals.n_background > 10 * totals.n_jobs &&
+                                  totals.n_background_lost > totals.n_jobs / 10),
+          "the jobs do not try what they should");
     printf("control messages: %llu for checkpoints alone (%llu saved, %llu trim, %llu "
            "reasons), %llu for those of all; %llu with hops\n",
            (unsigned long long)alone, (unsigned long long)n[CRMPI_MESSAGE_SAVED_ALONE],

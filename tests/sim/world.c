@@ -38,6 +38,8 @@ struct rank {
     unsigned program[OPERATIONS_MAX], n_program;
     uint64_t interval, neighbours;
     uint64_t granted; /* may be accessed in this interval */
+    uint64_t cut_interval, cut_neighbours, cut_granted; /* at the newest save */
+    int resumed; /* since it */
     int entered;      /* the operation at `position`; PUT: has asked for leave */
     int parked, running_on, pass;
     struct crmpi_collective_count *targets;
@@ -105,7 +107,10 @@ void sim_world_setup_random(struct sim_world_setup *setup, uint64_t seed)
         .save_us = sim_chance(0.5) ? 100 : 10000,
         .fault_chance = sim_chance(0.3) ? 0.1 : 0,
         .kill_chance = 0.5,
+        .write_us = sim_chance(0.5) ? 200 : 50000,
     };
+    if (sim_chance(0.6))
+        setup->background_chance = sim_chance(0.6) ? 1 : sim_uniform();
     setup->span_us = setup->compute_us * setup->n_operations / 3;
 }
 
@@ -412,17 +417,32 @@ struct crmpi_collective_count *sim_world_counts(uint32_t r, uint64_t group, size
     return counts;
 }
 
-uint32_t *sim_world_neighbours(uint32_t r, uint64_t group, size_t *n_out)
+static uint32_t *list_of(uint64_t bits, size_t *n_out)
 {
     uint32_t *ranks = malloc(SIM_WORLD_RANKS * sizeof *ranks);
     size_t n = 0;
 
     must(ranks != NULL, "out of memory");
     for (uint32_t other = 0; other < world.n_ranks; other++)
-        if (world.ranks[r].neighbours & ~group & bit(other))
+        if (bits & bit(other))
             ranks[n++] = other;
     *n_out = n;
     return ranks;
+}
+
+uint32_t *sim_world_neighbours(uint32_t r, uint64_t group, size_t *n_out)
+{
+    return list_of(world.ranks[r].neighbours & ~group, n_out);
+}
+
+uint64_t sim_world_cut_interval(uint32_t r)
+{
+    return world.ranks[r].cut_interval;
+}
+
+uint32_t *sim_world_cut_neighbours(uint32_t r, size_t *n_out)
+{
+    return list_of(world.ranks[r].cut_neighbours, n_out);
 }
 
 uint64_t sim_world_interval(uint32_t r)
@@ -435,6 +455,37 @@ void sim_world_save(uint32_t r, uint64_t sn)
     must(world.ranks[r].parked, "saving, and the rank is not parked");
     world.ranks[r].tentative = world.ranks[r].now;
     world.ranks[r].tentative.sn = sn;
+    world.ranks[r].cut_interval = world.ranks[r].interval;
+    world.ranks[r].cut_neighbours = world.ranks[r].neighbours;
+    world.ranks[r].cut_granted = world.ranks[r].granted;
+}
+
+static void begin_interval(struct rank *rank)
+{
+    rank->neighbours = 0;
+    rank->granted = 0;
+    rank->interval = rank->tentative.sn + 1;
+    if (rank->now.position < rank->n_program &&
+        world.operations[rank->program[rank->now.position]].kind == PUT)
+        rank->entered = 0; /* leave is needed anew */
+}
+
+void sim_world_resume(uint32_t r)
+{
+    world.ranks[r].resumed = 1;
+    begin_interval(&world.ranks[r]);
+    sim_world_release(r);
+}
+
+/* The interval goes on under another number. */
+void sim_world_resumed_in_vain(uint32_t r)
+{
+    struct rank *rank = &world.ranks[r];
+
+    must(rank->resumed, "given up after the threads went on, and they did not");
+    rank->resumed = 0;
+    rank->neighbours |= rank->cut_neighbours;
+    rank->granted |= rank->cut_granted;
 }
 
 void sim_world_commit(uint32_t r, uint64_t sn)
@@ -443,9 +494,10 @@ void sim_world_commit(uint32_t r, uint64_t sn)
 
     must(rank->tentative.sn == sn && sn > rank->newest.sn,
          "a line with another file than was saved");
-    must(memcmp(rank->now.put, rank->tentative.put, sizeof rank->now.put) == 0 &&
-             memcmp(rank->now.got, rank->tentative.got, sizeof rank->now.got) == 0 &&
-             rank->now.position == rank->tentative.position,
+    must(rank->resumed ||
+             (memcmp(rank->now.put, rank->tentative.put, sizeof rank->now.put) == 0 &&
+              memcmp(rank->now.got, rank->tentative.got, sizeof rank->now.got) == 0 &&
+              rank->now.position == rank->tentative.position),
          "a rank has changed while it was saved");
     rank->newest = rank->tentative;
 }
@@ -454,13 +506,11 @@ void sim_world_committed(uint32_t r, uint64_t group)
 {
     struct rank *rank = &world.ranks[r];
 
-    must((rank->neighbours & ~group) == 0, "a rank depends on one outside of its group");
-    rank->neighbours = 0;
-    rank->granted = 0;
-    rank->interval = rank->newest.sn + 1;
-    if (rank->now.position < rank->n_program &&
-        world.operations[rank->program[rank->now.position]].kind == PUT)
-        rank->entered = 0; /* leave is needed anew */
+    must((rank->cut_neighbours & ~group) == 0,
+         "a rank depends on one outside of its group");
+    if (!rank->resumed)
+        begin_interval(rank);
+    rank->resumed = 0;
 }
 
 uint64_t sim_world_newest(uint32_t r)
@@ -476,7 +526,9 @@ uint64_t sim_world_closure(uint32_t r)
         before = closure;
         for (uint32_t other = 0; other < world.n_ranks; other++)
             if (before & bit(other))
-                closure |= world.ranks[other].neighbours;
+                closure |= world.ranks[other].neighbours |
+                           (world.ranks[other].resumed ? world.ranks[other].cut_neighbours
+                                                       : 0);
     }
     return closure;
 }
@@ -519,7 +571,7 @@ void sim_world_restore(uint64_t line)
         rank->now = rank->newest;
         rank->interval = line + 1;
         rank->neighbours = rank->granted = 0;
-        rank->entered = 0;
+        rank->entered = rank->resumed = 0;
         sim_world_release(r);
     }
     if (line == 0)

@@ -23,6 +23,7 @@ struct sim_world_setup {
     int stops;
     double latency_us, compute_us, park_us, save_us, span_us;
     double fault_chance, kill_chance;
+    double background_chance, write_us; /* as in sim.h */
 };
 
 void sim_world_setup_random(struct sim_world_setup *setup, uint64_t seed);
@@ -62,6 +63,12 @@ uint32_t *sim_world_neighbours(uint32_t r, uint64_t group, size_t *n_out);
 uint64_t sim_world_interval(uint32_t r);
 
 void sim_world_save(uint32_t r, uint64_t sn);
+/** What it was at the newest save. */
+uint64_t sim_world_cut_interval(uint32_t r);
+uint32_t *sim_world_cut_neighbours(uint32_t r, size_t *n_out);
+/** Go on before there is a line: a new interval, or not. */
+void sim_world_resume(uint32_t r);
+void sim_world_resumed_in_vain(uint32_t r);
 /** The line has this checkpoint of the rank now; then the rank learns of it. */
 void sim_world_commit(uint32_t r, uint64_t sn);
 void sim_world_committed(uint32_t r, uint64_t group);
