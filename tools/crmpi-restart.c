@@ -14,6 +14,7 @@
 #include "restart/restart.h"
 #include "tools/launch.h"
 #include "tools/restart.h"
+#include "tools/stop.h"
 #include "tools/tool.h"
 
 #define TOOL "crmpi-restart"
@@ -33,8 +34,9 @@ static const char usage[] =
     "  --dry-run      print the command, do not run it\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: that of the job; 1 if it could not be restarted; 2 for a wrong\n"
-    "option.\n";
+    "Exit status: that of the job; 75 if it has ended with a checkpoint because its\n"
+    "time was up, and is not finished; 1 if it could not be restarted; 2 for a wrong\n"
+    "option.  At SIGTERM or SIGUSR1 the job is checkpointed and ends, with status 75.\n";
 
 struct options {
     const char *dir;
@@ -146,6 +148,8 @@ static enum crmpi_status prepare(const struct options *options,
         return status;
     tool_line_settings(line_out);
     tool_config_load(TOOL, crmpi_config.dir);
+    if (!is_rank() && !options->dry_run)
+        tool_stop_plan(); /* it has told if the time is not known */
     truncate = crmpi_config.truncate && !options->no_truncate;
     *words_out = (struct crmpi_words){0};
     if (is_rank())

@@ -3,7 +3,6 @@
  * crmpi-run: run a launcher such that its ranks are under crmpi, and restart the job if
  * it fails.  Tool.
  */
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "restart/restart.h"
 #include "tools/launch.h"
 #include "tools/restart.h"
+#include "tools/stop.h"
 #include "tools/tool.h"
 
 #define TOOL "crmpi-run"
@@ -65,8 +65,10 @@ static void print_usage(char *text, size_t bytes)
                                  variable->help, variable->fallback);
     }
     snprintf(text + used, bytes - used,
-             "\nExit status: that of the launcher; 1 if it could not be run; 2 for a\n"
-             "wrong option.\n");
+             "\nExit status: that of the launcher; 75 if the job has ended with a\n"
+             "checkpoint because its time was up, and is not finished: crmpi-restart goes\n"
+             "on with it; 1 if the launcher could not be run; 2 for a wrong option.\n"
+             "At SIGTERM or SIGUSR1 the job is checkpointed and ends, with status 75.\n");
 }
 
 /* An option that sets a variable: put it into the environment. */
@@ -195,6 +197,8 @@ static void make_command(char **argv, struct crmpi_words *words)
             tool_words_add(&given, *argv);
     }
     tool_config_load(TOOL, NULL);
+    if (tool_stop_plan() != 0)
+        exit(TOOL_FAILED);
     tool_path_find("CRMPI_LIB", "libcrmpi.so", CRMPI_LIBDIR, library, sizeof library);
     tool_path_find("CRMPI_HOST", "crmpi-host", CRMPI_LIBEXECDIR, host, sizeof host);
     preload = make_preload(library, kept);
@@ -325,7 +329,8 @@ static int supervise(struct crmpi_words *words, const struct options *options)
         int status = tool_launch(words, shown ? show_progress : NULL, shown);
         int exit_status = tool_launch_exit_status(status);
 
-        if (status == 0 || options->max_restarts == 0 || tool_launch_told_to_end())
+        if (status == 0 || options->max_restarts == 0 || tool_launch_told_to_end() ||
+            tool_stop_is_late())
             return exit_status;
         describe_end(status, reason, sizeof reason);
         if (!prepare_restart(&progress, options, exit_status, reason, words))
@@ -340,9 +345,5 @@ int main(int argc, char **argv)
     struct crmpi_words words = {0};
 
     make_command(argv + options.first, &words);
-    if (options.max_restarts > 0 || options.progress)
-        return supervise(&words, &options);
-    execvp(words.items[0], words.items);
-    crmpi_error("%s: %s", words.items[0], strerror(errno));
-    return TOOL_FAILED;
+    return supervise(&words, &options);
 }

@@ -3,24 +3,32 @@
  * Running a launcher as a child and waiting for it (see launch.h).  Tools.
  */
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/log.h"
 #include "tools/launch.h"
+#include "tools/stop.h"
 #include "tools/tool.h"
 
 static volatile sig_atomic_t child;       /* the launcher's process id */
 static volatile sig_atomic_t told_to_end; /* a signal that ends, which we were sent */
+static volatile sig_atomic_t told_to_stop; /* the first SIGTERM or SIGUSR1 */
 
 /* What the terminal sends goes to the launcher, too: only signals sent to us are
  * passed. */
 static void pass_on(int signal, siginfo_t *info, void *context)
 {
     (void)context;
+    if ((signal == SIGTERM || signal == SIGUSR1) && !told_to_stop) {
+        told_to_stop = signal;
+        return;
+    }
     if (signal == SIGINT || signal == SIGTERM || signal == SIGHUP || signal == SIGQUIT)
         told_to_end = signal;
     if (child > 0 && info->si_code != SI_KERNEL)
@@ -36,30 +44,55 @@ static void install_signals(void)
 {
     static const int passed[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
     struct sigaction action = {.sa_sigaction = pass_on,
-                               .sa_flags = SA_SIGINFO | SA_RESTART};
+                               .sa_flags = SA_SIGINFO};
 
     for (size_t i = 0; i < sizeof passed / sizeof passed[0]; i++)
         sigaction(passed[i], &action, NULL);
-    signal(SIGCHLD, no_action); /* so that it cuts sleep() short */
+    signal(SIGCHLD, no_action); /* so that it cuts waiting short */
 }
 
-/* Wait for the launcher; returns what waitpid() says of it. */
-static int await(pid_t pid, void (*show)(void *), void *context)
+/* Go on with asking the job to end, if we were told; what to wait for comes out. */
+static struct pollfd ask_to_stop(pid_t pid, int *wait_ms_out)
+{
+    struct pollfd entry = {.fd = -1, .events = POLLIN};
+    int passed;
+
+    *wait_ms_out = -1;
+    if (!told_to_stop)
+        return entry;
+    passed = tool_stop_go_on(told_to_stop, &entry.fd, wait_ms_out);
+    if (passed != 0) {
+        told_to_end = passed;
+        kill(pid, passed);
+    }
+    return entry;
+}
+
+/* Wait for the launcher; returns what waitpid() says of it.  Signals are blocked, but
+ * while it waits, so that none is missed. */
+static int await(pid_t pid, void (*show)(void *), void *context, const sigset_t *open)
 {
     int status;
 
     for (;;) {
-        pid_t ended = waitpid(pid, &status, show != NULL ? WNOHANG : 0);
+        int wait_ms;
+        struct pollfd entry = ask_to_stop(pid, &wait_ms);
+        pid_t ended = waitpid(pid, &status, WNOHANG);
         if (ended == pid)
             break;
-        if (ended < 0 && errno != EINTR) {
+        if (ended < 0) {
             crmpi_error("waiting for the launcher: %s", strerror(errno));
             exit(TOOL_FAILED);
         }
-        if (show != NULL) {
+        if (show != NULL)
             show(context);
-            sleep(1); /* the end of the launcher cuts it short: SIGCHLD */
-        }
+        if (show != NULL && wait_ms < 0)
+            wait_ms = 1000;
+        ppoll(&entry, 1,
+              wait_ms < 0 ? NULL
+                          : &(struct timespec){.tv_sec = wait_ms / 1000,
+                                               .tv_nsec = wait_ms % 1000 * 1000000l},
+              open);
     }
     if (show != NULL)
         fputs("\r\033[K", stderr);
@@ -70,12 +103,15 @@ int tool_launch(const struct crmpi_words *words, void (*show)(void *), void *con
 {
     sigset_t blocked, before;
     pid_t pid;
+    int status;
 
+    tool_stop_watch();
     install_signals();
     sigfillset(&blocked);
-    sigprocmask(SIG_BLOCK, &blocked, &before); /* until `child` is known */
+    sigprocmask(SIG_BLOCK, &blocked, &before);
     pid = fork();
     if (pid == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM); /* no job outlives who restarts it */
         for (int i = 1; i < 32; i++)
             if (i == SIGCHLD || i == SIGINT || i == SIGTERM || i == SIGHUP ||
                 i == SIGQUIT || i == SIGUSR1 || i == SIGUSR2)
@@ -86,20 +122,22 @@ int tool_launch(const struct crmpi_words *words, void (*show)(void *), void *con
         _exit(TOOL_FAILED);
     }
     child = pid;
-    sigprocmask(SIG_SETMASK, &before, NULL);
     if (pid < 0) {
         crmpi_error("cannot start the launcher: %s", strerror(errno));
         exit(TOOL_FAILED);
     }
-    return await(pid, show, context);
+    status = await(pid, show, context, &before);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    return status;
 }
 
 int tool_launch_exit_status(int status)
 {
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return WIFEXITED(status) ? tool_stop_exit_status(WEXITSTATUS(status))
+                             : 128 + WTERMSIG(status);
 }
 
 int tool_launch_told_to_end(void)
 {
-    return told_to_end;
+    return told_to_end != 0 || told_to_stop != 0;
 }

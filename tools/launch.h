@@ -8,14 +8,16 @@
 #include "engine/launcher.h"
 
 /**
- * Run the command and wait until it has ended.  Signals sent to this process meanwhile
- * are passed on.
+ * Run the command and wait until it has ended.  At the first SIGTERM or SIGUSR1 the job
+ * is asked to end with a checkpoint; other signals that are sent to this process, and
+ * later ones of these, are passed on.
  * @param show  NULL, or called every second with @p context, to show progress on stderr
  * Returns what waitpid() says of it; ends the process if it cannot be started.
  */
 int tool_launch(const struct crmpi_words *words, void (*show)(void *), void *context);
 
-/** The exit status to pass on: the command's, or 128 and the signal that ended it. */
+/** The exit status to pass on: the command's, or 128 and the signal that ended it, or
+ * TOOL_UNFINISHED; logs that the job is not finished. */
 int tool_launch_exit_status(int wait_status);
 
 /** Tell whether a signal that ends programs was sent to this one while it waited. */

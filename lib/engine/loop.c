@@ -109,7 +109,9 @@ static void take_demands(void)
     enum crmpi_stop stop;
 
     while (!is_busy() && crmpi_requests_take(&stop, &of)) {
-        if (of == CRMPI_DEMAND_OF_ALL)
+        if (of == CRMPI_DEMAND_OF_ALL && stop == CRMPI_STOP_TIME)
+            crmpi_limit_stop();
+        else if (of == CRMPI_DEMAND_OF_ALL)
             demand_of_all(stop);
         else if (of < engine->job.n_ranks)
             crmpi_post_send(of, CRMPI_CHANNEL_DEMAND, NULL, 0, NULL, 0);

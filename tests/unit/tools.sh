@@ -100,5 +100,30 @@ FAKE_STATUS=7 expect 7 "-np" "$bin/crmpi-run" "$folder/mpirun" -np 1 a
 FAKE_STATUS=7 expect 7 "before its first recovery line" \
     "$bin/crmpi-run" --max-restarts 3 "$folder/mpirun" -np 1 a
 
+# the end of the job's time
+expect 2 "CRMPI_TIME_LIMIT=soon" "$bin/crmpi-run" --time-limit soon mpirun
+before=$(date +%s)
+words --time-limit 1:00:00 "$folder/mpirun" -np 1 a
+end=$(sed -n 's/^CRMPI_END_TIME=\([0-9]*\).*/\1/p' out)
+[ "${end:-0}" -ge $((before + 3600)) ] && [ "$end" -le $(($(date +%s) + 3600)) ] ||
+    fail "an hour from $before is not '$end'"
+SLURM_JOB_END_TIME=4000000000 words --time-limit slurm "$folder/mpirun" -np 1 a
+has "CRMPI_END_TIME=4000000000.000"
+printf '#!/bin/sh\n[ "$*" = "-h -j 77 -o %%L" ] && echo "$SAYS"\n' >squeue
+chmod +x squeue
+before=$(date +%s)
+SAYS=1-00:00:10 SLURM_JOB_ID=77 PATH=$folder:$PATH words --time-limit slurm \
+    "$folder/mpirun" -np 1 a
+end=$(sed -n 's/^CRMPI_END_TIME=\([0-9]*\).*/\1/p' out)
+[ "${end:-0}" -ge $((before + 86410)) ] && [ "$end" -le $(($(date +%s) + 86410)) ] ||
+    fail "a day and ten seconds from $before is not '$end'"
+SAYS=UNLIMITED SLURM_JOB_ID=77 PATH=$folder:$PATH words --time-limit slurm \
+    "$folder/mpirun" -np 1 a
+hasnot "CRMPI_END_TIME"
+SAYS=INVALID SLURM_JOB_ID=77 PATH=$folder:$PATH expect 1 "squeue says INVALID" \
+    "$bin/crmpi-run" --time-limit slurm "$folder/mpirun" -np 1 a
+expect 1 "is this a Slurm job" \
+    env -u SLURM_JOB_ID "$bin/crmpi-run" --time-limit slurm "$folder/mpirun" -np 1 a
+
 [ "$failures" = 0 ] && echo "tools.sh: all as it should be"
 [ "$failures" = 0 ]
