@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * crmpi-inspect: list, show, verify, draw and explain checkpoints.  Tool.
+ * crmpi-inspect: list, show, verify, draw and explain checkpoints, and what they cost.
+ * Tool.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -14,6 +15,7 @@
 #include "storage/container.h"
 #include "tools/look.h"
 #include "tools/show.h"
+#include "tools/stats.h"
 #include "tools/text.h"
 #include "tools/tool.h"
 
@@ -25,19 +27,26 @@ static const char usage[] =
     "       crmpi-inspect [DIR] verify [LINE]\n"
     "       crmpi-inspect [DIR] graph [-o FILE] [--dot] [--fail RANKS] [--ranks RANKS]\n"
     "       crmpi-inspect [DIR] explain [--fail RANKS]\n"
+    "       crmpi-inspect [DIR]... stats [--svg FILE]\n"
     "Look at the checkpoints in DIR (default: CRMPI_DIR, or else ./crmpi.ckpt).\n"
     "\n"
     "  list               the recovery lines, with a glance at their files\n"
     "  show LINE [RANK]   what a line has of all ranks, or of one: regions, windows,\n"
     "                     what it depends on, records\n"
     "  verify [LINE]      check every byte of one line, or of all\n"
-    "  graph              draw the checkpoints, what they depend on and the recovery line\n"
+    "  graph              draw the checkpoints, what they depend on and the recovery "
+    "line\n"
     "                     as SVG\n"
     "    -o FILE            into a file, not to standard output\n"
     "    --dot              for Graphviz; also if FILE ends in .dot or .gv\n"
-    "    --ranks RANKS      give these, such as 0-7,12, rows of their own in a large job\n"
+    "    --ranks RANKS      give these, such as 0-7,12, rows of their own in a large "
+    "job\n"
     "  explain            say in words where a restart would go on, and why there\n"
     "    --fail RANKS       of both: if only these failed, instead of all\n"
+    "  stats              what the checkpoints of the newest job cost, also of those "
+    "that\n"
+    "                     were dropped; of several directories, to compare them\n"
+    "    --svg FILE         draw it\n"
     "  --help, --version\n"
     "\n"
     "Exit status: 0; 1 if something is damaged or missing; 2 for a wrong option.  A word "
@@ -46,12 +55,15 @@ static const char usage[] =
     "directory\n"
     "of that name.\n";
 
-enum command { LIST, SHOW, VERIFY, GRAPH, EXPLAIN };
-static const char *const names[] = {"list", "show", "verify", "graph", "explain"};
+enum command { LIST, SHOW, VERIFY, GRAPH, EXPLAIN, STATS };
+static const char *const names[] = {"list",  "show",    "verify",
+                                    "graph", "explain", "stats"};
 
 struct request {
     enum command command;
-    const char *dir;
+    const char **dirs;
+    size_t n_dirs;
+    const char *svg;
     int n_numbers;
     uint64_t numbers[2]; /* line, rank */
     struct look_options look;
@@ -87,6 +99,8 @@ static int request_option(struct request *request, int argc, char **argv, int *i
         look->ranks = list_add("--ranks", look->ranks, value);
     else if ((value = tool_option_value(TOOL, argc, argv, i, "-o")) != NULL)
         look->output = value;
+    else if ((value = tool_option_value(TOOL, argc, argv, i, "--svg")) != NULL)
+        request->svg = value;
     else if (strcmp(argv[*i], "--dot") == 0)
         look->as_dot = 1;
     else
@@ -96,7 +110,8 @@ static int request_option(struct request *request, int argc, char **argv, int *i
 
 static void request_check(const struct request *request)
 {
-    static const int numbers_min[] = {0, 1, 0, 0, 0}, numbers_max[] = {0, 2, 1, 0, 0};
+    static const int numbers_min[] = {0, 1, 0, 0, 0, 0},
+                     numbers_max[] = {0, 2, 1, 0, 0, 0};
     const struct look_options *look = &request->look;
     const char *name = names[request->command];
     if (request->n_numbers < numbers_min[request->command])
@@ -105,6 +120,10 @@ static void request_check(const struct request *request)
         tool_usage(TOOL, "%s does not take so many numbers", name);
     if (look->failed && request->command != GRAPH && request->command != EXPLAIN)
         tool_usage(TOOL, "%s does not take --fail", name);
+    if (request->svg && request->command != STATS)
+        tool_usage(TOOL, "%s does not take --svg", name);
+    if (request->n_dirs > 1 && request->command != STATS)
+        tool_usage(TOOL, "%s is too much", request->dirs[1]);
     if ((look->output || look->as_dot || look->ranks) && request->command != GRAPH)
         tool_usage(TOOL, "%s does not take %s", name,
                    look->output   ? "-o"
@@ -118,11 +137,12 @@ static struct request request_parse(int argc, char **argv)
     int commands = 0;
 
     tool_common_options(argc, argv, usage);
+    request.dirs = tool_alloc((size_t)argc, sizeof *request.dirs);
     for (int i = 1; i < argc; i++) {
         int command = LIST;
-        while (command <= EXPLAIN && strcmp(argv[i], names[command]) != 0)
+        while (command <= STATS && strcmp(argv[i], names[command]) != 0)
             command++;
-        if (command <= EXPLAIN && commands++ == 0)
+        if (command <= STATS && commands++ == 0)
             request.command = (enum command)command;
         else if (commands == 1 && is_number(argv[i]) && request.n_numbers < 2)
             request.numbers[request.n_numbers++] = tool_number(TOOL, "number", argv[i]);
@@ -130,8 +150,8 @@ static struct request request_parse(int argc, char **argv)
             continue;
         else if (argv[i][0] == '-')
             tool_usage(TOOL, "unknown option %s", argv[i]);
-        else if (!request.dir && commands <= 1)
-            request.dir = argv[i];
+        else if (commands <= 1)
+            request.dirs[request.n_dirs++] = argv[i];
         else
             tool_usage(TOOL, "%s is too much", argv[i]);
     }
@@ -509,28 +529,43 @@ static int verify(const char *dir, const struct request *request, const uint64_t
     return result;
 }
 
+/* The commands that look at lines. */
+static int lines_look(const char *dir, const struct request *request)
+{
+    uint64_t *numbers;
+    size_t n;
+    int result;
+
+    if (crmpi_lines_list(dir, &numbers, &n) != CRMPI_OK)
+        return TOOL_FAILED;
+    if (request->command == LIST)
+        result = list(dir, numbers, n);
+    else if (request->command == SHOW)
+        result = show(dir, request, numbers, n);
+    else if (request->command == VERIFY)
+        result = verify(dir, request, numbers, n);
+    else if (request->command == GRAPH)
+        result = look_graph(dir, &request->look);
+    else
+        result = look_explain(dir, &request->look);
+    free(numbers);
+    return result;
+}
+
 int main(int argc, char **argv)
 {
     struct request request = request_parse(argc, argv);
-    uint64_t *numbers;
-    size_t n;
-    int result = TOOL_FAILED;
+    int result;
 
-    tool_config_load(TOOL, request.dir);
+    tool_config_load(TOOL, request.n_dirs > 0 ? request.dirs[0] : NULL);
     const char *dir = crmpi_config.dir;
-    if (crmpi_lines_list(dir, &numbers, &n) != CRMPI_OK)
-        return TOOL_FAILED;
-    if (request.command == LIST)
-        result = list(dir, numbers, n);
-    else if (request.command == SHOW)
-        result = show(dir, &request, numbers, n);
-    else if (request.command == VERIFY)
-        result = verify(dir, &request, numbers, n);
-    else if (request.command == GRAPH)
-        result = look_graph(dir, &request.look);
+    if (request.command == STATS)
+        result = request.n_dirs > 0
+                     ? stats_show(request.dirs, request.n_dirs, request.svg)
+                     : stats_show(&dir, 1, request.svg);
     else
-        result = look_explain(dir, &request.look);
-    free(numbers);
+        result = lines_look(dir, &request);
+    free(request.dirs);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         crmpi_error("cannot write to standard output");
         return TOOL_FAILED;

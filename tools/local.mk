@@ -10,11 +10,15 @@ crmpi_tool_restart_sources = $(crmpi_tool_sources) tools/restart.c tools/restart
 crmpi_graph_sources = tools/explain.c tools/explain.h tools/graph.c tools/graph.h \
 	tools/graph-dot.c tools/graph-svg.c tools/svg.c tools/svg.h tools/text.c tools/text.h
 
+crmpi_stats_sources = tools/plot.c tools/plot.h tools/stats.c tools/stats.h \
+	tools/stats-svg.c
+
 bin_PROGRAMS += crmpi-checkpoint crmpi-inspect crmpi-restart crmpi-run
 crmpi_checkpoint_SOURCES = $(crmpi_tool_sources) tools/crmpi-checkpoint.c
 crmpi_checkpoint_LDADD = libcrmpi-base.a $(XXHASH_LIBS)
 crmpi_inspect_SOURCES = $(crmpi_tool_sources) tools/crmpi-inspect.c \
-	tools/look.c tools/look.h tools/show.c tools/show.h $(crmpi_graph_sources)
+	tools/look.c tools/look.h tools/show.c tools/show.h $(crmpi_graph_sources) \
+	$(crmpi_stats_sources)
 crmpi_inspect_LDADD = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) \
 	$(XXHASH_LIBS) -lm
 crmpi_restart_SOURCES = $(crmpi_tool_restart_sources) tools/crmpi-restart.c

@@ -86,6 +86,30 @@ try 2 "$dir" explain --dot -- 'explain does not take --dot'
 try 2 "$dir" verify --fail 1 -- 'verify does not take --fail'
 try 2 "$dir" graph 11
 try 2 "$dir" graph -o
+# what checkpoints cost, of directories with a history
+mkdir "$temporary/a" "$temporary/b"
+{
+    echo time,event,job,ranks,saved,target,memory_bytes,file_bytes,blocked_seconds,total_seconds
+    echo 1767268800,start,one,2,0,tmpfs,0,0,0,0
+    echo 1767268803.5,line,one,2,2,tmpfs,4194304,2097152,0.25,0.5
+    echo 1767268810,end,one,2,0,tmpfs,0,0,0,0
+} >"$temporary/a/history.csv"
+sed 's/tmpfs/nfs/;s/start,one/start,two/;s/0.25,0.5/1.5,2/;s/one/two/' \
+    "$temporary/a/history.csv" >"$temporary/b/history.csv"
+try 0 "$temporary/a" stats -- 'job one, 2 ranks' '^  ran 10.0 s .* 1 checkpoint, 0 given up' \
+    'stopped for 0.2 s, 2.5 %' '^  tmpfs +full +1 +4.0 MiB .* 2.0 MiB +0.250 s +0.500 s +4.0 MiB/s$'
+try 0 stats "$temporary/a" "$temporary/b" --svg "$temporary/stats.svg" -- \
+    '^  tmpfs +full ' '^  nfs +full +1 .* 1.500 s +2.000 s '
+grep -q '>tmpfs: full<' "$temporary/stats.svg" && grep -q '>nfs: full<' "$temporary/stats.svg" ||
+    fail "stats --svg"
+try 1 "$temporary/a" stats --svg /dev/full -- 'cannot write /dev/full: No space'
+try 1 stats "$temporary/a" "$dir" -- "$dir has no history of checkpoints" '^  tmpfs +full '
+try 1 "$dir" stats
+try 2 "$dir" --svg "$temporary/x.svg" -- 'list does not take --svg'
+try 2 "$dir" "$temporary/a" verify -- "$temporary/a is too much"
+try 2 "$dir" stats --dot
+try 2 "$dir" stats 12 12 12
+
 try 0 --help -- '^Usage:'
 try 0 --version -- '^crmpi [0-9]'
 try 2 "$dir" show -- 'needs the number'

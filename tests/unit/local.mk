@@ -26,6 +26,14 @@ check_SCRIPTS += tests/unit/graph.sh
 TESTS += tests/unit/graph.sh
 EXTRA_DIST += tests/unit/graph.sh tests/unit/look-at-svg.py
 
+check_PROGRAMS += tests/unit/stats-sample
+tests_unit_stats_sample_SOURCES = tests/unit/stats-sample.c $(crmpi_tool_sources) \
+	$(crmpi_stats_sources) tools/svg.c tools/svg.h tools/text.c tools/text.h
+tests_unit_stats_sample_LDADD = $(storage_libs) -lm
+check_SCRIPTS += tests/unit/stats.sh
+TESTS += tests/unit/stats.sh
+EXTRA_DIST += tests/unit/stats.sh
+
 check_SCRIPTS += tests/unit/inspect.sh
 TESTS += tests/unit/inspect.sh
 EXTRA_DIST += tests/unit/inspect.sh tests/unit/read-container.py \
