@@ -52,6 +52,44 @@ int CRMPI_Exclude(void *start, size_t bytes);
 int CRMPI_Include(void *start);
 
 /**
+ * Have excluded memory filled at a restart: @p refill is called with the start and size of
+ * the exclusion that begins at @p start, before any thread of the application goes on.
+ * NULL: the memory is zero again.  See CRMPI_Hook_add() for what such a function may do.
+ */
+typedef int CRMPI_Refill_function(void *start, size_t bytes, void *extra_state);
+int CRMPI_Refill(void *start, CRMPI_Refill_function *refill, void *extra_state);
+
+/* What a hook is called for. */
+#define CRMPI_BEFORE 1    /* a checkpoint is about to be taken */
+#define CRMPI_COMMITTED 2 /* it has been: a restart would go on from it */
+#define CRMPI_GIVEN_UP 4  /* it was given up */
+#define CRMPI_RESTART 8   /* the job has been restarted from it */
+
+/**
+ * Have a function called before and after checkpoints of this rank.
+ *
+ * It is called by the thread that has called this, when that next calls MPI or crmpi, or
+ * while it waits in such a call; after a restart, before any thread of the application goes
+ * on.  Such a thread is stopped in calls only, so a checkpoint waits until it makes one,
+ * and after CRMPI_QUIESCE_LIMIT is given up.
+ *
+ * A hook may do what any function does, but not communicate: of MPI it may ask who and
+ * where it is (MPI_Comm_rank, _size, MPI_Wtime, ...), and MPI_Abort; other calls end the
+ * job, with a message.  In a restart it must not wait for other threads, nor take locks
+ * they may hold: that of malloc() is one, if the rank has several threads.
+ *
+ * It returns 0.  With another value, before a checkpoint, the checkpoint is given up; after
+ * a restart, the job ends.
+ *
+ * @param events  of the above, joined by |
+ */
+typedef int CRMPI_Hook_function(int event, void *extra_state);
+int CRMPI_Hook_add(int events, CRMPI_Hook_function *hook, void *extra_state);
+
+/** Call it no more. */
+int CRMPI_Hook_remove(CRMPI_Hook_function *hook, void *extra_state);
+
+/**
  * Let no checkpoint be taken while the calling thread is between these two, which may be
  * nested.  A checkpoint of this rank waits for their end; after CRMPI_QUIESCE_LIMIT it is
  * given up, with this rank's name.

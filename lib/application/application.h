@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the application has told crmpi by crmpi.h: which of its memory need not be saved.
- * It lies in crmpi's upper heap, so it
+ * What the application has told crmpi by crmpi.h: which of its memory need not be saved,
+ * and what it wants to be called for.  It lies in crmpi's upper heap, so it
  * is saved and comes back.  Lower half.
  *
  * All lists are changed by threads of the application below, which do not park meanwhile.
@@ -14,16 +14,37 @@
 #include "base/status.h"
 #include "boundary/control.h"
 
-/* Memory that is zero after a restart. */
+/* Who calls a function of the application: a thread, as long as it is that one. */
+struct crmpi_hook_owner {
+    struct crmpi_thread *thread; /* NULL: there is no function */
+    uint32_t serial;
+};
+
+/* Memory that is zero after a restart, or is filled by a function. */
 struct crmpi_excluded {
     struct crmpi_excluded *next;
     uint64_t start, bytes;
+    struct crmpi_hook_owner owner;
+    int (*refill)(void *start, size_t bytes, void *extra_state);
+    void *extra_state;
+    int32_t due; /* it has to be called */
+};
+
+/* A function that is called before or after a checkpoint, or after a restart. */
+struct crmpi_hook {
+    struct crmpi_hook *next;
+    struct crmpi_hook_owner owner;
+    int (*function)(int event, void *extra_state);
+    void *extra_state;
+    int32_t events; /* enum crmpi_hook_event */
+    int32_t due;    /* those that it has to be called for */
 };
 
 /* crmpi_control->application; NULL until there is something in it. */
 struct crmpi_application {
     int32_t lock; /* of the lists; never held where a thread may park */
     struct crmpi_excluded *excluded; /* in no order, apart from each other */
+    struct crmpi_hook *hooks;        /* in the order in which they are called */
 };
 
 /** The root, made if it is not there; locked.  NULL: no memory. */
@@ -50,11 +71,13 @@ enum crmpi_status crmpi_memory_exclude(void *start, size_t bytes);
 /** Take back the exclusion that begins at @p start: CRMPI_ERR_NOTFOUND if there is none. */
 enum crmpi_status crmpi_memory_include(void *start);
 
+/** Forget the exclusion that is at *@p at, in the open application. */
+void crmpi_memory_excluded_remove(struct crmpi_excluded **at);
+
 /** At the cut: forget exclusions of memory that the application has given back. */
 void crmpi_memory_excluded_prune(void);
 
-/** After the memory has been loaded, and is still writable: zero what of excluded memory lies in pages that were
- * saved for the sake of other data. */
+/** After the memory has been loaded, where it is still writable: zero what is excluded. */
 void crmpi_memory_excluded_clear(void);
 
 #endif

@@ -3,4 +3,5 @@
 # What the application tells crmpi.
 crmpi_host_SOURCES += \
 	lib/application/application.c lib/application/application.h \
+	lib/application/hooks.c lib/application/hooks.h \
 	lib/application/memory.c

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "application/application.h"
+#include "application/hooks.h"
 #include "base/log.h"
 #include "boundary/heap.h"
 
@@ -30,10 +31,11 @@ const char *crmpi_memory_is_wrong(uint64_t start, uint64_t bytes)
     return NULL;
 }
 
-static void excluded_remove(struct crmpi_excluded **at)
+void crmpi_memory_excluded_remove(struct crmpi_excluded **at)
 {
     struct crmpi_excluded *gone = *at;
 
+    crmpi_hook_refill_forget(gone);
     *at = gone->next;
     crmpi_heap_free(gone);
 }
@@ -61,10 +63,11 @@ static enum crmpi_status excluded_add(struct crmpi_application *application,
     /* memory that was given back, and is used anew, may have been excluded before */
     for (struct crmpi_excluded **e = &application->excluded; *e;)
         if (crmpi_memory_overlaps(start, bytes, (*e)->start, (*e)->bytes))
-            excluded_remove(e);
+            crmpi_memory_excluded_remove(e);
         else
             e = &(*e)->next;
-    *made = (struct crmpi_excluded){application->excluded, start, bytes};
+    *made = (struct crmpi_excluded){
+        .next = application->excluded, .start = start, .bytes = bytes};
     application->excluded = made;
     return CRMPI_OK;
 }
@@ -96,22 +99,12 @@ enum crmpi_status crmpi_memory_include(void *start)
         return status;
     for (struct crmpi_excluded **e = &application->excluded; *e; e = &(*e)->next)
         if ((*e)->start == (uint64_t)start) {
-            excluded_remove(e);
+            crmpi_memory_excluded_remove(e);
             status = CRMPI_OK;
             break;
         }
     crmpi_application_close(application);
     return status;
-}
-
-/* Zero from @p start to @p end, as far as that is within the page of @p in. */
-static void clear_in_page(uint64_t start, uint64_t end, uint64_t in)
-{
-    uint64_t page = in & ~(PAGE - 1);
-    uint64_t from = start > page ? start : page;
-    uint64_t to = end < page + PAGE ? end : page + PAGE;
-
-    memset((void *)from, 0, to - from);
 }
 
 /* All of it; the kernel asks for no more of this call. */
@@ -130,20 +123,29 @@ void crmpi_memory_excluded_prune(void)
         if (is_mapped((*e)->start, (*e)->bytes))
             e = &(*e)->next;
         else
-            excluded_remove(e);
+            crmpi_memory_excluded_remove(e);
+}
+
+/* Pages wholly within are given back: a file may have them for the sake of an exclusion
+ * that came later. */
+static void clear(uint64_t start, uint64_t end)
+{
+    uint64_t first = (start + PAGE - 1) & ~(PAGE - 1), last = end & ~(PAGE - 1);
+
+    if (first >= last) {
+        memset((void *)start, 0, end - start);
+        return;
+    }
+    memset((void *)start, 0, first - start);
+    madvise((void *)first, last - first, MADV_DONTNEED);
+    memset((void *)last, 0, end - last);
 }
 
 void crmpi_memory_excluded_clear(void)
 {
     const struct crmpi_application *application = crmpi_control->application;
-    const struct crmpi_excluded *e = application ? application->excluded : NULL;
 
-    for (; e; e = e->next) {
-        uint64_t end = e->start + e->bytes;
-
-        if (e->start % PAGE)
-            clear_in_page(e->start, end, e->start);
-        if (end % PAGE)
-            clear_in_page(e->start, end, end - 1);
-    }
+    for (const struct crmpi_excluded *e = application ? application->excluded : NULL; e;
+         e = e->next)
+        clear(e->start, e->start + e->bytes);
 }

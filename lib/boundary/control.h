@@ -86,6 +86,12 @@ struct crmpi_thread {
     int32_t tid;               /* the kernel's; renewed */
     int32_t state;             /* enum crmpi_thread_state */
     int32_t critical; /* depth of critical sections: it must not park meanwhile */
+    int32_t hooks;    /* functions that it calls for checkpoints: it parks below only */
+    int32_t hooking;  /* it is calling one */
+    int32_t at_entry; /* parked before its call has begun */
+    int32_t restarts; /* it has functions to call before the others go on */
+    uint32_t serial;  /* of the thread that has this structure */
+    uint64_t signal_mask; /* to set when it has called them */
 };
 
 /* As the kernel has it; what the application asked for, per signal. */
@@ -101,6 +107,7 @@ enum crmpi_phase {
     CRMPI_PHASE_STOP,  /* every thread parks at its next safe point */
     CRMPI_PHASE_RUNON, /* threads run, but the gate in front of collectives is closed for
                           those that would go beyond the target */
+    CRMPI_PHASE_ASKED, /* threads run, and hooks of the application are called */
 };
 
 struct crmpi_control_page {

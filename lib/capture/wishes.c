@@ -4,7 +4,7 @@
  */
 #include <stdlib.h>
 
-#include "application/application.h"
+#include "application/hooks.h"
 #include "capture/wishes.h"
 
 static int by_start(const void *a, const void *b)
@@ -37,6 +37,7 @@ enum crmpi_status crmpi_wishes_list(struct crmpi_wishes *wishes_out)
     *wishes_out = (struct crmpi_wishes){0};
     if (!application)
         return CRMPI_OK;
+    crmpi_hooks_prune();
     crmpi_memory_excluded_prune();
     return list_excluded(application->excluded, wishes_out);
 }

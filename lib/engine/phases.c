@@ -10,6 +10,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "application/hooks.h"
 #include "base/config.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -59,6 +60,9 @@ static int stop_threads(const struct crmpi_action *action)
         return 0;
     if (engine->stopped)
         return 1; /* by a smaller group */
+    if (!engine->parked &&
+        crmpi_hooks_before((int)action->limit_ms, why, sizeof why) != CRMPI_OK)
+        return 0;
     clock_gettime(CLOCK_REALTIME, &now);
     engine->job.time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     engine->parked = crmpi_park_all((int)action->limit_ms, why, sizeof why) == CRMPI_OK;
@@ -139,6 +143,7 @@ void crmpi_phase_let_go(void)
 {
     __atomic_store_n(&engine->last_failed, 1, __ATOMIC_RELAXED);
     __atomic_add_fetch(&engine->n_ended, 1, __ATOMIC_RELEASE);
+    crmpi_hooks_after(0);
     crmpi_phase_release_threads();
 }
 

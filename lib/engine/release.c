@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "application/hooks.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "boundary/control.h"
@@ -124,6 +125,7 @@ void crmpi_release(const struct crmpi_action *action)
         crmpi_kept_committed(files(), action->sn, line);
     }
     note_outcome(action, line);
+    crmpi_hooks_after(action->committed);
     crmpi_phase_release_threads();
     crmpi_times_released(action);
     if (engine->demanded)

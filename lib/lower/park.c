@@ -18,6 +18,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "application/hooks.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "boundary/boundary.h"
@@ -159,7 +160,8 @@ static void handle_park(int signal, siginfo_t *info, void *data)
         *(struct crmpi_thread **)(fs + crmpi_control->self_offset);
 
     if (thread && (__atomic_load_n(&thread->nest, __ATOMIC_ACQUIRE) > 0 ||
-                   __atomic_load_n(&thread->critical, __ATOMIC_ACQUIRE) > 0))
+                   __atomic_load_n(&thread->critical, __ATOMIC_ACQUIRE) > 0 ||
+                   __atomic_load_n(&thread->hooks, __ATOMIC_ACQUIRE) > 0))
         return;
     struct crmpi_parked *slot = slot_claim();
 
@@ -271,9 +273,25 @@ void crmpi_park_point(void)
 {
     struct crmpi_thread *thread = crmpi_thread;
 
-    if (__builtin_expect(crmpi_checkpoint_under_way(), 0) && thread && thread->nest == 0 &&
-        thread->critical == 0 && may_park[thread->frame.call])
-        park_below(thread);
+    if (__builtin_expect(!crmpi_checkpoint_under_way(), 1) || !thread ||
+        thread->nest > 0 || thread->critical > 0 || !may_park[thread->frame.call])
+        return;
+    if (thread->hooks > 0)
+        crmpi_hooks_run();
+    park_below(thread);
+    if (thread->hooks > 0)
+        crmpi_hooks_run();
+}
+
+void crmpi_park_before_call(void)
+{
+    struct crmpi_thread *thread = crmpi_thread;
+
+    if (__builtin_expect(!crmpi_checkpoint_under_way(), 1))
+        return;
+    thread->at_entry = 1;
+    park_below(thread);
+    thread->at_entry = 0;
 }
 
 static int on_progress(void)
@@ -407,6 +425,10 @@ static void describe(int tid, char *why, size_t why_bytes)
         if (t->tid == tid && t->critical > 0) {
             snprintf(why, why_bytes, "a thread is between CRMPI_Critical_begin() and "
                      "CRMPI_Critical_end()");
+            return;
+        } else if (t->tid == tid && t->hooks > 0 && t->nest == 0) {
+            snprintf(why, why_bytes, "a thread with hooks (CRMPI_Hook_add, CRMPI_Refill) "
+                     "calls neither MPI nor crmpi");
             return;
         } else if (t->tid == tid && t->frame.call < (uint64_t)crmpi_n_calls && t->lower_fs) {
             snprintf(why, why_bytes, "a thread is in %s%s, where it cannot be stopped",

@@ -49,6 +49,9 @@ struct crmpi_sigaction crmpi_park_request_action(void);
 /** The parked threads, valid from crmpi_park_all to crmpi_release_all. */
 const struct crmpi_parked *crmpi_parked_list(size_t *n_out);
 
+/** Park, if all threads have to, in front of a call that has not begun. */
+void crmpi_park_before_call(void);
+
 /** Register the park point with the progress engine of the MPI library. */
 enum crmpi_status crmpi_park_progress_register(void);
 

@@ -297,7 +297,8 @@ struct crmpi_thread *crmpi_thread_attach(uint64_t upper_fs)
             die("crmpi: no memory for a thread that calls MPI\n");
     }
     thread->upper_fs = upper_fs;
-    thread->nest = thread->resumed = thread->critical = 0;
+    thread->nest = thread->resumed = thread->critical = thread->hooks = 0;
+    thread->serial++; /* what it was told before is another's */
     if (thread->lower_fs)
         return thread;
     while (__atomic_exchange_n(&request.lock, 1, __ATOMIC_ACQUIRE))

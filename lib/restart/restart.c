@@ -25,7 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "application/application.h"
+#include "application/hooks.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "boundary/control.h"
@@ -294,6 +294,8 @@ static enum crmpi_status lower_restore(struct saved *saved)
     crmpi_control->phase = CRMPI_PHASE_RUN;
     crmpi_control->park_generation++;
     status = crmpi_threads_renew(saved->threads, saved->n_threads);
+    if (status == CRMPI_OK)
+        status = crmpi_hooks_restored();
     if (status == CRMPI_OK)
         status = crmpi_trap_install();
     if (status == CRMPI_OK)

@@ -60,7 +60,9 @@ enum crmpi_status crmpi_threads_renew(const struct crmpi_parked *threads, size_t
         crmpi_control->threads = thread;
         thread->nest = 0;
         thread->state = CRMPI_THREAD_RUNS;
-        thread->resumed = threads[i].state == CRMPI_THREAD_PARKED_BELOW;
+        thread->resumed =
+            threads[i].state == CRMPI_THREAD_PARKED_BELOW && !thread->at_entry;
+        thread->at_entry = 0;
         thread->tid = getpid(); /* of the others: as soon as they exist */
         if (thread != crmpi_control->main_thread)
             status = crmpi_lender_renew(thread, 0);
@@ -103,9 +105,33 @@ static void __attribute__((noreturn)) leave(struct crmpi_parked *parked)
     parked->altstack[1] &= SS_DISABLE | 1u << 31; /* not SS_ONSTACK: for information only */
     crmpi_raw(SYS_sigaltstack, (long)parked->altstack, 0, 0, 0, 0, 0);
     __asm__ volatile("ldmxcsr %0\n\tfldcw %1" : : "m"(parked->mxcsr), "m"(parked->x87_control));
-    crmpi_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&parked->signal_mask, 0, 8, 0, 0);
-    crmpi_control->resume((struct crmpi_thread *)parked->thread);
+    struct crmpi_thread *thread = (struct crmpi_thread *)parked->thread;
+
+    thread->signal_mask = parked->signal_mask;
+    if (!thread->restarts) /* else when it has called its functions */
+        crmpi_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&thread->signal_mask, 0, 8, 0, 0);
+    crmpi_control->resume(thread);
     __builtin_unreachable();
+}
+
+void crmpi_threads_await(void)
+{
+    while (!__atomic_load_n(&all_go, __ATOMIC_ACQUIRE))
+        crmpi_raw_futex_wait(&all_go, 0, NULL);
+}
+
+void crmpi_threads_go(void)
+{
+    __atomic_store_n(&all_go, 1, __ATOMIC_RELEASE);
+    crmpi_raw_futex_wake(&all_go, INT32_MAX);
+}
+
+/* Those that have something to do before all go on come back to crmpi_threads_await(). */
+static int is_ahead(const struct crmpi_parked *parked)
+{
+    const struct crmpi_thread *thread = structure_of(parked);
+
+    return thread && thread->restarts;
 }
 
 static int thread_start(void *data)
@@ -113,8 +139,8 @@ static int thread_start(void *data)
     struct crmpi_parked *parked = data;
 
     kernel_state_renew(parked);
-    while (!__atomic_load_n(&all_go, __ATOMIC_ACQUIRE))
-        crmpi_raw_futex_wait(&all_go, 0, NULL);
+    if (!is_ahead(parked))
+        crmpi_threads_await();
     leave(parked);
 }
 
@@ -172,7 +198,10 @@ static int thread_create(struct crmpi_parked *parked)
 void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64_t pending)
 {
     struct crmpi_parked *first = NULL;
+    int n_ahead = 0;
 
+    for (size_t i = 0; i < n_threads; i++)
+        n_ahead += is_ahead(&threads[i]);
     for (size_t i = 0; i < n_threads; i++) {
         if (threads[i].is_main)
             first = &threads[i];
@@ -190,10 +219,12 @@ void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64
     signals_send(first, first->pending, getpid());
     signals_send(first, pending, 0);
     crmpi_host_rseq_release();
-    __atomic_store_n(&all_go, 1, __ATOMIC_RELEASE);
-    crmpi_raw_futex_wake(&all_go, INT32_MAX);
+    if (n_ahead == 0)
+        crmpi_threads_go();
     __builtin_ia32_wrfsbase64(first->fs);
     crmpi_raw(SYS_set_tid_address, first->tid_address, 0, 0, 0, 0, 0);
     kernel_state_renew(first);
+    if (!is_ahead(first))
+        crmpi_threads_await();
     leave(first);
 }

@@ -19,4 +19,9 @@ enum crmpi_status crmpi_threads_renew(const struct crmpi_parked *threads, size_t
 void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64_t pending)
     __attribute__((noreturn));
 
+/** For a thread that has something to do before the others go on (crmpi_thread.restarts):
+ * wait until they all may, and say that.  No libc, any TLS base. */
+void crmpi_threads_await(void);
+void crmpi_threads_go(void);
+
 #endif

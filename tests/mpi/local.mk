@@ -4,7 +4,7 @@
 # with nothing of crmpi: unmodified programs.  languages.mk has those in other languages.
 
 mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatypes \
-	dlopen errors files groups heap icoll inflight info intercomm lifecycle memory mpiio \
+	dlopen errors files groups heap hooks icoll inflight info intercomm lifecycle memory mpiio \
 	mpiio_open mpiio_threads neighbor nonblock nopie ops p2p persistent pmpi probe \
 	process sendrecv signals skew stdin threads_multiple threads_team threads_wait \
 	timers topologies traffic windows

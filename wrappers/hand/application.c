@@ -2,7 +2,7 @@
 /*
  * The calls of crmpi.h but CRMPI_Checkpoint(), which is lib/engine's (lower half).
  */
-#include "application/application.h"
+#include "application/hooks.h"
 #include "wrappers/layer.h"
 
 /* What these calls return; the message has been written. */
@@ -33,6 +33,26 @@ int crmpi_lower_CRMPI_Exclude(void *start, size_t bytes)
 int crmpi_lower_CRMPI_Include(void *start)
 {
     return result_of(crmpi_memory_include(start));
+}
+
+/*
+ * Functions of the application
+ */
+
+int crmpi_lower_CRMPI_Hook_add(int events, void *hook, void *extra_state)
+{
+    return result_of(crmpi_hook_add(events, (int (*)(int, void *))hook, extra_state));
+}
+
+int crmpi_lower_CRMPI_Hook_remove(void *hook, void *extra_state)
+{
+    return result_of(crmpi_hook_remove((int (*)(int, void *))hook, extra_state));
+}
+
+int crmpi_lower_CRMPI_Refill(void *start, void *refill, void *extra_state)
+{
+    return result_of(crmpi_hook_refill(start, (int (*)(void *, size_t, void *))refill,
+                                       extra_state));
 }
 
 /*
