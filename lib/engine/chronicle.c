@@ -46,8 +46,8 @@ void crmpi_chronicle_line(const struct crmpi_action *action,
 
     for (size_t i = 0; i < action->n_saved; i++) {
         const struct crmpi_saved *saved = &action->saved[i];
-        const struct crmpi_figures none = {0};
-        crmpi_journal_add_rank(&row, saved->world_rank, saved->file_bytes, &none);
+        crmpi_journal_add_rank(&row, (uint32_t)saved->world_rank, saved->file_bytes,
+                               &saved->figures);
     }
     put(&row);
 }
