@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # Benchmarks: `make bench` prints a table of ratios to what runs without crmpi.
-bench_programs = bench-mpi bench-rma bench-memory bench-io bench-storage bench-recovery
+bench_programs = bench-mpi bench-rma bench-memory bench-io bench-storage bench-recovery \
+	bench-work
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs)
 bench_mpi_SOURCES = bench/mpi.c bench/measure.h
@@ -10,6 +11,9 @@ bench_memory_SOURCES = bench/memory.c
 bench_io_SOURCES = bench/io.c
 bench_storage_SOURCES = bench/storage.c
 bench_recovery_SOURCES = bench/recovery.c
+bench_work_SOURCES = bench/work.c
+bench_work_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
+bench_work_LDADD = $(MPI_LIBS) -lm
 bench_recovery_LDADD = libcrmpi-recovery.a
 bench_mpi_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
 bench_rma_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)

@@ -44,6 +44,8 @@ void crmpi_chronicle_line(const struct crmpi_action *action,
                                     .line = line->job.sn,
                                     .total_seconds = line->save_seconds};
 
+    if (action->leader == engine->job.world_rank)
+        row.quiet_seconds = engine->times.quiet - engine->times.begun;
     for (size_t i = 0; i < action->n_saved; i++) {
         const struct crmpi_saved *saved = &action->saved[i];
         crmpi_journal_add_rank(&row, (uint32_t)saved->world_rank, saved->file_bytes,

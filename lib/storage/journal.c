@@ -52,6 +52,7 @@ static const struct column {
     COLUMN("changed_bytes", U64, changed_bytes),
     COLUMN("raw_bytes", U64, raw_bytes),
     COLUMN("file_bytes", U64, file_bytes),
+    COLUMN("quiet_seconds", SECONDS, quiet_seconds),
     COLUMN("blocked_seconds", SECONDS, blocked_seconds),
     COLUMN("save_seconds", SECONDS, save_seconds),
     COLUMN("total_seconds", SECONDS, total_seconds),

@@ -36,6 +36,7 @@ struct crmpi_journal_row {
     uint32_t how;    /* CRMPI_HOW_* of any rank */
     uint32_t n_increments;
     uint64_t memory_bytes, changed_bytes, raw_bytes, file_bytes;
+    double quiet_seconds; /* from the request until nothing moved; 0: not known */
     double blocked_seconds, save_seconds;
     double total_seconds; /* from the request to the commit */
     uint32_t slowest;     /* the rank that took longest to be saved */

@@ -28,6 +28,7 @@ static struct crmpi_journal_row row_make(uint64_t line)
                                     .policy = "coordinated",
                                     .target = "tmpfs",
                                     .level = "partner",
+                                    .quiet_seconds = 0.125,
                                     .total_seconds = 0.75};
     struct crmpi_figures figures = {1000, 800, 600, 20000, 300000, 0, 0};
     crmpi_journal_add_rank(&row, 0, 700, &figures);
@@ -86,14 +87,14 @@ START_TEST(what_is_no_row_is_passed_over)
         "nonsense",
         "1,line",
         "",
-        ",,,,,,,,,,,,,,,,,,,,",
-        "-1,line,job,0,1,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,", /* a time before 1970 */
-        "nan,line,job,0,1,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,",
-        "1,what,job,0,1,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,",
-        "1,line,job,0,-1,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,",
-        "1,line,job,0,1,4294967296,1,p,t,l,,0,0,0,0,0,0,0,0,0,",
-        "1,line,job,0,1,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,,more",
-        "1,line,job,0,99999999999999999999,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,"};
+        ",,,,,,,,,,,,,,,,,,,,,",
+        "-1,line,job,0,1,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,0,", /* a time before 1970 */
+        "nan,line,job,0,1,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,0,",
+        "1,what,job,0,1,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,0,",
+        "1,line,job,0,-1,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,0,",
+        "1,line,job,0,1,4294967296,1,p,t,l,,0,0,0,0,0,0,0,0,0,0,",
+        "1,line,job,0,1,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,0,,more",
+        "1,line,job,0,99999999999999999999,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,0,"};
     struct crmpi_journal_row row = row_make(1);
 
     append(&row);
@@ -109,7 +110,7 @@ START_TEST(what_is_no_row_is_passed_over)
     /* the row above them all is right, so those were wrong for what was meant */
     FILE *file = fopen(in_folder(CRMPI_JOURNAL_NAME), "a");
     require(file != NULL &&
-            fputs("1,line,job,0,1,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,\n2,line", file) >= 0 &&
+            fputs("1,line,job,0,1,1,1,p,t,l,,0,0,0,0,0,0,0,0,0,0,\n2,line", file) >= 0 &&
             fclose(file) == 0);
     size_t before = n_rows;
     read_again();
