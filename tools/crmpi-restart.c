@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "engine/contact.h"
 #include "restart/restart.h"
+#include "tools/fetch.h"
 #include "tools/launch.h"
 #include "tools/restart.h"
 #include "tools/stop.h"
@@ -139,9 +140,10 @@ static void print_words(const struct crmpi_words *words)
 static enum crmpi_status prepare(const struct options *options,
                                  const struct tool_choice *choice,
                                  struct crmpi_line *line_out,
-                                 struct crmpi_words *words_out)
+                                 struct crmpi_words *words_out, int *fetched_out)
 {
-    enum crmpi_status status = tool_line_choose(crmpi_config.dir, choice, line_out);
+    enum crmpi_status status = tool_line_have(TOOL, crmpi_config.dir, choice,
+                                              options->extra, line_out, fetched_out);
     int truncate;
 
     if (status != CRMPI_OK)
@@ -159,6 +161,20 @@ static enum crmpi_status prepare(const struct options *options,
     return CRMPI_OK;
 }
 
+/* Whether a restart that found damage is to be tried again.  What was fetched was read
+ * just before: if it is damaged again that has another cause. */
+static int is_worth_a_try(const struct options *options, const struct crmpi_line *line,
+                          int fetched, uint64_t *tried)
+{
+    uint64_t before = *tried;
+
+    *tried = line->job.sn;
+    if (options->at || tool_launch_told_to_end())
+        return 0;
+    return fetched ? line->job.sn != before
+                   : tool_line_is_damaged(crmpi_config.dir, line);
+}
+
 /*
  * Run the job.  Damage inside the data is found when a rank loads it, before any rank
  * goes on: then a line of what is not damaged is looked for.  The status alone does not tell, since it
@@ -168,13 +184,15 @@ static int restart(const struct options *options, struct tool_choice *choice)
 {
     struct crmpi_words words;
     struct crmpi_line line;
+    uint64_t tried = 0;
+    int fetched;
 
-    while (prepare(options, choice, &line, &words) == CRMPI_OK) {
+    while (prepare(options, choice, &line, &words, &fetched) == CRMPI_OK) {
         tool_preload_clean();
         int status = tool_launch_exit_status(tool_launch(&words, NULL, NULL));
 
-        if (status != CRMPI_EXIT_DAMAGED || options->at || tool_launch_told_to_end() ||
-            !tool_line_is_damaged(crmpi_config.dir, &line))
+        if (status != CRMPI_EXIT_DAMAGED ||
+            !is_worth_a_try(options, &line, fetched, &tried))
             return status;
         crmpi_warn("line %llu is damaged: looking for what is not",
                    (unsigned long long)line.job.sn);
@@ -183,6 +201,22 @@ static int restart(const struct options *options, struct tool_choice *choice)
         crmpi_words_fini(&words);
     }
     return TOOL_FAILED;
+}
+
+/* Print the commands, do not run them. */
+static int print_commands(const struct options *options, const struct tool_choice *choice,
+                          const struct crmpi_line *line, const struct crmpi_words *words,
+                          int fetched)
+{
+    struct crmpi_words before;
+
+    if (fetched) {
+        tool_fetch_command(line, choice, options->extra, &before);
+        print_words(&before);
+        crmpi_words_fini(&before);
+    }
+    print_words(words);
+    return fflush(stdout) == 0 ? 0 : TOOL_FAILED;
 }
 
 int main(int argc, char **argv)
@@ -194,6 +228,7 @@ int main(int argc, char **argv)
                                  .world_rank = own_rank()};
     struct crmpi_words words;
     struct crmpi_line line;
+    int fetched;
 
     tool_config_load(TOOL, options.dir);
     if (is_rank() && options.extra != NULL)
@@ -202,12 +237,10 @@ int main(int argc, char **argv)
         return TOOL_FAILED;
     if (!is_rank() && !options.dry_run)
         return restart(&options, &choice);
-    if (prepare(&options, &choice, &line, &words) != CRMPI_OK)
+    if (prepare(&options, &choice, &line, &words, &fetched) != CRMPI_OK)
         return TOOL_FAILED;
-    if (options.dry_run) {
-        print_words(&words);
-        return fflush(stdout) == 0 ? 0 : TOOL_FAILED;
-    }
+    if (options.dry_run)
+        return print_commands(&options, &choice, &line, &words, fetched);
     tool_preload_clean();
     execvp(words.items[0], words.items);
     crmpi_error("%s: %s", words.items[0], strerror(errno));

@@ -13,6 +13,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "restart/restart.h"
+#include "tools/fetch.h"
 #include "tools/launch.h"
 #include "tools/restart.h"
 #include "tools/stop.h"
@@ -280,6 +281,7 @@ static int prepare_restart(struct progress *progress, const struct options *opti
 {
     struct tool_choice choice = {.after = progress->first_line};
     struct crmpi_line line;
+    int fetched;
 
     look_for_line(progress);
     if (progress->line <= progress->first_line) {
@@ -302,7 +304,8 @@ static int prepare_restart(struct progress *progress, const struct options *opti
     }
     if (exit_status == CRMPI_EXIT_DAMAGED && progress->line == progress->tried)
         choice.verify = 1;
-    if (tool_line_choose(crmpi_config.dir, &choice, &line) != CRMPI_OK)
+    if (tool_line_have(TOOL, crmpi_config.dir, &choice, NULL, &line, &fetched) !=
+        CRMPI_OK)
         return 0;
     progress->restarts++;
     note_restart(progress, &line);

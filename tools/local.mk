@@ -4,7 +4,8 @@
 
 crmpi_tool_sources = tools/tool.c tools/tool.h
 crmpi_tool_restart_sources = $(crmpi_tool_sources) tools/restart.c tools/restart.h \
-	tools/choose.c tools/timeline.c tools/timeline.h \
+	tools/choose.c tools/fetch.c tools/fetch.h \
+	tools/timeline.c tools/timeline.h \
 	tools/launch.c tools/launch.h tools/stop.c tools/stop.h
 
 crmpi_graph_sources = tools/explain.c tools/explain.h tools/graph.c tools/graph.h \

@@ -89,25 +89,33 @@ void tool_host_command(uint64_t sn, int truncate, struct crmpi_words *words)
         tool_words_add(words, "--no-truncate");
 }
 
-void tool_restart_command(const struct crmpi_line *line, char *const *extra, int truncate,
-                          struct crmpi_words *words_out)
+void tool_launcher_command(const struct crmpi_line *line, char *const *extra,
+                           struct crmpi_words *words)
 {
-    struct crmpi_words record = {0}, launcher = {0};
+    struct crmpi_words record = {0};
 
     if (line->launcher != NULL &&
         crmpi_words_split(&record, line->launcher, line->launcher_bytes) != CRMPI_OK)
         crmpi_warn("the line does not tell how the job was launched: using mpirun");
     if (record.n > 0 && !crmpi_launcher_is_mpirun(record.items[0])) {
         for (size_t i = 0; i < record.n; i++)
-            tool_words_add(&launcher, record.items[i]);
+            tool_words_add(words, record.items[i]);
     } else {
-        make_mpirun(line, &record, &launcher);
+        make_mpirun(line, &record, words);
     }
     for (; extra != NULL && *extra != NULL; extra++)
-        tool_words_add(&launcher, *extra);
-    tool_host_command(line->job.sn, truncate, &launcher);
-    *words_out = launcher;
+        tool_words_add(words, *extra);
     crmpi_words_fini(&record);
+}
+
+void tool_restart_command(const struct crmpi_line *line, char *const *extra, int truncate,
+                          struct crmpi_words *words_out)
+{
+    struct crmpi_words words = {0};
+
+    tool_launcher_command(line, extra, &words);
+    tool_host_command(line->job.sn, truncate, &words);
+    *words_out = words;
 }
 
 void tool_preload_clean(void)

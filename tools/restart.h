@@ -31,6 +31,11 @@ enum crmpi_status tool_line_choose(const char *dir, const struct tool_choice *ch
  * there; the configuration has to be loaded again. */
 void tool_line_settings(const struct crmpi_line *line);
 
+/** Append the words that launch something in all ranks of a line's job.
+ * @param extra  options for the launcher, or NULL */
+void tool_launcher_command(const struct crmpi_line *line, char *const *extra,
+                           struct crmpi_words *words);
+
 /**
  * Make the command line that restarts @p line under its launcher.
  * @param extra  options for the launcher, or NULL

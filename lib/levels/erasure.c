@@ -132,16 +132,21 @@ enum crmpi_status crmpi_erasure_recipe(const struct crmpi_erasure *code, unsigne
     return CRMPI_OK;
 }
 
-int crmpi_erasure_is_possible(const struct crmpi_erasure *code, unsigned member,
+unsigned crmpi_erasure_excess(const struct crmpi_erasure *code, unsigned member,
                               uint64_t files, uint64_t shares)
 {
     struct crmpi_erasure_source unused[CRMPI_ERASURE_MEMBERS_MAX];
+    unsigned most = 0;
 
-    for (unsigned element = 0; element < code->k; element++)
-        if (choose(code, minus(code, member, code->m + element),
-                   files & ~((uint64_t)1 << member), shares, unused) < code->k)
-            return 0;
-    return 1;
+    for (unsigned element = 0; element < code->k; element++) {
+        unsigned stripe = minus(code, member, code->m + element);
+        unsigned n =
+            choose(code, stripe, files & ~((uint64_t)1 << member), shares, unused);
+
+        if (code->k - n > most)
+            most = code->k - n;
+    }
+    return most;
 }
 
 uint64_t crmpi_erasure_offset(const struct crmpi_erasure *code,

@@ -105,8 +105,8 @@ enum crmpi_status crmpi_erasure_recipe(const struct crmpi_erasure *code, unsigne
                                        unsigned element, uint64_t files, uint64_t shares,
                                        struct crmpi_erasure_recipe *recipe_out);
 
-/** Whether all of a lost file can be computed. */
-int crmpi_erasure_is_possible(const struct crmpi_erasure *code, unsigned member,
+/** How many members too many are lost for a lost file to be computed: 0 if it can be. */
+unsigned crmpi_erasure_excess(const struct crmpi_erasure *code, unsigned member,
                               uint64_t files, uint64_t shares);
 
 /** Where the block of a source begins in row @p row: a byte of the file, or of the share's

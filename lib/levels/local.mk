@@ -4,7 +4,17 @@
 
 libcrmpi_levels_a_SOURCES += \
 	lib/levels/erasure.c lib/levels/erasure.h \
+	lib/levels/inventory.c lib/levels/inventory.h \
 	lib/levels/levels.h \
 	lib/levels/paths.c \
+	lib/levels/plan.c lib/levels/plan.h \
 	lib/levels/share.c lib/levels/share.h \
 	lib/levels/topology.c lib/levels/topology.h
+
+# Before a restart.
+crmpi_host_SOURCES += \
+	lib/levels/bring.c \
+	lib/levels/fetch.c lib/levels/fetch.h lib/levels/fetching.h \
+	lib/levels/gather.c lib/levels/gather.h \
+	lib/levels/report.c \
+	lib/levels/transfer.c lib/levels/transfer.h

@@ -22,6 +22,16 @@ union page {
     unsigned char bytes[CRMPI_SHARE_DATA_OFFSET];
 };
 
+uint64_t crmpi_share_number(const struct crmpi_share *share)
+{
+    uint64_t sn = 0;
+
+    for (unsigned i = 0; i < share->k + share->m; i++)
+        if (share->members[i].sn > sn)
+            sn = share->members[i].sn;
+    return sn;
+}
+
 uint64_t crmpi_share_file_bytes(uint64_t n_blocks)
 {
     return CRMPI_SHARE_DATA_OFFSET + n_blocks * (BLOCK + sizeof(uint64_t));

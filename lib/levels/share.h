@@ -49,6 +49,9 @@ struct crmpi_share {
     struct crmpi_share_member members[CRMPI_ERASURE_MEMBERS_MAX];
 };
 
+/** The number in the names of a group's shares: the highest of its files'. */
+uint64_t crmpi_share_number(const struct crmpi_share *share);
+
 /** Size of the file of a share with so many blocks. */
 uint64_t crmpi_share_file_bytes(uint64_t n_blocks);
 

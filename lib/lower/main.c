@@ -8,6 +8,9 @@
  *                                          CRMPI_LD_PRELOAD, the process's name in CRMPI_COMM
  *   crmpi-host --restore DIR --at N [--no-truncate]
  *                                          executed by a launcher for crmpi-restart
+ *   crmpi-host --fetch DIR [--at N] [--after N]
+ *                                          likewise, before that, if ranks have their files
+ *                                          on their nodes
  */
 #include <errno.h>
 #include <signal.h>
@@ -24,6 +27,7 @@
 #include "base/log.h"
 #include "boundary/boundary.h"
 #include "capture/files.h"
+#include "levels/fetch.h"
 #include "lower/calls.h"
 #include "lower/host.h"
 #include "lower/loader.h"
@@ -158,5 +162,7 @@ int main(int argc, char **argv, char **envp)
         return 2;
     if (program)
         return start_program(program, argc, argv, envp);
+    if (argc > 1 && strcmp(argv[1], "--fetch") == 0)
+        return crmpi_fetch_main(argc, argv);
     return crmpi_restart_main(argc, argv);
 }

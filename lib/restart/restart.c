@@ -34,6 +34,7 @@
 #include "capture/regions.h"
 #include "engine/engine.h"
 #include "interaction/cut.h"
+#include "levels/levels.h"
 #include "lower/clock.h"
 #include "lower/host.h"
 #include "lower/loader.h"
@@ -43,6 +44,7 @@
 #include "restart/restart.h"
 #include "restart/resume.h"
 #include "storage/container.h"
+#include "storage/directory.h"
 
 struct saved {
     struct crmpi_reader *reader;
@@ -124,11 +126,29 @@ static enum crmpi_status records_read(struct saved *saved)
                                &saved->files_bytes);
 }
 
+/* Where the files of this rank are: in DIR, or on its node. */
+static enum crmpi_status home_of(const char *dir, const struct crmpi_line *line,
+                                 uint32_t world_rank, char home_out[CRMPI_PATH_BYTES])
+{
+    char node[CRMPI_NODE_BYTES];
+    enum crmpi_status status;
+
+    if (!crmpi_levels_are_local()) {
+        snprintf(home_out, CRMPI_PATH_BYTES, "%s", dir);
+        return CRMPI_OK;
+    }
+    status = crmpi_node_name(crmpi_config.nodes, world_rank, line->job.n_ranks, node);
+    return status == CRMPI_OK ? crmpi_levels_home_of(node, line->job.job_id, home_out,
+                                                     CRMPI_PATH_BYTES)
+                              : status;
+}
+
 static enum crmpi_status rank_file_open(const char *dir, uint32_t world_rank,
                                         uint64_t line_number,
                                         struct crmpi_reader **reader_out,
                                         struct saved *saved_out)
 {
+    char home[CRMPI_PATH_BYTES];
     struct crmpi_line line;
     enum crmpi_status status = crmpi_line_read(dir, line_number, &line);
 
@@ -140,7 +160,9 @@ static enum crmpi_status rank_file_open(const char *dir, uint32_t world_rank,
     } else {
         saved_out->incarnation = line.job.incarnation;
         saved_out->in_transit = line.in_transit;
-        status = crmpi_line_open_rank(dir, &line, world_rank, reader_out);
+        status = home_of(dir, &line, world_rank, home);
+        if (status == CRMPI_OK)
+            status = crmpi_line_open_rank(home, &line, world_rank, reader_out);
     }
     crmpi_line_free(&line);
     return status;

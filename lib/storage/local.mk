@@ -18,4 +18,5 @@ libcrmpi_storage_a_SOURCES += \
 	lib/storage/prune.c \
 	lib/storage/reader.c \
 	lib/storage/segment.c lib/storage/segment.h \
+	lib/storage/single.c lib/storage/single.h \
 	lib/storage/writer.c

@@ -147,7 +147,7 @@ static void element_check(unsigned member, const struct crmpi_erasure_recipe *re
 /* Rebuild a file from what is left. */
 static void file_check(unsigned member, uint64_t files, uint64_t shares)
 {
-    ck_assert(crmpi_erasure_is_possible(&group.code, member, files, shares));
+    ck_assert_uint_eq(crmpi_erasure_excess(&group.code, member, files, shares), 0);
     for (unsigned element = 0; element < group.code.k; element++) {
         struct crmpi_erasure_recipe recipe;
 
@@ -169,7 +169,7 @@ static void refused(unsigned member, uint64_t files, uint64_t shares)
 {
     unsigned n_refused = 0;
 
-    ck_assert(!crmpi_erasure_is_possible(&group.code, member, files, shares));
+    ck_assert_uint_gt(crmpi_erasure_excess(&group.code, member, files, shares), 0);
     for (unsigned element = 0; element < group.code.k; element++) {
         struct crmpi_erasure_recipe recipe;
         n_refused += crmpi_erasure_recipe(&group.code, member, element, files, shares,
@@ -218,7 +218,7 @@ START_TEST(test_mixed_losses)
         for (uint64_t shares = 0; shares < 16; shares++) {
             if (files & 1)
                 continue;
-            if (crmpi_erasure_is_possible(&group.code, 0, files, shares)) {
+            if (crmpi_erasure_excess(&group.code, 0, files, shares) == 0) {
                 file_check(0, files, shares);
                 n_possible++;
             } else {
