@@ -16,6 +16,13 @@ quick_tests = tests/quick.sh tests/quick-partial.sh tests/quick-uncoordinated.sh
 EXTRA_DIST += tests/campaign tests/testlist $(quick_tests) tests/fault/run tests/promise/run
 TESTS += $(quick_tests) tests/promise/run
 
+check_PROGRAMS += tests/time-limit/paced
+tests_time_limit_paced_SOURCES = tests/time-limit/paced.c
+tests_time_limit_paced_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
+tests_time_limit_paced_LDADD = $(MPI_LIBS)
+EXTRA_DIST += tests/time-limit/run
+TESTS += tests/time-limit/run
+
 .PHONY: check-long
 check-long: check
 	$(crmpi_here) $(srcdir)/tests/fault/run --time 600
