@@ -41,5 +41,5 @@ check-mpi-calls: crmpi-host
 crmpi_host_SOURCES += wrappers/hand/p2p.h \
 	wrappers/hand/alone.c wrappers/hand/coll.c wrappers/hand/complete.c wrappers/hand/drain.c \
 	wrappers/hand/gate.c wrappers/hand/grequest.c \
-	wrappers/hand/ledger.c wrappers/hand/ledger.h wrappers/hand/message.c \
+	wrappers/hand/ledger.c wrappers/hand/ledger_cut.c wrappers/hand/ledger.h wrappers/hand/message.c \
 	wrappers/hand/p2p.c wrappers/hand/repost.c wrappers/hand/request.c

@@ -21,7 +21,7 @@
  *     storage.history                                             a row of history.csv
  * Those of lib/engine, at the beginning of a phase of a checkpoint:
  *     engine.park engine.drain engine.balance engine.quiet
- *     engine.save                                                 in every rank of the group
+ *     engine.save engine.complete                                 in every rank of the group
  *     engine.settle                                               in a rank saved alone, at
  *                                                                 each of its steps
  *     engine.commit                                               rank 0, for a line

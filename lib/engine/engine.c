@@ -391,6 +391,21 @@ static int has_to_run_on(uint64_t n_opened)
            !crmpi_cut_at_targets();
 }
 
+void crmpi_engine_gone_on(void)
+{
+    __atomic_add_fetch(&engine->n_gone_on, 1, __ATOMIC_RELEASE);
+}
+
+/* A checkpoint is being written that serves the same call in other ranks, which came to it
+ * earlier. */
+static int is_being_served(uint64_t ordinal)
+{
+    return ordinal <= __atomic_load_n(&engine->completed_ordinal, __ATOMIC_RELAXED) &&
+           __atomic_load_n(&engine->n_ended, __ATOMIC_ACQUIRE) <
+               __atomic_load_n(&engine->n_gone_on, __ATOMIC_ACQUIRE) &&
+           crmpi_engine_just_committed();
+}
+
 /*
  * The function below CRMPI_Checkpoint(): waits, parking, until the checkpoint is over.
  * If all ranks of a program call it, those who come when it is over have had theirs: the
@@ -399,7 +414,7 @@ static int has_to_run_on(uint64_t n_opened)
 int crmpi_lower_CRMPI_Checkpoint(void)
 {
     struct crmpi_engine_saved *saved = crmpi_control->engine;
-    uint64_t ordinal, n_ended, n_opened;
+    uint64_t ordinal, current, n_opened;
     unsigned turn = 0;
 
     if (crmpi_call_resumed())
@@ -409,16 +424,20 @@ int crmpi_lower_CRMPI_Checkpoint(void)
         return MPI_ERR_OTHER;
     }
     ordinal = __atomic_add_fetch(&saved->ordinal, 1, __ATOMIC_RELAXED);
-    n_ended = __atomic_load_n(&engine->n_ended, __ATOMIC_ACQUIRE);
+    current = __atomic_load_n(&engine->n_gone_on, __ATOMIC_ACQUIRE);
     n_opened = __atomic_load_n(&engine->n_opened, __ATOMIC_ACQUIRE);
     if (ordinal <= __atomic_load_n(&engine->served, __ATOMIC_RELAXED) &&
         crmpi_engine_just_committed())
         return MPI_SUCCESS;
-    __atomic_store_n(&engine->wanted_ordinal, ordinal, __ATOMIC_RELEASE);
-    crmpi_loop_wake();
+    if (is_being_served(ordinal)) {
+        current = __atomic_load_n(&engine->n_gone_on, __ATOMIC_ACQUIRE) - 1;
+    } else {
+        __atomic_store_n(&engine->wanted_ordinal, ordinal, __ATOMIC_RELEASE);
+        crmpi_loop_wake();
+    }
     if (crmpi_thread->nest > 0 || crmpi_thread->critical > 0)
         return MPI_SUCCESS; /* it cannot park now: it will come later */
-    while (is_alive() && n_ended == __atomic_load_n(&engine->n_ended, __ATOMIC_ACQUIRE)) {
+    while (is_alive() && __atomic_load_n(&engine->n_ended, __ATOMIC_ACQUIRE) <= current) {
         if (has_to_run_on(n_opened))
             return MPI_SUCCESS;
         wait_a_little(&turn);

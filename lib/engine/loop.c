@@ -57,19 +57,27 @@ static void take_result(struct crmpi_event *result)
     crmpi_phase_result_fini(result);
 }
 
+/* The end of a checkpoint waits for the worker to let go of the file. */
+static int has_to_wait(enum crmpi_action_kind kind)
+{
+    return crmpi_worker_is_busy() &&
+           (crmpi_phase_takes_time(kind) || kind == CRMPI_ACTION_RELEASE);
+}
+
 /* Do what the policy wants done; what takes time is only begun. */
 static void do_noted(void)
 {
     while (engine->n_todo > 0 && !engine->broken) {
         struct crmpi_action action = engine->todo[0];
         struct crmpi_event result = {0};
-        int takes_time = crmpi_phase_takes_time(action.kind), has_result;
+        int has_result;
 
-        if (takes_time && crmpi_worker_is_busy())
+        if (has_to_wait(action.kind))
             return;
         engine->n_todo--;
         memmove(&engine->todo[0], &engine->todo[1], engine->n_todo * sizeof action);
-        if (takes_time) {
+        if (crmpi_phase_takes_time(action.kind)) {
+            engine->completing = action.kind == CRMPI_ACTION_COMPLETE;
             crmpi_worker_do(&action);
             continue;
         }
@@ -91,7 +99,9 @@ static void feed(struct crmpi_event event)
 /* No event may come to the policy, and nothing may touch the MPI layer. */
 static int is_busy(void)
 {
-    return engine->broken || engine->finished || crmpi_worker_is_busy();
+    return engine->broken || engine->finished ||
+           (crmpi_worker_is_busy() && !engine->completing) ||
+           engine->n_todo > 0; /* waits for the worker */
 }
 
 static void demand_of_all(enum crmpi_stop stop)
@@ -173,7 +183,8 @@ static void go_on(void)
         engine->running_on = 0;
         feed((struct crmpi_event){.kind = CRMPI_EVENT_AT_TARGETS});
     }
-    if (engine->job.world_rank == 0 && engine->policy_ops->phase(engine->policy) != NULL)
+    if (engine->job.world_rank == 0 && !engine->completing &&
+        engine->policy_ops->phase(engine->policy) != NULL)
         crmpi_requests_progress(engine->policy_ops->phase(engine->policy));
 }
 
@@ -206,7 +217,10 @@ static void take_demand(void)
         crmpi_post_send(0, CRMPI_CHANNEL_OUTCOME, refusal, sizeof refusal - 1, NULL, 0);
         return;
     }
-    engine->demanded = 1;
+    if (engine->resumed)
+        engine->demanded_late = 1;
+    else
+        engine->demanded = 1;
     feed((struct crmpi_event){.kind = CRMPI_EVENT_REQUEST, .of = engine->job.world_rank});
 }
 
@@ -302,7 +316,9 @@ static struct timespec wait_time(void)
     int64_t until = engine->policy_ops->wakeup_ms(engine->policy), now = crmpi_clock_ms();
     int64_t left;
 
-    if (crmpi_worker_is_busy()) /* it wakes us */
+    if (shows_progress())
+        until = first_of(until, now + PROGRESS_MS);
+    if (is_busy()) /* it wakes us */
         until = shows_progress() ? now + PROGRESS_MS : INT64_MAX;
     else if ((engine->stopped && !engine->quiet) || crmpi_post_waits())
         return (struct timespec){0};
@@ -353,12 +369,15 @@ static void take_what_is_done(void)
 
     if (!crmpi_worker_take(&result, &has_result))
         return;
-    if (has_result)
+    engine->completing = 0;
+    if (has_result && engine->n_todo > 0 && engine->todo[0].kind == CRMPI_ACTION_RELEASE)
+        crmpi_phase_result_fini(&result); /* given up meanwhile */
+    else if (has_result)
         take_result(&result);
     do_noted();
 }
 
-/* Not while the worker is at the MPI layer. */
+/* Not while the worker is at the MPI layer, as in COMPLETE it is not. */
 static void serve_touches(void)
 {
     crmpi_touch_send();

@@ -67,9 +67,11 @@ static int stop_threads(const struct crmpi_action *action)
     engine->job.time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     engine->parked = crmpi_park_all((int)action->limit_ms, why, sizeof why) == CRMPI_OK;
     engine->stopped = engine->parked;
-    if (engine->parked)
-        crmpi_debug("its threads are stopped");
-    return engine->parked;
+    if (!engine->parked)
+        return 0;
+    crmpi_debug("its threads are stopped");
+    crmpi_dependencies_put_back();
+    return 1;
 }
 
 /* What the leader has to know of a rank that has parked. */
@@ -142,8 +144,23 @@ void crmpi_phase_release_threads(void)
 void crmpi_phase_let_go(void)
 {
     __atomic_store_n(&engine->last_failed, 1, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&engine->n_ended, 1, __ATOMIC_RELEASE);
+    crmpi_engine_gone_on();
+    __atomic_store_n(&engine->n_ended, engine->n_gone_on, __ATOMIC_RELEASE);
     crmpi_hooks_after(0);
+    crmpi_phase_release_threads();
+}
+
+/* What application threads ask for from here on is not in this checkpoint. */
+void crmpi_phase_resume(const struct crmpi_action *action)
+{
+    engine->resumed = 1;
+    crmpi_dependencies_resumed();
+    crmpi_times_resumed();
+    if (action->n_group == 0 || action->n_group == engine->job.n_ranks)
+        crmpi_requests_resumed();
+    __atomic_store_n(&engine->completed_ordinal, action->ordinal, __ATOMIC_RELAXED);
+    __atomic_store_n(&engine->committed_ms, crmpi_clock_ms(), __ATOMIC_RELAXED);
+    crmpi_engine_gone_on();
     crmpi_phase_release_threads();
 }
 
@@ -222,56 +239,6 @@ int crmpi_phase_settle_on(struct crmpi_event *result_out)
     *result_out =
         settled > 0 ? (struct crmpi_event){.kind = CRMPI_EVENT_SETTLED} : failure();
     return 1;
-}
-
-static enum crmpi_status capture(const struct crmpi_action *action,
-                                 const struct crmpi_dependencies *dependencies,
-                                 struct crmpi_event *saved_out)
-{
-    char path[4600];
-    const struct crmpi_capture_request request = {
-        .path = path, .job = &engine->job, .dependencies = dependencies};
-    struct crmpi_capture_result captured;
-    int pending;
-    enum crmpi_status status = crmpi_rank_path(crmpi_config.dir, engine->job.world_rank,
-                                               action->sn, 1, path, sizeof path);
-
-    if (status != CRMPI_OK)
-        return status;
-    engine->job.sn = action->sn;
-    status = crmpi_capture_begin(&request, &pending, &captured, why, sizeof why);
-    if (status != CRMPI_OK)
-        return status;
-    saved_out->file_bytes = captured.file_bytes;
-    saved_out->digest = captured.digest;
-    return CRMPI_OK;
-}
-
-static struct crmpi_event save(const struct crmpi_action *action)
-{
-    struct crmpi_dependencies dependencies = {0};
-    struct crmpi_event result = {.kind = CRMPI_EVENT_SAVED};
-    enum crmpi_status status;
-    void *packed = NULL;
-
-    why[0] = '\0';
-    if (fault("engine.save"))
-        return failure();
-    status = crmpi_dependencies_note(action->sn, action->alone, action->cohort,
-                                     action->n_cohort, &dependencies);
-    if (status == CRMPI_OK)
-        status = capture(action, &dependencies, &result);
-    if (status == CRMPI_OK) {
-        engine->saved_sn = action->sn;
-        if (action->alone && crmpi_dependencies_pack(&dependencies, &packed,
-                                                     &result.dependencies_bytes) != 0)
-            status = CRMPI_ERR_NOMEM;
-        result.dependencies = packed;
-    }
-    crmpi_dependencies_fini(&dependencies);
-    if (status != CRMPI_OK)
-        return why[0] != '\0' ? failure() : failure_of("saving", status);
-    return result;
 }
 
 /* ---- the end ---- */
@@ -357,9 +324,6 @@ void crmpi_phase_act(void *context, const struct crmpi_action *action)
     case CRMPI_ACTION_REPORT:
         crmpi_times_report(action);
         return;
-    case CRMPI_ACTION_FINISH:
-        engine->finished = 1;
-        return;
     default:
         break;
     }
@@ -375,7 +339,8 @@ void crmpi_phase_act(void *context, const struct crmpi_action *action)
 int crmpi_phase_takes_time(enum crmpi_action_kind kind)
 {
     return kind == CRMPI_ACTION_PARK || kind == CRMPI_ACTION_DRAIN ||
-           kind == CRMPI_ACTION_QUIET || kind == CRMPI_ACTION_SAVE;
+           kind == CRMPI_ACTION_QUIET || kind == CRMPI_ACTION_SAVE ||
+           kind == CRMPI_ACTION_COMPLETE;
 }
 
 int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result_out)
@@ -390,7 +355,13 @@ int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result
         *result_out = quiet(action);
         return 1;
     case CRMPI_ACTION_SAVE:
-        *result_out = save(action);
+        *result_out = crmpi_saving_do(action);
+        return 1;
+    case CRMPI_ACTION_RESUME:
+        crmpi_phase_resume(action);
+        return 0;
+    case CRMPI_ACTION_COMPLETE:
+        *result_out = crmpi_saving_complete();
         return 1;
     case CRMPI_ACTION_COMMIT:
         *result_out = crmpi_commit_do(action);
@@ -403,6 +374,9 @@ int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result
         return 0;
     case CRMPI_ACTION_TRIM:
         crmpi_release_trim(action);
+        return 0;
+    case CRMPI_ACTION_FINISH:
+        engine->finished = 1;
         return 0;
     case CRMPI_ACTION_END:
         end_process();

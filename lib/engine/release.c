@@ -12,7 +12,9 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "boundary/control.h"
+#include "capture/capture.h"
 #include "engine/post.h"
+#include "engine/requests.h"
 #include "engine/state.h"
 #include "interaction/cut.h"
 
@@ -82,12 +84,13 @@ static void note_outcome(const struct crmpi_action *action, uint64_t line)
             __atomic_store_n(&engine->served, action->ordinal, __ATOMIC_RELAXED);
         if (!action->alone)
             __atomic_store_n(&engine->committed, line, __ATOMIC_RELAXED);
-        __atomic_store_n(&engine->committed_ms, crmpi_clock_ms(), __ATOMIC_RELAXED);
+        if (!engine->resumed)
+            __atomic_store_n(&engine->committed_ms, crmpi_clock_ms(), __ATOMIC_RELAXED);
     } else if (action->alone || action->retried) {
         return; /* whoever waits goes on waiting */
     }
     __atomic_store_n(&engine->last_failed, !action->committed, __ATOMIC_RELAXED);
-    __atomic_add_fetch(&engine->n_ended, 1, __ATOMIC_RELEASE);
+    __atomic_store_n(&engine->n_ended, engine->n_gone_on, __ATOMIC_RELEASE);
 }
 
 /* Tell rank 0, where the one who demanded it waits. */
@@ -117,19 +120,30 @@ void crmpi_release(const struct crmpi_action *action)
 {
     uint64_t line = action->line != 0 ? action->line : action->sn;
 
-    if (action->committed && action->alone) {
-        crmpi_dependencies_saved(action->sn);
+    if (!action->committed) {
+        crmpi_dependencies_given_up();
+    } else if (action->alone) {
+        crmpi_dependencies_saved();
         crmpi_kept_saved(files(), action->sn);
-    } else if (action->committed) {
-        crmpi_dependencies_committed(action->sn);
+    } else {
+        crmpi_dependencies_committed();
         crmpi_kept_committed(files(), action->sn, line);
     }
+    crmpi_capture_over(action->committed, action->sn, engine->saved_digest);
+    if (!engine->resumed)
+        crmpi_engine_gone_on();
     note_outcome(action, line);
     crmpi_hooks_after(action->committed);
-    crmpi_phase_release_threads();
+    if (!engine->resumed)
+        crmpi_phase_release_threads();
+    engine->resumed = 0;
     crmpi_times_released(action);
+    if (engine->job.world_rank == 0)
+        crmpi_requests_ended();
     if (engine->demanded)
         tell_outcome(action, line);
+    engine->demanded |= engine->demanded_late;
+    engine->demanded_late = 0;
     engine->given_up[0] = '\0';
     if (!action->committed && engine->saved_sn != 0)
         remove_file(engine->saved_sn);

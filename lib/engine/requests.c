@@ -29,6 +29,7 @@ struct client {
     size_t got;
     struct crmpi_demand demand;
     int64_t since_ms;
+    int late; /* the checkpoint that is being written is not for this one */
 };
 
 static struct {
@@ -38,6 +39,7 @@ static struct {
     int stop_pipe[2];
     unsigned char key[CRMPI_KEY_BYTES];
     void (*wake)(void);
+    int late;
     int64_t progress_ms;
     sem_t ended;
     int running;
@@ -191,6 +193,7 @@ int crmpi_requests_take(enum crmpi_stop *stop_out, uint32_t *of_out)
         if (client->state != NEW)
             continue;
         client->state = TAKEN;
+        client->late = server.late && client->demand.of == CRMPI_DEMAND_OF_ALL;
         *stop_out = client->demand.stop <= CRMPI_STOP_TIME
                         ? (enum crmpi_stop)client->demand.stop
                         : CRMPI_STOP_WISH;
@@ -217,6 +220,20 @@ void crmpi_requests_progress(const char *text)
     pthread_mutex_unlock(&server.lock);
 }
 
+void crmpi_requests_resumed(void)
+{
+    server.late = 1;
+}
+
+void crmpi_requests_ended(void)
+{
+    server.late = 0;
+    pthread_mutex_lock(&server.lock);
+    for (int i = 0; i < CLIENTS_MAX; i++)
+        server.clients[i].late = 0;
+    pthread_mutex_unlock(&server.lock);
+}
+
 /* Of one rank, or of all: or everybody. */
 static void tell(const uint32_t *of, const char *text)
 {
@@ -227,7 +244,8 @@ static void tell(const uint32_t *of, const char *text)
     for (int i = 0; i < CLIENTS_MAX; i++) {
         struct client *client = &server.clients[i];
         if (client->state == FREE ||
-            (of != NULL && (client->state != TAKEN || client->demand.of != *of)))
+            (of != NULL && (client->state != TAKEN || client->demand.of != *of ||
+                            client->late)))
             continue;
         say(client, line);
         drop(client);

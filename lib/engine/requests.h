@@ -26,6 +26,12 @@ enum crmpi_status crmpi_requests_start(int listener, const unsigned char *key,
  */
 int crmpi_requests_take(enum crmpi_stop *stop_out, uint32_t *of_out);
 
+/** Threads go on while a checkpoint of all is being written: who demands one from here on
+ * waits for the next one. */
+void crmpi_requests_resumed(void);
+/** It is over. */
+void crmpi_requests_ended(void);
+
 /** Show those who wait how far it is, a few times a second at most. */
 void crmpi_requests_progress(const char *text);
 

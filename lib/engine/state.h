@@ -58,8 +58,12 @@ struct crmpi_engine {
     enum crmpi_stop stop; /* rank 0: the job ends with the next checkpoint of all */
     int broken;     /* a connection of the tree has ended: no more checkpoints */
     int demanded;      /* from outside, of this rank: rank 0 waits for the outcome */
+    int demanded_late; /* of the next one: threads have gone on after this one */
     char given_up[512]; /* why an attempt that this rank led was given up */
     uint64_t saved_sn; /* number of the rank file written in this attempt; 0: none */
+    uint64_t saved_digest;
+    int resumed;    /* threads have gone on, and the checkpoint is not over */
+    int completing; /* the worker is at it; all else goes on */
     struct crmpi_engine_times times;
     int64_t interval_ms; /* when to ask for the next one by the clock */
 
@@ -71,10 +75,15 @@ struct crmpi_engine {
     int stop_by_signal;
     uint64_t wanted_ordinal; /* by CRMPI_Checkpoint() */
     uint64_t committed;      /* newest line */
-    uint64_t n_ended;        /* checkpoints that are over, committed or not */
+    uint64_t n_gone_on;      /* times threads have gone on after a checkpoint, or while it
+                                is written: names one by what it was before */
+    uint64_t n_ended;        /* what it was after that for the newest that is over,
+                                committed or not */
+    uint64_t completed_ordinal; /* served by the newest one that was written so */
     uint64_t n_opened;       /* times the gates were opened */
     int last_failed;
-    int64_t committed_ms;    /* when the newest was committed; 0: not by this process */
+    int64_t committed_ms;    /* when threads went on after the newest that is, or may be,
+                                committed; 0: not by this process */
     uint64_t served;         /* highest ordinal that it served */
     sem_t gone;              /* posted when the protocol thread has ended */
 };
@@ -87,6 +96,9 @@ double crmpi_clock_seconds(void);
 /** Tell whether a line was committed a moment ago: the signals and calls of several ranks
  * that belong together do not come at exactly the same time. */
 int crmpi_engine_just_committed(void);
+
+/** Threads are about to go on. */
+void crmpi_engine_gone_on(void);
 
 /* action.c */
 enum crmpi_status crmpi_action_copy(struct crmpi_action *copy_out,
@@ -110,6 +122,12 @@ void crmpi_phase_result_fini(struct crmpi_event *result);
 void crmpi_phase_release_threads(void);
 /** The same without knowing the outcome: the tree has come apart. */
 void crmpi_phase_let_go(void);
+/** The same while the file is being written. */
+void crmpi_phase_resume(const struct crmpi_action *action);
+
+/* saving.c */
+struct crmpi_event crmpi_saving_do(const struct crmpi_action *action);
+struct crmpi_event crmpi_saving_complete(void);
 
 /* release.c */
 

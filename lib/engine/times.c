@@ -88,6 +88,7 @@ void crmpi_times_note(const struct crmpi_action *action)
 void crmpi_times_resumed(void)
 {
     engine->times.resumed = crmpi_clock_seconds();
+    engine->interval_ms = INT64_MAX; /* set again when it is over */
 }
 
 void crmpi_times_saved(void)

@@ -132,15 +132,31 @@ enum crmpi_status crmpi_dependencies_note(uint64_t sn, int alone,
                                           const struct crmpi_member *cohort, size_t n_cohort,
                                           struct crmpi_dependencies *dependencies_out);
 
-/** Checkpoint @p sn, taken with all that this rank has had to do with, is committed: all
- * counting begins anew. */
-void crmpi_dependencies_committed(uint64_t sn);
+/**
+ * The memory of checkpoint @p sn is taken: all counting begins anew, or with @p alone the
+ * next interval does; what has been counted is put aside until it is known how the
+ * checkpoint ends.  Nothing has changed on failure.  One of committed, saved or given_up
+ * follows, and before it resumed if threads go on before that is known.
+ */
+enum crmpi_status crmpi_dependencies_cut(uint64_t sn, int alone);
+/** The threads are about to go on. */
+void crmpi_dependencies_resumed(void);
+/** It is given up, if there was a cut: what is put aside counts again.  If threads have
+ * gone on, it does when they are parked next, and no checkpoint of this rank alone can be
+ * taken before one of all. */
+void crmpi_dependencies_given_up(void);
+/** The threads are parked. */
+void crmpi_dependencies_put_back(void);
+/** It is committed, and was taken with all that this rank has had to do with; threads may
+ * have gone on. */
+void crmpi_dependencies_committed(void);
+/** It is saved, of this rank alone; likewise. */
+void crmpi_dependencies_saved(void);
+
 /** This process was restored from a line: counting begins anew, unless messages between
  * its checkpoints were @p in_transit: these are sent again.  After
  * crmpi_mpi_layer_rebuild(); collective. */
 enum crmpi_status crmpi_dependencies_restored(uint64_t line, int in_transit);
-/** Checkpoint @p sn of this rank alone is saved: the next interval begins. */
-void crmpi_dependencies_saved(uint64_t sn);
 
 /** Log what is sent from now on, or no longer, for checkpoints of ranks alone.  When there
  * is more than @p limit_bytes the rank asks for a checkpoint, and refuses to be saved

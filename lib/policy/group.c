@@ -378,7 +378,7 @@ static void advance(struct crmpi_group *g, int64_t now_ms)
         break;
     case SAVING:
         if (g->pending != 0)
-            crmpi_group_resume(g);
+            crmpi_group_resume(g, g->ordinal);
         else
             g->ops->saved(g, now_ms);
         break;
@@ -529,7 +529,7 @@ static void from_parent(struct crmpi_group *g, const struct crmpi_event *event)
         crmpi_group_save(g, event->now_ms);
         break;
     case CRMPI_MESSAGE_RESUME:
-        crmpi_group_resume(g);
+        crmpi_group_resume(g, message->ordinal);
         break;
     default: /* COMMITTED, ABORT */
         crmpi_group_end(g, message, event->payload, event->payload_bytes, event->now_ms);

@@ -111,15 +111,17 @@ void crmpi_group_report_saved(struct crmpi_group *g)
 }
 
 /* What is asked for from here on is not in this checkpoint. */
-void crmpi_group_resume(struct crmpi_group *g)
+void crmpi_group_resume(struct crmpi_group *g, uint64_t ordinal)
 {
     struct crmpi_message message = crmpi_group_message(g, CRMPI_MESSAGE_RESUME);
 
     crmpi_group_enter(g, CRMPI_GROUP_COMPLETING);
     g->missing = g->pending;
-    g->cut_ordinal = g->ordinal;
+    g->cut_ordinal = message.ordinal = ordinal;
     crmpi_group_send_down(g, &message, NULL, 0);
-    crmpi_group_act(g, &(struct crmpi_action){.kind = CRMPI_ACTION_RESUME, .sn = g->sn});
+    crmpi_group_act(g, &(struct crmpi_action){.kind = CRMPI_ACTION_RESUME,
+                                              .sn = g->sn,
+                                              .ordinal = ordinal});
     if (g->pending & OWN)
         crmpi_group_act(
             g, &(struct crmpi_action){.kind = CRMPI_ACTION_COMPLETE, .sn = g->sn});

@@ -32,8 +32,9 @@ void crmpi_group_own_done(struct crmpi_group *group, enum crmpi_group_phase phas
 /* ---- group_save.c ---- */
 
 void crmpi_group_save(struct crmpi_group *group, int64_t now_ms);
-/** All members have taken their memory: their threads go on. */
-void crmpi_group_resume(struct crmpi_group *group);
+/** All members have taken their memory: their threads go on; @p ordinal is the highest one
+ * asked for till then. */
+void crmpi_group_resume(struct crmpi_group *group, uint64_t ordinal);
 /** SAVING or COMPLETING has been done from this rank downwards: tell the parent. */
 void crmpi_group_report_saved(struct crmpi_group *group);
 /** The event CAPTURED or SAVED. */

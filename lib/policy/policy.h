@@ -73,7 +73,8 @@ struct crmpi_message {
     uint64_t sn;         /* the checkpoint's number; PARKED: the least it can have;
                             SAVED_ALONE: of the
                             rank's own; TRIM: of the rank's own that is never given up */
-    uint64_t ordinal;    /* REQUEST: the highest one asked for; COMMITTED: served */
+    uint64_t ordinal;    /* REQUEST: the highest one asked for; COMMITTED: served;
+                            RESUME: if it is committed */
     uint64_t value;      /* PARK: limit in ms; PARKED: 1 if counts disagree; DRAIN: a name
                             for this one; COMMITTED, REGISTERED: the line's number (0: why
                             not is the payload); TRIM: the base that its counts begin at */
@@ -194,7 +195,8 @@ struct crmpi_action {
                                                      so whoever waits goes on waiting */
     const uint64_t *kept;                         /* RELEASE: after a commit, the lines */
     size_t n_kept;                                /* there are now */
-    uint64_t ordinal;                             /* RELEASE: requests served */
+    uint64_t ordinal;                             /* RELEASE: requests served; RESUME: if
+                                                     it is committed */
     uint32_t world_rank;                          /* REPORT: the rank that failed */
     const char *why;                              /* REPORT: for what reason */
 };

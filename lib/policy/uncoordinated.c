@@ -360,8 +360,10 @@ static void captured_alone(struct crmpi_policy *p)
     p->phase = COMPLETING;
     let_go(p);
     p->resumed = 1;
-    act(p, &(struct crmpi_action){
-               .kind = CRMPI_ACTION_RESUME, .alone = 1, .sn = p->next_sn});
+    act(p, &(struct crmpi_action){.kind = CRMPI_ACTION_RESUME,
+                                  .alone = 1,
+                                  .sn = p->next_sn,
+                                  .ordinal = p->cut_ordinal});
     act(p, &(struct crmpi_action){
                .kind = CRMPI_ACTION_COMPLETE, .alone = 1, .sn = p->next_sn});
 }

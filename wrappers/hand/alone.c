@@ -37,7 +37,7 @@ uint64_t crmpi_log_bytes(void)
 
 static void log_failed(void)
 {
-    __atomic_store_n(&crmpi_ledger->log_failed, 1, __ATOMIC_RELAXED);
+    __atomic_store_n(&crmpi_ledger->log_failed, CRMPI_LOG_NO_MEMORY, __ATOMIC_RELAXED);
 }
 
 struct crmpi_logged *crmpi_log_packed(const void *buf, int count, MPI_Datatype type)
@@ -217,7 +217,7 @@ static void log_trim(const struct trim *trim)
     }
 }
 
-static void trims_drop(void)
+void crmpi_log_forget_trims(void)
 {
     while (trims) {
         struct trim *next = trims->next;
@@ -233,12 +233,12 @@ void crmpi_alone_trim(void)
     again_poll(0);
     for (const struct trim *trim = trims; trim; trim = trim->next)
         log_trim(trim);
-    trims_drop();
+    crmpi_log_forget_trims();
 }
 
 void crmpi_log_forget(void)
 {
-    trims_drop();  /* they count from another base */
+    crmpi_log_forget_trims();
     again_poll(1); /* it has arrived */
     crmpi_log_clear(&crmpi_ledger->log);
     crmpi_ledger->log_failed = 0;
@@ -343,6 +343,8 @@ int crmpi_alone_refusal(char *why, size_t why_bytes)
 {
     if (!crmpi_ledger->logging)
         snprintf(why, why_bytes, "messages are not logged");
+    else if (crmpi_ledger->log_failed == CRMPI_LOG_DROPPED)
+        snprintf(why, why_bytes, "a checkpoint of all ranks failed after they had gone on");
     else if (crmpi_ledger->log_failed)
         snprintf(why, why_bytes, "there was no memory to log a message");
     else if (crmpi_log_bytes() > crmpi_ledger->log_limit)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The ledger (see ledger.h): who this rank has had to do with, and the beginning of a new
- * interval (lower half).
+ * The ledger (see ledger.h): who this rank has had to do with (lower half).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -51,7 +50,7 @@ struct crmpi_stream_slot *crmpi_stream_of(struct crmpi_comm *c, int peer, int ta
 }
 
 /* All communicators that there are, unborn ones left out. */
-static void visit_comms(void (*visit)(struct crmpi_comm *, void *), void *context)
+void crmpi_ledger_visit(void (*visit)(struct crmpi_comm *, void *), void *context)
 {
     visit(CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_world)->extra, context);
     visit(CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_self)->extra, context);
@@ -95,7 +94,7 @@ void crmpi_ledger_traffic(struct crmpi_traffic *traffic, int n_ranks)
 {
     for (int i = 0; i < n_ranks; i++)
         traffic[i] = (struct crmpi_traffic){.is_exact = 1};
-    visit_comms(add_comm, traffic);
+    crmpi_ledger_visit(add_comm, traffic);
     for (const struct crmpi_departed *d = crmpi_ledger->departed; d; d = d->next)
         add_slots(&d->streams, d->id, d->peers, traffic);
     add_slots(&crmpi_ledger->other, 0, NULL, traffic);
@@ -105,7 +104,7 @@ void crmpi_ledger_traffic(struct crmpi_traffic *traffic, int n_ranks)
  * Communicators that are no more
  */
 
-static void departed_free(struct crmpi_departed *d)
+void crmpi_departed_free(struct crmpi_departed *d)
 {
     if (d->peers != d->members)
         crmpi_heap_free(d->peers);
@@ -140,7 +139,7 @@ static void departed_fold(struct crmpi_departed *d)
             to->received += from->received;
         }
     }
-    departed_free(d);
+    crmpi_departed_free(d);
 }
 
 static void departed_fold_all(void)
@@ -157,7 +156,7 @@ void crmpi_ledger_depart(struct crmpi_comm *c)
 {
     struct crmpi_departed *d;
 
-    if (!c->flow && !c->streams.n)
+    if (!c->flow && !c->streams.n && !crmpi_ledger->aside)
         return;
     d = crmpi_heap_alloc(sizeof *d);
     if (!d) {
@@ -177,7 +176,7 @@ void crmpi_ledger_depart(struct crmpi_comm *c)
     };
     c->members = c->peers = NULL;
     c->streams = (struct crmpi_stream_table){0};
-    if (crmpi_ledger->n_departed >= DEPARTED_MAX)
+    if (crmpi_ledger->n_departed >= DEPARTED_MAX && !crmpi_ledger->aside)
         departed_fold_all();
     d->next = crmpi_ledger->departed;
     crmpi_ledger->departed = d;
@@ -246,7 +245,7 @@ static void add_file_ranks(struct ranks *ranks, const struct crmpi_file *file)
 
 static void ranks_find(struct ranks *ranks)
 {
-    visit_comms(add_comm_ranks, ranks);
+    crmpi_ledger_visit(add_comm_ranks, ranks);
     for (const struct crmpi_departed *d = crmpi_ledger->departed; d; d = d->next) {
         add_table(ranks, &d->streams, d->peers);
         if (d->flow)
@@ -331,75 +330,6 @@ void crmpi_touched(uint32_t origin, uint64_t interval, uint64_t window, uint32_t
     if (interval > o->interval)
         o->interval = interval;
     origins_unlock();
-}
-
-/*
- * The next interval
- */
-
-/* Whoever this rank has had to do with has taken the same checkpoint. */
-static void begin_comm(struct crmpi_comm *c, void *context)
-{
-    (void)context;
-    crmpi_streams_fini(&c->streams);
-    c->flow = 0;
-    c->base_count = c->collective_count;
-}
-
-static void begin_windows(void)
-{
-    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN); h; h = h->next)
-        if (!(h->flags & CRMPI_HANDLE_FREED))
-            crmpi_win_marks_clear(h->extra);
-}
-
-static void begin_all(uint64_t base)
-{
-    visit_comms(begin_comm, NULL);
-    while (crmpi_ledger->departed) {
-        struct crmpi_departed *next = crmpi_ledger->departed->next;
-        departed_free(crmpi_ledger->departed);
-        crmpi_ledger->departed = next;
-    }
-    crmpi_ledger->n_departed = 0;
-    crmpi_streams_fini(&crmpi_ledger->other);
-    while (crmpi_ledger->origins) {
-        struct crmpi_origin *next = crmpi_ledger->origins->next;
-        crmpi_heap_free(crmpi_ledger->origins);
-        crmpi_ledger->origins = next;
-    }
-    begin_windows();
-    crmpi_log_forget();
-    crmpi_ledger->base = base;
-}
-
-static void begin_interval(uint64_t interval)
-{
-    __atomic_store_n(&crmpi_ledger->interval, interval, __ATOMIC_RELEASE);
-}
-
-void crmpi_dependencies_committed(uint64_t sn)
-{
-    begin_all(sn);
-    begin_interval(sn + 1);
-}
-
-void crmpi_dependencies_saved(uint64_t sn)
-{
-    begin_windows();
-    begin_interval(sn + 1);
-}
-
-enum crmpi_status crmpi_dependencies_restored(uint64_t line, int in_transit)
-{
-    /* of a checkpoint that was not taken alone, what it counts had just been settled */
-    if (!in_transit || !crmpi_ledger->noted_alone)
-        begin_all(in_transit ? crmpi_ledger->noted : line);
-    if (in_transit && crmpi_alone_replay() != MPI_SUCCESS)
-        return CRMPI_ERR_MPI;
-    begin_windows();
-    begin_interval(line + 1);
-    return CRMPI_OK;
 }
 
 /*
@@ -615,7 +545,7 @@ enum crmpi_status crmpi_dependencies_note(uint64_t sn, int alone,
     };
     crmpi_ledger->noted = sn;
     crmpi_ledger->noted_alone = alone;
-    visit_comms(note_comm, &note);
+    crmpi_ledger_visit(note_comm, &note);
     for (const struct crmpi_departed *d = crmpi_ledger->departed; d; d = d->next)
         note_departed(&note, d);
     note_streams(&note, &crmpi_ledger->other, 0, NULL);

@@ -28,6 +28,8 @@ struct crmpi_origin {
     uint32_t rank, how;
 };
 
+struct crmpi_aside; /* ledger_cut.c */
+
 /* crmpi_root->ledger */
 struct crmpi_ledger {
     uint64_t interval; /* the open one */
@@ -42,10 +44,15 @@ struct crmpi_ledger {
     struct crmpi_log log;
     int32_t logging;
     uint64_t log_limit; /* in bytes */
-    int32_t log_failed; /* something could not be logged: no checkpoint of this rank alone
-                           before one of all */
+    int32_t log_failed; /* something is not in the log: no checkpoint of this rank alone
+                           before one of all.  enum crmpi_log_failure */
+    struct crmpi_aside *aside; /* what was counted before the cut of a checkpoint that is
+                                  being written; or was given up, and threads have not been
+                                  parked since */
 };
 #define crmpi_ledger (crmpi_root->ledger)
+
+enum crmpi_log_failure { CRMPI_LOG_NO_MEMORY = 1, CRMPI_LOG_DROPPED };
 
 /* Messages to and from one rank, in sum. */
 struct crmpi_traffic {
@@ -57,12 +64,18 @@ struct crmpi_traffic {
 /** At the start: create it. */
 enum crmpi_status crmpi_ledger_start(void);
 
+/** Visit all communicators that there are, unborn ones left out. */
+void crmpi_ledger_visit(void (*visit)(struct crmpi_comm *, void *), void *context);
+void crmpi_departed_free(struct crmpi_departed *departed);
+
 /** A communicator is no more: keep what the next checkpoint has to know of it; what is
  * taken over is set to NULL. */
 void crmpi_ledger_depart(struct crmpi_comm *comm);
 
 /** All channels are empty: nothing has to be sent again any more.  (alone.c) */
 void crmpi_log_forget(void);
+/** What crmpi_log_trim() has told counts from an old base. */
+void crmpi_log_forget_trims(void);
 
 /** Why this rank cannot be saved alone, see crmpi_settle_progress(); 0: it can. */
 int crmpi_alone_refusal(char *why, size_t why_bytes);

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Saving this rank: SAVE, in which threads stand still until the memory is written; or it
+ * is only taken, and COMPLETE, after they have gone on, puts the file in its place.  Lower
+ * half, the worker.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include "base/config.h"
+#include "base/fault.h"
+#include "capture/capture.h"
+#include "engine/state.h"
+#include "interaction/cut.h"
+
+static struct crmpi_engine *const engine = &crmpi_engine;
+static char why[512]; /* the reason of the newest failure; results point to it */
+
+/* What the policy is told of a rank saved alone, until its file is complete. */
+static struct {
+    void *bytes;
+    size_t n_bytes;
+} packed;
+
+static struct crmpi_event failure(const char *what, enum crmpi_status status)
+{
+    if (why[0] == '\0')
+        snprintf(why, sizeof why, "%s: %s", what, crmpi_status_text(status));
+    free(packed.bytes);
+    packed.bytes = NULL;
+    return (struct crmpi_event){.kind = CRMPI_EVENT_FAILED, .why = why};
+}
+
+/* A fault a test has asked for. */
+static int fault(const char *point)
+{
+    int error = crmpi_fault(point);
+
+    why[0] = '\0';
+    if (error != 0)
+        snprintf(why, sizeof why, "%s: %s", point, strerror(error));
+    return error;
+}
+
+static uint32_t us_between(double from, double to)
+{
+    double us = 1e6 * (to - from);
+    return us < 0 ? 0 : us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+static struct crmpi_event saved(const struct crmpi_capture_result *captured)
+{
+    const struct crmpi_engine_times *times = &engine->times;
+    double now = crmpi_clock_seconds();
+    struct crmpi_event result = {.kind = CRMPI_EVENT_SAVED,
+                                 .file_bytes = captured->file_bytes,
+                                 .digest = captured->digest,
+                                 .figures = captured->figures,
+                                 .dependencies = packed.bytes,
+                                 .dependencies_bytes = packed.n_bytes};
+
+    result.figures.save_us = us_between(times->begun, now);
+    result.figures.blocked_us =
+        us_between(times->begun, times->resumed > 0 ? times->resumed : now);
+    engine->saved_digest = captured->digest;
+    packed.bytes = NULL;
+    return result;
+}
+
+static enum crmpi_status capture(const struct crmpi_action *action,
+                                 const struct crmpi_dependencies *dependencies,
+                                 int *pending_out, struct crmpi_capture_result *result_out)
+{
+    char path[4600];
+    const struct crmpi_capture_request request = {.path = path,
+                                                  .job = &engine->job,
+                                                  .dependencies = dependencies,
+                                                  .background = !action->foreground};
+    enum crmpi_status status = crmpi_rank_path(crmpi_config.dir, engine->job.world_rank,
+                                               action->sn, 1, path, sizeof path);
+
+    if (status != CRMPI_OK)
+        return status;
+    engine->job.sn = action->sn;
+    status = crmpi_capture_begin(&request, pending_out, result_out, why, sizeof why);
+    if (status == CRMPI_OK)
+        engine->saved_sn = action->sn;
+    return status;
+}
+
+struct crmpi_event crmpi_saving_do(const struct crmpi_action *action)
+{
+    struct crmpi_dependencies dependencies = {0};
+    struct crmpi_capture_result captured;
+    enum crmpi_status status;
+    int pending = 0;
+
+    if (fault("engine.save"))
+        return failure("saving", CRMPI_OK);
+    status = crmpi_dependencies_note(action->sn, action->alone, action->cohort,
+                                     action->n_cohort, &dependencies);
+    if (status == CRMPI_OK && action->alone &&
+        crmpi_dependencies_pack(&dependencies, &packed.bytes, &packed.n_bytes) != 0)
+        status = CRMPI_ERR_NOMEM;
+    if (status == CRMPI_OK)
+        status = capture(action, &dependencies, &pending, &captured);
+    crmpi_dependencies_fini(&dependencies);
+    if (status != CRMPI_OK)
+        return failure("saving", status);
+    status = crmpi_dependencies_cut(action->sn, action->alone);
+    if (status != CRMPI_OK && pending)
+        crmpi_capture_complete(&captured, why, sizeof why); /* it is removed at the end */
+    if (status != CRMPI_OK)
+        return failure("counting messages", status);
+    return pending ? (struct crmpi_event){.kind = CRMPI_EVENT_CAPTURED}
+                   : saved(&captured);
+}
+
+struct crmpi_event crmpi_saving_complete(void)
+{
+    struct crmpi_capture_result captured;
+    int faulty = fault("engine.complete");
+    enum crmpi_status status = crmpi_capture_complete(&captured, why, sizeof why);
+
+    if (status != CRMPI_OK || faulty)
+        return failure("saving in the background", status);
+    return saved(&captured);
+}
