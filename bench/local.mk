@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Benchmarks: `make bench` prints a table of ratios to what runs without crmpi.
+# Benchmarks: `make bench` prints a table of ratios to what runs without crmpi; `make figures`
+# draws what checkpoints cost.
 bench_programs = bench-mpi bench-rma bench-memory bench-io bench-storage bench-recovery \
 	bench-work
 EXTRA_PROGRAMS += $(bench_programs)
@@ -25,7 +26,11 @@ bench_memory_LDADD = $(MPI_LIBS)
 bench_io_LDADD = $(MPI_LIBS)
 bench_storage_LDADD = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(XXHASH_LIBS)
 
-dist_noinst_SCRIPTS += bench/run
-.PHONY: bench
-bench: all $(bench_programs)
+dist_noinst_SCRIPTS += bench/run bench/figures
+EXTRA_DIST += bench/jobs.py
+.PHONY: bench bench-programs figures
+bench-programs: all $(bench_programs)
+bench: bench-programs
 	$(PYTHON3) $(srcdir)/bench/run . $(BENCHFLAGS)
+figures: bench-programs
+	$(PYTHON3) $(srcdir)/bench/figures . $(FIGURESFLAGS)
