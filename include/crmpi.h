@@ -39,6 +39,39 @@ extern "C" {
 int CRMPI_Checkpoint(void);
 
 /**
+ * Ask whether a checkpoint is due: somebody has asked for one, or it is time for the next,
+ * and it has not been taken.
+ *
+ * Collective over MPI_COMM_WORLD: all ranks get the same answer.  Checkpoints of the whole
+ * memory are taken without the program's help, so there it is 1 only for the short time
+ * until all ranks are stopped, or critical sections have ended.
+ */
+int CRMPI_Checkpoint_due(int *due);
+
+/**
+ * Ask whether the job should come to an end: it is to be stopped after its next checkpoint
+ * (crmpi-checkpoint --stop), or its time is nearly over (CRMPI_TIME_LIMIT).  Collective
+ * over MPI_COMM_WORLD, with the same answer for all.
+ */
+int CRMPI_Should_stop(int *stop);
+
+/* Numbers of the calling rank, since the job first started. */
+struct CRMPI_statistics {
+    unsigned long long checkpoints; /* that were committed */
+    unsigned long long failures;    /* checkpoints that were given up */
+    unsigned long long restarts;    /* of the job */
+    unsigned long long line;        /* the newest recovery line; 0: none */
+    unsigned long long bytes;       /* of files, in all, and of the newest */
+    unsigned long long last_bytes;
+    double blocked; /* seconds for which its threads were stopped, in all, and the last time */
+    double last_blocked;
+    double last_time; /* seconds since 1970 when the newest checkpoint was begun; 0: none */
+};
+
+/** Get them. */
+int CRMPI_Get_statistics(struct CRMPI_statistics *statistics);
+
+/**
  * Leave memory out of checkpoints: what is in it can be done without, or be had again.
  * After a restart it is zero.
  *

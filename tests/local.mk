@@ -6,6 +6,7 @@ include tests/sim/local.mk
 include tests/unit/local.mk
 include tests/mpi/local.mk
 include tests/mpi/rma.mk
+include tests/api/local.mk
 
 # All tests use what is in the build tree.
 crmpi_here = CRMPI_BIN='$(abs_builddir)' CRMPI_LIB='$(abs_builddir)/libcrmpi.so' \
@@ -14,7 +15,7 @@ AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' CC='$(CC)';
 
 quick_tests = tests/quick.sh tests/quick-partial.sh tests/quick-uncoordinated.sh
 EXTRA_DIST += tests/campaign tests/testlist $(quick_tests) tests/fault/run tests/promise/run
-TESTS += $(quick_tests) tests/promise/run
+TESTS += $(quick_tests) tests/promise/run tests/api/run
 
 check_PROGRAMS += tests/time-limit/paced
 tests_time_limit_paced_SOURCES = tests/time-limit/paced.c

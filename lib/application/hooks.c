@@ -104,8 +104,8 @@ static void disown(struct crmpi_hook_owner *owner)
 static int is_dead(const struct crmpi_hook_owner *owner)
 {
     return owner->thread &&
-           (!is_same(owner) || crmpi_raw(SYS_tgkill, getpid(), owner->thread->tid, 0, 0, 0,
-                                         0) == -ESRCH);
+           (!is_same(owner) ||
+            crmpi_raw(SYS_tgkill, getpid(), owner->thread->tid, 0, 0, 0, 0) == -ESRCH);
 }
 
 /*
@@ -198,8 +198,9 @@ static void take_result(const struct call *call, int result)
     if (call->event == CRMPI_HOOK_BEFORE) {
         __atomic_store_n(&refusal, result, __ATOMIC_RELEASE);
     } else if (call->event == CRMPI_HOOK_RESTART) {
-        crmpi_error("the restart has failed: a function of the application has returned %d",
-                    result);
+        crmpi_error(
+            "the restart has failed: a function of the application has returned %d",
+            result);
         PMPI_Abort(MPI_COMM_WORLD, 1);
     }
 }
@@ -257,9 +258,10 @@ void crmpi_hooks_run(void)
 static int is_allowed(const char *call)
 {
     static const char *const allowed[] = {
-        "MPI_Abort", "MPI_Comm_rank", "MPI_Comm_size", "MPI_Error_string",
-        "MPI_Finalized", "MPI_Get_processor_name", "MPI_Initialized", "MPI_Wtick",
-        "MPI_Wtime", "CRMPI_Exclude", "CRMPI_Include",
+        "MPI_Abort",        "MPI_Comm_rank", "MPI_Comm_size",
+        "MPI_Error_string", "MPI_Finalized", "MPI_Get_processor_name",
+        "MPI_Initialized",  "MPI_Wtick",     "MPI_Wtime",
+        "CRMPI_Exclude",    "CRMPI_Include", "CRMPI_Get_statistics",
     };
 
     for (size_t i = 0; i < sizeof allowed / sizeof allowed[0]; i++)
@@ -297,7 +299,8 @@ enum crmpi_status crmpi_hook_add(int events, int (*function)(int, void *),
     struct crmpi_hook *made, **at;
 
     if (!function || events <= 0 || events & ~CRMPI_HOOK_ALL) {
-        crmpi_warn("CRMPI_Hook_add(): there is no %s", function ? "such event" : "function");
+        crmpi_warn("CRMPI_Hook_add(): there is no %s",
+                   function ? "such event" : "function");
         return CRMPI_ERR_USAGE;
     }
     made = crmpi_heap_alloc(sizeof *made);
@@ -407,6 +410,17 @@ static int await_calls(struct crmpi_application *application, int limit_ms)
     return 1;
 }
 
+static const char *who_is_late(const struct crmpi_application *application)
+{
+    if (n_running > 0)
+        return "a hook of the application does not end";
+    for (const struct crmpi_hook *h = application->hooks; h; h = h->next)
+        if (h->due && h->owner.thread->critical > 0)
+            return "a thread is between CRMPI_Critical_begin() and CRMPI_Critical_end()";
+    return "a thread with hooks (CRMPI_Hook_add, CRMPI_Refill) calls neither MPI nor "
+           "crmpi";
+}
+
 enum crmpi_status crmpi_hooks_before(int limit_ms, char *why, size_t why_bytes)
 {
     struct crmpi_application *application = crmpi_control->application;
@@ -424,14 +438,11 @@ enum crmpi_status crmpi_hooks_before(int limit_ms, char *why, size_t why_bytes)
     if (in_time && result == 0)
         return CRMPI_OK; /* the threads are stopped next */
     crmpi_application_open();
-    unmark(application, CRMPI_HOOK_BEFORE);
     if (in_time)
         snprintf(why, why_bytes, "a hook of the application has returned %d", result);
     else
-        snprintf(why, why_bytes, "%s",
-                 n_running ? "a hook of the application does not end"
-                           : "a thread with hooks (CRMPI_Hook_add, CRMPI_Refill) calls "
-                             "neither MPI nor crmpi");
+        snprintf(why, why_bytes, "%s", who_is_late(application));
+    unmark(application, CRMPI_HOOK_BEFORE);
     crmpi_application_close(application);
     __atomic_store_n(&crmpi_control->phase, CRMPI_PHASE_RUN, __ATOMIC_RELEASE);
     return CRMPI_ERR_TIMEOUT;

@@ -15,11 +15,11 @@
 #include "application/application.h"
 
 enum crmpi_hook_event { /* as in crmpi.h */
-    CRMPI_HOOK_BEFORE = 1,
-    CRMPI_HOOK_COMMITTED = 2,
-    CRMPI_HOOK_GIVEN_UP = 4,
-    CRMPI_HOOK_RESTART = 8,
-    CRMPI_HOOK_ALL = 15,
+                        CRMPI_HOOK_BEFORE = 1,
+                        CRMPI_HOOK_COMMITTED = 2,
+                        CRMPI_HOOK_GIVEN_UP = 4,
+                        CRMPI_HOOK_RESTART = 8,
+                        CRMPI_HOOK_ALL = 15,
 };
 
 /*

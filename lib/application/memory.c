@@ -79,8 +79,8 @@ enum crmpi_status crmpi_memory_exclude(void *start, size_t bytes)
     enum crmpi_status status;
 
     if (wrong) {
-        crmpi_warn("%zu bytes at %p cannot be excluded from checkpoints: %s", bytes, start,
-                   wrong);
+        crmpi_warn("%zu bytes at %p cannot be excluded from checkpoints: %s", bytes,
+                   start, wrong);
         return CRMPI_ERR_USAGE;
     }
     if (!(application = crmpi_application_open()))

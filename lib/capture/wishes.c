@@ -25,7 +25,8 @@ static enum crmpi_status list_excluded(const struct crmpi_excluded *first,
     if (!wishes->excluded)
         return CRMPI_ERR_NOMEM;
     for (const struct crmpi_excluded *e = first; e; e = e->next)
-        wishes->excluded[wishes->n_excluded++] = (struct crmpi_extent){e->start, e->bytes};
+        wishes->excluded[wishes->n_excluded++] =
+            (struct crmpi_extent){e->start, e->bytes};
     qsort(wishes->excluded, n, sizeof *wishes->excluded, by_start);
     return CRMPI_OK;
 }

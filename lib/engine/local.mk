@@ -24,6 +24,7 @@ crmpi_host_SOURCES += \
 	lib/engine/requests.c lib/engine/requests.h \
 	lib/engine/route.c lib/engine/route.h \
 	lib/engine/state.h \
+	lib/engine/statistics.c lib/engine/statistics.h \
 	lib/engine/times.c \
 	lib/engine/touch.c lib/engine/touch.h \
 	lib/engine/tree.c lib/engine/tree.h \

@@ -314,6 +314,8 @@ void crmpi_phase_act(void *context, const struct crmpi_action *action)
 {
     (void)context;
     crmpi_times_note(action);
+    if (action->kind == CRMPI_ACTION_PARK)
+        crmpi_statistics_due(1);
     switch (action->kind) {
     case CRMPI_ACTION_RUN_ON:
         run_on(action);

@@ -73,6 +73,7 @@ static void prune(const uint64_t *lines, size_t n)
 void crmpi_release_restored(const struct crmpi_job *job)
 {
     crmpi_kept_restored(files(), job->sn, job->sn);
+    crmpi_statistics_restored(job);
 }
 
 /* ---- the end of a checkpoint ---- */
@@ -133,6 +134,7 @@ void crmpi_release(const struct crmpi_action *action)
     if (!engine->resumed)
         crmpi_engine_gone_on();
     note_outcome(action, line);
+    crmpi_statistics_due(0);
     crmpi_hooks_after(action->committed);
     if (!engine->resumed)
         crmpi_phase_release_threads();

@@ -63,6 +63,7 @@ static struct crmpi_event saved(const struct crmpi_capture_result *captured)
     result.figures.blocked_us =
         us_between(times->begun, times->resumed > 0 ? times->resumed : now);
     engine->saved_digest = captured->digest;
+    engine->saved_bytes = captured->file_bytes;
     packed.bytes = NULL;
     return result;
 }

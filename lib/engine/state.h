@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include "engine/engine.h"
 #include "engine/kept.h"
+#include "engine/statistics.h"
 #include "engine/stopped.h"
 #include "engine/tree.h"
 #include "policy/daly.h"
@@ -20,6 +21,7 @@ struct crmpi_engine_saved {
     uint64_t ordinal; /* calls of CRMPI_Checkpoint() in this rank */
     struct crmpi_kept kept;
     struct crmpi_cost cost; /* of this rank's checkpoints */
+    struct crmpi_statistics statistics;
 };
 
 /* Times of a checkpoint, in seconds of the monotonic clock; saved: in its leader. */
@@ -61,7 +63,7 @@ struct crmpi_engine {
     int demanded_late; /* of the next one: threads have gone on after this one */
     char given_up[512]; /* why an attempt that this rank led was given up */
     uint64_t saved_sn; /* number of the rank file written in this attempt; 0: none */
-    uint64_t saved_digest;
+    uint64_t saved_digest, saved_bytes;
     int resumed;    /* threads have gone on, and the checkpoint is not over */
     int completing; /* the worker is at it; all else goes on */
     struct crmpi_engine_times times;

@@ -184,8 +184,11 @@ static void note_cost(const struct crmpi_action *action)
 
 void crmpi_times_released(const struct crmpi_action *action)
 {
-    double resumed = engine->times.resumed;
+    double resumed = engine->times.resumed, begun = engine->times.begun;
 
+    if (begun > 0)
+        crmpi_statistics_note(action,
+                              (resumed > 0 ? resumed : crmpi_clock_seconds()) - begun);
     if (action->committed) {
         note_cost(action);
         if (!action->alone && action->leader == engine->job.world_rank &&

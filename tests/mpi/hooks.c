@@ -98,12 +98,11 @@ static void exchange(long step, uint64_t mine)
     int left = (check_rank + check_size - 1) % check_size;
     uint64_t theirs, sum;
 
-    CHECK_MPI(MPI_Sendrecv(&mine, 1, MPI_UINT64_T, right, 3, &theirs, 1, MPI_UINT64_T, left,
-                           3, MPI_COMM_WORLD, MPI_STATUS_IGNORE));
+    CHECK_MPI(MPI_Sendrecv(&mine, 1, MPI_UINT64_T, right, 3, &theirs, 1, MPI_UINT64_T,
+                           left, 3, MPI_COMM_WORLD, MPI_STATUS_IGNORE));
     CHECK(theirs == mine, "step %ld: %" PRIx64 ", %" PRIx64, step, theirs, mine);
     if (step % 5 == 0) {
-        CHECK_MPI(
-            MPI_Allreduce(&mine, &sum, 1, MPI_UINT64_T, MPI_BXOR, MPI_COMM_WORLD));
+        CHECK_MPI(MPI_Allreduce(&mine, &sum, 1, MPI_UINT64_T, MPI_BXOR, MPI_COMM_WORLD));
         CHECK(sum == (check_size % 2 ? mine : 0), "step %ld: %" PRIx64, step, sum);
     }
     check_digest = check_hash(check_digest, mine);
@@ -123,7 +122,8 @@ int main(int argc, char **argv)
     refill(table, N_TABLE * sizeof *table, &table);
     n_restarts = 0;
     CRMPI(Exclude, (void *, size_t), table, N_TABLE * sizeof *table);
-    CRMPI(Refill, (void *, int (*)(void *, size_t, void *), void *), table, refill, &table);
+    CRMPI(Refill, (void *, int (*)(void *, size_t, void *), void *), table, refill,
+          &table);
     CRMPI(Exclude, (void *, size_t), scratch, N_SCRATCH * sizeof *scratch);
     CRMPI(Hook_add, (int, int (*)(int, void *), void *), 15, hook, &n_before);
     CHECK_EQ(pthread_create(&reader, NULL, read_table, NULL), 0);

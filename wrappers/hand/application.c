@@ -2,7 +2,11 @@
 /*
  * The calls of crmpi.h but CRMPI_Checkpoint(), which is lib/engine's (lower half).
  */
+#include <crmpi.h>
+
 #include "application/hooks.h"
+#include "engine/engine.h"
+#include "engine/statistics.h"
 #include "wrappers/layer.h"
 
 /* What these calls return; the message has been written. */
@@ -19,6 +23,55 @@ static int result_of(enum crmpi_status status)
     default:
         return MPI_ERR_OTHER;
     }
+}
+
+/*
+ * Questions
+ */
+
+/* What rank 0 says.  Only there all that is asked for is known, and all have to do alike. */
+static int ask_first(int value, int *value_out)
+{
+    MPI_Comm world = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
+    int error;
+
+    *value_out = 0;
+    if (!crmpi_comm_of(world))
+        return MPI_ERR_OTHER; /* not initialised */
+    error = crmpi_lower_MPI_Bcast(&value, 1, CRMPI_UPPER(MPI_Datatype, ompi_mpi_int), 0,
+                                  world);
+    if (error == MPI_SUCCESS)
+        *value_out = value;
+    return error;
+}
+
+int crmpi_lower_CRMPI_Checkpoint_due(int *due)
+{
+    return ask_first(crmpi_statistics_is_due(), due);
+}
+
+int crmpi_lower_CRMPI_Should_stop(int *stop)
+{
+    return ask_first(crmpi_engine_should_stop(), stop);
+}
+
+int crmpi_lower_CRMPI_Get_statistics(void *statistics)
+{
+    struct crmpi_statistics numbers = crmpi_statistics_read();
+    struct CRMPI_statistics *out = statistics;
+
+    *out = (struct CRMPI_statistics){
+        .checkpoints = numbers.checkpoints,
+        .failures = numbers.failures,
+        .restarts = numbers.restarts,
+        .line = numbers.line,
+        .bytes = numbers.bytes,
+        .last_bytes = numbers.last_bytes,
+        .blocked = numbers.blocked,
+        .last_blocked = numbers.last_blocked,
+        .last_time = numbers.last_time,
+    };
+    return MPI_SUCCESS;
 }
 
 /*
@@ -39,6 +92,12 @@ int crmpi_lower_CRMPI_Include(void *start)
  * Functions of the application
  */
 
+_Static_assert(CRMPI_BEFORE == CRMPI_HOOK_BEFORE &&
+                   CRMPI_COMMITTED == CRMPI_HOOK_COMMITTED &&
+                   CRMPI_GIVEN_UP == CRMPI_HOOK_GIVEN_UP &&
+                   CRMPI_RESTART == CRMPI_HOOK_RESTART,
+               "crmpi.h and application/hooks.h agree");
+
 int crmpi_lower_CRMPI_Hook_add(int events, void *hook, void *extra_state)
 {
     return result_of(crmpi_hook_add(events, (int (*)(int, void *))hook, extra_state));
@@ -51,8 +110,8 @@ int crmpi_lower_CRMPI_Hook_remove(void *hook, void *extra_state)
 
 int crmpi_lower_CRMPI_Refill(void *start, void *refill, void *extra_state)
 {
-    return result_of(crmpi_hook_refill(start, (int (*)(void *, size_t, void *))refill,
-                                       extra_state));
+    return result_of(
+        crmpi_hook_refill(start, (int (*)(void *, size_t, void *))refill, extra_state));
 }
 
 /*
