@@ -36,6 +36,33 @@ unsigned crmpi_daly_every(double interval, double cost, double mtbf, double fill
     return (unsigned)fmin(best, EVERY_MAX);
 }
 
+int crmpi_fill_due(struct crmpi_fill *fill, double now, double mtbf)
+{
+    double interval = now - fill->newest;
+    int first = fill->newest == 0;
+
+    fill->waiting++;
+    fill->newest = now;
+    if (!first && fill->interval == 0)
+        fill->interval = interval;
+    else if (!first)
+        fill->interval += (interval - fill->interval) / 4;
+    if (!first && (fill->seconds == 0 ||
+                   fill->waiting < crmpi_daly_every(fmax(fill->interval, 1e-3),
+                                                    CRMPI_FILL_SHARE * fill->seconds,
+                                                    mtbf, fill->seconds)))
+        return 0;
+    fill->waiting = 0;
+    return 1;
+}
+
+void crmpi_fill_note(struct crmpi_fill *fill, double seconds)
+{
+    if (fill->seconds == 0)
+        fill->seconds = seconds;
+    fill->seconds += (seconds - fill->seconds) / 4;
+}
+
 void crmpi_cost_note(struct crmpi_cost *cost, double blocked, double whole)
 {
     if (cost->n == 0)

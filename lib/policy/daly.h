@@ -36,10 +36,33 @@ double crmpi_daly_interval(double cost, double mtbf);
  */
 unsigned crmpi_daly_every(double interval, double cost, double mtbf, double fill);
 
+/* When a checkpoint is also to go to the next level, filled in the background: seconds. */
+struct crmpi_fill {
+    double interval;  /* of checkpoints, smoothed; 0: there was one at most */
+    double newest;    /* when the newest checkpoint was complete; 0: there is none */
+    double seconds;   /* that filling takes, smoothed; 0: not known */
+    unsigned waiting; /* checkpoints since the one that the level was filled with last */
+};
+
+/* The share of the time it takes that filling a level in the background is taken to cost
+ * the application: it does not stand still, but shares the network and the processors. */
+#define CRMPI_FILL_SHARE 0.1
+
+/**
+ * A checkpoint is complete: tell whether the next level is to be filled with it.  True for
+ * the first one, which shows what filling takes.
+ * @param now   any clock that only goes forward, > 0
+ * @param mtbf  as in crmpi_daly_every()
+ */
+int crmpi_fill_due(struct crmpi_fill *fill, double now, double mtbf);
+
+/** Note how long filling it has taken. */
+void crmpi_fill_note(struct crmpi_fill *fill, double seconds);
+
 /* What checkpoints have cost so far, in seconds. */
 struct crmpi_cost {
     double blocked; /* that the application stood still; follows slowly */
-    double whole;   /* from the beginning to the commit; rises at once and sinks slowly, as
+    double whole; /* from the beginning to the commit; rises at once and sinks slowly, as
                        not every checkpoint holds everything */
     unsigned n;
 };

@@ -177,6 +177,26 @@ START_TEST(test_every)
 }
 END_TEST
 
+START_TEST(test_fill)
+{
+    struct crmpi_fill fill = {0};
+    double mtbf = 20000; /* and checkpoints every 10 s */
+
+    ck_assert(crmpi_fill_due(&fill, 5, mtbf)); /* to see what it takes */
+    for (int i = 1; i < 9; i++)
+        ck_assert(!crmpi_fill_due(&fill, 5 + 10 * i, mtbf)); /* it is not there yet */
+    crmpi_fill_note(&fill, 80);
+    ck_assert_double_eq_tol(fill.interval, 10, 1e-9);
+    /* it costs 8 s: every sqrt(2 * 8 * 20000) = 566 s, and 8 have passed */
+    for (int i = 9; i < 57; i++)
+        ck_assert(!crmpi_fill_due(&fill, 5 + 10 * i, mtbf));
+    ck_assert(crmpi_fill_due(&fill, 5 + 10 * 57, mtbf));
+    ck_assert(!crmpi_fill_due(&fill, 5 + 10 * 58, mtbf));
+    crmpi_fill_note(&fill, 40);
+    ck_assert_double_eq(fill.seconds, 70);
+}
+END_TEST
+
 START_TEST(test_cost)
 {
     struct crmpi_cost cost = {0};
@@ -213,6 +233,7 @@ int main(void)
     tcase_add_test(tests, test_decoding_nonsense);
     tcase_add_test(tests, test_daly);
     tcase_add_test(tests, test_every);
+    tcase_add_test(tests, test_fill);
     tcase_add_test(tests, test_cost);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
