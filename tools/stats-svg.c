@@ -314,7 +314,7 @@ static void draw_point(FILE *out, const struct plot_axis *x, const struct plot_a
         return;
     }
     double filled = plot_at(y, point->values[0]), hollow = plot_at(y, point->values[1]);
-    if (point->values[1] > 0 && filled - hollow > 7) {
+    if (point->values[0] > 0 && point->values[1] > 0 && filled - hollow > 7) {
         fprintf(out, "<path class=\"stem%zu\" d=\"M%.1f %.1fV%.1f\"/>\n", colour, at,
                 filled - 3, hollow + 3);
         mark(out, "hollow", colour, point->is_increment, at, hollow);
