@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "storage/container.h"
 #include "tools/look.h"
+#include "tools/nodes.h"
 #include "tools/show.h"
 #include "tools/stats.h"
 #include "tools/text.h"
@@ -194,19 +195,32 @@ static size_t line_parts(const char *dir, const struct crmpi_line *line, uint64_
 
 struct tally {
     unsigned missing, damaged;
+    unsigned elsewhere; /* on other nodes, or missing there */
+    uint32_t n_ranks;
 };
+
+/* Count a file that is not here. */
+static void tally_missing(struct tally *tally, const struct crmpi_line *line)
+{
+    if (nodes_has_files(line))
+        tally->elsewhere++;
+    else
+        tally->missing++;
+}
 
 /* See whether all rank files are there and have their sizes. */
 static struct tally line_glance(const char *dir, const struct crmpi_line *line)
 {
-    struct tally tally = {0};
+    struct tally tally = {.n_ranks = line->job.n_ranks};
     struct stat found;
     char path[4096];
     for (uint32_t rank = 0; rank < line->job.n_ranks; rank++) {
-        if (crmpi_rank_path(dir, rank, line->ranks[rank].sn, 0, path, sizeof path) !=
+        const char *home = nodes_home(dir, line, rank);
+        if (home == NULL ||
+            crmpi_rank_path(home, rank, line->ranks[rank].sn, 0, path, sizeof path) !=
                 CRMPI_OK ||
             lstat(path, &found) != 0)
-            tally.missing++;
+            tally_missing(&tally, line);
         else if ((uint64_t)found.st_size != line->ranks[rank].file_bytes)
             tally.damaged++;
     }
@@ -223,6 +237,9 @@ static const char *tally_text(struct tally tally)
         snprintf(text, sizeof text, "%u rank file%s %s", tally.missing + tally.damaged,
                  tally.missing + tally.damaged == 1 ? "" : "s",
                  tally.missing ? "missing" : "damaged");
+    else if (tally.elsewhere)
+        snprintf(text, sizeof text, "%u of %u rank files here",
+                 tally.n_ranks - tally.elsewhere, tally.n_ranks);
     else
         return "complete";
     return text;
@@ -243,10 +260,11 @@ static int line_list(const char *dir, uint64_t number, uint64_t before)
     uint32_t *ranks = tool_alloc(line.job.n_ranks, sizeof *ranks);
     size_t parts = line_parts(dir, &line, before, ranks);
     free(ranks);
-    printf("%8" PRIu64 "  %-19s %7u %7zu %11s %8.2f s %13s  %-14s %s%s\n", number,
+    printf("%8" PRIu64 "  %-19s %7u %7zu %11s %8.2f s %13s  %-14s %s%s", number,
            text_time(line.job.time), line.job.n_ranks, parts, text_size(bytes),
            line.save_seconds, rate, text_clean(line.job.policy), tally_text(tally),
            line.in_transit ? ", messages in transit" : "");
+    printf(nodes_has_files(&line) ? ", %s\n" : "\n", nodes_levels(&line));
     crmpi_line_free(&line);
     return tally.missing || tally.damaged ? TOOL_FAILED : 0;
 }
@@ -299,6 +317,10 @@ static void job_print(const char *dir, const struct crmpi_line *line, uint64_t b
     if (job->restored > 0)
         printf(", now from line %" PRIu64, job->restored);
     printf("\n");
+    if (nodes_has_files(line)) {
+        printf("levels       %s\n", nodes_levels(line));
+        nodes_print(line);
+    }
     printf("program      %s\n", text_clean(job->program));
     printf("MPI          %s\n", text_clean(job->mpi_version));
     printf("host         %s\n", text_clean(job->host));
@@ -322,9 +344,15 @@ static int rank_row(const char *dir, const struct crmpi_line *line, uint32_t ran
     struct crmpi_reader *reader;
     int result = 0;
 
+    const char *home = nodes_home(dir, line, rank);
+
     printf("%7u %10" PRIu64 " ", rank, line->ranks[rank].sn);
     fflush(stdout);
-    if (crmpi_line_open_rank(dir, line, rank, &reader) != CRMPI_OK) {
+    if (home == NULL && nodes_has_files(line)) {
+        printf("not on this node\n");
+        return 0;
+    }
+    if (crmpi_line_open_rank(home ? home : dir, line, rank, &reader) != CRMPI_OK) {
         printf("missing or damaged\n");
         return TOOL_FAILED;
     }
@@ -384,7 +412,9 @@ static int rank_show(const char *dir, const struct crmpi_line *line, uint32_t ra
     struct crmpi_reader *reader;
     int result = 0;
 
-    if (crmpi_line_open_rank(dir, line, rank, &reader) != CRMPI_OK)
+    const char *home = nodes_home(dir, line, rank);
+
+    if (crmpi_line_open_rank(home ? home : dir, line, rank, &reader) != CRMPI_OK)
         return TOOL_FAILED;
     crmpi_reader_memory(reader, &regions, &n_regions, &extents, &n_extents);
     printf("rank         %u on %s\n", rank, text_clean(crmpi_reader_job(reader)->host));
@@ -461,8 +491,10 @@ static void far_clear(struct far *far)
 static enum crmpi_status rank_verify(const char *dir, const struct crmpi_line *line,
                                      uint32_t rank, struct far *far)
 {
+    const char *home = nodes_home(dir, line, rank);
     struct crmpi_reader *reader;
-    enum crmpi_status status = crmpi_line_open_rank(dir, line, rank, &reader);
+    enum crmpi_status status =
+        crmpi_line_open_rank(home ? home : dir, line, rank, &reader);
     if (status != CRMPI_OK)
         return status;
     status = crmpi_reader_verify(reader, isatty(STDERR_FILENO) ? far_show : NULL, far);
@@ -486,7 +518,7 @@ static int is_dropped(const char *dir, uint64_t number)
 
 static int line_verify(const char *dir, uint64_t number)
 {
-    struct tally tally = {0};
+    struct tally tally = {.n_ranks = 0};
     struct far far = {.line = number};
     struct crmpi_line line;
 
@@ -495,7 +527,12 @@ static int line_verify(const char *dir, uint64_t number)
         return TOOL_FAILED;
     }
     far.total = line_bytes(&line);
+    tally.n_ranks = line.job.n_ranks;
     for (uint32_t rank = 0; rank < line.job.n_ranks; rank++) {
+        if (nodes_has_files(&line) && nodes_home(dir, &line, rank) == NULL) {
+            tally.elsewhere++;
+            continue;
+        }
         enum crmpi_status status = rank_verify(dir, &line, rank, &far);
         tally.missing += status == CRMPI_ERR_NOTFOUND;
         tally.damaged += status != CRMPI_OK && status != CRMPI_ERR_NOTFOUND;
@@ -508,7 +545,8 @@ static int line_verify(const char *dir, uint64_t number)
         wrong = 0;
     } else {
         printf("line %" PRIu64 ": %u ranks, %s: %s\n", number, line.job.n_ranks,
-               text_size((double)far.total), wrong ? tally_text(tally) : "all right");
+               text_size((double)far.total),
+               wrong || tally.elsewhere ? tally_text(tally) : "all right");
     }
     crmpi_line_free(&line);
     return wrong ? TOOL_FAILED : 0;

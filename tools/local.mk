@@ -18,10 +18,11 @@ bin_PROGRAMS += crmpi-checkpoint crmpi-inspect crmpi-restart crmpi-run
 crmpi_checkpoint_SOURCES = $(crmpi_tool_sources) tools/crmpi-checkpoint.c
 crmpi_checkpoint_LDADD = libcrmpi-base.a $(XXHASH_LIBS)
 crmpi_inspect_SOURCES = $(crmpi_tool_sources) tools/crmpi-inspect.c \
-	tools/look.c tools/look.h tools/show.c tools/show.h $(crmpi_graph_sources) \
+	tools/look.c tools/look.h tools/nodes.c tools/nodes.h \
+	tools/show.c tools/show.h $(crmpi_graph_sources) \
 	$(crmpi_stats_sources)
-crmpi_inspect_LDADD = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) \
-	$(XXHASH_LIBS) -lm
+crmpi_inspect_LDADD = libcrmpi-levels.a libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) \
+	$(ISAL_LIBS) $(XXHASH_LIBS) -lm
 crmpi_restart_SOURCES = $(crmpi_tool_restart_sources) tools/crmpi-restart.c
 crmpi_restart_LDADD = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(XXHASH_LIBS)
 crmpi_run_SOURCES = $(crmpi_tool_restart_sources) tools/crmpi-run.c

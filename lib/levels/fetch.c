@@ -264,7 +264,8 @@ static enum crmpi_status result_write(uint64_t number)
 }
 
 /* All is known: do it.  Collective. */
-static enum crmpi_status fetch_line(struct crmpi_fetch *fetch, uint64_t number)
+static enum crmpi_status fetch_line(struct crmpi_fetch *fetch, uint64_t number,
+                                    int is_older)
 {
     unsigned made[2] = {0};
     enum crmpi_status status = CRMPI_OK;
@@ -293,7 +294,7 @@ static enum crmpi_status fetch_line(struct crmpi_fetch *fetch, uint64_t number)
     PMPI_Reduce(mine, made, 2, MPI_UNSIGNED, MPI_SUM, 0, MPI_COMM_WORLD);
     status = CRMPI_OK;
     if (fetch->world_rank == 0) {
-        crmpi_fetch_report(fetch, number, made[0], made[1]);
+        crmpi_fetch_report(fetch, number, is_older, made[0], made[1]);
         status = result_write(number);
     }
     return crmpi_gather_status(status);
@@ -328,6 +329,7 @@ static enum crmpi_status candidates_try(struct crmpi_fetch *fetch,
     enum crmpi_status status = CRMPI_ERR_NOTFOUND;
     struct line_head head;
     size_t turn = 0;
+    int n_lost = 0;
 
     while (status == CRMPI_ERR_NOTFOUND) {
         generations_drop(fetch);
@@ -338,11 +340,12 @@ static enum crmpi_status candidates_try(struct crmpi_fetch *fetch,
         if (!fetch->job_id[0] && (status = job_take(fetch, &head)) != CRMPI_OK)
             break;
         status = candidate_look(fetch);
+        n_lost += status == CRMPI_ERR_NOTFOUND;
         if (status == CRMPI_ERR_NOTFOUND && fetch->world_rank == 0)
             crmpi_fetch_report_lost(fetch, head.number);
     }
     if (status == CRMPI_OK)
-        return fetch_line(fetch, head.number);
+        return fetch_line(fetch, head.number, n_lost > 0);
     if (status == CRMPI_ERR_NOTFOUND && fetch->world_rank == 0)
         crmpi_error("%s has no recovery line that can be had", crmpi_config.dir);
     return status;

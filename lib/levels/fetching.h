@@ -10,12 +10,6 @@
 #include "levels/topology.h"
 #include "storage/directory.h"
 
-/* A line that may be gone on from. */
-struct crmpi_candidate {
-    uint64_t number;
-    struct crmpi_wants first; /* what it has of each rank */
-};
-
 struct crmpi_fetch {
     uint32_t world_rank, n_ranks;
     struct crmpi_topology topology;
@@ -44,9 +38,10 @@ enum crmpi_status crmpi_fetch_protect(struct crmpi_fetch *fetch);
 /** Remove copies of what was fetched from where nobody looks for them any more. */
 void crmpi_fetch_tidy(const struct crmpi_fetch *fetch);
 
-/** Say how the files were had, and what was made. Rank 0.
+/** Say how the files were had, and what was made, if that is news.  Rank 0.
+ * @param is_older  newer lines cannot be had
  * @param n_copies, n_shares  made by all ranks */
-void crmpi_fetch_report(const struct crmpi_fetch *fetch, uint64_t number,
+void crmpi_fetch_report(const struct crmpi_fetch *fetch, uint64_t number, int is_older,
                         unsigned n_copies, unsigned n_shares);
 
 /** Say what is lost of the newest generation looked at.  Rank 0. */

@@ -75,7 +75,7 @@ static uint32_t add_ranks(struct text *text, const struct crmpi_fetch *fetch,
     return n;
 }
 
-void crmpi_fetch_report(const struct crmpi_fetch *fetch, uint64_t number,
+void crmpi_fetch_report(const struct crmpi_fetch *fetch, uint64_t number, int is_older,
                         unsigned n_copies, unsigned n_shares)
 {
     static const char *const how[CRMPI_N_WAYS] = {
@@ -86,9 +86,9 @@ void crmpi_fetch_report(const struct crmpi_fetch *fetch, uint64_t number,
         [CRMPI_WAY_GLOBAL] = "from the global directory",
     };
     struct text text = {.used = 0};
-    int moved = n_copies || n_shares;
+    int is_news = is_older || n_copies || n_shares;
 
-    add(&text, "line %" PRIu64 ":", number);
+    add(&text, "%sline %" PRIu64 ":", is_older ? "falling back to " : "", number);
     for (int way = CRMPI_WAY_THERE; way < CRMPI_WAY_LOST; way++) {
         size_t before = text.used;
         uint32_t n;
@@ -100,14 +100,14 @@ void crmpi_fetch_report(const struct crmpi_fetch *fetch, uint64_t number,
             text.bytes[before] = '\0';
             continue;
         }
-        moved |= way != CRMPI_WAY_THERE;
+        is_news |= way != CRMPI_WAY_THERE;
         add(&text, " %s", how[way]);
     }
     if (n_copies)
         add(&text, "; %u partner cop%s made anew", n_copies, n_copies > 1 ? "ies" : "y");
     if (n_shares)
         add(&text, "; %u share%s made anew", n_shares, n_shares > 1 ? "s" : "");
-    if (moved)
+    if (is_news)
         crmpi_warn("%s", text.bytes);
     else
         crmpi_info("%s", text.bytes);

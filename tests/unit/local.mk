@@ -144,12 +144,15 @@ tests_unit_regions_LDADD = $(storage_libs) $(CHECK_LIBS)
 endif
 
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/erasure
-TESTS += tests/unit/erasure
+check_PROGRAMS += tests/unit/erasure tests/unit/plan
+TESTS += tests/unit/erasure tests/unit/plan
 tests_unit_erasure_SOURCES = tests/unit/erasure.c
 tests_unit_erasure_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_erasure_LDADD = libcrmpi-levels.a libcrmpi-storage.a libcrmpi-base.a \
 	$(ISAL_LIBS) $(XXHASH_LIBS) $(CHECK_LIBS)
+tests_unit_plan_SOURCES = tests/unit/plan.c
+tests_unit_plan_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_plan_LDADD = libcrmpi-levels.a $(storage_libs) $(ISAL_LIBS) $(CHECK_LIBS)
 endif
 
 if HAVE_CHECK
