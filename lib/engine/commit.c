@@ -22,6 +22,7 @@ static struct {
         *newest;                  /* what the newest line has; sn 0: there is none yet */
     struct crmpi_line_rank *next; /* what one that is being committed has */
     uint64_t number;              /* highest that a line may have been written with */
+    struct crmpi_figures figures; /* of the newest commit's files: sums; times: the longest */
 } lines;
 static char why[512]; /* the reason of the newest failure; a result points to it */
 
@@ -94,6 +95,27 @@ static const char *make_next(const struct crmpi_action *action)
     return NULL;
 }
 
+static uint32_t longer(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+static void sum_up(const struct crmpi_action *action)
+{
+    struct crmpi_figures *sum = &lines.figures;
+
+    *sum = (struct crmpi_figures){0};
+    for (size_t i = 0; i < action->n_saved; i++) {
+        const struct crmpi_figures *of = &action->saved[i].figures;
+        sum->memory_bytes += of->memory_bytes;
+        sum->changed_bytes += of->changed_bytes;
+        sum->raw_bytes += of->raw_bytes;
+        sum->blocked_us = longer(sum->blocked_us, of->blocked_us);
+        sum->save_us = longer(sum->save_us, of->save_us);
+        sum->how |= of->how;
+    }
+}
+
 /* Above those of all lines, and of all that it has; never twice. */
 static void take_number(void)
 {
@@ -159,6 +181,7 @@ struct crmpi_event crmpi_commit_do(const struct crmpi_action *action)
     lines.next = lines.newest;
     lines.newest = newest;
     result.line = lines.number;
+    sum_up(action);
     drop_lines(&result);
     return result;
 }
@@ -166,6 +189,11 @@ struct crmpi_event crmpi_commit_do(const struct crmpi_action *action)
 uint64_t crmpi_commit_newest(void)
 {
     return lines.number;
+}
+
+const struct crmpi_figures *crmpi_commit_figures(void)
+{
+    return &lines.figures;
 }
 
 double crmpi_commit_bytes(void)

@@ -48,31 +48,52 @@ static void remove_at(struct crmpi_kept *kept, uint64_t i)
     memmove(&kept->files[i], &kept->files[i + 1], (kept->n - i) * sizeof *kept->files);
 }
 
+static uint64_t newest(const struct crmpi_kept *kept)
+{
+    return kept->n > 0 ? kept->files[kept->n - 1].sn : 0;
+}
+
 /* Which line had the file first was not known yet when the memory was saved; it cannot
- * have a lower number. */
+ * have a lower number.  Nor was it whether it has become an increment. */
 void crmpi_kept_restored(struct crmpi_kept *kept, uint64_t sn, uint64_t line)
 {
     while (kept->n > 0 && kept->files[kept->n - 1].sn >= sn)
         kept->n--;
     end_at(kept, line);
-    add(kept, &(struct crmpi_kept_file){.sn = sn, .first = sn, .last = UINT64_MAX});
+    add(kept, &(struct crmpi_kept_file){
+                  .sn = sn, .first = sn, .last = UINT64_MAX, .parent = newest(kept)});
 }
 
-void crmpi_kept_committed(struct crmpi_kept *kept, uint64_t sn, uint64_t line)
+void crmpi_kept_committed(struct crmpi_kept *kept, uint64_t sn, uint64_t line,
+                          int is_increment)
 {
     end_at(kept, line - 1);
-    add(kept, &(struct crmpi_kept_file){.sn = sn, .first = line, .last = UINT64_MAX});
+    add(kept, &(struct crmpi_kept_file){.sn = sn,
+                                        .first = line,
+                                        .last = UINT64_MAX,
+                                        .parent = is_increment ? newest(kept) : 0});
 }
 
-void crmpi_kept_saved(struct crmpi_kept *kept, uint64_t sn)
+void crmpi_kept_saved(struct crmpi_kept *kept, uint64_t sn, int is_increment)
 {
-    add(kept, &(struct crmpi_kept_file){
-                  .sn = sn, .first = sn, .last = UINT64_MAX, .is_alone = 1});
+    add(kept, &(struct crmpi_kept_file){.sn = sn,
+                                        .first = sn,
+                                        .last = UINT64_MAX,
+                                        .is_alone = 1,
+                                        .parent = is_increment ? newest(kept) : 0});
 }
 
 static int may_be_in(const struct crmpi_kept_file *file, uint64_t line)
 {
     return !file->is_alone && line >= file->first && line <= file->last;
+}
+
+static int is_parent(const struct crmpi_kept *kept, uint64_t i)
+{
+    for (uint64_t later = i + 1; later < kept->n; later++)
+        if (kept->files[later].parent == kept->files[i].sn)
+            return 1;
+    return 0;
 }
 
 static int is_needed(const struct crmpi_kept_file *file, const uint64_t *lines, size_t n)
@@ -96,8 +117,8 @@ int crmpi_kept_knows(const struct crmpi_kept *kept, uint64_t line)
 
 void crmpi_kept_forget(struct crmpi_kept *kept, const uint64_t *lines, size_t n)
 {
-    for (uint64_t i = kept->n; i-- > 0;)
-        if (!is_needed(&kept->files[i], lines, n))
+    for (uint64_t i = kept->n; i-- > 0;) /* parents are older */
+        if (!is_needed(&kept->files[i], lines, n) && !is_parent(kept, i))
             remove_at(kept, i);
 }
 
@@ -105,7 +126,7 @@ uint64_t crmpi_kept_take_alone(struct crmpi_kept *kept, uint64_t sn)
 {
     for (uint64_t i = 0; i < kept->n; i++) {
         uint64_t found = kept->files[i].sn;
-        if (!kept->files[i].is_alone || found >= sn)
+        if (!kept->files[i].is_alone || found >= sn || is_parent(kept, i))
             continue;
         remove_at(kept, i);
         return found;

@@ -161,6 +161,7 @@ void crmpi_phase_resume(const struct crmpi_action *action)
     __atomic_store_n(&engine->completed_ordinal, action->ordinal, __ATOMIC_RELAXED);
     __atomic_store_n(&engine->committed_ms, crmpi_clock_ms(), __ATOMIC_RELAXED);
     crmpi_engine_gone_on();
+    crmpi_statistics_due(0);
     crmpi_phase_release_threads();
 }
 

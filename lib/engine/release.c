@@ -120,15 +120,16 @@ static void tell_outcome(const struct crmpi_action *action, uint64_t line)
 void crmpi_release(const struct crmpi_action *action)
 {
     uint64_t line = action->line != 0 ? action->line : action->sn;
+    int is_increment = (engine->saved_how & CRMPI_HOW_INCREMENT) != 0;
 
     if (!action->committed) {
         crmpi_dependencies_given_up();
     } else if (action->alone) {
         crmpi_dependencies_saved();
-        crmpi_kept_saved(files(), action->sn);
+        crmpi_kept_saved(files(), action->sn, is_increment);
     } else {
         crmpi_dependencies_committed();
-        crmpi_kept_committed(files(), action->sn, line);
+        crmpi_kept_committed(files(), action->sn, line, is_increment);
     }
     crmpi_capture_over(action->committed, action->sn, engine->saved_digest);
     if (!engine->resumed)

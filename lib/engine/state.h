@@ -64,6 +64,7 @@ struct crmpi_engine {
     char given_up[512]; /* why an attempt that this rank led was given up */
     uint64_t saved_sn; /* number of the rank file written in this attempt; 0: none */
     uint64_t saved_digest, saved_bytes;
+    uint32_t saved_how; /* of that file: CRMPI_HOW_* */
     int resumed;    /* threads have gone on, and the checkpoint is not over */
     int completing; /* the worker is at it; all else goes on */
     struct crmpi_engine_times times;
@@ -145,6 +146,9 @@ void crmpi_release_trim(const struct crmpi_action *action);
 enum crmpi_status crmpi_commit_start(uint64_t next_sn);
 void crmpi_commit_stop(void);
 struct crmpi_event crmpi_commit_do(const struct crmpi_action *action);
+/** What saving the files of the newest commit was like: sums over the ranks, and the
+ * longest times. */
+const struct crmpi_figures *crmpi_commit_figures(void);
 /** Size of all files that the newest line has. */
 double crmpi_commit_bytes(void);
 /** Number of the line that was committed last. */

@@ -101,24 +101,46 @@ static int is_of_all(const struct crmpi_action *action)
     return action->n_group == 0 || action->n_group == engine->job.n_ranks;
 }
 
+/* How the files were saved; rank 0 knows. */
+static void describe(char *text, size_t bytes)
+{
+    static const struct {
+        uint32_t how;
+        const char *words;
+    } ways[] = {{CRMPI_HOW_INCREMENT, ", increments"},
+                {CRMPI_HOW_LZ4, ", compressed by lz4"},
+                {CRMPI_HOW_ZSTD, ", compressed by zstd"},
+                {CRMPI_HOW_BACKGROUND, ", in the background"}};
+    const struct crmpi_figures *figures = crmpi_commit_figures();
+    size_t n = (size_t)snprintf(text, bytes, "; %.1f MB in memory, threads stopped for "
+                                "%.1f ms", 1e-6 * (double)figures->memory_bytes,
+                                1e-3 * figures->blocked_us);
+
+    for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++)
+        if (figures->how & ways[i].how && n < bytes)
+            n += (size_t)snprintf(text + n, bytes - n, "%s", ways[i].words);
+}
+
 /* Rank 0 knows how much was saved, if all were. */
 static void tell_line(const struct crmpi_action *action)
 {
     const struct crmpi_engine_times *times = &engine->times;
     uint32_t n_ranks = engine->job.n_ranks;
     uint64_t line = action->line != 0 ? action->line : action->sn;
-    char of[32] = "", saved[32] = "";
+    char of[32] = "", saved[32] = "", how[160] = "";
 
     if (!is_of_all(action))
         snprintf(of, sizeof of, "%zu of ", action->n_group);
     else if (engine->job.world_rank == 0)
         snprintf(saved, sizeof saved, "%.1f MB ", crmpi_commit_bytes() / 1e6);
+    if (engine->job.world_rank == 0)
+        describe(how, sizeof how);
     crmpi_info("line %llu: %s%u ranks, quiesced in %.1f ms, drained in %.1f ms, saved "
-               "%sin %.3f s, committed in %.1f ms",
+               "%sin %.3f s, committed in %.1f ms%s",
                (unsigned long long)line, of, n_ranks,
                1e3 * (times->parked - times->begun), 1e3 * (times->quiet - times->parked),
                saved, times->saved - times->quiet,
-               1e3 * (crmpi_clock_seconds() - times->saved));
+               1e3 * (crmpi_clock_seconds() - times->saved), how);
 }
 
 static void report_committed(const struct crmpi_action *action)
