@@ -21,6 +21,7 @@
 #include <unistd.h>
 #include "boundary/control.h"
 #include "storage/container.h"
+#include "storage/plain.h"
 
 #define PIECE_BYTES ((size_t)8 << 20)
 #define ROUNDS_MAX 101
@@ -94,11 +95,15 @@ static void container_write(const char *path)
                                   0,
                                   ""};
     struct crmpi_extent extent = {CRMPI_MAP_ADDR, bytes};
+    struct crmpi_content content;
     struct crmpi_writer *writer;
-    if (crmpi_writer_create(path, &job, &writer) != CRMPI_OK ||
-        crmpi_writer_memory(writer, &region, 1, &extent, 1, NULL, NULL) != CRMPI_OK ||
-        crmpi_writer_close(writer, NULL, NULL) != CRMPI_OK)
+    uint64_t end = CRMPI_DATA_OFFSET;
+    if (crmpi_writer_create(path, &job, NULL, &writer) != CRMPI_OK ||
+        crmpi_plain_write(writer, &extent, 1, &end, NULL, NULL, &content) != CRMPI_OK ||
+        crmpi_writer_task(writer, &region, 1, &content) != CRMPI_OK ||
+        crmpi_writer_close(writer, end, 0, NULL, NULL) != CRMPI_OK)
         die(path);
+    crmpi_plain_free(&content);
 }
 
 static void container_read(const char *path)

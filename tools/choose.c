@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "base/config.h"
 #include "base/log.h"
 #include "tools/restart.h"
 #include "tools/timeline.h"
@@ -307,7 +308,7 @@ static enum crmpi_status write_new(const char *dir, const struct tool_choice *ch
     enum crmpi_status status = CRMPI_OK;
 
     if (!choice->dry)
-        status = crmpi_line_write(dir, line);
+        status = crmpi_line_write(dir, line, crmpi_config.sync);
     if (status == CRMPI_OK)
         crmpi_warn("line %" PRIu64 " %s of the checkpoints that go together",
                    line->job.sn, choice->dry ? "would be made" : "was made");
@@ -399,7 +400,7 @@ static enum crmpi_status choose_at(const char *dir, const struct tool_choice *ch
         status = crmpi_line_renew(dir, &history, &line);
         crmpi_history_fini(&history);
         if (status == CRMPI_OK && !choice->dry)
-            status = crmpi_line_write(dir, &line);
+            status = crmpi_line_write(dir, &line, crmpi_config.sync);
         if (status == CRMPI_OK)
             crmpi_warn(
                 "checkpoints that ranks took alone since the newest line are given "

@@ -21,9 +21,9 @@ crmpi_inspect_SOURCES = $(crmpi_tool_sources) tools/crmpi-inspect.c \
 	tools/look.c tools/look.h tools/nodes.c tools/nodes.h \
 	tools/show.c tools/show.h $(crmpi_graph_sources) \
 	$(crmpi_stats_sources)
-crmpi_inspect_LDADD = libcrmpi-levels.a libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) \
-	$(ISAL_LIBS) $(XXHASH_LIBS) -lm
+crmpi_inspect_LDADD = libcrmpi-levels.a libcrmpi-storage.a libcrmpi-recovery.a \
+	libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(ISAL_LIBS) $(XXHASH_LIBS) -lm
 crmpi_restart_SOURCES = $(crmpi_tool_restart_sources) tools/crmpi-restart.c
-crmpi_restart_LDADD = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(XXHASH_LIBS)
+crmpi_restart_LDADD = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(XXHASH_LIBS)
 crmpi_run_SOURCES = $(crmpi_tool_restart_sources) tools/crmpi-run.c
 crmpi_run_LDADD = $(crmpi_restart_LDADD)

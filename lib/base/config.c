@@ -228,6 +228,7 @@ static const char *const policies[] = {"coordinated", "partial", "uncoordinated"
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const signals[] = {"none", "TERM", "USR1", "USR2", NULL};
 static const char *const off_on[] = {"0", "1", NULL};
+static const char *const sync_words[] = {"none", "fsync", NULL};
 
 #define FIELD(name) offsetof(struct crmpi_config, name)
 #define CENTURY 3155760000.0
@@ -261,6 +262,9 @@ const struct crmpi_variable crmpi_variables[] = {
     {"CRMPI_QUIESCE_LIMIT", "SECONDS", "60",
      "Seconds until a checkpoint that cannot bring all ranks to rest is given up",
      parse_seconds, FIELD(quiesce_limit_seconds), 0.1, 1000000, NULL},
+    {"CRMPI_SYNC", "none|fsync", "none",
+     "When a checkpoint counts as saved: when it is written, or when the disk has it",
+     parse_choice, FIELD(sync), 0, 0, sync_words},
     {"CRMPI_LEVELS", "LIST", "global",
      "Where checkpoints are kept: local, partner, erasure=K+M, global[:EVERY], with commas "
      "between",

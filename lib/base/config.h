@@ -39,6 +39,7 @@ struct crmpi_config {
     enum crmpi_log_level log;
     int truncate;
     double quiesce_limit_seconds;
+    int sync; /* 1: a file is durable when it is in its place (fsync) */
     struct crmpi_levels levels;
     char local[4096]; /* absolute; "": none */
     char nodes[4096]; /* names with commas between; "": nodes are hosts */

@@ -14,8 +14,8 @@
  *
  * A point is a call of crmpi_fault() right before the operation it stands for; its name
  * is "part.operation".  Those of lib/storage:
- *     storage.create storage.reserve storage.write storage.close storage.rename
- *                                                                 writing a file
+ *     storage.create storage.reserve storage.write storage.fsync storage.close
+ *     storage.rename                                              writing a file
  *     storage.open storage.read                                   reading a file
  *     storage.mkdir storage.unlink                                the directory
  *     storage.history                                             a row of history.csv

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "base/config.h"
 #include "base/log.h"
 #include "boundary/control.h"
 #include "capture/capture.h"
@@ -23,6 +24,7 @@
 #include "lower/children.h"
 #include "lower/clock.h"
 #include "lower/park.h"
+#include "storage/plain.h"
 
 /* Name a child process that is still running, if there is one. */
 static int child_refusal(char *why, size_t why_bytes)
@@ -223,18 +225,29 @@ static uint64_t capture_bytes(const struct capture *capture)
     return bytes;
 }
 
-static enum crmpi_status memory_save(struct crmpi_writer *writer, struct capture *capture)
+/* Write all memory, and say what it is.  Contents are as many as segments, and the task's
+ * first. */
+static enum crmpi_status memory_save(struct crmpi_writer *writer, struct capture *capture,
+                                     struct crmpi_content *contents, uint64_t *data_end)
 {
     const struct crmpi_memory *memory = &capture->memory;
     enum crmpi_status status =
-        crmpi_writer_memory(writer, memory->regions, memory->n_regions, memory->extents,
-                            memory->n_extents, note_progress, capture);
+        crmpi_plain_write(writer, memory->extents, memory->n_extents, data_end,
+                          note_progress, capture, &contents[0]);
 
+    if (status == CRMPI_OK)
+        status = crmpi_writer_task(writer, memory->regions, memory->n_regions, &contents[0]);
     capture->before = crmpi_extents_bytes(memory->extents, memory->n_extents);
     for (size_t i = 0; status == CRMPI_OK && i < capture->n_segments; i++) {
         const struct crmpi_segment *segment = &capture->segments[i];
+        struct crmpi_content *content = &contents[i + 1];
 
-        status = crmpi_writer_segment(writer, segment, note_progress, capture);
+        if (segment->view_bytes)
+            status = crmpi_plain_write(writer, segment->extents, segment->n_extents, data_end,
+                                       note_progress, capture, content);
+        if (status == CRMPI_OK)
+            status = crmpi_writer_segment(writer, segment,
+                                          segment->view_bytes ? content : NULL);
         capture->before += crmpi_extents_bytes(segment->extents, segment->n_extents);
     }
     return status;
@@ -246,23 +259,30 @@ static enum crmpi_status file_write(const struct crmpi_capture_request *request,
                                     size_t why_bytes)
 {
     struct crmpi_writer *writer = NULL;
-    enum crmpi_status status = crmpi_writer_create(request->path, request->job, &writer);
+    struct crmpi_content *contents = calloc(capture->n_segments + 1, sizeof *contents);
+    uint64_t data_end = CRMPI_DATA_OFFSET;
+    enum crmpi_status status =
+        contents ? crmpi_writer_create(request->path, request->job, NULL, &writer)
+                 : CRMPI_ERR_NOMEM;
 
     why[0] = 0;
     if (status == CRMPI_OK)
-        status = memory_save(writer, capture);
+        status = memory_save(writer, capture, contents, &data_end);
     if (status == CRMPI_OK)
         status = records_save(writer, why, why_bytes);
     if (status == CRMPI_OK && request->dependencies)
         status = crmpi_writer_dependencies(writer, request->dependencies);
     if (status == CRMPI_OK)
-        status =
-            crmpi_writer_close(writer, &result_out->file_bytes, &result_out->digest);
+        status = crmpi_writer_close(writer, data_end, crmpi_config.sync,
+                                    &result_out->file_bytes, &result_out->digest);
     else if (writer)
         crmpi_writer_abort(writer);
     if (status != CRMPI_OK && !why[0])
         snprintf(why, why_bytes, "writing %s failed: %s", request->path,
                  crmpi_status_text(status));
+    for (size_t i = 0; contents && i <= capture->n_segments; i++)
+        crmpi_plain_free(&contents[i]);
+    free(contents);
     return status;
 }
 

@@ -145,7 +145,7 @@ static enum crmpi_status write_line(const struct crmpi_action *action)
         clock_gettime(CLOCK_REALTIME, &now);
         line.job.time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     }
-    enum crmpi_status status = crmpi_line_write(crmpi_config.dir, &line);
+    enum crmpi_status status = crmpi_line_write(crmpi_config.dir, &line, crmpi_config.sync);
     if (status == CRMPI_OK)
         crmpi_chronicle_line(action, &line);
     return status;

@@ -258,7 +258,7 @@ static enum crmpi_status result_write(uint64_t number)
         return status;
     status = crmpi_output_write(&output, &iov, 1, 0);
     if (status == CRMPI_OK)
-        return crmpi_output_commit(&output, iov.iov_len);
+        return crmpi_output_commit(&output, iov.iov_len, 0);
     crmpi_output_abandon(&output);
     return status;
 }

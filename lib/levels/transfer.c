@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "base/config.h"
 #include "base/log.h"
 #include "levels/transfer.h"
 #include "storage/file.h"
@@ -111,7 +112,7 @@ static void sink_fail(struct sink *sink)
 static enum crmpi_status sink_close(struct sink *sink, uint64_t bytes)
 {
     if (sink->is_open && sink->status == CRMPI_OK)
-        sink->status = crmpi_output_commit(&sink->output, bytes);
+        sink->status = crmpi_output_commit(&sink->output, bytes, crmpi_config.sync);
     else if (sink->is_open)
         crmpi_output_abandon(&sink->output);
     return sink->status;

@@ -4,20 +4,25 @@
  * doc/format.md describes what lies in it.  This directory is the sole user of hdf5.h.
  * Lower half and tools; every function logs the cause of its failure once.  Several
  * threads may work at the same time, each on a writer or reader of its own: HDF5 is used
- * by one of them at a time, whether it is built thread safe or not; while the bytes of
- * memory are written or read it is left to the others.
+ * by one of them at a time, whether it is built thread safe or not; it never sees the
+ * bytes of memory, which whoever has them writes and reads by plain system calls.
  */
 #ifndef CRMPI_STORAGE_CONTAINER_H
 #define CRMPI_STORAGE_CONTAINER_H
 
 #include <stdint.h>
 #include <stddef.h>
+#include <sys/uio.h>
 #include "base/status.h"
 #include "interaction/dependencies.h"
 #include "recovery/history.h"
 
-#define CRMPI_FORMAT_VERSION 3
+#define CRMPI_FORMAT_VERSION 4
 #define CRMPI_SEGMENTS_MAX ((size_t)1 << 16)
+#define CRMPI_NAMED_MAX ((size_t)1 << 12)
+#define CRMPI_CHAIN_MAX ((size_t)256) /* files: a full checkpoint and its increments */
+#define CRMPI_DATA_OFFSET ((uint64_t)8192)    /* in a file: where the data area begins */
+#define CRMPI_BLOCK_BYTES ((uint64_t)1 << 20) /* of data, in a block: at most */
 
 /* A mapped region of the upper half. */
 struct crmpi_region {
@@ -56,7 +61,8 @@ struct crmpi_segment {
     uint32_t n_members, rank; /* of the window's group */
     char name[64];
     const struct crmpi_extent *extents; /* bytes of it that are not zero, ascending and
-                                           apart; they need not be whole pages */
+                                           apart; they need not be whole pages.  A writer
+                                           is told by a struct crmpi_content instead */
     size_t n_extents;
 };
 
@@ -102,49 +108,148 @@ struct crmpi_figures {
 typedef void (*crmpi_progress_fn)(void *context, uint64_t done_bytes,
                                   uint64_t total_bytes);
 
+/* Registered filters of HDF5, each after its byte shuffle (codec.h). */
+enum crmpi_compression {
+    CRMPI_COMPRESSION_NONE,
+    CRMPI_COMPRESSION_LZ4,
+    CRMPI_COMPRESSION_ZSTD,
+};
+
 /*
- * Writing a rank file: create, memory, then any number of segments and records, close.
- * The file is written
+ * The content of the task, of a segment or of a named region: what was in its memory, as
+ * far as it was not zero.  The data that a file has of it lie, one after the other, in a
+ * dataset `memory`, which is cut into blocks; these were written anywhere in the file's
+ * data area.  All else is found in the parent's chain:
+ *
+ *   addresses   | stored |      | kept |  | stored |   |kept|      what is not there: zero
+ *   memory      | stored | stored |                                 raw_bytes
+ *   blocks      |    0    |  1    |
+ */
+struct crmpi_stored_extent {
+    uint64_t start, bytes;
+    uint64_t offset; /* in memory */
+};
+struct crmpi_block {
+    uint64_t offset, bytes; /* in memory: at most CRMPI_BLOCK_BYTES */
+    uint64_t file_offset;
+    uint64_t stored_bytes; /* as many as bytes: they are as they were in memory */
+    uint64_t checksum;     /* XXH3-64 of the bytes in memory */
+};
+/*
+ * Stored extents are ascending and apart by start, anywhere within memory, and apart
+ * there; kept ones are ascending and apart, and apart from those.  Blocks are ascending
+ * and leave no gap.  Of plain content (CRMPI_COMPRESSION_NONE) they lie in the file one
+ * behind the other, in order; else all have CRMPI_BLOCK_BYTES, and so what of memory is in
+ * no extent is zero.
+ */
+struct crmpi_content {
+    const struct crmpi_stored_extent *stored;
+    size_t n_stored;
+    const struct crmpi_extent *kept;
+    size_t n_kept;
+    const struct crmpi_block *blocks;
+    size_t n_blocks;
+    uint64_t raw_bytes;
+    enum crmpi_compression compression;
+};
+
+/* Elements of a named region. */
+enum crmpi_named_type {
+    CRMPI_NAMED_INT8 = 1,
+    CRMPI_NAMED_UINT8,
+    CRMPI_NAMED_INT16,
+    CRMPI_NAMED_UINT16,
+    CRMPI_NAMED_INT32,
+    CRMPI_NAMED_UINT32,
+    CRMPI_NAMED_INT64,
+    CRMPI_NAMED_UINT64,
+    CRMPI_NAMED_FLOAT,
+    CRMPI_NAMED_DOUBLE,
+};
+
+/* Memory that the application has given a name: it is the dataset /task/named/NAME. */
+struct crmpi_named {
+    char name[64];
+    uint64_t start, bytes;
+    uint32_t type;    /* enum crmpi_named_type */
+    uint32_t n_dims;  /* 0: one element */
+    uint64_t dims[8]; /* of arrays in the order of C; none is 0 */
+};
+
+/** Bytes of an element; 0 if there is no such type. */
+size_t crmpi_named_type_bytes(uint32_t type);
+
+/* The checkpoint of the same rank that has what an increment has kept. */
+struct crmpi_parent {
+    uint64_t sn; /* 0: there is none */
+    uint64_t digest;
+};
+
+/*
+ * Writing a rank file.  Create; write blocks by crmpi_file_write() or otherwise to the
+ * descriptor, from CRMPI_DATA_OFFSET on; say of what they are; close.  The file is written
  * as PATH.tmp and renamed to PATH by a successful close; abort removes it.
  */
 struct crmpi_writer;
+/** @p parent  NULL, or with number 0: there is none */
 enum crmpi_status crmpi_writer_create(const char *path, const struct crmpi_job *job,
+                                      const struct crmpi_parent *parent,
                                       struct crmpi_writer **writer_out);
-/* Store the regions, and the extents' bytes straight from the memory at their addresses,
- * at the speed of write(2), with one checksum (XXH3-64) per block of 1 MiB.  Regions are
- * ascending and apart, extents likewise and each within one region.  Once per file. */
-enum crmpi_status
-crmpi_writer_memory(struct crmpi_writer *writer, const struct crmpi_region *regions,
-                    size_t n_regions, const struct crmpi_extent *extents,
-                    size_t n_extents, crmpi_progress_fn progress, void *context);
-/* Store a segment: its description, and the bytes of its extents as those of the memory
- * are.  Views are apart from the regions and from each other. */
+int crmpi_writer_descriptor(const struct crmpi_writer *writer);
+/** Have the file system set aside the first @p bytes of the file, see
+ * crmpi_output_reserve(). */
+enum crmpi_status crmpi_writer_reserve(struct crmpi_writer *writer, uint64_t bytes);
+/** Write all bytes to the file at @p offset; 0 or an errno.  Nothing is logged or
+ * allocated, so it can be used anywhere; fault point storage.write. */
+int crmpi_file_write(int fd, const struct iovec *iov, size_t n, uint64_t offset);
+/** Log an errno that writing to the descriptor has ended with, and let the writer fail. */
+enum crmpi_status crmpi_writer_failed(struct crmpi_writer *writer, int error);
+/* Say what there is, in this order: the task once, then segments and named regions.  All
+ * is checked as it will be when it is read.  Arrays of a content, and those of regions,
+ * are the caller's, and have to stay until close or abort. */
+enum crmpi_status crmpi_writer_task(struct crmpi_writer *writer,
+                                    const struct crmpi_region *regions, size_t n_regions,
+                                    const struct crmpi_content *content);
+/* Views are apart from the regions and from each other; a segment without one has no
+ * content (NULL). */
 enum crmpi_status crmpi_writer_segment(struct crmpi_writer *writer,
                                        const struct crmpi_segment *segment,
-                                       crmpi_progress_fn progress, void *context);
-/* Store a block of bytes (at most 2 GiB) as dataset @p name, such as "/task/threads" or
- * "/channel/state" (missing groups are made), with a checksum attribute. */
+                                       const struct crmpi_content *content);
+/* A named region is stored whole, plain, as one extent, and lies within one of the regions
+ * if there are any.  It may be part of the task's content, too. */
+enum crmpi_status crmpi_writer_named(struct crmpi_writer *writer,
+                                     const struct crmpi_named *named,
+                                     const struct crmpi_content *content);
+/* Store a block of bytes (at most 2 GiB), of which a copy is kept, as dataset @p name, such
+ * as "/task/threads" or "/channel/state" (missing groups are made), with a checksum
+ * attribute. */
 enum crmpi_status crmpi_writer_record(struct crmpi_writer *writer, const char *name,
                                       const void *data, size_t bytes);
-/* Store what the checkpoint depends on, as the group /dependencies.  At most once. */
+/* Store what the checkpoint depends on, of which a copy is kept, as the group
+ * /dependencies.  At most once. */
 enum crmpi_status
 crmpi_writer_dependencies(struct crmpi_writer *writer,
                           const struct crmpi_dependencies *dependencies);
 /* The writer is gone afterwards, also on failure; what was at PATH before is then
  * intact.
+ * @param data_end  behind the last block; CRMPI_DATA_OFFSET if there is none
+ * @param sync  whether to return only when file and name are on the disk (fsync)
  * @param[out] digest_out  of the seal; may be NULL */
-enum crmpi_status crmpi_writer_close(struct crmpi_writer *writer,
-                                     uint64_t *file_bytes_out, uint64_t *digest_out);
+enum crmpi_status crmpi_writer_close(struct crmpi_writer *writer, uint64_t data_end,
+                                     int sync, uint64_t *file_bytes_out,
+                                     uint64_t *digest_out);
 void crmpi_writer_abort(struct crmpi_writer *writer);
 
 /*
- * Reading a rank file.  Opening checks ownership, mode, format and every size and offset.
+ * Reading a rank file, with the parents that have what it kept: these are looked for next
+ * to it.  Opening checks ownership, mode, format and every size and offset of all of them,
+ * and that there is a place for every byte.
  */
 struct crmpi_reader;
 enum crmpi_status crmpi_reader_open(const char *path, struct crmpi_reader **reader_out);
 const struct crmpi_job *crmpi_reader_job(const struct crmpi_reader *reader);
-/* Arrays owned by the reader; they were checked when it was opened, so this cannot
- * fail. */
+/* Regions, and the extents that have data, stored in the file or kept: arrays owned by the
+ * reader; they were checked when it was opened, so this cannot fail. */
 enum crmpi_status crmpi_reader_memory(struct crmpi_reader *reader,
                                       const struct crmpi_region **regions_out,
                                       size_t *n_regions_out,
@@ -158,14 +263,32 @@ void crmpi_reader_segments(const struct crmpi_reader *reader,
 enum crmpi_status crmpi_reader_dependencies(struct crmpi_reader *reader,
                                             struct crmpi_dependencies *dependencies_out);
 uint64_t crmpi_reader_digest(const struct crmpi_reader *reader);
-/* Check the checksum of every block of memory and segments without loading it. */
+/* The named regions by their names, likewise. */
+void crmpi_reader_named(const struct crmpi_reader *reader,
+                        const struct crmpi_named **named_out, size_t *n_out);
+/* The parent; its number is 0 if there is none. */
+struct crmpi_parent crmpi_reader_parent(const struct crmpi_reader *reader);
+
+struct crmpi_sizes {
+    uint64_t data_bytes;   /* that are in memory after a load, those not zero */
+    uint64_t raw_bytes;    /* of them and of padding, in this file, before compression */
+    uint64_t stored_bytes; /* after it */
+    size_t n_files;        /* that a load reads: this one and its parents */
+    enum crmpi_compression compression; /* of the task */
+};
+struct crmpi_sizes crmpi_reader_sizes(const struct crmpi_reader *reader);
+
+/* Check the checksum of every block that a load would read, without loading it. */
 enum crmpi_status crmpi_reader_verify(struct crmpi_reader *reader,
                                       crmpi_progress_fn progress, void *context);
-/* Load all extents, those of the segments too, into memory at their own addresses, which
- * the caller has mapped writable, checking every block's checksum as it comes in (one
- * read of the file). */
+/* Load all extents, those of the segments and, if there are regions, named ones too, into
+ * memory at their own addresses, which the caller has mapped writable, checking every
+ * block's checksum as it comes in (each block is read once). */
 enum crmpi_status crmpi_reader_load(struct crmpi_reader *reader,
                                     crmpi_progress_fn progress, void *context);
+/* Read a named region, the @p index-th, to anywhere. */
+enum crmpi_status crmpi_reader_named_read(struct crmpi_reader *reader, size_t index,
+                                          void *to);
 /* A record: a block from malloc(), the caller frees it; checked. */
 enum crmpi_status crmpi_reader_record(struct crmpi_reader *reader, const char *name,
                                       void **data_out, size_t *bytes_out);
@@ -183,6 +306,7 @@ struct crmpi_line_rank {
     uint64_t file_bytes;
     uint64_t digest;      /* of its file's seal: no other file has it */
     uint64_t incarnation; /* that the checkpoint was taken in */
+    struct crmpi_figures figures;
 };
 struct crmpi_line {
     struct crmpi_job job;
@@ -201,8 +325,9 @@ enum crmpi_status crmpi_directory_create(const char *dir);
 enum crmpi_status crmpi_rank_path(const char *dir, uint32_t world_rank, uint64_t sn,
                                   int make, char *path_out, size_t path_bytes);
 /* Write DIR/lines/NNNNNN.h5 with its external links and rename it into place: the
- * commit. */
-enum crmpi_status crmpi_line_write(const char *dir, const struct crmpi_line *line);
+ * commit.  @p sync as in crmpi_writer_close(). */
+enum crmpi_status crmpi_line_write(const char *dir, const struct crmpi_line *line,
+                                   int sync);
 enum crmpi_status crmpi_line_read(const char *dir, uint64_t number,
                                   struct crmpi_line *line_out);
 /* Open the file that a line has of a rank, if it is that file: of the line's job, with
@@ -264,8 +389,9 @@ enum crmpi_status crmpi_line_renew(const char *dir, const struct crmpi_history *
  * ones. */
 enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep);
 /* Drop what DIR/ranks/RRRRRR of one rank has of checkpoints older than the newest in @p
- * keep that are not in @p keep; looks into that folder only, so that each rank of a
- * large job does its own.  With n = 0 nothing is dropped. */
+ * keep that are not in @p keep, and no parents of those; looks into that folder only, so
+ * that each rank of a large job does its own.  Nothing is dropped with n = 0, or if the
+ * parents of a file that is there cannot be told. */
 enum crmpi_status crmpi_rank_prune(const char *dir, uint32_t world_rank,
                                    const uint64_t *keep, size_t n);
 /* Both, for all ranks: the lines first, then the rank files that none of the remaining

@@ -117,21 +117,28 @@ static int make_sense(const struct crmpi_dependencies *all, const struct crmpi_j
 
 /* ---- write and read ---- */
 
+enum crmpi_status crmpi_dependencies_fit(const char *path, const struct crmpi_job *job,
+                                         const struct crmpi_dependencies *dependencies)
+{
+    if (make_sense(dependencies, job))
+        return CRMPI_OK;
+    crmpi_error("%s: what it is said to depend on makes no sense", path);
+    return CRMPI_ERR_INTERNAL;
+}
+
 enum crmpi_status crmpi_dependencies_write(struct crmpi_image *image, const char *path,
                                            const struct crmpi_job *job,
                                            const struct crmpi_dependencies *dependencies)
 {
     struct crmpi_dependencies all = *dependencies;
-    if (!make_sense(&all, job)) {
-        crmpi_error("%s: what it is said to depend on makes no sense", path);
-        return CRMPI_ERR_INTERNAL;
-    }
+    enum crmpi_status status = crmpi_dependencies_fit(path, job, dependencies);
+    if (status != CRMPI_OK)
+        return status;
     hid_t file = crmpi_image_file(image),
           group = crmpi_hdf_group_create(file, GROUP_NAME);
     if (group < 0)
         return crmpi_hdf_failed(path, GROUP_NAME, CRMPI_ERR_INTERNAL);
-    enum crmpi_status status =
-        crmpi_hdf_fields_write(group, path, fields, N_FIELDS, &all);
+    status = crmpi_hdf_fields_write(group, path, fields, N_FIELDS, &all);
     H5Gclose(group);
     for (size_t i = 0; status == CRMPI_OK && i < N_TABLES; i++) {
         hid_t type = tables[i].type();

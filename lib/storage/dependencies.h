@@ -8,6 +8,10 @@
 #include "storage/container.h"
 #include "storage/image.h"
 
+/** Check, as when they are read, that they make sense for the job that a file has. */
+enum crmpi_status crmpi_dependencies_fit(const char *path, const struct crmpi_job *job,
+                                         const struct crmpi_dependencies *dependencies);
+
 /** Check them, as they are when read, and write them.
  * @param job  that the file has */
 enum crmpi_status crmpi_dependencies_write(struct crmpi_image *image, const char *path,

@@ -194,18 +194,18 @@ static int transfer(transfer_fn *call, const char *point, int fd, const struct i
     return 0;
 }
 
+int crmpi_file_write(int fd, const struct iovec *iov, size_t n, uint64_t offset)
+{
+    int error = transfer(pwritev, "storage.write", fd, iov, n, offset);
+    return error < 0 ? EIO : error;
+}
+
 enum crmpi_status crmpi_output_write(const struct crmpi_output *output,
                                      const struct iovec *iov, size_t n_iov,
                                      uint64_t offset)
 {
-    int error = transfer(pwritev, "storage.write", output->fd, iov, n_iov, offset);
-    if (error == EFAULT) {
-        crmpi_error("memory to be saved between %p and %p cannot be read",
-                    iov[0].iov_base,
-                    (char *)iov[n_iov - 1].iov_base + iov[n_iov - 1].iov_len);
-        return CRMPI_ERR_SYSTEM;
-    }
-    return error ? failed("write", output->tmp, error < 0 ? EIO : error) : CRMPI_OK;
+    int error = crmpi_file_write(output->fd, iov, n_iov, offset);
+    return error ? failed("write", output->tmp, error) : CRMPI_OK;
 }
 
 /* Bring the file to its size, which it has or exceeds; returns 0 or an errno. */
@@ -219,11 +219,46 @@ static int size_set(int fd, uint64_t bytes)
     return (uint64_t)info.st_size > bytes && ftruncate(fd, (off_t)bytes) != 0 ? errno : 0;
 }
 
-enum crmpi_status crmpi_output_commit(struct crmpi_output *output, uint64_t bytes)
+static int sync_fault(int fd)
+{
+    int error = crmpi_fault("storage.fsync");
+    return !error && fsync(fd) != 0 ? errno : error;
+}
+
+/* Have the names in the folder of a file on the disk, and the folder's own: it may be new.
+ * Returns 0 or an errno. */
+static int names_sync(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder;
+    int error = 0;
+    if (asprintf(&folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".") <
+        0)
+        return ENOMEM;
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int above = fd < 0 ? -1 : openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0 || above < 0)
+        error = errno;
+    if (!error)
+        error = sync_fault(fd);
+    if (!error)
+        error = sync_fault(above);
+    if (above >= 0)
+        close(above);
+    if (fd >= 0)
+        close(fd);
+    free(folder);
+    return error;
+}
+
+enum crmpi_status crmpi_output_commit(struct crmpi_output *output, uint64_t bytes,
+                                      int sync)
 {
     enum crmpi_status status = CRMPI_OK;
     int error = size_set(output->fd, bytes);
 
+    if (!error && sync)
+        error = sync_fault(output->fd);
     if (!error)
         error = crmpi_fault("storage.close");
     if (close(output->fd) != 0 && !error)
@@ -232,9 +267,12 @@ enum crmpi_status crmpi_output_commit(struct crmpi_output *output, uint64_t byte
     if (error) {
         status = failed("write", output->tmp, error);
     } else {
+        int replaces = access(output->path, F_OK) == 0;
         error = crmpi_fault("storage.rename");
         if (!error && rename(output->tmp, output->path) != 0)
             error = errno;
+        if (!error && sync && (error = names_sync(output->path)) != 0 && !replaces)
+            unlink(output->path);
         if (error)
             status = failed("put into place", output->path, error);
     }

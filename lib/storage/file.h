@@ -51,8 +51,11 @@ enum crmpi_status crmpi_output_write(const struct crmpi_output *output,
  * Cut the file to the @p bytes written to it, close it and rename it to its path.  On
  * failure nothing is left but what was at the path before.  The output is at an end
  * either way.
+ * @param sync  whether file and name have to be on the disk then; if only the name fails to
+ *              be, what has replaced an older file stays, and else nothing
  */
-enum crmpi_status crmpi_output_commit(struct crmpi_output *output, uint64_t bytes);
+enum crmpi_status crmpi_output_commit(struct crmpi_output *output, uint64_t bytes,
+                                      int sync);
 
 /** Close and remove the file. */
 void crmpi_output_abandon(struct crmpi_output *output);

@@ -97,6 +97,39 @@ hid_t crmpi_hdf_extent_type(void)
     return type;
 }
 
+hid_t crmpi_hdf_range_type(void)
+{
+    hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(struct crmpi_extent));
+    H5Tinsert(type, "start", HOFFSET(struct crmpi_extent, start), H5T_STD_U64LE);
+    H5Tinsert(type, "bytes", HOFFSET(struct crmpi_extent, bytes), H5T_STD_U64LE);
+    return type;
+}
+
+hid_t crmpi_hdf_block_type(void)
+{
+    hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(struct crmpi_block));
+    H5Tinsert(type, "offset", HOFFSET(struct crmpi_block, offset), H5T_STD_U64LE);
+    H5Tinsert(type, "bytes", HOFFSET(struct crmpi_block, bytes), H5T_STD_U64LE);
+    H5Tinsert(type, "file_offset", HOFFSET(struct crmpi_block, file_offset),
+              H5T_STD_U64LE);
+    H5Tinsert(type, "stored_bytes", HOFFSET(struct crmpi_block, stored_bytes),
+              H5T_STD_U64LE);
+    H5Tinsert(type, "checksum", HOFFSET(struct crmpi_block, checksum), H5T_STD_U64LE);
+    return type;
+}
+
+#define FIGURE(member) HOFFSET(struct crmpi_line_rank, figures.member)
+static void figures_insert(hid_t type)
+{
+    H5Tinsert(type, "memory_bytes", FIGURE(memory_bytes), H5T_STD_U64LE);
+    H5Tinsert(type, "changed_bytes", FIGURE(changed_bytes), H5T_STD_U64LE);
+    H5Tinsert(type, "raw_bytes", FIGURE(raw_bytes), H5T_STD_U64LE);
+    H5Tinsert(type, "blocked_us", FIGURE(blocked_us), H5T_STD_U32LE);
+    H5Tinsert(type, "save_us", FIGURE(save_us), H5T_STD_U32LE);
+    H5Tinsert(type, "how", FIGURE(how), H5T_STD_U32LE);
+    H5Tinsert(type, "level", FIGURE(level), H5T_STD_U32LE);
+}
+
 hid_t crmpi_hdf_line_rank_type(void)
 {
     hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(struct crmpi_line_rank));
@@ -106,6 +139,7 @@ hid_t crmpi_hdf_line_rank_type(void)
     H5Tinsert(type, "digest", HOFFSET(struct crmpi_line_rank, digest), H5T_STD_U64LE);
     H5Tinsert(type, "incarnation", HOFFSET(struct crmpi_line_rank, incarnation),
               H5T_STD_U64LE);
+    figures_insert(type);
     return type;
 }
 
@@ -229,14 +263,14 @@ hid_t crmpi_hdf_group_create(hid_t file, const char *name)
     return group;
 }
 
-hid_t crmpi_hdf_dataset_create(hid_t file, const char *name, hid_t type, size_t n)
+hid_t crmpi_hdf_dataset_shape(hid_t file, const char *name, hid_t type, int n_dims,
+                              const hsize_t *dims, hid_t how)
 {
-    hsize_t dims = n;
-    hid_t space = H5Screate_simple(1, &dims, NULL);
-    hid_t links = H5Pcreate(H5P_LINK_CREATE), how = H5Pcreate(H5P_DATASET_CREATE);
+    hid_t space =
+        n_dims ? H5Screate_simple(n_dims, dims, NULL) : H5Screate(H5S_SCALAR);
+    hid_t links = H5Pcreate(H5P_LINK_CREATE);
     hid_t set = -1;
-    if (H5Pset_create_intermediate_group(links, 1) >= 0 &&
-        H5Pset_alloc_time(how, H5D_ALLOC_TIME_EARLY) >= 0 &&
+    if (space >= 0 && H5Pset_create_intermediate_group(links, 1) >= 0 &&
         H5Pset_fill_time(how, H5D_FILL_TIME_NEVER) >= 0 &&
         H5Pset_obj_track_times(how, 0) >= 0)
         set = H5Dcreate2(file, name, type, space, links, how, H5P_DEFAULT);
@@ -244,6 +278,14 @@ hid_t crmpi_hdf_dataset_create(hid_t file, const char *name, hid_t type, size_t 
     H5Pclose(links);
     H5Sclose(space);
     return set;
+}
+
+hid_t crmpi_hdf_dataset_create(hid_t file, const char *name, hid_t type, size_t n)
+{
+    hsize_t dims = n;
+    hid_t how = H5Pcreate(H5P_DATASET_CREATE);
+    H5Pset_alloc_time(how, H5D_ALLOC_TIME_EARLY);
+    return crmpi_hdf_dataset_shape(file, name, type, 1, &dims, how);
 }
 
 enum crmpi_status crmpi_hdf_table_write(hid_t file, const char *path, const char *name,

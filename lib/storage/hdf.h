@@ -28,14 +28,10 @@ enum crmpi_status crmpi_hdf_failed(const char *path, const char *what,
 hid_t crmpi_hdf_byte_type(void);
 hid_t crmpi_hdf_number_type(void); /* uint64_t */
 hid_t crmpi_hdf_region_type(void);
-hid_t crmpi_hdf_extent_type(void);
+hid_t crmpi_hdf_extent_type(void); /* struct crmpi_stored_extent */
+hid_t crmpi_hdf_range_type(void);  /* struct crmpi_extent */
+hid_t crmpi_hdf_block_type(void);
 hid_t crmpi_hdf_line_rank_type(void);
-
-/* As /task/extents has them. */
-struct crmpi_stored_extent {
-    uint64_t start, bytes;
-    uint64_t offset; /* in the dataset memory next to it */
-};
 
 /** Create a group for attributes, with the groups in its name. */
 hid_t crmpi_hdf_group_create(hid_t file, const char *name);
@@ -43,6 +39,11 @@ hid_t crmpi_hdf_group_create(hid_t file, const char *name);
 /** Create a dataset with the groups in its name; its space is allocated, and never
  * filled. */
 hid_t crmpi_hdf_dataset_create(hid_t file, const char *name, hid_t type, size_t n);
+
+/** The same of any shape.
+ * @param how  properties for its creation, which are closed; also on failure */
+hid_t crmpi_hdf_dataset_shape(hid_t file, const char *name, hid_t type, int n_dims,
+                              const hsize_t *dims, hid_t how);
 
 /** The number of elements of a dataset such as we write: of one dimension, contiguous,
  * within this file, of exactly @p type; -1 if it is another. */

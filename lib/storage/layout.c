@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Checks of regions, segments and extents, and the walk over the extents' bytes, see
- * layout.h.  Lower half and tools.
+ * Checks of regions, segments and extents, see layout.h.  Lower half and tools.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -12,8 +11,6 @@
 #include "storage/layout.h"
 
 #define PAGE_BYTES 4096
-
-_Static_assert(CRMPI_BLOCK_BYTES % CRMPI_PIECE_BYTES == 0, "blocks are whole pieces");
 
 /* What is wrong with a region behind address after; NULL if nothing. */
 static const char *region_fault(const struct crmpi_region *region, uint64_t after)
@@ -96,48 +93,68 @@ static enum crmpi_status regions_check(const char *path,
     return CRMPI_OK;
 }
 
-/* Extents of what: ascending, apart and each within one of the ranges. */
+/* Where the ranges end that touch each other from one of them on. */
+static uint64_t touching_end(const struct crmpi_extent *ranges, size_t n, size_t i)
+{
+    while (i + 1 < n && ranges[i].start + ranges[i].bytes == ranges[i + 1].start)
+        i++;
+    return ranges[i].start + ranges[i].bytes;
+}
+
+/* Extents of what: ascending, apart and within the ranges. */
 static enum crmpi_status extents_check(const char *path, const char *what,
                                        const struct crmpi_extent *ranges, size_t n_ranges,
                                        const struct crmpi_extent *extents,
-                                       size_t n_extents, uint64_t *bytes_out)
+                                       size_t n_extents)
 {
     size_t in = 0; /* the range looked at */
-    uint64_t after = 0, bytes = 0;
+    uint64_t after = 0;
 
-    if (n_extents > CRMPI_EXTENTS_MAX) {
-        crmpi_error("%s: %zu extents of %s are more than %zu", path, n_extents, what,
-                    CRMPI_EXTENTS_MAX);
-        return CRMPI_ERR_CORRUPT;
-    }
     for (size_t i = 0; i < n_extents; i++) {
         uint64_t start = extents[i].start, end = start + extents[i].bytes;
         while (in < n_ranges && ranges[in].start + ranges[in].bytes <= start)
             in++;
         if (extents[i].bytes == 0 || end < start || start < after || in == n_ranges ||
-            start < ranges[in].start || end > ranges[in].start + ranges[in].bytes) {
+            start < ranges[in].start ||
+            (end > ranges[in].start + ranges[in].bytes &&
+             end > touching_end(ranges, n_ranges, in))) {
             crmpi_error("%s: extent %zu (%#" PRIx64 ", %" PRIu64
                         " bytes) is not within %s, or not behind the one before",
                         path, i, start, extents[i].bytes, what);
             return CRMPI_ERR_CORRUPT;
         }
         after = end;
-        bytes += extents[i].bytes; /* no overflow: they are apart in an address space */
     }
-    *bytes_out = bytes;
     return CRMPI_OK;
 }
 
 enum crmpi_status crmpi_layout_check(const char *path, const struct crmpi_region *regions,
                                      size_t n_regions, const struct crmpi_extent *extents,
-                                     size_t n_extents, struct crmpi_ranges *taken_out,
-                                     uint64_t *bytes_out)
+                                     size_t n_extents, struct crmpi_ranges *taken_out)
 {
     enum crmpi_status status = regions_check(path, regions, n_regions, taken_out);
     return status != CRMPI_OK
                ? status
                : extents_check(path, "a memory region", taken_out->list, taken_out->n,
-                               extents, n_extents, bytes_out);
+                               extents, n_extents);
+}
+
+enum crmpi_status crmpi_layout_check_named(const char *path,
+                                           const struct crmpi_named *named,
+                                           const struct crmpi_region *regions,
+                                           size_t n_regions)
+{
+    for (size_t i = 0; i < n_regions; i++)
+        if (named->start >= regions[i].start &&
+            named->start - regions[i].start <= regions[i].bytes &&
+            named->bytes <= regions[i].bytes - (named->start - regions[i].start))
+            return CRMPI_OK;
+    if (n_regions == 0)
+        return CRMPI_OK;
+    crmpi_error("%s: the named region %s (%#" PRIx64 ", %" PRIu64
+                " bytes) is not within a memory region",
+                path, named->name, named->start, named->bytes);
+    return CRMPI_ERR_CORRUPT;
 }
 
 /* What is wrong with a segment, its extents and its neighbours apart; NULL if nothing. */
@@ -166,8 +183,7 @@ static const char *segment_fault(const struct crmpi_segment *segment)
 
 enum crmpi_status crmpi_layout_check_segment(const char *path,
                                              const struct crmpi_segment *segment,
-                                             struct crmpi_ranges *taken,
-                                             uint64_t *bytes_out)
+                                             struct crmpi_ranges *taken)
 {
     struct crmpi_extent range = {segment->start, segment->bytes};
     enum crmpi_status status = CRMPI_ERR_CORRUPT;
@@ -185,7 +201,7 @@ enum crmpi_status crmpi_layout_check_segment(const char *path,
         return status;
     }
     return extents_check(path, "the segment of a window", &range, 1, segment->extents,
-                         segment->n_extents, bytes_out);
+                         segment->n_extents);
 }
 
 uint64_t crmpi_extents_bytes(const struct crmpi_extent *extents, size_t n)
@@ -194,27 +210,4 @@ uint64_t crmpi_extents_bytes(const struct crmpi_extent *extents, size_t n)
     for (size_t i = 0; i < n; i++)
         bytes += extents[i].bytes;
     return bytes;
-}
-
-size_t crmpi_walk_next(struct crmpi_walk *walk, struct iovec *iov_out, size_t n_max)
-{
-    uint64_t room = CRMPI_PIECE_BYTES - walk->offset % CRMPI_PIECE_BYTES;
-    size_t n = 0;
-
-    while (n < n_max && room > 0 && walk->next < walk->n_extents) {
-        const struct crmpi_extent *extent = &walk->extents[walk->next];
-        uint64_t bytes = extent->bytes - walk->within;
-        if (bytes > room)
-            bytes = room;
-        iov_out[n].iov_base = (void *)(uintptr_t)(extent->start + walk->within);
-        iov_out[n++].iov_len = bytes;
-        walk->within += bytes;
-        walk->offset += bytes;
-        room -= bytes;
-        if (walk->within == extent->bytes) {
-            walk->next++;
-            walk->within = 0;
-        }
-    }
-    return n;
 }

@@ -59,7 +59,8 @@ static enum crmpi_status line_fill(struct crmpi_image *image, const char *path,
     return status;
 }
 
-static enum crmpi_status line_store(struct crmpi_image *image, const char *path)
+static enum crmpi_status line_store(struct crmpi_image *image, const char *path,
+                                    int sync)
 {
     struct crmpi_output output;
     uint64_t bytes, digest;
@@ -68,12 +69,13 @@ static enum crmpi_status line_store(struct crmpi_image *image, const char *path)
         return status;
     status = crmpi_image_store(image, &output, &bytes, &digest);
     if (status == CRMPI_OK)
-        return crmpi_output_commit(&output, bytes);
+        return crmpi_output_commit(&output, bytes, sync);
     crmpi_output_abandon(&output);
     return status;
 }
 
-enum crmpi_status crmpi_line_write(const char *dir, const struct crmpi_line *line)
+enum crmpi_status crmpi_line_write(const char *dir, const struct crmpi_line *line,
+                                   int sync)
 {
     char path[CRMPI_PATH_BYTES];
     struct crmpi_image *image = NULL;
@@ -81,13 +83,13 @@ enum crmpi_status crmpi_line_write(const char *dir, const struct crmpi_line *lin
     if (status != CRMPI_OK)
         return status;
     crmpi_hdf_lock();
-    status = crmpi_image_create(CRMPI_CONTAINER_LINE, path, &image);
+    status = crmpi_image_create(CRMPI_CONTAINER_LINE, path, CRMPI_DATA_OFFSET, NULL, &image);
     if (status == CRMPI_OK)
         status = line_fill(image, path, line);
     if (status == CRMPI_OK)
         status = crmpi_image_finish(image, path);
     if (status == CRMPI_OK)
-        status = line_store(image, path);
+        status = line_store(image, path, sync);
     crmpi_image_destroy(image);
     crmpi_hdf_unlock();
     return status;

@@ -3,7 +3,10 @@
 # The HDF5 container.
 
 libcrmpi_storage_a_SOURCES += \
+	lib/storage/chain.c lib/storage/chain.h \
+	lib/storage/codec.c lib/storage/codec.h \
 	lib/storage/compose.c lib/storage/container.h \
+	lib/storage/content.c lib/storage/content.h \
 	lib/storage/dependencies.c lib/storage/dependencies.h \
 	lib/storage/directory.c lib/storage/directory.h \
 	lib/storage/file.c lib/storage/file.h \
@@ -15,6 +18,9 @@ libcrmpi_storage_a_SOURCES += \
 	lib/storage/layout.c lib/storage/layout.h \
 	lib/storage/line.c \
 	lib/storage/lineage.c lib/storage/lineage.h \
+	lib/storage/load.c \
+	lib/storage/opened.c lib/storage/opened.h \
+	lib/storage/plain.c lib/storage/plain.h \
 	lib/storage/prune.c \
 	lib/storage/reader.c \
 	lib/storage/segment.c lib/storage/segment.h \

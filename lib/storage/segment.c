@@ -82,6 +82,7 @@ enum crmpi_status crmpi_segment_read(struct crmpi_image *image, const char *path
 {
     struct stored stored;
     char name[CRMPI_SEGMENT_NAME_BYTES];
+    H5G_info_t info;
 
     crmpi_segment_name(window, name);
     hid_t group = H5Gopen2(crmpi_image_file(image), name, H5P_DEFAULT);
@@ -90,9 +91,15 @@ enum crmpi_status crmpi_segment_read(struct crmpi_image *image, const char *path
     memset(&stored, 0, sizeof stored);
     enum crmpi_status status =
         crmpi_hdf_fields_read(group, path, fields, N_FIELDS, &stored);
+    if (H5Gget_info(group, &info) < 0)
+        info.nlinks = 1;
     H5Gclose(group);
     if (status != CRMPI_OK)
         return status;
+    if (stored.segment.view_bytes == 0 && info.nlinks > 0) {
+        crmpi_error("%s is damaged: %s has memory without a view", path, name);
+        return CRMPI_ERR_CORRUPT;
+    }
     stored.segment.window = window;
     stored.segment.flavor = flavor_of(stored.flavor);
     *segment_out = stored.segment;

@@ -64,7 +64,7 @@ static struct crmpi_line line_make(uint64_t number)
 static enum crmpi_status line_save(uint64_t number)
 {
     struct crmpi_line line = line_make(number);
-    return crmpi_line_write(dir, &line);
+    return crmpi_line_write(dir, &line, 0);
 }
 
 START_TEST(a_rank_file_of_another_line_or_job_is_refused)
@@ -83,7 +83,7 @@ START_TEST(a_rank_file_of_another_line_or_job_is_refused)
     ck_assert_uint_eq(log_lines, 1);
     ck_assert_int_eq(crmpi_reader_open(path, &reader), CRMPI_OK);
     four[3] = (struct crmpi_line_rank){7, (uint64_t)info.st_size,
-                                       crmpi_reader_digest(reader), 2};
+                                       crmpi_reader_digest(reader), 2, {0}};
     crmpi_reader_close(reader);
     ck_assert_int_eq(crmpi_line_open_rank(dir, &line, 3, &reader), CRMPI_OK);
     crmpi_reader_close(reader);
@@ -121,7 +121,7 @@ static void checkpoint_save(uint64_t number)
 START_TEST(a_line_comes_back)
 {
     struct crmpi_line line, made = line_make(12);
-    ck_assert_int_eq(crmpi_line_write(dir, &made), CRMPI_OK);
+    ck_assert_int_eq(crmpi_line_write(dir, &made, 0), CRMPI_OK);
     ck_assert_int_eq(crmpi_line_read(dir, 12, &line), CRMPI_OK);
     ck_assert_mem_eq(&line.job, &made.job, sizeof made.job);
     ck_assert_mem_eq(line.ranks, made.ranks, sizeof line_ranks);
@@ -131,7 +131,7 @@ START_TEST(a_line_comes_back)
     ck_assert_mem_eq(line.launcher, launcher, sizeof launcher);
     crmpi_line_free(&line);
     made.launcher = NULL;
-    ck_assert_int_eq(crmpi_line_write(dir, &made), CRMPI_OK);
+    ck_assert_int_eq(crmpi_line_write(dir, &made, 0), CRMPI_OK);
     ck_assert_int_eq(crmpi_line_read(dir, 12, &line), CRMPI_OK);
     ck_assert_ptr_null(line.launcher);
     crmpi_line_free(&line);
@@ -150,7 +150,7 @@ START_TEST(a_line_of_many_ranks)
     line.job.n_ranks = N;
     for (uint32_t i = 0; i < N; i++)
         many[i].sn = i + 1000000;
-    ck_assert_int_eq(crmpi_line_write(dir, &line), CRMPI_OK);
+    ck_assert_int_eq(crmpi_line_write(dir, &line, 0), CRMPI_OK);
     ck_assert_int_eq(crmpi_line_read(dir, 2000000, &back), CRMPI_OK);
     ck_assert_mem_eq(back.ranks, many, N * sizeof *many);
     crmpi_line_free(&back);
@@ -387,7 +387,7 @@ static void mixed_save(uint64_t number, uint64_t incarnation, uint64_t restored,
     line.ranks = ranks;
     line.job.incarnation = incarnation;
     line.job.restored = restored;
-    ck_assert_int_eq(crmpi_line_write(dir, &line), CRMPI_OK);
+    ck_assert_int_eq(crmpi_line_write(dir, &line, 0), CRMPI_OK);
 }
 
 START_TEST(lines_are_kept_that_share_no_file)
@@ -439,7 +439,7 @@ START_TEST(lines_of_another_job_stay_while_there_is_room)
     mixed_save(1, 0, 0, 1, 1, 1);
     line.job.job_id[0] = 'x';
     line.job.n_ranks = 2;
-    ck_assert_int_eq(crmpi_line_write(dir, &line), CRMPI_OK);
+    ck_assert_int_eq(crmpi_line_write(dir, &line, 0), CRMPI_OK);
     ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
     ck_assert(folder_has(in_dir("lines"), "000001.h5 000002.h5"));
     ck_assert_int_eq(crmpi_lines_drop(dir, 1), CRMPI_OK);

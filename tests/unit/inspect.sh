@@ -139,29 +139,23 @@ for try in "${PYTHON3:-python3}" /usr/bin/python3; do
 done
 if [ -n "$python" ]; then
     "$python" "$here/read-container.py" "$dir" >"$out" 2>&1 || fail "read-container.py"
-    [ "$(grep -c '^rank .* 3 windows, depends on 4 streams .* 2 cohort, records /channel/state /task/threads$' "$out")" = 4 ] ||
+    [ "$(grep -c '^rank .* 3 windows, 0 named, depends on 4 streams .* 2 cohort, records /channel/state /task/threads$' "$out")" = 4 ] ||
         fail "read-container.py has not seen everything"
 else
     echo "no python3 with h5py: the independent reader was left out"
 fi
 
-# what was once written stays readable
+# what was once written is read, or refused with words: memory with structures of another
+# crmpi cannot go on here
 for version in 2 3; do
     tail -n +3 "$here/../golden/version-$version.b64" | base64 -d |
         tar -xzf - --no-same-owner -C "$temporary" ||
         fail "the golden file of version $version cannot be unpacked"
 done
-try 0 "$temporary/version-3" verify -- '^line 4: 2 ranks, .*: all right$'
-[ -n "$python" ] && ! "$python" "$here/read-container.py" "$temporary/version-3" >"$out" 2>&1 &&
-    fail "read-container.py cannot read the golden file"
-try 0 "$temporary/version-3" show 4 0 -- '0x40000000 +1.0 MiB +4.0 KiB  r-xp  /bin/program' \
-    '0x150000000000 +8.0 MiB +12.0 KiB  rw-p  \[heap\]' '/task/threads +8 B' \
-    '^ +7  shared +4 +0x150002000fa1 +97.7 KiB +8.9 KiB  halo$' \
-    '^ +8  create +2 +0x150000000000 +4.0 KiB +-  $' '^ +1000012  allocate .* 0 B  $'
-
-# or is refused: memory with structures of another crmpi cannot go on here
-try 1 "$temporary/version-2" verify -- \
-    'written by an older crmpi, in format version 2 instead of 3: use the crmpi that'
+for version in 2 3; do
+    try 1 "$temporary/version-$version" verify -- \
+        "written by an older crmpi, in format version $version instead of 4: use the crmpi that"
+done
 
 # damage: list takes a glance only, verify sees every byte
 file=$dir/ranks/000001/000012.h5

@@ -5,7 +5,7 @@
 # and the parts of the policy.
 
 storage_fixture = tests/unit/storage-fixture.c tests/unit/storage-fixture.h
-storage_libs = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(XXHASH_LIBS)
+storage_libs = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(XXHASH_LIBS)
 storage_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/tests/unit $(HDF5_CPPFLAGS)
 
 check_PROGRAMS += tests/unit/storage-sample

@@ -15,6 +15,7 @@
 #include "boundary/control.h"
 #include "capture/regions.h"
 #include "capture/segments.h"
+#include "storage/plain.h"
 
 #define PAGE 4096ul
 #define MEMORY (CRMPI_MAP_ADDR)
@@ -221,7 +222,9 @@ START_TEST(a_segment_goes_into_a_file_and_comes_back)
     struct crmpi_segment *segments;
     const struct crmpi_segment *read;
     struct crmpi_memory memory;
+    struct crmpi_content task, content;
     struct crmpi_writer *writer;
+    uint64_t end = CRMPI_DATA_OFFSET;
     struct crmpi_reader *reader;
     size_t n;
 
@@ -239,12 +242,19 @@ START_TEST(a_segment_goes_into_a_file_and_comes_back)
     ck_assert_int_eq(crmpi_segments_survey(&window, 1, &segments, why, sizeof why),
                      CRMPI_OK);
     ck_assert_int_eq(crmpi_memory_survey(&window, 1, &memory, why, sizeof why), CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_create(path, &job, &writer), CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_memory(writer, memory.regions, memory.n_regions,
-                                         memory.extents, memory.n_extents, NULL, NULL),
+    ck_assert_int_eq(crmpi_writer_create(path, &job, NULL, &writer), CRMPI_OK);
+    ck_assert_int_eq(crmpi_plain_write(writer, memory.extents, memory.n_extents, &end, NULL,
+                                       NULL, &task),
                      CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_segment(writer, segments, NULL, NULL), CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_close(writer, NULL, NULL), CRMPI_OK);
+    ck_assert_int_eq(
+        crmpi_writer_task(writer, memory.regions, memory.n_regions, &task), CRMPI_OK);
+    ck_assert_int_eq(crmpi_plain_write(writer, segments->extents, segments->n_extents, &end,
+                                       NULL, NULL, &content),
+                     CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_segment(writer, segments, &content), CRMPI_OK);
+    ck_assert_int_eq(crmpi_writer_close(writer, end, 0, NULL, NULL), CRMPI_OK);
+    crmpi_plain_free(&task);
+    crmpi_plain_free(&content);
     crmpi_memory_release(&memory);
     crmpi_segments_release(segments, 1);
     munmap((void *)VIEW, VIEW_PAGES * PAGE);

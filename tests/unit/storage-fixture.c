@@ -16,6 +16,7 @@
 #include "base/checksum.h"
 #include "base/log.h"
 #include "boundary/control.h"
+#include "storage/plain.h"
 #include "storage-fixture.h"
 
 #define MIB ((uint64_t)1 << 20)
@@ -46,6 +47,7 @@ const struct crmpi_segment segments[N_SEGMENTS] = {
 };
 
 unsigned log_lines;
+int saving_sync;
 char log_last[8192];
 char folder[256];
 
@@ -163,11 +165,75 @@ int memory_is(const struct crmpi_extent *extents, unsigned seed)
     return extents_are(extents, N_EXTENTS, seed);
 }
 
-enum crmpi_status segments_save(struct crmpi_writer *writer)
+enum crmpi_status saving_begin(struct saving *saving, const char *path,
+                               const struct crmpi_job *job)
+{
+    memset(saving, 0, sizeof *saving);
+    saving->data_end = CRMPI_DATA_OFFSET;
+    return crmpi_writer_create(path, job, NULL, &saving->writer);
+}
+
+/* Write the bytes of extents. */
+static enum crmpi_status content_write(struct saving *saving,
+                                       const struct crmpi_extent *extents, size_t n)
+{
+    require(saving->n < SAVING_CONTENTS);
+    return crmpi_plain_write(saving->writer, extents, n, &saving->data_end,
+                             saving->progress, saving->context,
+                             &saving->contents[saving->n++]);
+}
+
+enum crmpi_status saving_memory(struct saving *saving, const struct crmpi_region *list,
+                                size_t n_regions, const struct crmpi_extent *extents,
+                                size_t n_extents)
+{
+    enum crmpi_status status = content_write(saving, extents, n_extents);
+    return status != CRMPI_OK ? status
+                              : crmpi_writer_task(saving->writer, list, n_regions,
+                                                  &saving->contents[saving->n - 1]);
+}
+
+enum crmpi_status saving_segment(struct saving *saving,
+                                 const struct crmpi_segment *segment)
+{
+    enum crmpi_status status = CRMPI_OK;
+    if (segment->view_bytes)
+        status = content_write(saving, segment->extents, segment->n_extents);
+    return status != CRMPI_OK
+               ? status
+               : crmpi_writer_segment(saving->writer, segment,
+                                      segment->view_bytes
+                                          ? &saving->contents[saving->n - 1]
+                                          : NULL);
+}
+
+static void contents_free(struct saving *saving)
+{
+    for (size_t i = 0; i < saving->n; i++)
+        crmpi_plain_free(&saving->contents[i]);
+}
+
+enum crmpi_status saving_close(struct saving *saving, uint64_t *bytes_out,
+                               uint64_t *digest_out)
+{
+    enum crmpi_status status =
+        crmpi_writer_close(saving->writer, saving->data_end, saving_sync, bytes_out,
+                           digest_out);
+    contents_free(saving);
+    return status;
+}
+
+void saving_abort(struct saving *saving)
+{
+    crmpi_writer_abort(saving->writer);
+    contents_free(saving);
+}
+
+enum crmpi_status segments_save(struct saving *saving)
 {
     enum crmpi_status status = CRMPI_OK;
     for (int i = 0; status == CRMPI_OK && i < N_SEGMENTS; i++)
-        status = crmpi_writer_segment(writer, &segments[i], NULL, NULL);
+        status = saving_segment(saving, &segments[i]);
     return status;
 }
 
@@ -212,11 +278,11 @@ struct crmpi_dependencies dependencies_make(const struct crmpi_job *job)
     return all;
 }
 
-enum crmpi_status dependencies_save(struct crmpi_writer *writer,
+enum crmpi_status dependencies_save(struct saving *saving,
                                     const struct crmpi_job *job)
 {
     struct crmpi_dependencies all = dependencies_make(job);
-    return crmpi_writer_dependencies(writer, &all);
+    return crmpi_writer_dependencies(saving->writer, &all);
 }
 
 void folder_make(void)
@@ -294,23 +360,23 @@ struct crmpi_job job_make(uint32_t world_rank, uint64_t sn)
 enum crmpi_status small_save(const char *path, unsigned seed)
 {
     struct crmpi_job job = job_make(3, seed);
-    struct crmpi_writer *writer;
-    enum crmpi_status status = crmpi_writer_create(path, &job, &writer);
+    static struct saving saving;
+    enum crmpi_status status = saving_begin(&saving, path, &job);
     if (status != CRMPI_OK)
         return status;
     memory_fill(small_extents, seed);
-    if ((status = crmpi_writer_memory(writer, regions, N_REGIONS, small_extents,
-                                      N_EXTENTS, NULL, NULL)) != CRMPI_OK ||
-        (status = segments_save(writer)) != CRMPI_OK ||
-        (status = crmpi_writer_record(writer, "/task/threads", "threads", 7)) !=
+    if ((status = saving_memory(&saving, regions, N_REGIONS, small_extents, N_EXTENTS)) !=
             CRMPI_OK ||
-        (status = crmpi_writer_record(writer, "/channel/state", &seed, sizeof seed)) !=
+        (status = segments_save(&saving)) != CRMPI_OK ||
+        (status = crmpi_writer_record(saving.writer, "/task/threads", "threads", 7)) !=
             CRMPI_OK ||
-        (status = dependencies_save(writer, &job)) != CRMPI_OK) {
-        crmpi_writer_abort(writer);
+        (status = crmpi_writer_record(saving.writer, "/channel/state", &seed,
+                                      sizeof seed)) != CRMPI_OK ||
+        (status = dependencies_save(&saving, &job)) != CRMPI_OK) {
+        saving_abort(&saving);
         return status;
     }
-    return crmpi_writer_close(writer, NULL, NULL);
+    return saving_close(&saving, NULL, NULL);
 }
 
 int small_is(const char *path, unsigned seed)
@@ -352,7 +418,7 @@ void file_put(const char *path, const void *data, size_t bytes)
     require(close(fd) == 0);
 }
 
-/* The layout of the seal and the table, from doc/format.md and not from the code. */
+/* The layout of the seal, from doc/format.md and not from the code. */
 static uint64_t number_at(const unsigned char *data, size_t at)
 {
     uint64_t number;
@@ -360,33 +426,21 @@ static uint64_t number_at(const unsigned char *data, size_t at)
     return number;
 }
 
-uint64_t hole_end(const unsigned char *data, size_t bytes, uint64_t at)
+uint64_t hole_end(const unsigned char *data, uint64_t at)
 {
-    uint64_t n = number_at(data, 24);
-    for (uint64_t i = 0; n <= bytes / 16 && i < n; i++) {
-        uint64_t start = number_at(data, bytes - 16 * (n - i));
-        if (at >= start && at - start < number_at(data, bytes - 16 * (n - i) + 8))
-            return start + number_at(data, bytes - 16 * (n - i) + 8);
-    }
-    return at;
+    return at >= 8192 && at < number_at(data, 24) ? number_at(data, 24) : at;
 }
 
 void file_seal(unsigned char *data, size_t bytes)
 {
     struct crmpi_checksum_state state;
-    uint64_t n = number_at(data, 24), at = 40;
-    if (n > (bytes - 40) / 16)
+    uint64_t tail = number_at(data, 24);
+    if (tail < 8192 || tail > bytes)
         return;
     crmpi_checksum_begin(&state);
-    crmpi_checksum_add(&state, data, 32);
-    for (uint64_t i = 0; i <= n; i++) {
-        const size_t row = bytes - 16 * (n - i);
-        uint64_t end = i < n ? number_at(data, row) : bytes;
-        if (end < at || end > bytes || (i < n && number_at(data, row + 8) > bytes - end))
-            return;
-        crmpi_checksum_add(&state, data + at, end - at);
-        at = i < n ? end + number_at(data, row + 8) : end;
-    }
+    crmpi_checksum_add(&state, data, 48);
+    crmpi_checksum_add(&state, data + 56, 8192 - 56);
+    crmpi_checksum_add(&state, data + tail, bytes - tail);
     uint64_t digest = crmpi_checksum_end(&state);
-    memcpy(data + 32, &digest, 8);
+    memcpy(data + 48, &digest, 8);
 }

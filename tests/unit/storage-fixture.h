@@ -28,12 +28,34 @@ void memory_map(void);
 void memory_fill(const struct crmpi_extent *extents, unsigned seed);
 int memory_is(const struct crmpi_extent *extents, unsigned seed);
 
+/* A rank file being saved, straight from memory; each as the writer's functions. */
+enum { SAVING_CONTENTS = 256 };
+extern int saving_sync; /* 0: files are not brought to the disk */
+struct saving {
+    struct crmpi_writer *writer;
+    uint64_t data_end;
+    struct crmpi_content contents[SAVING_CONTENTS];
+    size_t n;
+    crmpi_progress_fn progress; /* may be NULL */
+    void *context;
+};
+enum crmpi_status saving_begin(struct saving *saving, const char *path,
+                               const struct crmpi_job *job);
+enum crmpi_status saving_memory(struct saving *saving, const struct crmpi_region *list,
+                                size_t n_regions, const struct crmpi_extent *extents,
+                                size_t n_extents);
+enum crmpi_status saving_segment(struct saving *saving,
+                                 const struct crmpi_segment *segment);
+enum crmpi_status saving_close(struct saving *saving, uint64_t *bytes_out,
+                               uint64_t *digest_out);
+void saving_abort(struct saving *saving);
+
 /* Write all segments. */
-enum crmpi_status segments_save(struct crmpi_writer *writer);
+enum crmpi_status segments_save(struct saving *saving);
 
 /* Dependencies with something in every table, for 2 ranks or more; and writing them. */
 struct crmpi_dependencies dependencies_make(const struct crmpi_job *job);
-enum crmpi_status dependencies_save(struct crmpi_writer *writer,
+enum crmpi_status dependencies_save(struct saving *saving,
                                     const struct crmpi_job *job);
 
 /* A directory of its own for every test (checked fixture), and paths in it. */
@@ -62,7 +84,7 @@ unsigned char *file_get(const char *path, size_t *bytes_out);
 void file_put(const char *path, const void *data, size_t bytes);
 /* Make the digest right again, so that what is wrong otherwise is looked at. */
 void file_seal(unsigned char *data, size_t bytes);
-/* Where the piece of memory ends that a file has at an offset; the offset if none is. */
-uint64_t hole_end(const unsigned char *data, size_t bytes, uint64_t at);
+/* Where the data area ends if an offset lies in it; else the offset. */
+uint64_t hole_end(const unsigned char *data, uint64_t at);
 
 #endif

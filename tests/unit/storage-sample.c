@@ -18,19 +18,18 @@ static void rank_save(const char *path, uint32_t rank, uint64_t sn,
                       struct crmpi_line_rank *entity)
 {
     struct crmpi_job job = job_make(rank, sn);
-    struct crmpi_writer *writer;
+    static struct saving saving;
     job.n_ranks = 2;
     memory_fill(large_extents, (unsigned)sn * 2 + rank);
-    require_ok(crmpi_writer_create(path, &job, &writer));
-    require_ok(crmpi_writer_memory(writer, regions, N_REGIONS, large_extents, N_EXTENTS,
-                                   NULL, NULL));
-    require_ok(segments_save(writer));
-    require_ok(dependencies_save(writer, &job));
-    require_ok(crmpi_writer_record(writer, "/task/threads", "some threads", 12));
-    require_ok(crmpi_writer_record(writer, "/channel/state", "", 0));
+    require_ok(saving_begin(&saving, path, &job));
+    require_ok(saving_memory(&saving, regions, N_REGIONS, large_extents, N_EXTENTS));
+    require_ok(segments_save(&saving));
+    require_ok(dependencies_save(&saving, &job));
+    require_ok(crmpi_writer_record(saving.writer, "/task/threads", "some threads", 12));
+    require_ok(crmpi_writer_record(saving.writer, "/channel/state", "", 0));
     entity->sn = sn;
     entity->incarnation = job.incarnation;
-    require_ok(crmpi_writer_close(writer, &entity->file_bytes, &entity->digest));
+    require_ok(saving_close(&saving, &entity->file_bytes, &entity->digest));
 }
 
 static void line_save(const char *dir, uint64_t sn)
@@ -48,7 +47,7 @@ static void line_save(const char *dir, uint64_t sn)
         require_ok(crmpi_rank_path(dir, rank, sn, 1, path, sizeof path));
         rank_save(path, rank, sn, &ranks[rank]);
     }
-    require_ok(crmpi_line_write(dir, &line));
+    require_ok(crmpi_line_write(dir, &line, 0));
 }
 
 int main(int argc, char **argv)
