@@ -332,7 +332,7 @@ int crmpi_group_begin(struct crmpi_group *g, int all, uint64_t least_sn, int64_t
     g->leader = g->world_rank;
     g->attempt = ++g->attempts_led;
     g->sn = g->used_sn + 1 > least_sn ? g->used_sn + 1 : least_sn;
-    g->failed = g->fails = 0;
+    g->failed = g->fails = g->has_to_be_all = 0;
     g->foreground = 0;
     g->stir = 0;
     g->n_grown = 0;
@@ -490,7 +490,7 @@ static void parked_from_above(struct crmpi_group *g, const struct crmpi_event *e
         g->leader = message->leader;
         g->attempt = message->attempt;
         g->sn = 0;
-        g->failed = g->fails = 0;
+        g->failed = g->fails = g->has_to_be_all = 0;
         g->stop = 0;
         g->deadline_ms = event->now_ms + (int64_t)message->value;
     }
@@ -546,7 +546,7 @@ static void child_failed(struct crmpi_group *g, const struct crmpi_event *event)
     if (crmpi_group_leads(g)) {
         snprintf(why, sizeof why, "%.*s", (int)event->payload_bytes,
                  event->payload_bytes ? (const char *)event->payload : "");
-        crmpi_group_abort(g, event->message->world_rank, why, event->now_ms);
+        crmpi_group_member_failed(g, event->message, why, event->now_ms);
     } else {
         crmpi_group_send_up(g, event->message, event->payload, event->payload_bytes);
     }
@@ -652,13 +652,15 @@ static void limit_passed(struct crmpi_group *g, int64_t now_ms)
 
     g->alarm_ms = leads ? g->deadline_ms + SILENCE_MS : INT64_MAX;
     if ((g->missing & OWN) && g->phase == RUNNING_ON) {
-        crmpi_group_fail(g, "has not reached the collective operations that other ranks "
-                            "have behind them in time (CRMPI_QUIESCE_LIMIT)", now_ms);
+        crmpi_group_fail_in_time(g,
+                                 "has not reached the collective operations that other "
+                                 "ranks have behind them in time (CRMPI_QUIESCE_LIMIT)",
+                                 now_ms);
     } else if ((g->missing & OWN) && g->phase == DRAINING) {
-        crmpi_group_fail(g,
-                         "messages to it or nonblocking operations did not end in time "
-                         "(CRMPI_QUIESCE_LIMIT)",
-                         now_ms);
+        crmpi_group_fail_in_time(g,
+                                 "has messages to it, or nonblocking operations, that did "
+                                 "not end in time (CRMPI_QUIESCE_LIMIT)",
+                                 now_ms);
     } else if (silence) {
         snprintf(why, sizeof why,
                  "no answer in time while %s, from it or a rank behind it "

@@ -72,6 +72,7 @@ struct crmpi_group {
     int foreground; /* the leader: threads have to stand still until it is over */
     int committed;  /* the newest outcome */
     int fails;      /* this rank's own wish has failed with the newest attempt */
+    int has_to_be_all; /* it would have been served if all ranks had taken part */
 
     enum crmpi_group_phase phase;
     struct crmpi_members members;
@@ -121,6 +122,13 @@ int crmpi_group_begin(struct crmpi_group *group, int all, uint64_t least_sn,
 void crmpi_group_event(struct crmpi_group *group, const struct crmpi_event *event);
 /** This rank cannot go on; the first reason counts. */
 void crmpi_group_fail(struct crmpi_group *group, const char *why, int64_t now_ms);
+/** It cannot in time: members may wait for ranks outside, which stand still in another
+ * group that waits for members of this one.  So it is tried again with all ranks. */
+void crmpi_group_fail_in_time(struct crmpi_group *group, const char *why, int64_t now_ms);
+/** The leader: rank @p world_rank has failed; FAILED, and its payload. */
+void crmpi_group_member_failed(struct crmpi_group *group,
+                               const struct crmpi_message *message, const char *why,
+                               int64_t now_ms);
 
 /** The leader: the line is written.
  * @param stop  all ranks are in it, and the job ends */

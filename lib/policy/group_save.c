@@ -10,6 +10,7 @@
  * Files travel up the tree when all from a rank downwards have theirs: with the report of
  * SAVING, or else with that of COMPLETING.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "policy/group_steps.h"
@@ -186,17 +187,44 @@ void crmpi_group_abort(struct crmpi_group *g, uint32_t world_rank, const char *w
     crmpi_group_end(g, &outcome, NULL, 0, now_ms);
 }
 
-void crmpi_group_fail(struct crmpi_group *g, const char *why, int64_t now_ms)
+void crmpi_group_member_failed(struct crmpi_group *g, const struct crmpi_message *message,
+                               const char *why, int64_t now_ms)
+{
+    char text[600];
+
+    g->has_to_be_all = message->value != 0 && g->grows && !g->members.all;
+    if (g->has_to_be_all) {
+        snprintf(text, sizeof text, "rank %u %s", message->world_rank, why);
+        g->env.act(g->env.context, &(struct crmpi_action){.kind = CRMPI_ACTION_REPORT,
+                                                          .alone = 1,
+                                                          .all = 1,
+                                                          .why = text});
+    }
+    crmpi_group_abort(g, message->world_rank, g->has_to_be_all ? NULL : why, now_ms);
+}
+
+static void fail(struct crmpi_group *g, int in_time, const char *why, int64_t now_ms)
 {
     struct crmpi_message message = crmpi_group_message(g, CRMPI_MESSAGE_FAILED);
 
     if (g->phase == CRMPI_GROUP_IDLE || g->phase == CRMPI_GROUP_ENDING || g->failed)
         return;
     g->failed = 1;
+    message.value = (uint64_t)in_time;
     if (crmpi_group_leads(g))
-        crmpi_group_abort(g, g->world_rank, why, now_ms);
+        crmpi_group_member_failed(g, &message, why, now_ms);
     else
         crmpi_group_send_up(g, &message, why, strlen(why));
+}
+
+void crmpi_group_fail(struct crmpi_group *g, const char *why, int64_t now_ms)
+{
+    fail(g, 0, why, now_ms);
+}
+
+void crmpi_group_fail_in_time(struct crmpi_group *g, const char *why, int64_t now_ms)
+{
+    fail(g, 1, why, now_ms);
 }
 
 void crmpi_group_committed(struct crmpi_group *g, uint64_t line, int stop,

@@ -415,6 +415,7 @@ static void ended(struct crmpi_group *group, int64_t now_ms)
     } else if (led && group->fails) {
         satisfied(p); /* by the reason */
     } else if (p->wanted && !group->committed) {
+        p->wanted_all |= group->has_to_be_all;
         p->n_retries += (unsigned)led;
         wait_to_retry(p, now_ms);
     }

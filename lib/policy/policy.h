@@ -76,8 +76,9 @@ struct crmpi_message {
     uint64_t ordinal;    /* REQUEST: the highest one asked for; COMMITTED: served;
                             RESUME: if it is committed */
     uint64_t value;      /* PARK: limit in ms; PARKED: 1 if counts disagree; DRAIN: a name
-                            for this one; COMMITTED, REGISTERED: the line's number (0: why
-                            not is the payload); TRIM: the base that its counts begin at */
+                            for this one; FAILED: 1 if with all ranks it may not;
+                            COMMITTED, REGISTERED: the line's number (0: why not is the
+                            payload); TRIM: the base that its counts begin at */
 };
 
 enum crmpi_event_kind {
@@ -176,7 +177,8 @@ struct crmpi_action {
                                                      waiting: a checkpoint of all has been
                                                      asked for.  REPORT: just say why
                                                      world_rank has asked for that, or
-                                                     with `all` why rank 0 has */
+                                                     with `all` why all ranks are to be
+                                                     saved */
     const struct crmpi_stream *arrived;           /* TRIM: counts of what need not be */
     size_t n_arrived;                             /* logged any more */
     uint64_t attempt;                             /* DRAIN: no other drain in the job has

@@ -109,6 +109,7 @@ void sim_world_setup_random(struct sim_world_setup *setup, uint64_t seed)
         .kill_chance = 0.5,
         .write_us = sim_chance(0.5) ? 200 : 50000,
     };
+    setup->limit_ms = sim_chance(0.1) ? 1 + sim_pick(8) : 60000;
     if (sim_chance(0.6))
         setup->background_chance = sim_chance(0.6) ? 1 : sim_uniform();
     setup->span_us = setup->compute_us * setup->n_operations / 3;

@@ -24,6 +24,7 @@ struct sim_world_setup {
     double latency_us, compute_us, park_us, save_us, span_us;
     double fault_chance, kill_chance;
     double background_chance, write_us; /* as in sim.h */
+    int64_t limit_ms; /* until all is quiet */
 };
 
 void sim_world_setup_random(struct sim_world_setup *setup, uint64_t seed);
