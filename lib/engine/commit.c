@@ -87,7 +87,8 @@ static const char *make_next(const struct crmpi_action *action)
             (struct crmpi_line_rank){.sn = sn,
                                      .file_bytes = saved->file_bytes,
                                      .digest = saved->digest,
-                                     .incarnation = engine->job.incarnation};
+                                     .incarnation = engine->job.incarnation,
+                                     .figures = saved->figures};
     }
     for (uint32_t i = 0; i < n_ranks; i++)
         if (lines.next[i].sn == 0)
