@@ -15,6 +15,7 @@
 #include "tools/fetch.h"
 #include "tools/launch.h"
 #include "tools/restart.h"
+#include "tools/restoring.h"
 #include "tools/stop.h"
 #include "tools/tool.h"
 
@@ -189,7 +190,8 @@ static int restart(const struct options *options, struct tool_choice *choice)
 
     while (prepare(options, choice, &line, &words, &fetched) == CRMPI_OK) {
         tool_preload_clean();
-        int status = tool_launch_exit_status(tool_launch(&words, NULL, NULL));
+        int status = tool_launch_exit_status(
+            tool_launch(&words, tool_restoring_expect(&line), NULL));
 
         if (status != CRMPI_EXIT_DAMAGED ||
             !is_worth_a_try(options, &line, fetched, &tried))
@@ -235,8 +237,13 @@ int main(int argc, char **argv)
         tool_usage(TOOL, "options for mpirun belong to the mpirun that starts it");
     if (!is_rank() && !options.dry_run && !job_is_gone())
         return TOOL_FAILED;
-    if (!is_rank() && !options.dry_run)
-        return restart(&options, &choice);
+    if (!is_rank() && !options.dry_run) {
+        int status;
+        tool_restoring_open();
+        status = restart(&options, &choice);
+        tool_restoring_close();
+        return status;
+    }
     if (prepare(&options, &choice, &line, &words, &fetched) != CRMPI_OK)
         return TOOL_FAILED;
     if (options.dry_run)

@@ -23,7 +23,8 @@ crmpi_inspect_SOURCES = $(crmpi_tool_sources) tools/crmpi-inspect.c \
 	$(crmpi_stats_sources)
 crmpi_inspect_LDADD = libcrmpi-levels.a libcrmpi-storage.a libcrmpi-recovery.a \
 	libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(ISAL_LIBS) $(XXHASH_LIBS) -lm
-crmpi_restart_SOURCES = $(crmpi_tool_restart_sources) tools/crmpi-restart.c
+crmpi_restart_SOURCES = $(crmpi_tool_restart_sources) tools/crmpi-restart.c \
+	tools/restoring.c tools/restoring.h
 crmpi_restart_LDADD = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(XXHASH_LIBS)
 crmpi_run_SOURCES = $(crmpi_tool_restart_sources) tools/crmpi-run.c
 crmpi_run_LDADD = $(crmpi_restart_LDADD)

@@ -145,11 +145,12 @@ void tool_words_add_setting(struct crmpi_words *words, const char *name,
 
 void tool_words_add_settings(struct crmpi_words *words)
 {
-    const char *end = getenv("CRMPI_END_TIME");
+    static const char *const own[] = {"CRMPI_END_TIME", "CRMPI_RESTORING"};
 
     tool_words_add_setting(words, "CRMPI_DIR", crmpi_config.dir);
-    if (end != NULL)
-        tool_words_add_setting(words, "CRMPI_END_TIME", end);
+    for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
+        if (getenv(own[i]) != NULL)
+            tool_words_add_setting(words, own[i], getenv(own[i]));
     for (size_t i = 0; i < crmpi_n_variables; i++) {
         const char *name = crmpi_variables[i].name, *value = getenv(name);
         if (value != NULL && strcmp(name, "CRMPI_DIR") != 0)

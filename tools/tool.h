@@ -46,8 +46,8 @@ void tool_words_add2(struct crmpi_words *words, const char *first, const char *s
 void tool_words_add_setting(struct crmpi_words *words, const char *name,
                             const char *value);
 
-/** Append "-x NAME=VALUE" for every configuration variable that is set, and for the end of
- * the job's time. */
+/** Append "-x NAME=VALUE" for every configuration variable that is set, and for what else the
+ * tools tell the ranks. */
 void tool_words_add_settings(struct crmpi_words *words);
 
 /** Append "-x CRMPI_LAUNCHER=..." with the command line @p launcher. */

@@ -43,6 +43,7 @@
 #include "lower/trap.h"
 #include "restart/restart.h"
 #include "restart/resume.h"
+#include "restart/telling.h"
 #include "storage/container.h"
 #include "storage/directory.h"
 
@@ -221,7 +222,11 @@ static enum crmpi_status memory_load(struct saved *saved)
 {
     double begun = clock_ms();
     uint64_t bytes = crmpi_extents_bytes(saved->extents, saved->n_extents);
-    enum crmpi_status status = crmpi_reader_load(saved->reader, NULL, NULL);
+    enum crmpi_status status;
+
+    crmpi_telling_begin(saved->job->world_rank);
+    status = crmpi_reader_load(saved->reader, crmpi_telling_progress, NULL);
+    crmpi_telling_end();
 
     for (size_t i = 0; i < saved->n_segments; i++)
         bytes += crmpi_extents_bytes(saved->segments[i].extents,

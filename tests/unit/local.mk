@@ -165,3 +165,12 @@ tests_unit_route_SOURCES = tests/unit/route.c lib/engine/link.c lib/engine/route
 tests_unit_route_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_route_LDADD = $(CHECK_LIBS)
 endif
+
+if HAVE_CHECK
+check_PROGRAMS += tests/unit/restoring
+TESTS += tests/unit/restoring
+tests_unit_restoring_SOURCES = tests/unit/restoring.c lib/restart/telling.c \
+	tools/restoring.c tools/restoring.h $(crmpi_tool_sources)
+tests_unit_restoring_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_restoring_LDADD = libcrmpi-base.a $(CHECK_LIBS)
+endif
