@@ -50,7 +50,7 @@ EXTRA_DIST += tests/unit/interface.sh tests/unit/manual.sh
 
 if HAVE_CHECK
 storage_tests = tests/unit/choose tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged \
-	tests/unit/journal tests/unit/topology
+	tests/unit/journal tests/unit/single tests/unit/topology
 check_PROGRAMS += $(storage_tests)
 TESTS += $(storage_tests)
 tests_unit_choose_SOURCES = tests/unit/choose.c tools/choose.c tools/timeline.c \
@@ -73,6 +73,9 @@ tests_unit_fault_LDADD = $(tests_unit_container_LDADD)
 tests_unit_forged_SOURCES = tests/unit/forged.c $(storage_fixture)
 tests_unit_forged_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
 tests_unit_forged_LDADD = $(tests_unit_container_LDADD)
+tests_unit_single_SOURCES = tests/unit/single.c $(storage_fixture)
+tests_unit_single_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
+tests_unit_single_LDADD = $(tests_unit_container_LDADD)
 tests_unit_journal_SOURCES = tests/unit/journal.c $(storage_fixture)
 tests_unit_journal_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
 tests_unit_journal_LDADD = $(tests_unit_container_LDADD)
