@@ -13,6 +13,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "storage/container.h"
+#include "tools/figures.h"
 #include "tools/look.h"
 #include "tools/nodes.h"
 #include "tools/show.h"
@@ -253,18 +254,21 @@ static int line_list(const char *dir, uint64_t number, uint64_t before)
         return TOOL_FAILED;
     }
     struct tally tally = line_glance(dir, &line);
-    double bytes = (double)line_bytes(&line);
-    char rate[40] = "-";
-    if (line.save_seconds > 0)
-        snprintf(rate, sizeof rate, "%s/s", text_size(bytes / line.save_seconds));
     uint32_t *ranks = tool_alloc(line.job.n_ranks, sizeof *ranks);
     size_t parts = line_parts(dir, &line, before, ranks);
-    free(ranks);
-    printf("%8" PRIu64 "  %-19s %7u %7zu %11s %8.2f s %13s  %-14s %s%s", number,
-           text_time(line.job.time), line.job.n_ranks, parts, text_size(bytes),
+    double written = 0;
+    char rate[40] = "-";
+    for (size_t i = 0; i < parts; i++)
+        written += (double)line.ranks[ranks[i]].file_bytes;
+    if (line.save_seconds > 0)
+        snprintf(rate, sizeof rate, "%s/s", text_size(written / line.save_seconds));
+    printf("%8" PRIu64 "  %-19s %7u %7zu %11s %s %8.2f s %13s  %-14s %s%s", number,
+           text_time(line.job.time), line.job.n_ranks, parts,
+           text_size((double)line_bytes(&line)), figures_columns(&line, ranks, parts),
            line.save_seconds, rate, text_clean(line.job.policy), tally_text(tally),
            line.in_transit ? ", messages in transit" : "");
     printf(nodes_has_files(&line) ? ", %s\n" : "\n", nodes_levels(&line));
+    free(ranks);
     crmpi_line_free(&line);
     return tally.missing || tally.damaged ? TOOL_FAILED : 0;
 }
@@ -276,8 +280,8 @@ static int list(const char *dir, const uint64_t *numbers, size_t n)
         printf("%s has no recovery line\n", dir);
         return 0;
     }
-    printf("%8s  %-19s %7s %7s %11s %10s %13s  %-14s %s\n", "line", "taken", "ranks",
-           "new", "size", "saved in", "bandwidth", "policy", "state");
+    printf("%8s  %-19s %7s %7s %11s %s %10s %13s  %-14s %s\n", "line", "taken", "ranks",
+           "new", "size", figures_head(), "saved in", "bandwidth", "policy", "state");
     for (size_t i = 0; i < n; i++)
         result |= line_list(dir, numbers[i], i > 0 ? numbers[i - 1] : 0);
     return result;
@@ -308,6 +312,7 @@ static void job_print(const char *dir, const struct crmpi_line *line, uint64_t b
     printf("taken        %s, saved in %.2f s", text_time(job->time), line->save_seconds);
     printf(", policy %s\n", text_clean(job->policy));
     printf("new in it    %s\n", n == job->n_ranks ? "all ranks" : text_ranks(ranks, n));
+    figures_print(line, ranks, n);
     printf("in transit   %s\n",
            line->in_transit ? "messages, which are in the senders' logs" : "nothing");
     free(ranks);

@@ -18,6 +18,7 @@ bin_PROGRAMS += crmpi-checkpoint crmpi-inspect crmpi-restart crmpi-run
 crmpi_checkpoint_SOURCES = $(crmpi_tool_sources) tools/crmpi-checkpoint.c
 crmpi_checkpoint_LDADD = libcrmpi-base.a $(XXHASH_LIBS)
 crmpi_inspect_SOURCES = $(crmpi_tool_sources) tools/crmpi-inspect.c \
+	tools/figures.c tools/figures.h \
 	tools/look.c tools/look.h tools/nodes.c tools/nodes.h \
 	tools/show.c tools/show.h $(crmpi_graph_sources) \
 	$(crmpi_stats_sources)

@@ -13,6 +13,24 @@
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 
+/* Where files go first, and what else keeps them. */
+static void describe_levels(struct crmpi_journal_row *row)
+{
+    const struct crmpi_levels *levels = &crmpi_config.levels;
+    int is_local = (levels->set & CRMPI_LEVEL_LOCAL) != 0;
+    char erasure[32] = "";
+
+    if (levels->set & CRMPI_LEVEL_ERASURE)
+        snprintf(erasure, sizeof erasure, "/erasure=%u+%u", levels->k, levels->m);
+    snprintf(row->level, sizeof row->level, "%s%s%s%s", is_local ? "local" : "",
+             levels->set & CRMPI_LEVEL_PARTNER ? "/partner" : "", erasure,
+             !(levels->set & CRMPI_LEVEL_GLOBAL) ? ""
+             : is_local                          ? "/global"
+                                                 : "global");
+    crmpi_journal_target(is_local ? crmpi_config.local : crmpi_config.dir, row->target,
+                         sizeof row->target);
+}
+
 /* Fill in what all rows have, and append it. */
 static void put(struct crmpi_journal_row *row)
 {
@@ -25,8 +43,7 @@ static void put(struct crmpi_journal_row *row)
     row->incarnation = job->incarnation;
     row->n_ranks = job->n_ranks;
     memcpy(row->policy, job->policy, sizeof row->policy);
-    crmpi_journal_target(crmpi_config.dir, row->target, sizeof row->target);
-    snprintf(row->level, sizeof row->level, "global");
+    describe_levels(row);
     crmpi_journal_append(crmpi_config.dir, row, job->world_rank == 0);
 }
 

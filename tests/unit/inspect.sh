@@ -50,7 +50,7 @@ byte()
 ./tests/unit/storage-sample "$dir" || exit 1
 
 try 0 "$dir" -- '^ +11 .* 2 +15.1 MiB .*complete$' '^ +12 .*coordinated +complete$'
-try 0 list "$dir" -- '^ +12 '
+try 0 list "$dir" -- '^ +12 ' '16.0 MiB +1.06 +75.0 % +full bg lz4 +0.030 s +0.50 s +30.2 MiB/s'
 try 0 "$dir" verify -- '^line 11: .*all right$' '^line 12: .*all right$'
 try 0 verify "$dir" 12 -- '^line 12: .*all right$'
 grep -q 'line 11' "$out" && fail "verify 12 verified 11, too"
@@ -60,7 +60,10 @@ try 0 "$dir" show 12 1 -- '0x150000000000 .*rw-p  \[heap\]' '/task/threads +12 B
     '^  messages +rank 1: 1 to it, 6 from it, in 2 streams$' \
     '^  collectives communicator 1 of ranks 0, 1: 12$' \
     '^  accesses +to window 7 of rank 0: write$' '^  accesses +by rank 1 to its window 7: atomic$'
-try 0 "$dir" show 12 -- '^new in it +all ranks$' '^in transit +nothing$' 'now from line 1$'
+try 0 "$dir" show 12 -- '^new in it +all ranks$' '^in transit +nothing$' 'now from line 1$' \
+    '^saved +full, background, lz4: 16.0 MiB in memory, 75.0 % of it ' \
+    '^stopped +0.030 s at most, in rank 1; median 0.030 s, least 0.020 s in rank 0$' \
+    '^written +0.400 s at most, in rank 0; '
 CRMPI_DIR=$dir ./crmpi-inspect verify 11 >"$out" 2>&1 || fail "the directory from CRMPI_DIR"
 
 # pictures, and words

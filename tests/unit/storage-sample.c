@@ -27,6 +27,14 @@ static void rank_save(const char *path, uint32_t rank, uint64_t sn,
     require_ok(dependencies_save(&saving, &job));
     require_ok(crmpi_writer_record(saving.writer, "/task/threads", "some threads", 12));
     require_ok(crmpi_writer_record(saving.writer, "/channel/state", "", 0));
+    entity->figures = (struct crmpi_figures){
+        .memory_bytes = 8 << 20,
+        .changed_bytes = (8 << 20) / (rank + 1),
+        .raw_bytes = 7882609,
+        .blocked_us = 20000 + 10000 * rank,
+        .save_us = 400000 - 50000 * rank,
+        .how = rank == 0 ? 0 : CRMPI_HOW_BACKGROUND | CRMPI_HOW_LZ4,
+    };
     entity->sn = sn;
     entity->incarnation = job.incarnation;
     require_ok(saving_close(&saving, &entity->file_bytes, &entity->digest));
