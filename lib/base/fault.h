@@ -25,6 +25,10 @@
  *     engine.settle                                               in a rank saved alone, at
  *                                                                 each of its steps
  *     engine.commit                                               rank 0, for a line
+ * Those of lib/levels:
+ *     levels.send                                                 to a rank that keeps some
+ *     levels.receive levels.store                                 in the rank that does
+ *     levels.flush                                                to the global directory
  */
 #ifndef CRMPI_BASE_FAULT_H
 #define CRMPI_BASE_FAULT_H

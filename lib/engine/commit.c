@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "engine/chronicle.h"
 #include "engine/state.h"
+#include "levels/levels.h"
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 
@@ -156,8 +157,11 @@ static void drop_lines(struct crmpi_event *result)
 {
     uint64_t *kept = NULL;
 
-    if (crmpi_lines_drop(crmpi_config.dir, crmpi_config.keep) == CRMPI_OK)
+    crmpi_levels_lock();
+    if (crmpi_lines_drop(crmpi_config.dir, crmpi_config.keep, crmpi_levels_line()) ==
+        CRMPI_OK)
         crmpi_lines_list(crmpi_config.dir, &kept, &result->n_kept);
+    crmpi_levels_unlock();
     result->kept = kept;
 }
 
@@ -183,6 +187,7 @@ struct crmpi_event crmpi_commit_do(const struct crmpi_action *action)
     lines.newest = newest;
     result.line = lines.number;
     sum_up(action);
+    crmpi_levels_committed(lines.number, lines.newest);
     drop_lines(&result);
     return result;
 }

@@ -24,6 +24,7 @@
 #include "engine/touch.h"
 #include "engine/worker.h"
 #include "interaction/cut.h"
+#include "levels/levels.h"
 
 #define BURST_MS 1000
 
@@ -254,6 +255,7 @@ static void undo_start(void)
     crmpi_tree_fini(&engine->tree);
     if (engine->policy != NULL)
         engine->policy_ops->destroy(engine->policy);
+    crmpi_levels_stop(engine->finished);
     crmpi_commit_stop();
     engine->policy = NULL;
     close_wake();
@@ -298,6 +300,12 @@ enum crmpi_status crmpi_engine_start(const struct crmpi_job *job)
     engine->job.incarnation = birth.incarnation;
     memcpy(engine->job.policy, birth.policy, sizeof engine->job.policy);
     fine = birth.usable;
+    if (fine) {
+        fine = all_agree(crmpi_levels_start(&engine->job, birth.key) == CRMPI_OK);
+        if (!fine && world_rank == 0)
+            crmpi_warn("the job runs, but no checkpoints can be taken: not with these "
+                       "CRMPI_LEVELS");
+    }
     if (fine) {
         fine = connect_tree(&birth, &self, listener) == CRMPI_OK &&
                prepare_own(&birth) == CRMPI_OK &&

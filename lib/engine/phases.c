@@ -19,6 +19,7 @@
 #include "engine/requests.h"
 #include "engine/state.h"
 #include "interaction/cut.h"
+#include "levels/levels.h"
 
 #define LINK_LIMIT_MS 10000 /* for the last messages before the end */
 
@@ -179,6 +180,7 @@ static int drain(const struct crmpi_action *action, struct crmpi_event *result_o
                                          : failure_of("exchanging the bookmarks", status);
         return 1;
     }
+    engine->attempt = action->attempt;
     engine->draining = 1; /* the loop goes on with it */
     return 0;
 }
@@ -298,6 +300,7 @@ static void note_stop(void)
 static void end_process(void)
 {
     if (engine->job.world_rank == 0) {
+        crmpi_levels_settle(); /* the others wait at the fence below */
         note_stop();
         crmpi_requests_stop("the job has ended");
         crmpi_contact_withdraw(crmpi_config.dir, engine->lock);

@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 #include "application/hooks.h"
-#include "base/config.h"
 #include "base/log.h"
 #include "boundary/control.h"
 #include "capture/capture.h"
@@ -17,6 +16,9 @@
 #include "engine/requests.h"
 #include "engine/state.h"
 #include "interaction/cut.h"
+#include "levels/levels.h"
+
+#define NEEDED_MAX 1024 /* files that are on their way to CRMPI_DIR */
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 
@@ -29,7 +31,7 @@ static int has_file(uint64_t sn)
 {
     char path[4600];
 
-    return crmpi_rank_path(crmpi_config.dir, engine->job.world_rank, sn, 0, path,
+    return crmpi_rank_path(crmpi_levels_home(), engine->job.world_rank, sn, 0, path,
                            sizeof path) == CRMPI_OK &&
            access(path, F_OK) == 0;
 }
@@ -38,7 +40,7 @@ static void remove_file(uint64_t sn)
 {
     char path[4600];
 
-    if (crmpi_rank_path(crmpi_config.dir, engine->job.world_rank, sn, 0, path,
+    if (crmpi_rank_path(crmpi_levels_home(), engine->job.world_rank, sn, 0, path,
                         sizeof path) == CRMPI_OK &&
         unlink(path) != 0 && errno != ENOENT)
         crmpi_warn("%s: cannot be removed: %s", path, strerror(errno));
@@ -53,20 +55,22 @@ static void prune(const uint64_t *lines, size_t n)
 {
     struct crmpi_kept *kept = files();
     uint64_t *keep;
+    size_t n_keep = 0;
 
     crmpi_kept_forget(kept, lines, n);
     for (size_t i = 0; i < n; i++)
         if (!crmpi_kept_knows(kept, lines[i]) && !has_file(lines[i]))
             return;
-    keep = malloc((n + kept->n + 1) * sizeof *keep);
-    if (keep == NULL)
-        return; /* next time */
+    keep = malloc((n + kept->n + NEEDED_MAX) * sizeof *keep);
+    if (keep == NULL || n == 0)
+        return (void)free(keep); /* next time */
     for (size_t i = 0; i < n; i++)
-        keep[i] = lines[i];
+        keep[n_keep++] = lines[i];
     for (size_t i = 0; i < kept->n; i++)
-        keep[n + i] = kept->files[i].sn;
-    crmpi_rank_prune(crmpi_config.dir, engine->job.world_rank, keep,
-                     n > 0 ? n + kept->n : 0);
+        keep[n_keep++] = kept->files[i].sn;
+    crmpi_levels_kept(keep, n_keep);
+    n_keep += crmpi_levels_needed(keep + n_keep, NEEDED_MAX);
+    crmpi_rank_prune(crmpi_levels_home(), engine->job.world_rank, keep, n_keep);
     free(keep);
 }
 

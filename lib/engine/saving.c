@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Saving this rank: SAVE, in which threads stand still until the memory is written; or it
- * is only taken, and COMPLETE, after they have gone on, puts the file in its place.  Lower
- * half, the worker.
+ * is only taken, and COMPLETE, after they have gone on, puts the file in its place.  What
+ * other nodes keep of the file is sent to them in COMPLETE, too: all ranks do it then, as
+ * they wait for each other.  Lower half, the worker.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include "base/config.h"
 #include "base/fault.h"
 #include "capture/capture.h"
 #include "engine/state.h"
 #include "interaction/cut.h"
+#include "levels/levels.h"
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 static char why[512]; /* the reason of the newest failure; results point to it */
@@ -21,6 +22,13 @@ static struct {
     void *bytes;
     size_t n_bytes;
 } packed;
+
+/* A file that is complete but for what other nodes keep of it. */
+static struct {
+    int is_there;
+    struct crmpi_capture_result captured;
+} unprotected;
+static int is_sent; /* to other nodes, or has been tried to */
 
 static struct crmpi_event failure(const char *what, enum crmpi_status status)
 {
@@ -59,6 +67,7 @@ static struct crmpi_event saved(const struct crmpi_capture_result *captured)
                                  .dependencies = packed.bytes,
                                  .dependencies_bytes = packed.n_bytes};
 
+    result.figures.level = crmpi_levels_reached();
     result.figures.save_us = us_between(times->begun, now);
     result.figures.blocked_us =
         us_between(times->begun, times->resumed > 0 ? times->resumed : now);
@@ -66,6 +75,34 @@ static struct crmpi_event saved(const struct crmpi_capture_result *captured)
     engine->saved_bytes = captured->file_bytes;
     engine->saved_how = captured->figures.how;
     packed.bytes = NULL;
+    return result;
+}
+
+/* Nobody hears of this rank's part any more. */
+static int is_cut_off(void)
+{
+    return __atomic_load_n(&engine->broken, __ATOMIC_RELAXED);
+}
+
+/* This rank is saved when other nodes keep what they are to keep. */
+static struct crmpi_event protect(const struct crmpi_capture_result *captured)
+{
+    const struct crmpi_protected file = {.attempt = engine->attempt,
+                                         .sn = engine->saved_sn,
+                                         .file_bytes = captured->file_bytes,
+                                         .digest = captured->digest};
+    enum crmpi_status status;
+
+    is_sent = 1;
+    status = crmpi_levels_protect(&file, is_cut_off, why, sizeof why);
+    return status == CRMPI_OK ? saved(captured) : failure("saving at other nodes", status);
+}
+
+/* Others may wait for this rank's file to protect theirs with it. */
+static struct crmpi_event tell_others(struct crmpi_event result)
+{
+    if (result.kind == CRMPI_EVENT_FAILED && !is_sent)
+        crmpi_levels_missing(engine->attempt, engine->job.sn);
     return result;
 }
 
@@ -78,19 +115,18 @@ static enum crmpi_status capture(const struct crmpi_action *action,
                                                   .job = &engine->job,
                                                   .dependencies = dependencies,
                                                   .background = !action->foreground};
-    enum crmpi_status status = crmpi_rank_path(crmpi_config.dir, engine->job.world_rank,
+    enum crmpi_status status = crmpi_rank_path(crmpi_levels_home(), engine->job.world_rank,
                                                action->sn, 1, path, sizeof path);
 
     if (status != CRMPI_OK)
         return status;
-    engine->job.sn = action->sn;
     status = crmpi_capture_begin(&request, pending_out, result_out, why, sizeof why);
     if (status == CRMPI_OK)
         engine->saved_sn = action->sn;
     return status;
 }
 
-struct crmpi_event crmpi_saving_do(const struct crmpi_action *action)
+static struct crmpi_event save(const struct crmpi_action *action)
 {
     struct crmpi_dependencies dependencies = {0};
     struct crmpi_capture_result captured;
@@ -114,17 +150,38 @@ struct crmpi_event crmpi_saving_do(const struct crmpi_action *action)
         crmpi_capture_complete(&captured, why, sizeof why); /* it is removed at the end */
     if (status != CRMPI_OK)
         return failure("counting messages", status);
-    return pending ? (struct crmpi_event){.kind = CRMPI_EVENT_CAPTURED}
-                   : saved(&captured);
+    if (pending)
+        return (struct crmpi_event){.kind = CRMPI_EVENT_CAPTURED};
+    if (action->foreground || !crmpi_levels_send())
+        return protect(&captured);
+    unprotected.is_there = 1;
+    unprotected.captured = captured;
+    return (struct crmpi_event){.kind = CRMPI_EVENT_CAPTURED};
+}
+
+struct crmpi_event crmpi_saving_do(const struct crmpi_action *action)
+{
+    engine->job.sn = action->sn;
+    unprotected.is_there = 0;
+    is_sent = 0;
+    return tell_others(save(action));
+}
+
+static struct crmpi_event complete(void)
+{
+    struct crmpi_capture_result captured = unprotected.captured;
+    int faulty = fault("engine.complete");
+    enum crmpi_status status = CRMPI_OK;
+
+    if (!unprotected.is_there)
+        status = crmpi_capture_complete(&captured, why, sizeof why);
+    unprotected.is_there = 0;
+    if (status != CRMPI_OK || faulty)
+        return failure("saving in the background", status);
+    return protect(&captured);
 }
 
 struct crmpi_event crmpi_saving_complete(void)
 {
-    struct crmpi_capture_result captured;
-    int faulty = fault("engine.complete");
-    enum crmpi_status status = crmpi_capture_complete(&captured, why, sizeof why);
-
-    if (status != CRMPI_OK || faulty)
-        return failure("saving in the background", status);
-    return saved(&captured);
+    return tell_others(complete());
 }

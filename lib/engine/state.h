@@ -62,6 +62,7 @@ struct crmpi_engine {
     int demanded;      /* from outside, of this rank: rank 0 waits for the outcome */
     int demanded_late; /* of the next one: threads have gone on after this one */
     char given_up[512]; /* why an attempt that this rank led was given up */
+    uint64_t attempt;  /* of the drain that came before: no other in the job has it */
     uint64_t saved_sn; /* number of the rank file written in this attempt; 0: none */
     uint64_t saved_digest, saved_bytes;
     uint32_t saved_how; /* of that file: CRMPI_HOW_* */

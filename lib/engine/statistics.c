@@ -4,9 +4,9 @@
  */
 #include <pthread.h>
 #include <sys/stat.h>
-#include "base/config.h"
 #include "boundary/control.h"
 #include "engine/state.h"
+#include "levels/levels.h"
 #include "engine/statistics.h"
 
 static struct crmpi_engine *const engine = &crmpi_engine;
@@ -27,7 +27,7 @@ static uint64_t file_bytes(uint64_t sn)
     char path[4600];
     struct stat about;
 
-    if (crmpi_rank_path(crmpi_config.dir, engine->job.world_rank, sn, 0, path,
+    if (crmpi_rank_path(crmpi_levels_home(), engine->job.world_rank, sn, 0, path,
                         sizeof path) != CRMPI_OK ||
         stat(path, &about) != 0)
         return 0;

@@ -23,12 +23,6 @@
 #define FINISH_LIMIT_MS 10000
 #define HELLO_MAGIC 0x6372747265653031 /* "crtree01" */
 
-struct hello {
-    uint64_t magic;
-    unsigned char key[CRMPI_KEY_BYTES];
-    uint32_t from, to;
-};
-
 static int64_t now_ms(void)
 {
     struct timespec now;
@@ -97,7 +91,7 @@ static int await_input(int fd, int64_t deadline_ms)
 }
 
 /* A greeting, whole and in time, or not. */
-static int receive_hello(int fd, struct hello *hello_out, int64_t deadline_ms)
+static int receive_hello(int fd, struct crmpi_hello *hello_out, int64_t deadline_ms)
 {
     size_t got = 0;
 
@@ -113,36 +107,37 @@ static int receive_hello(int fd, struct hello *hello_out, int64_t deadline_ms)
     return 1;
 }
 
-static int hello_is_from(const struct hello *hello, const unsigned char *key, uint32_t to)
+int crmpi_hello_is_sound(const struct crmpi_hello *hello, const unsigned char *key,
+                         uint32_t to)
 {
     return hello->magic == HELLO_MAGIC && memcmp(hello->key, key, CRMPI_KEY_BYTES) == 0 &&
            hello->to == to;
 }
 
-static struct hello make_hello(const unsigned char *key, uint32_t from, uint32_t to)
+static struct crmpi_hello make_hello(const unsigned char *key, uint32_t from, uint32_t to)
 {
-    struct hello hello = {.magic = HELLO_MAGIC, .from = from, .to = to};
+    struct crmpi_hello hello = {.magic = HELLO_MAGIC, .from = from, .to = to};
     memcpy(hello.key, key, CRMPI_KEY_BYTES);
     return hello;
 }
 
-static int send_hello(int fd, const unsigned char *key, uint32_t from, uint32_t to)
+int crmpi_hello_send(int fd, const unsigned char *key, uint32_t from, uint32_t to)
 {
-    struct hello hello = make_hello(key, from, to);
+    struct crmpi_hello hello = make_hello(key, from, to);
     return send(fd, &hello, sizeof hello, MSG_NOSIGNAL) == sizeof hello;
 }
 
-/* Try one address of the parent; its answer says that it is the parent. */
-static int connect_at(uint32_t address, uint32_t port, uint32_t self, uint32_t parent,
+/* Try one address of a rank; its answer says that it is that rank. */
+static int connect_at(uint32_t address, uint32_t port, uint32_t self, uint32_t to,
                       const unsigned char *key, int64_t deadline_ms)
 {
     int fd = crmpi_address_connect(address, (uint16_t)port, CONNECT_LIMIT_MS);
-    struct hello answer;
+    struct crmpi_hello answer;
 
     if (fd < 0)
         return -1;
-    if (send_hello(fd, key, self, parent) && receive_hello(fd, &answer, deadline_ms) &&
-        hello_is_from(&answer, key, self) && answer.from == parent)
+    if (crmpi_hello_send(fd, key, self, to) && receive_hello(fd, &answer, deadline_ms) &&
+        crmpi_hello_is_sound(&answer, key, self) && answer.from == to)
         return fd;
     close(fd);
     return -1;
@@ -164,12 +159,12 @@ static int affinity(const struct crmpi_address *self, uint32_t address)
     return best;
 }
 
-/* The parent's addresses, those most like one of our own first. */
+/* A rank's addresses, those most like one of our own first. */
 static void order_addresses(const struct crmpi_address *self,
-                            const struct crmpi_address *parent, uint32_t *ordered_out)
+                            const struct crmpi_address *to, uint32_t *ordered_out)
 {
-    for (uint32_t i = 0; i < parent->n_addresses; i++) {
-        uint32_t address = parent->addresses[i], at = i;
+    for (uint32_t i = 0; i < to->n_addresses; i++) {
+        uint32_t address = to->addresses[i], at = i;
         for (; at > 0 && affinity(self, ordered_out[at - 1]) < affinity(self, address);
              at--)
             ordered_out[at] = ordered_out[at - 1];
@@ -177,24 +172,24 @@ static void order_addresses(const struct crmpi_address *self,
     }
 }
 
-static int connect_parent(uint32_t self, const struct crmpi_address *all,
-                          const unsigned char *key, int64_t deadline_ms)
+int crmpi_address_call(const struct crmpi_address *all, uint32_t self, uint32_t to,
+                       const unsigned char *key, int limit_ms)
 {
-    uint32_t parent = CRMPI_TREE_PARENT(self), ordered[CRMPI_ADDRESSES_MAX];
-    uint32_t loopback = htonl(INADDR_LOOPBACK);
+    uint32_t ordered[CRMPI_ADDRESSES_MAX], loopback = htonl(INADDR_LOOPBACK);
+    int64_t deadline_ms = now_ms() + limit_ms;
     int fd = -1;
 
-    order_addresses(&all[self], &all[parent], ordered);
+    order_addresses(&all[self], &all[to], ordered);
     while (fd < 0 && now_ms() < deadline_ms) {
-        if (all[self].host_key == all[parent].host_key)
-            fd = connect_at(loopback, all[parent].port, self, parent, key, deadline_ms);
-        for (uint32_t i = 0; i < all[parent].n_addresses && fd < 0; i++)
-            fd = connect_at(ordered[i], all[parent].port, self, parent, key, deadline_ms);
+        if (all[self].host_key == all[to].host_key)
+            fd = connect_at(loopback, all[to].port, self, to, key, deadline_ms);
+        for (uint32_t i = 0; i < all[to].n_addresses && fd < 0; i++)
+            fd = connect_at(ordered[i], all[to].port, self, to, key, deadline_ms);
         if (fd < 0)
             poll(NULL, 0, 100);
     }
     if (fd < 0)
-        crmpi_warn("cannot connect to rank %u over TCP: %s", parent, strerror(errno));
+        crmpi_warn("cannot connect to rank %u over TCP: %s", to, strerror(errno));
     return fd;
 }
 
@@ -202,17 +197,17 @@ static void accept_child(struct crmpi_tree *tree, int listener, const unsigned c
                          unsigned *missing)
 {
     int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC), one = 1;
-    struct hello hello;
+    struct crmpi_hello hello;
 
     if (fd < 0)
         return;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     if (receive_hello(fd, &hello, now_ms() + HELLO_LIMIT_MS) &&
-        hello_is_from(&hello, key, tree->world_rank)) {
+        crmpi_hello_is_sound(&hello, key, tree->world_rank)) {
         for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++) {
             if (hello.from != CRMPI_TREE_CHILD(tree->world_rank, i) ||
                 !(*missing & 1u << i) ||
-                !send_hello(fd, key, tree->world_rank, hello.from))
+                !crmpi_hello_send(fd, key, tree->world_rank, hello.from))
                 continue;
             crmpi_link_init(&tree->links[tree->n_links++], fd, hello.from);
             *missing &= ~(1u << i);
@@ -235,7 +230,8 @@ enum crmpi_status crmpi_tree_connect(struct crmpi_tree *tree, uint32_t world_ran
         if (CRMPI_TREE_CHILD((uint64_t)world_rank, i) < n_ranks)
             missing |= 1u << i;
     if (world_rank > 0) {
-        fd = connect_parent(world_rank, all, key, deadline_ms);
+        fd = crmpi_address_call(all, world_rank, CRMPI_TREE_PARENT(world_rank), key,
+                                TREE_LIMIT_MS);
         if (fd < 0)
             return CRMPI_ERR_IO;
         crmpi_link_init(&tree->links[tree->n_links++], fd, CRMPI_TREE_PARENT(world_rank));

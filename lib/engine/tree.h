@@ -17,6 +17,13 @@ struct crmpi_address {
     uint32_t addresses[CRMPI_ADDRESSES_MAX]; /* IPv4, network byte order */
 };
 
+/* What either side of a new connection between ranks says first. */
+struct crmpi_hello {
+    uint64_t magic;
+    unsigned char key[CRMPI_KEY_BYTES]; /* the same random bytes in all ranks */
+    uint32_t from, to;
+};
+
 struct crmpi_tree {
     uint32_t world_rank, n_ranks;
     unsigned n_links; /* the parent, if any, comes first; then the children */
@@ -25,6 +32,19 @@ struct crmpi_tree {
 
 /** Listen on a port of the kernel's choice; a socket, or -1 with errno. */
 int crmpi_tree_listen(struct crmpi_address *address_out);
+
+/**
+ * Connect to a rank and exchange greetings, within a limit; a blocking socket, or -1 after
+ * logging why.
+ * @param all  where each rank listens
+ */
+int crmpi_address_call(const struct crmpi_address *all, uint32_t self, uint32_t to,
+                       const unsigned char *key, int limit_ms);
+
+/** Whether a greeting is from a rank of this job and meant for rank @p to. */
+int crmpi_hello_is_sound(const struct crmpi_hello *hello, const unsigned char *key,
+                         uint32_t to);
+int crmpi_hello_send(int fd, const unsigned char *key, uint32_t from, uint32_t to);
 
 /**
  * Connect to the parent and let the children connect; all ranks call it at the same time.

@@ -18,3 +18,16 @@ crmpi_host_SOURCES += \
 	lib/levels/gather.c lib/levels/gather.h \
 	lib/levels/report.c \
 	lib/levels/transfer.c lib/levels/transfer.h
+
+# In the running job.
+crmpi_host_SOURCES += \
+	lib/levels/assembly.c \
+	lib/levels/copy.c \
+	lib/levels/courier.c lib/levels/courier.h \
+	lib/levels/exchange.h \
+	lib/levels/files.c lib/levels/files.h \
+	lib/levels/flush.c lib/levels/flush.h \
+	lib/levels/keep.h \
+	lib/levels/levels.c \
+	lib/levels/send.c \
+	lib/levels/serve.c lib/levels/serve.h

@@ -336,6 +336,8 @@ enum crmpi_status crmpi_line_open_rank(const char *dir, const struct crmpi_line 
                                        uint32_t world_rank,
                                        struct crmpi_reader **reader_out);
 void crmpi_line_free(struct crmpi_line *line);
+/* The levels that the files of all ranks have: of enum crmpi_level. */
+unsigned crmpi_line_levels(const struct crmpi_line *line);
 /* Numbers of the complete lines, ascending; from malloc().  Reads the names in DIR/lines
  * only. */
 enum crmpi_status crmpi_lines_list(const char *dir, uint64_t **numbers_out,
@@ -386,8 +388,9 @@ enum crmpi_status crmpi_line_renew(const char *dir, const struct crmpi_history *
  * newest ones.  If there are fewer of these, the oldest line of the same execution is
  * kept, then the newest that were given up by a restart from an older one, or that belong
  * to another job.  A line that cannot be read is dropped when there are @p keep newer
- * ones. */
-enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep);
+ * ones.  The newest line of which all files are in the directory stays, too, and the one
+ * numbered @p needed (0: none). */
+enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep, uint64_t needed);
 /* Drop what DIR/ranks/RRRRRR of one rank has of checkpoints older than the newest in @p
  * keep that are not in @p keep, and no parents of those; looks into that folder only, so
  * that each rank of a large job does its own.  Nothing is dropped with n = 0, or if the

@@ -65,7 +65,7 @@ static int spare_take(const char *tmp)
                  tmp) < 0)
         return -1;
     if (rename(spare, tmp) == 0)
-        fd = open(tmp, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        fd = open(tmp, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     free(spare);
     if (fd >= 0 && !is_spare(fd)) {
         close(fd);
@@ -83,7 +83,7 @@ static int tmp_open(struct crmpi_output *output)
     output->fd = spare_take(output->tmp);
     if (output->fd < 0) {
         unlink(output->tmp);
-        output->fd = open(output->tmp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        output->fd = open(output->tmp, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     }
     if (output->fd < 0)
         return errno;

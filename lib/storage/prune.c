@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "base/config.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "storage/container.h"
@@ -129,7 +130,28 @@ static void unreadable_keep(const struct crmpi_lineage *all, unsigned keep, char
     }
 }
 
-enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep)
+unsigned crmpi_line_levels(const struct crmpi_line *line)
+{
+    unsigned levels = ~0u;
+
+    for (uint32_t rank = 0; rank < line->job.n_ranks; rank++)
+        levels &= line->ranks[rank].figures.level;
+    return levels;
+}
+
+/* Of lines whose files are on nodes the newest stays that is in the directory, too: if too
+ * many nodes are lost it is all there is. */
+static void global_keep(const struct crmpi_lineage *all, char *kept)
+{
+    for (size_t i = all->newest + 1; i-- > 0;)
+        if (all->lives[i] == CRMPI_LIFE_ALIVE &&
+            crmpi_line_levels(&all->lines[i]) & CRMPI_LEVEL_GLOBAL) {
+            kept[i] = 1;
+            return;
+        }
+}
+
+enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep, uint64_t needed)
 {
     char folder[CRMPI_PATH_BYTES];
     struct crmpi_lineage all;
@@ -145,8 +167,9 @@ enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep)
         keep = keep ? keep : 1;
         lines_choose(&all, keep, kept);
         unreadable_keep(&all, keep, kept);
+        global_keep(&all, kept);
         for (size_t i = 0; i < all.n; i++)
-            if (kept[i])
+            if (kept[i] || all.numbers[i] == needed)
                 all.numbers[n_kept++] = all.numbers[i];
         status = folder_drop(folder, all.numbers, n_kept, 0);
     }
@@ -186,7 +209,7 @@ enum crmpi_status crmpi_lines_prune(const char *dir, unsigned keep)
 {
     uint64_t *numbers;
     size_t n, n_read = 0;
-    enum crmpi_status status = crmpi_lines_drop(dir, keep);
+    enum crmpi_status status = crmpi_lines_drop(dir, keep, 0);
     if (status != CRMPI_OK || (status = crmpi_lines_list(dir, &numbers, &n)) != CRMPI_OK)
         return status;
     struct crmpi_line *lines = calloc(n ? n : 1, sizeof *lines);

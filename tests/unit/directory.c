@@ -372,7 +372,7 @@ START_TEST(a_rank_prunes_for_itself)
         folder_has(in_dir("ranks/000001"), "000002.h5 000004.h5 000005.h5 spare.tmp"));
     ck_assert(folder_has(in_dir("ranks/000000"),
                          "000001.h5 000002.h5 000003.h5 000004.h5 000005.h5"));
-    ck_assert_int_eq(crmpi_lines_drop(dir, 1), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 1, 0), CRMPI_OK);
     ck_assert(folder_has(in_dir("lines"), "000005.h5"));
     ck_assert_int_eq(crmpi_rank_prune(dir, 77, keep, 2), CRMPI_ERR_NOTFOUND);
 }
@@ -395,20 +395,20 @@ START_TEST(lines_are_kept_that_share_no_file)
     mixed_save(1, 0, 0, 1, 1, 1);
     mixed_save(2, 0, 0, 2, 1, 1); /* rank 0 with others, or alone */
     mixed_save(3, 0, 0, 3, 2, 1);
-    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2, 0), CRMPI_OK);
     ck_assert(folder_has(in_dir("lines"), "000001.h5 000003.h5"));
     mixed_save(4, 0, 0, 3, 4, 1);
-    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2, 0), CRMPI_OK);
     ck_assert(folder_has(in_dir("lines"), "000001.h5 000004.h5"));
     mixed_save(5, 0, 0, 3, 4, 5);
-    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2, 0), CRMPI_OK);
     ck_assert(folder_has(in_dir("lines"), "000001.h5 000005.h5"));
     mixed_save(6, 0, 0, 6, 6, 6);
-    ck_assert_int_eq(crmpi_lines_drop(dir, 3), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 3, 0), CRMPI_OK);
     ck_assert(folder_has(in_dir("lines"), "000001.h5 000005.h5 000006.h5"));
-    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2, 0), CRMPI_OK);
     ck_assert(folder_has(in_dir("lines"), "000005.h5 000006.h5"));
-    ck_assert_int_eq(crmpi_lines_drop(dir, 1), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 1, 0), CRMPI_OK);
     ck_assert(folder_has(in_dir("lines"), "000006.h5"));
     ck_assert_uint_eq(log_lines, 0);
 }
@@ -419,16 +419,16 @@ START_TEST(lines_that_were_given_up_are_dropped_first)
     mixed_save(1, 0, 0, 1, 1, 1);
     mixed_save(2, 0, 0, 2, 2, 2);
     mixed_save(3, 0, 0, 3, 3, 3); /* from 2 there was a restart */
-    ck_assert_int_eq(crmpi_lines_drop(dir, 3), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 3, 0), CRMPI_OK);
     mixed_save(4, 1, 2, 4, 4, 4);
-    ck_assert_int_eq(crmpi_lines_drop(dir, 4), CRMPI_OK); /* there is room for it */
+    ck_assert_int_eq(crmpi_lines_drop(dir, 4, 0), CRMPI_OK); /* there is room for it */
     ck_assert(folder_has(in_dir("lines"), "000001.h5 000002.h5 000003.h5 000004.h5"));
-    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2, 0), CRMPI_OK);
     ck_assert(folder_has(in_dir("lines"), "000002.h5 000004.h5"));
     mixed_save(5, 1, 2, 5, 5, 5);
     /* computed: rank 1 had lost checkpoint 5 */
     mixed_save(6, 1, 2, 5, 4, 5);
-    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2, 0), CRMPI_OK);
     ck_assert(folder_has(in_dir("lines"), "000002.h5 000006.h5"));
 }
 END_TEST
@@ -440,9 +440,9 @@ START_TEST(lines_of_another_job_stay_while_there_is_room)
     line.job.job_id[0] = 'x';
     line.job.n_ranks = 2;
     ck_assert_int_eq(crmpi_line_write(dir, &line, 0), CRMPI_OK);
-    ck_assert_int_eq(crmpi_lines_drop(dir, 2), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 2, 0), CRMPI_OK);
     ck_assert(folder_has(in_dir("lines"), "000001.h5 000002.h5"));
-    ck_assert_int_eq(crmpi_lines_drop(dir, 1), CRMPI_OK);
+    ck_assert_int_eq(crmpi_lines_drop(dir, 1, 0), CRMPI_OK);
     ck_assert(folder_has(in_dir("lines"), "000002.h5"));
 }
 END_TEST
