@@ -209,7 +209,7 @@ static struct point point_of(const struct stats_run *run,
                              const struct crmpi_journal_row *row, int which)
 {
     struct point point = {.when = row->time - run->begin,
-                          .is_line = row->event == CRMPI_JOURNAL_LINE,
+                          .is_line = stats_is_checkpoint(row),
                           .is_increment = row->n_increments > 0};
     point.values[0] = which == SECONDS ? row->blocked_seconds : (double)row->file_bytes;
     point.values[1] = which == SECONDS ? stats_seconds(row) : (double)row->memory_bytes;
@@ -220,7 +220,7 @@ static struct point point_of(const struct stats_run *run,
 static int is_of(const struct stats_group *group, const struct crmpi_journal_row *row,
                  int is_first)
 {
-    if (row->event != CRMPI_JOURNAL_LINE)
+    if (!stats_is_checkpoint(row))
         return row->event == CRMPI_JOURNAL_GIVEN_UP && is_first;
     return !group || (strcmp(group->mode, stats_mode(row)) == 0 &&
                       strcmp(group->destination, stats_destination(row)) == 0);

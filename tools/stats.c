@@ -13,10 +13,16 @@
 
 /* ---- one checkpoint ---- */
 
+int stats_is_checkpoint(const struct crmpi_journal_row *row)
+{
+    return row->event == CRMPI_JOURNAL_LINE || row->event == CRMPI_JOURNAL_ALONE;
+}
+
 const char *stats_mode(const struct crmpi_journal_row *row)
 {
     static char text[64];
-    snprintf(text, sizeof text, "%s%s%s%s%s",
+    snprintf(text, sizeof text, "%s%s%s%s%s%s",
+             row->event == CRMPI_JOURNAL_ALONE ? "alone, " : "",
              row->n_increments == 0              ? "full"
              : row->n_increments == row->n_saved ? "incremental"
                                                  : "partly incremental",
@@ -68,7 +74,7 @@ static void run_measure(struct stats_run *run)
 {
     for (size_t i = 0; i < run->n_rows; i++) {
         const struct crmpi_journal_row *row = &run->rows[i];
-        run->n_lines += row->event == CRMPI_JOURNAL_LINE;
+        run->n_lines += stats_is_checkpoint(row);
         run->n_given_up += row->event == CRMPI_JOURNAL_GIVEN_UP;
         run->n_restarts += row->event == CRMPI_JOURNAL_START && i > 0;
         run->is_ended = row->event == CRMPI_JOURNAL_END;
@@ -122,8 +128,7 @@ static double value(const struct crmpi_journal_row *row, int which)
 static int is_in_group(const struct stats_group *group,
                        const struct crmpi_journal_row *row)
 {
-    return row->event == CRMPI_JOURNAL_LINE &&
-           strcmp(group->mode, stats_mode(row)) == 0 &&
+    return stats_is_checkpoint(row) && strcmp(group->mode, stats_mode(row)) == 0 &&
            strcmp(group->destination, stats_destination(row)) == 0;
 }
 
@@ -158,7 +163,7 @@ static void run_group(struct stats *stats, const struct stats_run *run)
     size_t first = stats->n_groups;
     for (size_t i = 0; i < run->n_rows; i++) {
         const struct crmpi_journal_row *row = &run->rows[i];
-        if (row->event != CRMPI_JOURNAL_LINE || is_grouped(stats, first, row))
+        if (!stats_is_checkpoint(row) || is_grouped(stats, first, row))
             continue;
         struct stats_group *groups =
             realloc(stats->groups, (stats->n_groups + 1) * sizeof *groups);
@@ -194,7 +199,7 @@ static void run_label(struct stats_run *run)
     const struct crmpi_journal_row *found = NULL;
     for (size_t i = 0; i < run->n_rows; i++) {
         const struct crmpi_journal_row *row = &run->rows[i];
-        if (row->event == CRMPI_JOURNAL_LINE &&
+        if (stats_is_checkpoint(row) &&
             (!found || (found->n_increments == 0 && row->n_increments > 0)))
             found = row;
     }

@@ -38,6 +38,9 @@ struct stats {
     size_t n_groups;
 };
 
+/** Whether a row is a checkpoint that was taken. */
+int stats_is_checkpoint(const struct crmpi_journal_row *row);
+
 /** How, and to where, the checkpoint of a row was saved; in static buffers. */
 const char *stats_mode(const struct crmpi_journal_row *row);
 const char *stats_destination(const struct crmpi_journal_row *row);

@@ -71,6 +71,15 @@ void crmpi_chronicle_line(const struct crmpi_action *action,
     put(&row);
 }
 
+void crmpi_chronicle_alone(uint64_t sn)
+{
+    struct crmpi_journal_row row = {.event = CRMPI_JOURNAL_ALONE, .line = sn};
+
+    crmpi_journal_add_rank(&row, engine->job.world_rank, engine->saved_bytes,
+                           &engine->saved_figures);
+    put(&row);
+}
+
 void crmpi_chronicle_given_up(const char *why)
 {
     struct crmpi_journal_row row = {.event = CRMPI_JOURNAL_GIVEN_UP};

@@ -13,6 +13,8 @@ void crmpi_chronicle_started(void);
 /** Rank 0: a line was committed. */
 void crmpi_chronicle_line(const struct crmpi_action *action,
                           const struct crmpi_line *line);
+/** A rank that was saved alone, as checkpoint @p sn. */
+void crmpi_chronicle_alone(uint64_t sn);
 /** The rank that led a checkpoint that was given up; @p why with the rank's number. */
 void crmpi_chronicle_given_up(const char *why);
 /** Rank 0: all ranks are in MPI_Finalize. */

@@ -14,6 +14,7 @@
 #include "capture/capture.h"
 #include "engine/post.h"
 #include "engine/requests.h"
+#include "engine/chronicle.h"
 #include "engine/state.h"
 #include "interaction/cut.h"
 #include "levels/levels.h"
@@ -124,13 +125,14 @@ static void tell_outcome(const struct crmpi_action *action, uint64_t line)
 void crmpi_release(const struct crmpi_action *action)
 {
     uint64_t line = action->line != 0 ? action->line : action->sn;
-    int is_increment = (engine->saved_how & CRMPI_HOW_INCREMENT) != 0;
+    int is_increment = (engine->saved_figures.how & CRMPI_HOW_INCREMENT) != 0;
 
     if (!action->committed) {
         crmpi_dependencies_given_up();
     } else if (action->alone) {
         crmpi_dependencies_saved();
         crmpi_kept_saved(files(), action->sn, is_increment);
+        crmpi_chronicle_alone(action->sn);
     } else {
         crmpi_dependencies_committed();
         crmpi_kept_committed(files(), action->sn, line, is_increment);

@@ -73,7 +73,7 @@ static struct crmpi_event saved(const struct crmpi_capture_result *captured)
         us_between(times->begun, times->resumed > 0 ? times->resumed : now);
     engine->saved_digest = captured->digest;
     engine->saved_bytes = captured->file_bytes;
-    engine->saved_how = captured->figures.how;
+    engine->saved_figures = result.figures;
     packed.bytes = NULL;
     return result;
 }

@@ -65,7 +65,7 @@ struct crmpi_engine {
     uint64_t attempt;  /* of the drain that came before: no other in the job has it */
     uint64_t saved_sn; /* number of the rank file written in this attempt; 0: none */
     uint64_t saved_digest, saved_bytes;
-    uint32_t saved_how; /* of that file: CRMPI_HOW_* */
+    struct crmpi_figures saved_figures; /* of that file */
     int resumed;    /* threads have gone on, and the checkpoint is not over */
     int completing; /* the worker is at it; all else goes on */
     struct crmpi_engine_times times;

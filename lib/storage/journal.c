@@ -62,7 +62,7 @@ static const struct column {
 };
 #define N_COLUMNS (sizeof columns / sizeof *columns)
 
-static const char *const events[] = {"start", "line", "given-up", "end"};
+static const char *const events[] = {"start", "line", "alone", "given-up", "end"};
 
 /* Bit i of `how` is word i. */
 static const char *const how_words[] = {"increment", "background", "lz4",

@@ -18,6 +18,7 @@
 enum crmpi_journal_event {
     CRMPI_JOURNAL_START,    /* of the job, or a restart of it */
     CRMPI_JOURNAL_LINE,     /* a line was committed */
+    CRMPI_JOURNAL_ALONE,    /* a rank was saved alone */
     CRMPI_JOURNAL_GIVEN_UP, /* a checkpoint was not taken */
     CRMPI_JOURNAL_END,      /* all ranks are in MPI_Finalize */
 };
@@ -28,7 +29,8 @@ struct crmpi_journal_row {
     double time; /* seconds since 1970; of a line: when it was committed */
     char job_id[64];
     uint64_t incarnation;
-    uint64_t line; /* the one committed, or restarted from; 0: none */
+    uint64_t line; /* the one committed, or restarted from; the checkpoint of a rank saved
+                      alone; 0: none */
     uint32_t n_ranks, n_saved;
     char policy[32];
     char target[32]; /* kind of the file system that rank files are written to */
