@@ -19,9 +19,9 @@
 
 struct load {
     int to_memory;
-    char *unwanted; /* PIECE_BYTES that go nowhere */
-    char *packed, *unpacked, *workspace; /* CRMPI_BLOCK_BYTES of each */
-    crmpi_progress_fn progress;          /* may be NULL */
+    char *unwanted, *packed, *unpacked, *workspace; /* CRMPI_BLOCK_BYTES of each; the first
+                                                       takes bytes that go nowhere */
+    crmpi_progress_fn progress; /* may be NULL */
     void *context;
     uint64_t done, total;
     unsigned n_blocks;
@@ -29,16 +29,21 @@ struct load {
 
 static enum crmpi_status load_init(struct load *load, const char *path)
 {
-    char *buffers = aligned_alloc(4096, PIECE_BYTES + 3 * CRMPI_BLOCK_BYTES);
+    char *buffers = aligned_alloc(4096, 4 * CRMPI_BLOCK_BYTES);
     if (!buffers) {
         crmpi_error("no memory to read %s", path);
         return CRMPI_ERR_NOMEM;
     }
     load->unwanted = buffers;
-    load->packed = buffers + PIECE_BYTES;
+    load->packed = buffers + CRMPI_BLOCK_BYTES;
     load->unpacked = load->packed + CRMPI_BLOCK_BYTES;
     load->workspace = load->unpacked + CRMPI_BLOCK_BYTES;
     return CRMPI_OK;
+}
+
+static int is_unwanted(const struct load *load, const void *to)
+{
+    return (const char *)to >= load->unwanted && (const char *)to < load->packed;
 }
 
 static void load_fini(struct load *load)
@@ -53,14 +58,16 @@ struct cursor {
 };
 
 /*
- * Say where bytes of memory from offset to end belong, as far as the elements suffice.
- * What belongs nowhere is for `unwanted`, which is as long as all.
+ * Say where bytes of memory from offset to end, a block at most, belong, as far as the
+ * elements suffice.  What belongs nowhere goes to `unwanted`, each byte to its own place:
+ * the checksum needs it.
  * @return how many elements
  */
 static size_t places_find(const struct load *load, struct cursor *cursor, uint64_t *offset,
                           uint64_t end, struct iovec *iov)
 {
     const struct crmpi_part *part = cursor->part;
+    const uint64_t first = *offset;
     size_t n = 0;
 
     if (!load->to_memory) {
@@ -75,7 +82,7 @@ static size_t places_find(const struct load *load, struct cursor *cursor, uint64
             stop = *offset;
             continue;
         }
-        void *to = load->unwanted;
+        void *to = load->unwanted + (*offset - first);
         stop = end;
         if (cursor->next < part->n_pieces && piece->offset <= *offset) {
             to = (void *)(uintptr_t)(piece->start + (*offset - piece->offset));
@@ -96,7 +103,7 @@ static void pages_populate(const struct load *load, const struct iovec *iov, siz
     for (size_t i = 0; i < n; i++) {
         uintptr_t start = (uintptr_t)iov[i].iov_base & ~(uintptr_t)4095;
         uintptr_t end = (uintptr_t)iov[i].iov_base + iov[i].iov_len;
-        if (iov[i].iov_base != load->unwanted)
+        if (!is_unwanted(load, iov[i].iov_base))
             madvise((void *)start, end - start, MADV_POPULATE_WRITE);
     }
 }
@@ -141,7 +148,7 @@ static void unpacked_copy(const struct load *load, struct cursor *cursor,
     while (load->to_memory && offset < end) {
         size_t n = places_find(load, cursor, &offset, end, iov);
         for (size_t i = 0; i < n; i++) {
-            if (iov[i].iov_base != load->unwanted)
+            if (!is_unwanted(load, iov[i].iov_base))
                 memcpy(iov[i].iov_base, from, iov[i].iov_len);
             from += iov[i].iov_len;
         }

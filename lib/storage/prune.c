@@ -16,6 +16,7 @@
 #include "storage/container.h"
 #include "storage/directory.h"
 #include "storage/file.h"
+#include "storage/image.h"
 #include "storage/lineage.h"
 
 /* Which files of a folder go: those older than the newest to be kept, but these. */
@@ -59,24 +60,90 @@ static enum crmpi_status drop_entry(int fd, const char *folder, const char *name
     return crmpi_file_status(error);
 }
 
+/* Drop what is not newer than the newest, and not kept. */
 static enum crmpi_status folder_drop(const char *folder, const uint64_t *keep, size_t n,
-                                     int spare)
+                                     uint64_t newest, int spare)
 {
-    struct dropping dropping = {keep, n, 0, spare};
+    struct dropping dropping = {keep, n, newest, spare};
     if (n == 0)
         return CRMPI_OK;
-    for (size_t i = 0; i < n; i++)
-        if (keep[i] > dropping.newest)
-            dropping.newest = keep[i];
     return crmpi_entries_visit(folder, drop_entry, &dropping);
+}
+
+/* Numbers of files to be kept, each once, in the end with those of their parents. */
+struct needed {
+    uint64_t *list;
+    size_t n;
+    uint64_t newest; /* of those that were asked for */
+};
+
+static enum crmpi_status needed_add(struct needed *needed, uint64_t number)
+{
+    for (size_t i = 0; i < needed->n; i++)
+        if (needed->list[i] == number)
+            return CRMPI_OK;
+    uint64_t *more = realloc(needed->list, (needed->n + 1) * sizeof *more);
+    if (!more) {
+        crmpi_error("no memory to drop old checkpoints");
+        return CRMPI_ERR_NOMEM;
+    }
+    needed->list = more;
+    needed->list[needed->n++] = number;
+    return CRMPI_OK;
+}
+
+/* A file that is newer than all that are asked for stays, and so has its parent to. */
+static enum crmpi_status newer_add(int fd, const char *folder, const char *name,
+                                   void *context)
+{
+    struct needed *needed = context;
+    uint64_t number;
+    (void)fd;
+    (void)folder;
+    return crmpi_name_is(name, CRMPI_FILE_SUFFIX, &number) && number > needed->newest
+               ? needed_add(needed, number)
+               : CRMPI_OK;
+}
+
+/* Add the parents of all, their parents and so on.  A file that is not there needs none;
+ * if one cannot be read nobody knows what it needs. */
+static enum crmpi_status parents_add(const char *folder, struct needed *needed)
+{
+    char path[CRMPI_PATH_BYTES + 32];
+    enum crmpi_status status = CRMPI_OK;
+    for (size_t i = 0; status == CRMPI_OK && i < needed->n; i++) {
+        struct crmpi_parent parent = {0};
+        snprintf(path, sizeof path, "%s/" CRMPI_NUMBER_FORMAT CRMPI_FILE_SUFFIX, folder,
+                 needed->list[i]);
+        status = crmpi_seal_parent(path, &parent);
+        if (status == CRMPI_ERR_NOTFOUND)
+            status = CRMPI_OK;
+        else if (status == CRMPI_OK && parent.sn)
+            status = needed_add(needed, parent.sn);
+    }
+    return status;
 }
 
 enum crmpi_status crmpi_rank_prune(const char *dir, uint32_t world_rank,
                                    const uint64_t *keep, size_t n)
 {
     char folder[CRMPI_PATH_BYTES];
+    struct needed needed = {0};
     enum crmpi_status status = crmpi_rank_folder(dir, world_rank, folder, sizeof folder);
-    return status == CRMPI_OK ? folder_drop(folder, keep, n, 1) : status;
+
+    for (size_t i = 0; i < n && status == CRMPI_OK; i++) {
+        status = needed_add(&needed, keep[i]);
+        if (keep[i] > needed.newest)
+            needed.newest = keep[i];
+    }
+    if (status == CRMPI_OK && n)
+        status = crmpi_entries_visit(folder, newer_add, &needed);
+    if (status == CRMPI_OK)
+        status = parents_add(folder, &needed);
+    if (status == CRMPI_OK)
+        status = folder_drop(folder, needed.list, needed.n, needed.newest, 1);
+    free(needed.list);
+    return status;
 }
 
 /* Whether every rank has an older checkpoint in a line than in another. */
@@ -171,7 +238,8 @@ enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep, uint64_t need
         for (size_t i = 0; i < all.n; i++)
             if (kept[i] || all.numbers[i] == needed)
                 all.numbers[n_kept++] = all.numbers[i];
-        status = folder_drop(folder, all.numbers, n_kept, 0);
+        status = folder_drop(folder, all.numbers, n_kept, n_kept ? all.numbers[n_kept - 1] : 0,
+                             0);
     }
     free(kept);
     crmpi_lineage_fini(&all);

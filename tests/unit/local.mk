@@ -49,10 +49,14 @@ TESTS += tests/unit/interface.sh tests/unit/manual.sh
 EXTRA_DIST += tests/unit/interface.sh tests/unit/manual.sh
 
 if HAVE_CHECK
-storage_tests = tests/unit/choose tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged \
+storage_tests = tests/unit/chain tests/unit/choose tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged \
 	tests/unit/journal tests/unit/single tests/unit/topology
 check_PROGRAMS += $(storage_tests)
 TESTS += $(storage_tests)
+tests_unit_chain_SOURCES = tests/unit/chain.c tests/unit/increments.c \
+	tests/unit/increments.h $(storage_fixture)
+tests_unit_chain_CPPFLAGS = $(storage_cppflags) $(CHECK_CPPFLAGS)
+tests_unit_chain_LDADD = $(storage_libs) $(CHECK_LIBS)
 tests_unit_choose_SOURCES = tests/unit/choose.c tools/choose.c tools/timeline.c \
 	$(storage_fixture)
 tests_unit_choose_CPPFLAGS = $(storage_cppflags) $(CHECK_CPPFLAGS)
