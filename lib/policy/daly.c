@@ -7,7 +7,7 @@
 
 #define EVERY_MAX 1000000
 
-/* Before the first checkpoint. */
+/* What a checkpoint is thought to cost before the first one. */
 #define FIRST_COST 10.0
 
 double crmpi_daly_interval(double cost, double mtbf)
@@ -75,7 +75,8 @@ void crmpi_cost_note(struct crmpi_cost *cost, double blocked, double whole)
 
 double crmpi_cost_interval(const struct crmpi_cost *cost, double mtbf)
 {
-    double blocked = cost->n > 0 ? cost->blocked : FIRST_COST;
-
-    return fmax(crmpi_daly_interval(blocked, mtbf), fmax(20 * blocked, 2 * cost->whole));
+    if (cost->n == 0)
+        return crmpi_daly_interval(FIRST_COST, mtbf);
+    return fmax(crmpi_daly_interval(cost->blocked, mtbf),
+                fmax(20 * cost->blocked, 2 * cost->whole));
 }
