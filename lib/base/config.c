@@ -163,6 +163,9 @@ static int parse_level(const char *word, struct crmpi_levels *levels)
                levels->k + levels->m <= 32;
     } else if (strcmp(word, "global") == 0) {
         levels->set |= CRMPI_LEVEL_GLOBAL;
+    } else if (strcmp(word, "global:auto") == 0) {
+        levels->set |= CRMPI_LEVEL_GLOBAL;
+        levels->every = CRMPI_LEVELS_AUTO;
     } else if (sscanf(word, "global:%6u%n", &levels->every, &end) == 1 &&
                word[end] == '\0') {
         levels->set |= CRMPI_LEVEL_GLOBAL;
@@ -184,7 +187,8 @@ static enum crmpi_status parse_levels(const struct crmpi_variable *variable,
     while ((word = strsep(&rest, ",")) != NULL)
         if (!parse_level(word, &levels))
             return WRONG("%s=%s: has to be some of local, partner, erasure=K+M (together "
-                         "at most 32), global, global:EVERY, with commas between",
+                         "at most 32), global, global:EVERY, global:auto, with commas "
+                         "between",
                          variable->name, text);
     *(struct crmpi_levels *)field = levels;
     return CRMPI_OK;
@@ -266,8 +270,8 @@ const struct crmpi_variable crmpi_variables[] = {
      "When a checkpoint counts as saved: when it is written, or when the disk has it",
      parse_choice, FIELD(sync), 0, 0, sync_words},
     {"CRMPI_LEVELS", "LIST", "global",
-     "Where checkpoints are kept: local, partner, erasure=K+M, global[:EVERY], with commas "
-     "between",
+     "Where checkpoints are kept: local, partner, erasure=K+M, global[:EVERY|:auto], with "
+     "commas between",
      parse_levels, FIELD(levels), 0, 0, NULL},
     {"CRMPI_LOCAL", "DIR", "", "Directory on each node for CRMPI_LEVELS other than global",
      parse_optional_path, FIELD(local), 0, 0, NULL},

@@ -22,10 +22,11 @@ enum crmpi_level {
     CRMPI_LEVEL_ERASURE = 4,
     CRMPI_LEVEL_GLOBAL = 8, /* in CRMPI_DIR */
 };
+#define CRMPI_LEVELS_AUTO 0
 struct crmpi_levels {
     unsigned set;  /* of enum crmpi_level */
     unsigned k, m; /* of erasure=K+M; 0, 0 without */
-    unsigned every;
+    unsigned every; /* lines; CRMPI_LEVELS_AUTO: as often as pays */
 };
 
 struct crmpi_config {

@@ -10,6 +10,7 @@
 #include "engine/limit.h"
 #include "engine/post.h"
 #include "engine/state.h"
+#include "levels/levels.h"
 
 #define FIRST_RETRY_MS 2000
 #define LAST_RETRY_MS 30000
@@ -87,7 +88,8 @@ static int64_t least(int64_t a, int64_t b)
 static void set_times(void)
 {
     const struct crmpi_cost *cost = crmpi_engine_cost();
-    double whole = cost->n > 0 ? cost->whole : UNMEASURED_SECONDS;
+    double whole = (cost->n > 0 ? cost->whole : UNMEASURED_SECONDS) +
+                   crmpi_levels_fill_seconds();
     double margin = crmpi_config.time_margin_seconds;
     int64_t all, before;
 

@@ -7,12 +7,14 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include "base/config.h"
 #include "base/log.h"
 #include "boundary/boundary.h"
 #include "levels/exchange.h"
 #include "levels/flush.h"
 #include "levels/levels.h"
+#include "policy/daly.h"
 #include "storage/container.h"
 
 #define WAVE 64 /* ranks that copy at the same time */
@@ -27,6 +29,7 @@ static struct {
     uint64_t line, next, newest; /* on its way; to be brought; 0: none */
     uint64_t *sn, *next_sn;      /* of each rank, in `line` and in `newest` */
     uint64_t last;               /* that is there */
+    struct crmpi_fill fill;      /* what bringing them takes */
     int is_gone;
 } flush = {.lines_lock = PTHREAD_MUTEX_INITIALIZER,
            .lock = PTHREAD_MUTEX_INITIALIZER,
@@ -102,6 +105,27 @@ static int bring(void)
     return status == CRMPI_OK;
 }
 
+static double clock_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* After a failure the next line shows what it takes. */
+static void note_end(int is_there, double begun)
+{
+    if (is_there)
+        flush.last = flush.line;
+    if (is_there)
+        crmpi_fill_note(&flush.fill, clock_seconds() - begun);
+    else
+        flush.fill = (struct crmpi_fill){0};
+    flush.line = 0;
+    pthread_cond_broadcast(&flush.changed);
+}
+
 /* ---- the thread ---- */
 
 static void *work(void *unused)
@@ -117,12 +141,10 @@ static void *work(void *unused)
         memcpy(flush.sn, flush.next_sn, flush.n_ranks * sizeof *flush.sn);
         flush.next = 0;
         pthread_mutex_unlock(&flush.lock);
+        double begun = clock_seconds();
         int is_there = bring();
         pthread_mutex_lock(&flush.lock);
-        if (is_there)
-            flush.last = flush.line;
-        flush.line = 0;
-        pthread_cond_broadcast(&flush.changed);
+        note_end(is_there, begun);
     }
     flush.is_gone = 1;
     pthread_cond_broadcast(&flush.changed);
@@ -131,6 +153,19 @@ static void *work(void *unused)
 }
 
 /* ---- what rank 0's other threads say ---- */
+
+/* Without copies on other nodes each loss of a node needs what is in CRMPI_DIR. */
+static int is_due(void)
+{
+    const struct crmpi_levels *levels = &crmpi_config.levels;
+    int copies = (levels->set & (CRMPI_LEVEL_PARTNER | CRMPI_LEVEL_ERASURE)) != 0;
+
+    if (levels->every != CRMPI_LEVELS_AUTO)
+        return flush.n_lines % levels->every == 0;
+    return crmpi_fill_due(&flush.fill, clock_seconds(),
+                          crmpi_config.mtbf_seconds /
+                              (copies ? CRMPI_DALY_GLOBAL_SHARE : 1));
+}
 
 void crmpi_levels_committed(uint64_t line, const struct crmpi_line_rank *ranks)
 {
@@ -141,7 +176,7 @@ void crmpi_levels_committed(uint64_t line, const struct crmpi_line_rank *ranks)
         flush.next_sn[i] = ranks[i].sn;
     flush.newest = line;
     flush.n_lines++;
-    if (flush.next != 0 || flush.n_lines % crmpi_config.levels.every == 0)
+    if (is_due() || flush.next != 0)
         flush.next = line;
     pthread_cond_broadcast(&flush.changed);
     pthread_mutex_unlock(&flush.lock);
@@ -162,6 +197,16 @@ void crmpi_levels_settle(void)
     pthread_mutex_unlock(&flush.lock);
 }
 
+double crmpi_levels_fill_seconds(void)
+{
+    double seconds;
+
+    pthread_mutex_lock(&flush.lock);
+    seconds = flush.fill.seconds;
+    pthread_mutex_unlock(&flush.lock);
+    return seconds;
+}
+
 uint64_t crmpi_levels_line(void)
 {
     uint64_t line;
@@ -177,6 +222,7 @@ enum crmpi_status crmpi_flush_start(uint32_t n_ranks)
     flush.n_ranks = n_ranks;
     flush.n_lines = flush.line = flush.next = flush.newest = flush.last = 0;
     flush.stop = flush.is_gone = 0;
+    flush.fill = (struct crmpi_fill){0};
     flush.sn = calloc(n_ranks, sizeof *flush.sn);
     flush.next_sn = calloc(n_ranks, sizeof *flush.next_sn);
     if (flush.sn == NULL || flush.next_sn == NULL)

@@ -99,6 +99,9 @@ void crmpi_levels_kept(const uint64_t *sn, size_t n);
 /** List the files that are being copied to CRMPI_DIR, and must not be dropped yet. */
 size_t crmpi_levels_needed(uint64_t *sn_out, size_t max);
 
+/** Rank 0: the time that copying a line to CRMPI_DIR takes; 0: not known, or never done. */
+double crmpi_levels_fill_seconds(void);
+
 /** Rank 0: the line that is being copied to CRMPI_DIR; 0: none. */
 uint64_t crmpi_levels_line(void);
 

@@ -126,6 +126,11 @@ START_TEST(test_levels)
     ck_assert_uint_eq(crmpi_config.levels.every, 10);
     ck_assert_str_eq(crmpi_config.local, "/dev/shm/me");
     ck_assert_str_eq(crmpi_config.nodes, "n1,n2");
+    setenv("CRMPI_LEVELS", "partner,global:auto", 1);
+    ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_OK);
+    ck_assert_uint_eq(crmpi_config.levels.set,
+                      CRMPI_LEVEL_LOCAL | CRMPI_LEVEL_PARTNER | CRMPI_LEVEL_GLOBAL);
+    ck_assert_uint_eq(crmpi_config.levels.every, CRMPI_LEVELS_AUTO);
 }
 END_TEST
 
@@ -144,7 +149,7 @@ static const struct {
     {"CRMPI_LEVELS", "erasure=0+1"}, {"CRMPI_LEVELS", "erasure=2+0"},
     {"CRMPI_LEVELS", "erasure=30+3"}, {"CRMPI_LEVELS", "erasure=-2+2"},
     {"CRMPI_LEVELS", "erasure=2+2x"}, {"CRMPI_LEVELS", "global:0"},
-    {"CRMPI_LEVELS", "global:-1"}, {"CRMPI_NODES", "a,,b"},
+    {"CRMPI_LEVELS", "global:-1"}, {"CRMPI_LEVELS", "global:automatic"}, {"CRMPI_NODES", "a,,b"},
     {"CRMPI_NODES", "a,b/c"},    {"CRMPI_NODES", "a,.."}, {"CRMPI_NODES", "a,"},
     {"CRMPI_TIME_LIMIT", "1h"},  {"CRMPI_TIME_LIMIT", "-5"}, {"CRMPI_TIME_LIMIT", ""},
     {"CRMPI_TIME_LIMIT", "1:2:3:4"}, {"CRMPI_TIME_LIMIT", "UNLIMITED"},
