@@ -20,6 +20,13 @@ uint64_t crmpi_checksum(const void *data, size_t bytes)
     return XXH3_64bits(data, bytes);
 }
 
+struct crmpi_hash crmpi_hash(const void *data, size_t bytes)
+{
+    XXH128_hash_t hash = XXH3_128bits(data, bytes);
+
+    return (struct crmpi_hash){hash.low64, hash.high64};
+}
+
 void crmpi_checksum_begin(struct crmpi_checksum_state *state)
 {
     XXH3_INITSTATE((XXH3_state_t *)state);

@@ -231,6 +231,7 @@ static const char *const policies[] = {"coordinated", "partial", "uncoordinated"
                                       NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const signals[] = {"none", "TERM", "USR1", "USR2", NULL};
+static const char *const changes[] = {"auto", "pagemap", "hash", NULL};
 static const char *const off_on[] = {"0", "1", NULL};
 static const char *const sync_words[] = {"none", "fsync", NULL};
 
@@ -258,6 +259,19 @@ const struct crmpi_variable crmpi_variables[] = {
      FIELD(domino), 1, 1000, NULL},
     {"CRMPI_KEEP", "N", "2", "Recovery lines that are kept", parse_count, FIELD(keep), 1,
      1000000, NULL},
+    {"CRMPI_INCREMENTAL", "N", "0",
+     "Increments that may follow a full checkpoint; 0: all are full", parse_count,
+     FIELD(incremental), 0, 200, NULL},
+    {"CRMPI_CHANGES", "HOW", "auto",
+     "How changed memory is found: pagemap (the kernel tracks writes), hash, or auto: the "
+     "first where it can be relied on",
+     parse_choice, FIELD(changes), 0, 0, changes},
+    {"CRMPI_ASYNC", "0|1", "0", "Let the program go on while memory is being written",
+     parse_choice, FIELD(async), 0, 0, off_on},
+    {"CRMPI_ASYNC_MEMORY", "MIB", "0",
+     "MiB of a rank that may be in memory twice meanwhile; 0: its share of half of what is "
+     "available",
+     parse_count, FIELD(async_memory_mib), 0, 1 << 30, NULL},
     {"CRMPI_LOG", "LEVEL", "warn", "Messages shown: error, warn, info or debug",
      parse_choice, FIELD(log), 0, 0, levels},
     {"CRMPI_TRUNCATE", "0|1", "1",

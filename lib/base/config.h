@@ -29,6 +29,9 @@ struct crmpi_levels {
     unsigned every; /* lines; CRMPI_LEVELS_AUTO: as often as pays */
 };
 
+/* How increments find out what has changed. */
+enum crmpi_changes { CRMPI_CHANGES_AUTO, CRMPI_CHANGES_PAGEMAP, CRMPI_CHANGES_HASH };
+
 struct crmpi_config {
     char dir[4096];          /* absolute */
     double interval_seconds; /* 0: on request; CRMPI_INTERVAL_AUTO: by Daly's formula */
@@ -37,6 +40,10 @@ struct crmpi_config {
     unsigned log_limit_mib; /* of messages that a rank keeps for others' restarts */
     unsigned domino;        /* checkpoints that the line may fall behind a rank */
     unsigned keep;
+    unsigned incremental;      /* increments between full checkpoints, at most */
+    enum crmpi_changes changes;
+    int async;                 /* threads go on while memory is being written */
+    unsigned async_memory_mib; /* that this may take; 0: what there is room for */
     enum crmpi_log_level log;
     int truncate;
     double quiesce_limit_seconds;

@@ -1,289 +1,83 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Writing this rank's checkpoint (see capture.h).  Lower half, on the protocol thread, with
- * all application threads parked.
+ * Writing this rank's checkpoint (see capture.h): a survey says what there is, a pump
+ * writes it, here or in a process of its own, and the container is told what it was.
+ * Lower half.
  */
-#include <ctype.h>
-#include <dirent.h>
-#include <mpi.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
+#include <sys/mman.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "base/config.h"
 #include "base/log.h"
-#include "boundary/control.h"
+#include "capture/background.h"
 #include "capture/capture.h"
-#include "capture/files.h"
-#include "capture/process.h"
-#include "capture/regions.h"
-#include "capture/segments.h"
-#include "lower/children.h"
-#include "lower/clock.h"
-#include "lower/park.h"
-#include "storage/plain.h"
+#include "capture/contents.h"
+#include "capture/limit.h"
+#include "capture/records.h"
+#include "capture/survey.h"
+#include "capture/tracking.h"
 
-/* Name a child process that is still running, if there is one. */
-static int child_refusal(char *why, size_t why_bytes)
-{
-    char path[512], name[64] = "?";
-    DIR *tasks = opendir("/proc/self/task");
-    int child = 0;
-
-    for (struct dirent *task; tasks && (task = readdir(tasks)) && child == 0;) {
-        if (!isdigit((unsigned char)task->d_name[0]))
-            continue;
-        snprintf(path, sizeof path, "/proc/self/task/%s/children", task->d_name);
-        FILE *children = fopen(path, "re");
-
-        for (int pid; children && child == 0 && fscanf(children, "%d", &pid) == 1;) {
-            char state = 'Z';
-
-            if (crmpi_child_is_lower(pid))
-                continue;
-            snprintf(path, sizeof path, "/proc/%d/stat", pid);
-            FILE *about = fopen(path, "re");
-
-            if (about && fscanf(about, "%*d (%63[^)]) %c", name, &state) == 2 && state != 'Z')
-                child = pid;
-            if (about)
-                fclose(about);
-        }
-        if (children)
-            fclose(children);
-    }
-    if (tasks)
-        closedir(tasks);
-    if (child)
-        snprintf(why, why_bytes, "child process %d (%s) is running", child, name);
-    return child;
-}
-
-/* POSIX timers could be made again under their ids; but the kernel does not tell to which
- * of several a pending signal belongs, and in a stopped process one is, often. */
-static int timer_refusal(char *why, size_t why_bytes)
-{
-    FILE *timers = fopen("/proc/self/timers", "re");
-    int id, found = timers && fscanf(timers, "ID: %d", &id) == 1;
-
-    if (timers)
-        fclose(timers);
-    if (found)
-        snprintf(why, why_bytes, "the POSIX timer %d exists (timer_create)", id);
-    return found;
-}
-
-int crmpi_capture_refusal(char *why, size_t why_bytes)
-{
-    return child_refusal(why, why_bytes) || timer_refusal(why, why_bytes) ||
-           crmpi_files_refusal(why, why_bytes);
-}
-
-/* Signals sent and not yet delivered: to a thread (SigPnd), or to the process (ShdPnd). */
-static uint64_t pending_signals(int tid, const char *whose)
-{
-    char path[64], line[256], format[16];
-    unsigned long pending = 0;
-    FILE *status;
-
-    snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
-    snprintf(format, sizeof format, "%s: %%lx", whose);
-    if (!(status = fopen(path, "re")))
-        return 0;
-    while (fgets(line, sizeof line, status))
-        if (sscanf(line, format, &pending) == 1)
-            break;
-    fclose(status);
-    return pending;
-}
-
-static enum crmpi_status threads_save(struct crmpi_writer *writer)
-{
-    size_t n;
-    const struct crmpi_parked *parked = crmpi_parked_list(&n);
-    struct crmpi_parked *threads = malloc(n * sizeof *threads);
-    enum crmpi_status status;
-
-    if (!threads)
-        return CRMPI_ERR_NOMEM;
-    memcpy(threads, parked, n * sizeof *threads);
-    for (size_t i = 0; i < n; i++)
-        threads[i].pending = pending_signals(threads[i].kernel_tid, "SigPnd");
-    status = crmpi_writer_record(writer, CRMPI_RECORD_THREADS, threads, n * sizeof *threads);
-    free(threads);
-    return status;
-}
-
-static void timers_save(struct crmpi_process *process)
-{
-    do { /* each expiry is seen once: in the timer or pending */
-        process->pending = pending_signals(getpid(), "ShdPnd");
-        for (int i = 0; i < 3; i++)
-            getitimer(i, &process->timers[i]);
-    } while (pending_signals(getpid(), "ShdPnd") != process->pending);
-}
-
-static enum crmpi_status process_save(struct crmpi_writer *writer)
-{
-    struct crmpi_process process = {.control_bytes = sizeof(struct crmpi_control_page),
-                                    .thread_bytes = sizeof(struct crmpi_thread)};
-    int level = MPI_THREAD_SINGLE;
-
-    if (!getcwd(process.directory, sizeof process.directory))
-        process.directory[0] = 0;
-    process.umask = umask(0);
-    umask(process.umask);
-    timers_save(&process);
-    crmpi_clock_read(&process.clock_ns, &process.wtime);
-    for (int i = 0; i < 16; i++)
-        getrlimit(i, &process.limits[i]);
-    PMPI_Query_thread(&level);
-    process.thread_level = level;
-    return crmpi_writer_record(writer, CRMPI_RECORD_PROCESS, &process, sizeof process);
-}
-
-static enum crmpi_status records_save(struct crmpi_writer *writer, char *why,
-                                      size_t why_bytes)
-{
-    size_t files_bytes;
-    void *files;
-    enum crmpi_status status = crmpi_files_save(&files, &files_bytes, why, why_bytes);
-
-    if (status != CRMPI_OK)
-        return status;
-    status = crmpi_writer_record(writer, CRMPI_RECORD_FILES, files, files_bytes);
-    free(files);
-    if (status == CRMPI_OK)
-        status = threads_save(writer);
-    if (status == CRMPI_OK)
-        status = process_save(writer);
-    return status;
-}
-
-/* All that is saved. */
-struct capture {
-    struct crmpi_memory memory;
-    struct crmpi_segment *segments;
-    size_t n_segments;
-    uint64_t before; /* bytes of what has been written before what is being written */
+/* What is known of a checkpoint that later ones may be based on. */
+struct base {
+    struct crmpi_datamap map;
+    struct crmpi_extents holes; /* of its survey */
+    struct crmpi_parent self;
+    uint64_t full_bytes;  /* that the full one it stands on has stored, */
+    uint64_t chain_bytes; /* and the increments since, */
+    uint64_t last_bytes;  /* and the newest of them */
+    unsigned depth;       /* how many these are */
+    int is_tracked;       /* the kernel knows what has been written since */
+    int is_there;
 };
 
-/* How far saving is: memory and segments as one; read by other threads. */
-static struct {
-    uint64_t done, total;
-} progress;
+/* The checkpoint that is under way. */
+static struct capture {
+    struct crmpi_capture_result result;
+    struct timespec begin;
+    char path[4600];
+    struct crmpi_survey survey;
+    struct crmpi_pump pump;
+    struct crmpi_writer *writer;
+    uint64_t sn;
+    int is_increment;
+    int pid; /* of the process that writes; 0: none */
+} current;
 
-static void progress_set(uint64_t done_bytes, uint64_t total_bytes)
+static struct base base; /* committed */
+static struct base next; /* saved, and it is not known yet whether it is committed */
+static struct crmpi_extents copied; /* memory that a process split off does not get */
+static struct {
+    char *start;
+    uint64_t bytes;
+} copies; /* of what others may write; its pages are kept for the next time */
+
+/* For crmpi_capture_progress(): the pump's state goes away with it. */
+static struct {
+    pthread_mutex_t lock;
+    const struct crmpi_pump *pump;
+} progress = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static void progress_of(const struct crmpi_pump *pump)
 {
-    __atomic_store_n(&progress.done, done_bytes, __ATOMIC_RELAXED);
-    __atomic_store_n(&progress.total, total_bytes, __ATOMIC_RELAXED);
+    pthread_mutex_lock(&progress.lock);
+    progress.pump = pump;
+    pthread_mutex_unlock(&progress.lock);
 }
 
 void crmpi_capture_progress(uint64_t *done_bytes_out, uint64_t *total_bytes_out)
 {
-    *done_bytes_out = __atomic_load_n(&progress.done, __ATOMIC_RELAXED);
-    *total_bytes_out = __atomic_load_n(&progress.total, __ATOMIC_RELAXED);
-}
+    const struct crmpi_pump *pump;
 
-static void note_progress(void *context, uint64_t done_bytes, uint64_t total_bytes)
-{
-    const struct capture *capture = context;
-
-    (void)total_bytes;
-    progress_set(capture->before + done_bytes, progress.total);
-}
-
-static enum crmpi_status capture_survey(struct capture *capture, char *why, size_t why_bytes)
-{
-    struct crmpi_window_segment *windows = NULL;
-    size_t n = 0;
-    enum crmpi_status status = crmpi_segments_list(&windows, &n);
-
-    if (status != CRMPI_OK)
-        snprintf(why, why_bytes, "cannot list the windows: %s", crmpi_status_text(status));
-    else
-        status = crmpi_segments_survey(windows, n, &capture->segments, why, why_bytes);
-    if (status == CRMPI_OK) {
-        capture->n_segments = n;
-        status = crmpi_memory_survey(windows, n, &capture->memory, why, why_bytes);
-    }
-    free(windows);
-    return status;
-}
-
-static uint64_t capture_bytes(const struct capture *capture)
-{
-    uint64_t bytes =
-        crmpi_extents_bytes(capture->memory.extents, capture->memory.n_extents);
-
-    for (size_t i = 0; i < capture->n_segments; i++)
-        bytes += crmpi_extents_bytes(capture->segments[i].extents,
-                                     capture->segments[i].n_extents);
-    return bytes;
-}
-
-/* Write all memory, and say what it is.  Contents are as many as segments, and the task's
- * first. */
-static enum crmpi_status memory_save(struct crmpi_writer *writer, struct capture *capture,
-                                     struct crmpi_content *contents, uint64_t *data_end)
-{
-    const struct crmpi_memory *memory = &capture->memory;
-    enum crmpi_status status =
-        crmpi_plain_write(writer, memory->extents, memory->n_extents, data_end,
-                          note_progress, capture, &contents[0]);
-
-    if (status == CRMPI_OK)
-        status = crmpi_writer_task(writer, memory->regions, memory->n_regions, &contents[0]);
-    capture->before = crmpi_extents_bytes(memory->extents, memory->n_extents);
-    for (size_t i = 0; status == CRMPI_OK && i < capture->n_segments; i++) {
-        const struct crmpi_segment *segment = &capture->segments[i];
-        struct crmpi_content *content = &contents[i + 1];
-
-        if (segment->view_bytes)
-            status = crmpi_plain_write(writer, segment->extents, segment->n_extents, data_end,
-                                       note_progress, capture, content);
-        if (status == CRMPI_OK)
-            status = crmpi_writer_segment(writer, segment,
-                                          segment->view_bytes ? content : NULL);
-        capture->before += crmpi_extents_bytes(segment->extents, segment->n_extents);
-    }
-    return status;
-}
-
-static enum crmpi_status file_write(const struct crmpi_capture_request *request,
-                                    struct capture *capture,
-                                    struct crmpi_capture_result *result_out, char *why,
-                                    size_t why_bytes)
-{
-    struct crmpi_writer *writer = NULL;
-    struct crmpi_content *contents = calloc(capture->n_segments + 1, sizeof *contents);
-    uint64_t data_end = CRMPI_DATA_OFFSET;
-    enum crmpi_status status =
-        contents ? crmpi_writer_create(request->path, request->job, NULL, &writer)
-                 : CRMPI_ERR_NOMEM;
-
-    why[0] = 0;
-    if (status == CRMPI_OK)
-        status = memory_save(writer, capture, contents, &data_end);
-    if (status == CRMPI_OK)
-        status = records_save(writer, why, why_bytes);
-    if (status == CRMPI_OK && request->dependencies)
-        status = crmpi_writer_dependencies(writer, request->dependencies);
-    if (status == CRMPI_OK)
-        status = crmpi_writer_close(writer, data_end, crmpi_config.sync,
-                                    &result_out->file_bytes, &result_out->digest);
-    else if (writer)
-        crmpi_writer_abort(writer);
-    if (status != CRMPI_OK && !why[0])
-        snprintf(why, why_bytes, "writing %s failed: %s", request->path,
-                 crmpi_status_text(status));
-    for (size_t i = 0; contents && i <= capture->n_segments; i++)
-        crmpi_plain_free(&contents[i]);
-    free(contents);
-    return status;
+    pthread_mutex_lock(&progress.lock);
+    pump = progress.pump;
+    *done_bytes_out =
+        pump ? __atomic_load_n(&pump->state->done_bytes, __ATOMIC_RELAXED) : 0;
+    *total_bytes_out = pump ? pump->bytes : 0;
+    pthread_mutex_unlock(&progress.lock);
 }
 
 static uint32_t us_since(const struct timespec *begin)
@@ -291,9 +85,286 @@ static uint32_t us_since(const struct timespec *begin)
     struct timespec now;
 
     clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t us = (now.tv_sec - begin->tv_sec) * 1000000ll +
-                 (now.tv_nsec - begin->tv_nsec) / 1000;
+    int64_t us =
+        (now.tv_sec - begin->tv_sec) * 1000000ll + (now.tv_nsec - begin->tv_nsec) / 1000;
     return us < UINT32_MAX ? (uint32_t)us : UINT32_MAX;
+}
+
+static void base_drop(struct base *which)
+{
+    crmpi_datamap_fini(&which->map);
+    free(which->holes.list);
+    *which = (struct base){0};
+}
+
+/* The end of a checkpoint here, whether or not there is a file.  If there is none, what
+ * has been written since the base is not known any more. */
+static void capture_end(int saved)
+{
+    progress_of(NULL);
+    crmpi_writer_abort(current.writer);
+    crmpi_pump_fini(&current.pump);
+    crmpi_survey_fini(&current.survey);
+    current = (struct capture){0};
+    if (!saved)
+        base_drop(&base);
+}
+
+static enum crmpi_status failed(enum crmpi_status status, char *why, size_t why_bytes)
+{
+    if (!why[0])
+        snprintf(why, why_bytes, "writing %s failed: %s", current.path,
+                 crmpi_status_text(status));
+    capture_end(0);
+    return status;
+}
+
+/*
+ * The beginning
+ */
+
+/* Whether the kernel is to tell what has been written. */
+static int wants_tracking(void)
+{
+    static int known, possible;
+    char why[256];
+
+    if (crmpi_config.incremental == 0 || crmpi_config.changes == CRMPI_CHANGES_HASH)
+        return 0;
+    if (known)
+        return possible;
+    possible = crmpi_tracking_is_possible(why, sizeof why);
+    known = 1;
+    if (!possible && crmpi_config.changes == CRMPI_CHANGES_PAGEMAP)
+        crmpi_warn("CRMPI_CHANGES=pagemap: %s: changes are found by hashing", why);
+    else if (!possible)
+        crmpi_info("%s: changes are found by hashing", why);
+    return possible;
+}
+
+/* A chain that has as much to read as a full checkpoint would cost more to restore than it
+ * saves. */
+static int wants_increment(void)
+{
+    return base.is_there && base.depth < crmpi_config.incremental &&
+           base.chain_bytes + base.last_bytes <= base.full_bytes;
+}
+
+static enum crmpi_status look(char *why, size_t why_bytes)
+{
+    enum crmpi_status status;
+
+    if (next.is_there) { /* it has not been heard of again */
+        base_drop(&next);
+        base_drop(&base);
+    }
+    current.is_increment = wants_increment();
+    if (!current.is_increment)
+        base_drop(&base);
+    status = crmpi_survey_make(
+        wants_tracking(), current.is_increment && base.is_tracked ? &base.holes : NULL,
+        &copied, &current.survey, why, why_bytes);
+    if (status != CRMPI_OK)
+        return status;
+    status = crmpi_pump_init(&current.pump, current.survey.spans, current.survey.n_spans,
+                             crmpi_config.incremental > 0);
+    if (status != CRMPI_OK)
+        return status;
+    current.survey.spans = NULL; /* the pump's */
+    current.pump.base = current.is_increment ? &base.map : NULL;
+    progress_of(&current.pump);
+    return CRMPI_OK;
+}
+
+static enum crmpi_status file_begin(const struct crmpi_capture_request *request,
+                                    char *why, size_t why_bytes)
+{
+    enum crmpi_status status =
+        crmpi_writer_create(request->path, request->job,
+                            current.is_increment ? &base.self : NULL, &current.writer);
+
+    if (status == CRMPI_OK && !current.is_increment)
+        status =
+            crmpi_writer_reserve(current.writer, CRMPI_DATA_OFFSET + current.pump.bytes);
+    if (status == CRMPI_OK)
+        status = crmpi_records_save(current.writer, why, why_bytes);
+    if (status == CRMPI_OK && request->dependencies)
+        status = crmpi_writer_dependencies(current.writer, request->dependencies);
+    if (status == CRMPI_OK)
+        current.pump.fd = crmpi_writer_descriptor(current.writer);
+    return status;
+}
+
+/* What is beyond the bound of memory is written before the threads go on: the first unit
+ * that need not be. */
+static size_t first_behind_limit(const struct crmpi_pump *pump)
+{
+    uint64_t limit = crmpi_limit_bytes(), bytes = 0;
+    size_t first = pump->n_units;
+
+    while (first > 0 && bytes + pump->units[first - 1].bytes <= limit)
+        bytes += pump->units[--first].bytes;
+    return first;
+}
+
+/* Give what others may write a place for a copy; 0 if there is no room. */
+static int copies_place(struct crmpi_pump *pump, size_t first)
+{
+    uint64_t bytes = 0;
+
+    for (size_t i = pump->units[first].first; i < pump->n_spans; i++)
+        if (pump->spans[i].flags & CRMPI_SPAN_SHARED)
+            bytes += crmpi_cells_of(pump->spans[i].start, pump->spans[i].bytes) *
+                     CRMPI_CELL_BYTES;
+    if (bytes > copies.bytes) {
+        void *start = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+        if (start == MAP_FAILED)
+            return 0;
+        if (copies.start)
+            munmap(copies.start, copies.bytes);
+        copies.start = start;
+        copies.bytes = bytes;
+    }
+    bytes = 0;
+    for (size_t i = pump->units[first].first; i < pump->n_spans; i++) {
+        struct crmpi_span *span = &pump->spans[i];
+
+        if (!(span->flags & CRMPI_SPAN_SHARED))
+            continue;
+        span->copy = (uint64_t)copies.start + bytes + span->start % CRMPI_CELL_BYTES;
+        bytes += crmpi_cells_of(span->start, span->bytes) * CRMPI_CELL_BYTES;
+    }
+    return 1;
+}
+
+/* Have another process write what is within the bound, if that can be. */
+static void split_off(void)
+{
+    struct crmpi_pump *pump = &current.pump;
+    size_t first = first_behind_limit(pump);
+    struct crmpi_extent missing;
+    enum crmpi_status status;
+
+    if (first == pump->n_units)
+        return;
+    if (crmpi_pump_run(pump, first) != 0)
+        return;
+    if (!copies_place(pump, first)) {
+        crmpi_info("no memory for a copy of windows: the checkpoint is written at once");
+        return;
+    }
+    crmpi_pump_copy(pump, first);
+    status = crmpi_background_start(pump, &current.survey, &current.pid, &missing);
+    if (status == CRMPI_ERR_UNSUPPORTED) {
+        crmpi_info("memory at %#lx is not inherited by a process: this checkpoint is "
+                   "written at once",
+                   missing.start);
+        /* it is copied the next time */
+        crmpi_extents_add(&copied, missing.start, missing.bytes, missing.start);
+    } else if (status != CRMPI_OK) {
+        crmpi_info("no process to write the checkpoint: it is written at once");
+    }
+}
+
+/*
+ * The end
+ */
+
+static enum crmpi_status contents_tell(const struct crmpi_contents *contents)
+{
+    const struct crmpi_survey *survey = &current.survey;
+    const struct crmpi_content *content = contents->list + survey->wishes.n_named;
+    enum crmpi_status status =
+        crmpi_writer_task(current.writer, survey->memory.regions,
+                          survey->memory.n_regions, &contents->list[contents->n - 1]);
+
+    for (size_t i = 0; status == CRMPI_OK && i < survey->n_segments; i++) {
+        const struct crmpi_segment *segment = &survey->segments[i];
+
+        status = crmpi_writer_segment(current.writer, segment,
+                                      segment->view_bytes ? content++ : NULL);
+    }
+    for (size_t i = 0; status == CRMPI_OK && i < survey->wishes.n_named; i++)
+        status = crmpi_writer_named(current.writer, &survey->wishes.named[i],
+                                    &contents->list[i]);
+    return status;
+}
+
+/* What the next checkpoint can be based on, if this one is committed. */
+static void next_note(struct crmpi_contents *contents)
+{
+    next = (struct base){.map = contents->map,
+                         .holes = current.survey.holes,
+                         .self = {current.sn, current.result.digest},
+                         .full_bytes = contents->stored_bytes,
+                         .is_tracked = current.survey.is_tracked,
+                         .is_there = 1};
+    if (current.is_increment) {
+        next.full_bytes = base.full_bytes;
+        next.last_bytes = contents->stored_bytes;
+        next.chain_bytes = base.chain_bytes + contents->stored_bytes;
+        next.depth = base.depth + 1;
+    }
+    contents->map = (struct crmpi_datamap){0};
+    current.survey.holes = (struct crmpi_extents){0};
+}
+
+static void figures_note(const struct crmpi_contents *contents)
+{
+    struct crmpi_figures *figures = &current.result.figures;
+
+    figures->memory_bytes = contents->stored_bytes + contents->kept_bytes;
+    figures->changed_bytes = current.pump.bytes;
+    figures->raw_bytes = contents->stored_bytes;
+    figures->save_us = us_since(&current.begin);
+    if (current.pid)
+        figures->how |= CRMPI_HOW_BACKGROUND;
+    else
+        figures->blocked_us = figures->save_us;
+    if (current.is_increment)
+        figures->how |= CRMPI_HOW_INCREMENT |
+                        (current.survey.is_tracked ? CRMPI_HOW_PAGEMAP : CRMPI_HOW_HASH);
+}
+
+static enum crmpi_status file_end(void)
+{
+    const struct crmpi_survey *survey = &current.survey;
+    struct crmpi_pump_state *state = current.pump.state;
+    struct crmpi_contents contents = {0};
+    enum crmpi_status status =
+        state->error
+            ? crmpi_writer_failed(current.writer, state->error)
+            : crmpi_contents_make(&current.pump, survey->n_contents,
+                                  survey->unchanged.list, survey->unchanged.n, &contents);
+
+    if (status == CRMPI_OK)
+        status = contents_tell(&contents);
+    if (status == CRMPI_OK) {
+        status = crmpi_writer_close(current.writer, state->file_end, crmpi_config.sync,
+                                    &current.result.file_bytes, &current.result.digest);
+        current.writer = NULL;
+    }
+    if (status == CRMPI_OK) {
+        figures_note(&contents);
+        if (crmpi_config.incremental > 0)
+            next_note(&contents);
+    }
+    crmpi_contents_fini(&contents);
+    return status;
+}
+
+static enum crmpi_status finish(struct crmpi_capture_result *result_out, char *why,
+                                size_t why_bytes)
+{
+    enum crmpi_status status = file_end();
+
+    if (status != CRMPI_OK)
+        return failed(status, why, why_bytes);
+    *result_out = current.result;
+    capture_end(1);
+    return CRMPI_OK;
 }
 
 enum crmpi_status crmpi_capture_begin(const struct crmpi_capture_request *request,
@@ -301,42 +372,53 @@ enum crmpi_status crmpi_capture_begin(const struct crmpi_capture_request *reques
                                       struct crmpi_capture_result *result_out, char *why,
                                       size_t why_bytes)
 {
-    struct crmpi_capture_result result = {0};
-    struct capture capture = {0};
-    struct timespec begin;
+    enum crmpi_status status;
 
-    clock_gettime(CLOCK_MONOTONIC, &begin);
-    enum crmpi_status status = capture_survey(&capture, why, why_bytes);
-
-    if (status == CRMPI_OK) {
-        result.figures.memory_bytes = capture_bytes(&capture);
-        result.figures.changed_bytes = result.figures.memory_bytes;
-        result.figures.raw_bytes = result.figures.memory_bytes;
-        progress_set(0, result.figures.memory_bytes);
-        status = file_write(request, &capture, &result, why, why_bytes);
-        progress_set(0, 0);
-    }
-    crmpi_memory_release(&capture.memory);
-    crmpi_segments_release(capture.segments, capture.n_segments);
+    why[0] = 0;
+    current.pump.fd = -1;
+    current.sn = request->job->sn;
+    snprintf(current.path, sizeof current.path, "%s", request->path);
+    clock_gettime(CLOCK_MONOTONIC, &current.begin);
+    status = look(why, why_bytes);
+    if (status == CRMPI_OK)
+        status = file_begin(request, why, why_bytes);
+    if (status == CRMPI_OK && request->background && crmpi_config.async)
+        split_off();
+    if (status == CRMPI_OK && !current.pid)
+        crmpi_pump_run(&current.pump, current.pump.n_units);
+    crmpi_memory_release(&current.survey.memory);
     if (status != CRMPI_OK)
-        return status;
-    result.figures.blocked_us = result.figures.save_us = us_since(&begin);
-    *result_out = result;
-    *pending_out = 0;
+        return failed(status, why, why_bytes);
+    *pending_out = current.pid != 0;
+    if (!current.pid)
+        return finish(result_out, why, why_bytes);
+    current.result.figures.blocked_us = us_since(&current.begin);
     return CRMPI_OK;
 }
 
 enum crmpi_status crmpi_capture_complete(struct crmpi_capture_result *result_out,
                                          char *why, size_t why_bytes)
 {
-    (void)result_out;
-    snprintf(why, why_bytes, "no checkpoint is being saved");
-    return CRMPI_ERR_INTERNAL;
+    enum crmpi_status status;
+
+    why[0] = 0;
+    if (!current.pid) {
+        snprintf(why, why_bytes, "no checkpoint is being saved");
+        return CRMPI_ERR_INTERNAL;
+    }
+    status = crmpi_background_wait(&current.pump, current.pid, why, why_bytes);
+    return status == CRMPI_OK ? finish(result_out, why, why_bytes)
+                              : failed(status, why, why_bytes);
 }
 
 void crmpi_capture_over(int committed, uint64_t sn, uint64_t digest)
 {
-    (void)committed;
-    (void)sn;
-    (void)digest;
+    if (!next.is_there)
+        return;
+    base_drop(&base);
+    if (committed && sn == next.self.sn && digest == next.self.digest)
+        base = next;
+    else
+        base_drop(&next);
+    next = (struct base){0};
 }

@@ -2,11 +2,19 @@
 #
 # Saving this rank's upper half.
 crmpi_host_SOURCES += \
+	lib/capture/background.c lib/capture/background.h \
 	lib/capture/capture.c lib/capture/capture.h \
+	lib/capture/contents.c lib/capture/contents.h \
+	lib/capture/datamap.c lib/capture/datamap.h \
 	lib/capture/extents.c lib/capture/extents.h \
 	lib/capture/files.c lib/capture/files.h \
+	lib/capture/limit.c lib/capture/limit.h \
 	lib/capture/process.h \
+	lib/capture/pump.c lib/capture/pump.h \
+	lib/capture/records.c lib/capture/records.h \
 	lib/capture/regions.c lib/capture/regions.h \
 	lib/capture/segments.c lib/capture/segments.h \
 	lib/capture/socket.c lib/capture/socket.h \
+	lib/capture/survey.c lib/capture/survey.h \
+	lib/capture/tracking.c lib/capture/tracking.h \
 	lib/capture/wishes.c lib/capture/wishes.h

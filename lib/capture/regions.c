@@ -19,15 +19,9 @@
 
 #include "base/log.h"
 #include "boundary/control.h"
-#include "capture/extents.h"
 #include "capture/regions.h"
 
 #define PAGE 4096ul
-#define PAGEMAP_BATCH 8192
-
-/* What a page's entry in /proc/self/pagemap says. */
-#define PAGEMAP_PRESENT (1ul << 63)
-#define PAGEMAP_SWAPPED (1ul << 62)
 
 /*
  * Reading /proc/self/maps
@@ -98,6 +92,20 @@ static const struct crmpi_window_segment *view_behind(const struct windows *wind
     return first;
 }
 
+/* Parts of one mapping that the kernel shows apart, as the tracking of writes
+ * (tracking.h) makes it do. */
+static int region_continues(const struct crmpi_memory *memory,
+                            const struct crmpi_region *region)
+{
+    const struct crmpi_region *last =
+        memory->n_regions ? &memory->regions[memory->n_regions - 1] : NULL;
+
+    return last && last->start + last->bytes == region->start &&
+           last->prot == region->prot && last->flags == region->flags &&
+           last->flags & MAP_ANONYMOUS && !(last->flags & MAP_SHARED) &&
+           strcmp(last->name, region->name) == 0;
+}
+
 /* Add what of a mapping is no view: the kernel shows neighbours of one kind as one. */
 static enum crmpi_status region_add(struct crmpi_memory *memory, size_t *room,
                                     const struct crmpi_region *region,
@@ -115,7 +123,9 @@ static enum crmpi_status region_add(struct crmpi_memory *memory, size_t *room,
         part.bytes = stop - at;
         if (!(region->flags & MAP_ANONYMOUS))
             part.file_offset += at - region->start;
-        if (stop > at)
+        if (stop > at && region_continues(memory, &part))
+            memory->regions[memory->n_regions - 1].bytes += part.bytes;
+        else if (stop > at)
             status = region_append(memory, room, &part);
         at = stop < end ? view->view_start + view->view_bytes : end;
     }
@@ -135,9 +145,14 @@ static enum crmpi_status regions_read(struct crmpi_memory *memory,
         crmpi_error("cannot read /proc/self/maps: %s", strerror(errno));
         return CRMPI_ERR_SYSTEM;
     }
-    while (status == CRMPI_OK && fgets(line, sizeof line, maps))
-        if (region_parse(line, &region))
-            status = region_add(memory, &room, &region, windows);
+    while (status == CRMPI_OK && fgets(line, sizeof line, maps)) {
+        if (!region_parse(line, &region))
+            continue;
+        status = region_add(memory, &room, &region, windows);
+        if (status == CRMPI_OK && region.flags == (MAP_PRIVATE | MAP_ANONYMOUS))
+            status = crmpi_extents_add(&memory->mappings, region.start, region.bytes,
+                                       region.start);
+    }
     fclose(maps);
     return status;
 }
@@ -165,16 +180,13 @@ static enum crmpi_status region_check(const struct crmpi_region *region, char *w
     return CRMPI_ERR_UNSUPPORTED;
 }
 
-/*
- * Extents
- */
-
-/* Bytes of a file mapping that can be read: pages behind the file's end cannot. */
-static uint64_t readable_bytes(const struct crmpi_region *region)
+uint64_t crmpi_region_readable(const struct crmpi_region *region)
 {
     uint64_t low = 0, high = region->bytes / PAGE;
     char byte;
 
+    if (region->flags & MAP_ANONYMOUS)
+        return region->bytes;
     while (low < high) { /* the first page that cannot be read */
         uint64_t middle = (low + high) / 2;
         struct iovec here = {&byte, 1}, there = {(void *)(region->start + middle * PAGE), 1};
@@ -187,49 +199,13 @@ static uint64_t readable_bytes(const struct crmpi_region *region)
     return low * PAGE;
 }
 
-/* A region nobody wrote to and no file fills has no pages: it need not be readable. */
-static enum crmpi_status region_extents(const struct crmpi_region *region, int pagemap,
-                                        struct crmpi_extents *extents)
-{
-    uint64_t entries[PAGEMAP_BATCH];
-    int is_file = !(region->flags & MAP_ANONYMOUS), is_shared = region->flags & MAP_SHARED;
-    uint64_t bytes = is_file ? readable_bytes(region) : region->bytes;
-
-    for (uint64_t at = 0; at < bytes; at += PAGEMAP_BATCH * PAGE) {
-        uint64_t n = (bytes - at) / PAGE < PAGEMAP_BATCH ? (bytes - at) / PAGE : PAGEMAP_BATCH;
-
-        if (pread(pagemap, entries, n * 8, (region->start + at) / PAGE * 8) !=
-            (ssize_t)(n * 8)) {
-            crmpi_error("cannot read /proc/self/pagemap: %s", strerror(errno));
-            return CRMPI_ERR_SYSTEM;
-        }
-        for (uint64_t i = 0; i < n; i++) {
-            uint64_t page = region->start + at + i * PAGE;
-
-            /* what is not in the page table of private anonymous memory was never written */
-            if (!is_file && !is_shared && !(entries[i] & (PAGEMAP_PRESENT | PAGEMAP_SWAPPED)))
-                continue;
-            if (crmpi_bytes_are_zero((void *)page, PAGE))
-                continue;
-            enum crmpi_status status = crmpi_extents_add(extents, page, PAGE, region->start);
-
-            if (status != CRMPI_OK)
-                return status;
-        }
-    }
-    return CRMPI_OK;
-}
-
 enum crmpi_status crmpi_memory_survey(const struct crmpi_window_segment *windows,
                                       size_t n_windows, struct crmpi_memory *memory_out,
                                       char *why, size_t why_bytes)
 {
     const struct windows views = {windows, n_windows};
     struct crmpi_memory memory = {0};
-    struct crmpi_extents extents = {0};
-    int pagemap = open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC);
-    enum crmpi_status status =
-        pagemap < 0 ? CRMPI_ERR_SYSTEM : regions_read(&memory, &views);
+    enum crmpi_status status = regions_read(&memory, &views);
 
     for (size_t i = 0; status == CRMPI_OK && i < memory.n_regions; i++) {
         const struct crmpi_region *region = &memory.regions[i];
@@ -238,32 +214,31 @@ enum crmpi_status crmpi_memory_survey(const struct crmpi_window_segment *windows
         if (status == CRMPI_OK && !(region->prot & PROT_READ) &&
             mprotect((void *)region->start, region->bytes, PROT_READ | region->prot) != 0)
             status = CRMPI_ERR_SYSTEM;
-        if (status == CRMPI_OK)
-            status = region_extents(region, pagemap, &extents);
     }
-    if (pagemap >= 0)
-        close(pagemap);
-    memory.extents = extents.list;
-    memory.n_extents = extents.n;
-    if (status == CRMPI_OK)
+    if (status == CRMPI_OK) {
         *memory_out = memory;
-    else {
-        if (status != CRMPI_ERR_UNSUPPORTED)
-            snprintf(why, why_bytes, "cannot survey the memory: %s", strerror(errno));
-        crmpi_memory_release(&memory);
+        return status;
     }
+    if (status != CRMPI_ERR_UNSUPPORTED)
+        snprintf(why, why_bytes, "cannot survey the memory: %s", strerror(errno));
+    crmpi_memory_release(&memory);
+    crmpi_memory_fini(&memory);
     return status;
 }
 
-void crmpi_memory_release(struct crmpi_memory *memory)
+void crmpi_memory_release(const struct crmpi_memory *memory)
 {
     for (size_t i = 0; i < memory->n_regions; i++)
         if (!(memory->regions[i].prot & PROT_READ))
             mprotect((void *)memory->regions[i].start, memory->regions[i].bytes,
                      memory->regions[i].prot);
+}
+
+void crmpi_memory_fini(struct crmpi_memory *memory)
+{
     free(memory->regions);
-    free(memory->extents);
-    memset(memory, 0, sizeof *memory);
+    free(memory->mappings.list);
+    *memory = (struct crmpi_memory){0};
 }
 
 /*

@@ -1,33 +1,38 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The upper half's memory: which regions there are, and which of their pages hold data.
- * Lower half.
+ * The upper half's memory: which regions there are.  Lower half.
  */
 #ifndef CRMPI_CAPTURE_REGIONS_H
 #define CRMPI_CAPTURE_REGIONS_H
 
+#include "capture/extents.h"
 #include "interaction/segments.h"
 #include "storage/container.h"
 
 struct crmpi_memory {
     struct crmpi_region *regions;
     size_t n_regions;
-    struct crmpi_extent *extents;
-    size_t n_extents;
+    struct crmpi_extents mappings; /* private anonymous ones, each apart as in the kernel */
 };
 
 /**
- * List the upper half's regions, without the views of windows, and the extents of their
- * pages that are not zero.  Regions that cannot be read are made readable until
- * crmpi_memory_release().  All application threads are parked.
+ * List the upper half's regions, without the views of windows.  Regions that cannot be read
+ * are made readable until crmpi_memory_release().  All application threads are parked.
  * @param[out] why  on CRMPI_ERR_UNSUPPORTED: a mapping that cannot be saved, by name
  */
 enum crmpi_status crmpi_memory_survey(const struct crmpi_window_segment *windows,
                                       size_t n_windows, struct crmpi_memory *memory_out,
                                       char *why, size_t why_bytes);
 
-/** Give regions their protection back and free the lists. */
-void crmpi_memory_release(struct crmpi_memory *memory);
+/** Give regions their protection back. */
+void crmpi_memory_release(const struct crmpi_memory *memory);
+
+/** Free the list. */
+void crmpi_memory_fini(struct crmpi_memory *memory);
+
+/** Bytes of a region that can be read: of a file mapping, pages behind the file's end
+ * cannot. */
+uint64_t crmpi_region_readable(const struct crmpi_region *region);
 
 /**
  * Map the regions of a container, writable and zeroed, in a process that has no upper half

@@ -14,7 +14,6 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#include "capture/extents.h"
 #include "capture/segments.h"
 
 #define PAGE 4096ul
@@ -43,30 +42,19 @@ static uint64_t pages_read(uint64_t start, uint64_t end)
                : 0;
 }
 
-/* The bytes of a segment that are not zero, page by page; the first and the last may be
- * parts of pages. */
-static enum crmpi_status segment_extents(const struct crmpi_window_segment *window,
-                                         struct crmpi_extents *extents, char *why,
-                                         size_t why_bytes)
+static enum crmpi_status segment_check(const struct crmpi_window_segment *window, char *why,
+                                       size_t why_bytes)
 {
-    uint64_t end = window->start + window->bytes, present = window->start;
+    uint64_t end = window->start + window->bytes;
 
-    for (uint64_t at = window->start, next; at < end; at = next) {
-        next = page_end(at) < end ? page_end(at) : end;
-        if (at == present && (present = pages_read(at, end)) == 0) {
+    for (uint64_t at = window->start, next; at < end; at = next)
+        if ((next = pages_read(at, end)) == 0) {
             snprintf(why, why_bytes,
                      "memory of window %llu behind %#lx cannot be read (%s): is /dev/shm "
                      "full?",
                      (unsigned long long)window->window, at, strerror(errno));
             return CRMPI_ERR_SYSTEM;
         }
-        if (crmpi_bytes_are_zero((void *)at, next - at))
-            continue;
-        if (crmpi_extents_add(extents, at, next - at, window->start) != CRMPI_OK) {
-            snprintf(why, why_bytes, "no memory to survey a window");
-            return CRMPI_ERR_NOMEM;
-        }
-    }
     return CRMPI_OK;
 }
 
@@ -82,15 +70,8 @@ static enum crmpi_status segment_survey(const struct crmpi_window_segment *windo
                                         struct crmpi_segment *segment_out, char *why,
                                         size_t why_bytes)
 {
-    struct crmpi_extents extents = {0};
-    enum crmpi_status status = CRMPI_OK;
-
-    if (window->view_bytes)
-        status = segment_extents(window, &extents, why, why_bytes);
-    if (status != CRMPI_OK) {
-        free(extents.list);
-        return status;
-    }
+    if (window->view_bytes && segment_check(window, why, why_bytes) != CRMPI_OK)
+        return CRMPI_ERR_SYSTEM;
     *segment_out = (struct crmpi_segment){
         .window = window->window,
         .start = window->start,
@@ -101,8 +82,6 @@ static enum crmpi_status segment_survey(const struct crmpi_window_segment *windo
         .disp_unit = window->disp_unit,
         .n_members = window->n_members,
         .rank = window->rank,
-        .extents = extents.list,
-        .n_extents = extents.n,
     };
     memcpy(segment_out->name, window->name, sizeof segment_out->name);
     return CRMPI_OK;
@@ -129,16 +108,9 @@ enum crmpi_status crmpi_segments_survey(const struct crmpi_window_segment *windo
     for (; status == CRMPI_OK && i < n; i++)
         status = segment_survey(&windows[i], &segments[i], why, why_bytes);
     if (status != CRMPI_OK) {
-        crmpi_segments_release(segments, i);
+        free(segments);
         return status;
     }
     *segments_out = segments;
     return CRMPI_OK;
-}
-
-void crmpi_segments_release(struct crmpi_segment *segments, size_t n)
-{
-    for (size_t i = 0; segments && i < n; i++)
-        free((void *)segments[i].extents);
-    free(segments);
 }

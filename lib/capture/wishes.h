@@ -8,8 +8,6 @@
 
 #include "storage/container.h"
 
-struct crmpi_named; /* storage/container.h */
-
 struct crmpi_wishes {
     struct crmpi_extent *excluded; /* ascending and apart; pages that lie in them wholly
                                       are not saved, and are zero after a restart */

@@ -148,6 +148,16 @@ tests_unit_regions_SOURCES = tests/unit/regions.c \
 	lib/capture/extents.c lib/capture/regions.c lib/capture/segments.c
 tests_unit_regions_CPPFLAGS = $(storage_cppflags) $(MPI_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_regions_LDADD = $(storage_libs) $(CHECK_LIBS)
+check_PROGRAMS += tests/unit/changes
+TESTS += tests/unit/changes
+tests_unit_changes_SOURCES = tests/unit/changes.c \
+	lib/capture/background.c lib/capture/capture.c lib/capture/contents.c \
+	lib/capture/datamap.c lib/capture/extents.c lib/capture/limit.c lib/capture/pump.c \
+	lib/capture/regions.c lib/capture/segments.c lib/capture/survey.c \
+	lib/capture/tracking.c
+tests_unit_changes_CPPFLAGS = $(tests_unit_regions_CPPFLAGS)
+tests_unit_changes_CFLAGS = $(AM_CFLAGS) -pthread
+tests_unit_changes_LDADD = $(tests_unit_regions_LDADD)
 endif
 
 if HAVE_CHECK

@@ -1,0 +1,295 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * From memory to blocks in a file, see pump.h.  Lower half.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/uio.h>
+
+#include "capture/extents.h"
+#include "capture/pump.h"
+
+#define PAGE CRMPI_CELL_BYTES
+#define PIECES (CRMPI_BLOCK_BYTES / PAGE)
+#define GIVE_UP_BYTES ((uint64_t)8 << 20) /* at once: huge pages are not split for less */
+
+uint64_t crmpi_cells_of(uint64_t start, uint64_t bytes)
+{
+    return bytes ? (start + bytes - 1) / PAGE - start / PAGE + 1 : 0;
+}
+
+/*
+ * Units and the shared memory
+ */
+
+static enum crmpi_status units_make(struct crmpi_pump *pump)
+{
+    struct crmpi_unit *unit = NULL;
+
+    pump->units = calloc(pump->n_spans ? pump->n_spans : 1, sizeof *pump->units);
+    if (!pump->units)
+        return CRMPI_ERR_NOMEM;
+    for (size_t i = 0; i < pump->n_spans; i++) {
+        struct crmpi_span *span = &pump->spans[i];
+        uint64_t n = crmpi_cells_of(span->start, span->bytes);
+
+        if (!unit || pump->spans[unit->first].content != span->content ||
+            unit->bytes + span->bytes > CRMPI_UNIT_BYTES) {
+            unit = &pump->units[pump->n_units++];
+            unit->first = i;
+        }
+        span->cell = pump->n_cells;
+        unit->n++;
+        unit->bytes += span->bytes;
+        unit->cells += n;
+        pump->bytes += span->bytes;
+        pump->n_cells += n;
+    }
+    /* All blocks of a unit but the last one have at least so many cells. */
+    for (size_t i = 0; i < pump->n_units; i++)
+        pump->block_room += pump->units[i].cells / PIECES + 1;
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_pump_init(struct crmpi_pump *pump, struct crmpi_span *spans,
+                                  size_t n_spans, int hashing)
+{
+    *pump = (struct crmpi_pump){
+        .fd = -1, .hashing = hashing, .spans = spans, .n_spans = n_spans};
+    if (units_make(pump) != CRMPI_OK)
+        return CRMPI_ERR_NOMEM;
+    size_t hash_bytes = hashing ? pump->n_cells * sizeof *pump->hashes : 0;
+    size_t block_bytes = pump->block_room * sizeof *pump->blocks;
+
+    pump->area_bytes = sizeof *pump->state + hash_bytes + block_bytes + pump->n_cells;
+    pump->area = mmap(NULL, pump->area_bytes, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (pump->area == MAP_FAILED) {
+        free(pump->units);
+        return CRMPI_ERR_NOMEM;
+    }
+    pump->state = pump->area;
+    pump->hashes = hashing ? (struct crmpi_hash *)(pump->state + 1) : NULL;
+    pump->blocks =
+        (struct crmpi_pumped *)((char *)pump->area + sizeof *pump->state + hash_bytes);
+    pump->cells = (uint8_t *)(pump->blocks + pump->block_room);
+    pump->state->file_end = CRMPI_DATA_OFFSET;
+    return CRMPI_OK;
+}
+
+void crmpi_pump_fini(struct crmpi_pump *pump)
+{
+    if (pump->area)
+        munmap(pump->area, pump->area_bytes);
+    free(pump->units);
+    free(pump->spans);
+    *pump = (struct crmpi_pump){.fd = -1};
+}
+
+/*
+ * Looking at cells
+ */
+
+/* The next cell of a span behind an address. */
+static uint64_t cell_end(const struct crmpi_span *span, uint64_t at)
+{
+    uint64_t page_end = (at | (PAGE - 1)) + 1, end = span->start + span->bytes;
+
+    return page_end < end ? page_end : end;
+}
+
+static enum crmpi_cell cell_look(struct crmpi_pump *pump, const struct crmpi_span *span,
+                                 uint64_t number, uint64_t at, uint64_t end, size_t *hint)
+{
+    const char *bytes = (const char *)(span->source + (at - span->start));
+    const struct crmpi_hash *before = NULL;
+
+    if (span->flags & CRMPI_SPAN_WHOLE)
+        return CRMPI_CELL_STORED;
+    if (crmpi_bytes_are_zero(bytes, end - at))
+        return CRMPI_CELL_ZERO;
+    if (!pump->hashing)
+        return CRMPI_CELL_STORED;
+    pump->hashes[number] = crmpi_hash(bytes, end - at);
+    if (pump->base)
+        before = crmpi_datamap_find(pump->base, span->owner, at / PAGE * PAGE, hint);
+    return before && crmpi_hash_is_equal(*before, pump->hashes[number])
+               ? CRMPI_CELL_KEPT
+               : CRMPI_CELL_STORED;
+}
+
+/*
+ * Blocks
+ */
+
+struct block {
+    struct crmpi_pump *pump;
+    struct iovec pieces[PIECES];
+    size_t n_pieces;
+    uint64_t bytes, cell;
+    uint32_t content;
+    uint64_t n_written; /* bytes since memory was given up */
+    size_t up_span;     /* memory of the unit has been given up to here */
+    uint64_t up_to;
+};
+
+static uint64_t checksum_of(const struct block *block)
+{
+    struct crmpi_checksum_state state;
+
+    if (block->n_pieces == 1)
+        return crmpi_checksum(block->pieces[0].iov_base, block->bytes);
+    crmpi_checksum_begin(&state);
+    for (size_t i = 0; i < block->n_pieces; i++)
+        crmpi_checksum_add(&state, block->pieces[i].iov_base, block->pieces[i].iov_len);
+    return crmpi_checksum_end(&state);
+}
+
+static int block_write(struct block *block)
+{
+    struct crmpi_pump_state *state = block->pump->state;
+    uint64_t number, offset;
+    int error;
+
+    if (block->n_pieces == 0)
+        return 0;
+    offset = __atomic_fetch_add(&state->file_end, block->bytes, __ATOMIC_RELAXED);
+    error = crmpi_file_write(block->pump->fd, block->pieces, block->n_pieces, offset);
+    if (error)
+        return error;
+    number = __atomic_fetch_add(&state->n_blocks, 1, __ATOMIC_RELAXED);
+    block->pump->blocks[number] = (struct crmpi_pumped){
+        .cell = block->cell,
+        .bytes = block->bytes,
+        .file_offset = offset,
+        .stored_bytes = block->bytes,
+        .checksum = checksum_of(block), /* finds it in the processor's cache */
+        .content = block->content,
+    };
+    block->n_written += block->bytes;
+    block->n_pieces = 0;
+    block->bytes = 0;
+    return 0;
+}
+
+/* Give the memory before an address of a span back, which is written: whoever writes to
+ * it then needs no copy. */
+static void give_up(struct block *block, size_t span, uint64_t at)
+{
+    const struct crmpi_pump *pump = block->pump;
+
+    for (; block->up_span <= span; block->up_span++, block->up_to = 0) {
+        const struct crmpi_span *from = &pump->spans[block->up_span];
+        uint64_t start = block->up_to > from->start ? block->up_to : from->start;
+        uint64_t end = from->start + from->bytes;
+
+        if (block->up_span == span && at < end)
+            end = at;
+        start = (start + PAGE - 1) / PAGE * PAGE;
+        end = end / PAGE * PAGE;
+        if (from->source == from->start && end > start)
+            madvise((void *)start, end - start, MADV_DONTNEED);
+        if (block->up_span == span)
+            break;
+    }
+    block->up_to = at;
+    block->n_written = 0;
+}
+
+static int cell_store(struct block *block, const struct crmpi_span *span, size_t number,
+                      uint64_t at, uint64_t end)
+{
+    char *source = (char *)(span->source + (at - span->start));
+    struct iovec *last = block->pieces + block->n_pieces;
+
+    if (block->n_pieces == PIECES || block->bytes + (end - at) > CRMPI_BLOCK_BYTES) {
+        int error = block_write(block);
+
+        if (error)
+            return error;
+        if (block->pump->giving_up && block->n_written >= GIVE_UP_BYTES)
+            give_up(block, (size_t)(span - block->pump->spans), at);
+        last = block->pieces;
+    }
+    if (block->n_pieces == 0) {
+        block->cell = number;
+        block->content = span->content;
+    }
+    block->bytes += end - at;
+    if (block->n_pieces > 0 && (char *)last[-1].iov_base + last[-1].iov_len == source) {
+        last[-1].iov_len += end - at;
+        return 0;
+    }
+    *last = (struct iovec){source, end - at};
+    block->n_pieces++;
+    return 0;
+}
+
+static int span_pump(struct block *block, const struct crmpi_span *span, size_t *hint)
+{
+    struct crmpi_pump *pump = block->pump;
+    uint64_t number = span->cell;
+    int error = 0;
+
+    for (uint64_t at = span->start, end; !error && at < span->start + span->bytes;
+         at = end, number++) {
+        end = cell_end(span, at);
+        if (pump->cells[number] == CRMPI_CELL_UNKNOWN)
+            pump->cells[number] = cell_look(pump, span, number, at, end, hint);
+        if (pump->cells[number] == CRMPI_CELL_STORED)
+            error = cell_store(block, span, number, at, end);
+    }
+    __atomic_add_fetch(&pump->state->done_bytes, span->bytes, __ATOMIC_RELAXED);
+    return error;
+}
+
+int crmpi_pump_run(struct crmpi_pump *pump, size_t end)
+{
+    struct block block = {.pump = pump};
+    size_t hint = 0, number;
+    int error = 0;
+
+    while (!error && !__atomic_load_n(&pump->state->error, __ATOMIC_RELAXED) &&
+           (number = __atomic_load_n(&pump->state->next_unit, __ATOMIC_RELAXED)) < end) {
+        const struct crmpi_unit *unit = &pump->units[number];
+
+        __atomic_store_n(&pump->state->next_unit, number + 1, __ATOMIC_RELAXED);
+        block.up_span = unit->first;
+        block.up_to = 0;
+        for (size_t i = unit->first; !error && i < unit->first + unit->n; i++)
+            error = span_pump(&block, &pump->spans[i], &hint);
+        if (!error)
+            error = block_write(&block);
+        if (!error && pump->giving_up)
+            give_up(&block, unit->first + unit->n - 1, UINT64_MAX);
+        if (!error)
+            __atomic_add_fetch(&pump->state->done_units, 1, __ATOMIC_RELEASE);
+    }
+    if (error)
+        __atomic_store_n(&pump->state->error, error, __ATOMIC_RELEASE);
+    return error;
+}
+
+void crmpi_pump_copy(struct crmpi_pump *pump, size_t first)
+{
+    size_t hint = 0;
+
+    for (size_t i = first < pump->n_units ? pump->units[first].first : pump->n_spans;
+         i < pump->n_spans; i++) {
+        struct crmpi_span *span = &pump->spans[i];
+        uint64_t number = span->cell;
+
+        if (!span->copy)
+            continue;
+        for (uint64_t at = span->start, end; at < span->start + span->bytes;
+             at = end, number++) {
+            end = cell_end(span, at);
+            pump->cells[number] = cell_look(pump, span, number, at, end, &hint);
+            if (pump->cells[number] == CRMPI_CELL_STORED)
+                memcpy((char *)(span->copy + (at - span->start)), (void *)at, end - at);
+        }
+        span->source = span->copy;
+    }
+}
