@@ -24,6 +24,17 @@ tests_time_limit_paced_LDADD = $(MPI_LIBS)
 EXTRA_DIST += tests/time-limit/run
 TESTS += tests/time-limit/run
 
+check_PROGRAMS += tests/levels/steps tests/levels/shares
+tests_levels_steps_SOURCES = tests/levels/steps.c
+tests_levels_steps_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
+tests_levels_steps_LDFLAGS = $(AM_LDFLAGS) -Wl,-rpath,'$(abs_builddir)'
+tests_levels_steps_LDADD = libcrmpi.so $(MPI_LIBS)
+tests_levels_shares_SOURCES = tests/levels/shares.c
+tests_levels_shares_LDADD = libcrmpi-levels.a libcrmpi-storage.a libcrmpi-base.a \
+	$(HDF5_LIBS) $(XXHASH_LIBS) $(ISAL_LIBS)
+EXTRA_DIST += tests/levels/run
+TESTS += tests/levels/run
+
 .PHONY: check-long
 check-long: check
 	$(crmpi_here) $(srcdir)/tests/fault/run --time 600
