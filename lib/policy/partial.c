@@ -86,8 +86,8 @@ static void go_on(struct crmpi_policy *p, int64_t now_ms)
 {
     struct crmpi_group *group = &p->group;
 
-    if (group->phase != CRMPI_GROUP_IDLE || p->finish.finished)
-        return;
+    if (group->phase != CRMPI_GROUP_IDLE || p->finish.finished || group->stop)
+        return; /* if the job is stopped this rank ends now, and others may be gone */
     if (p->wanted && now_ms >= p->retry_ms) {
         if (crmpi_group_begin(group, p->wanted_all, p->next_sn, now_ms))
             group->foreground = p->stop; /* saving comes later */

@@ -148,6 +148,7 @@ static void send_message(void *context, uint32_t to, const struct crmpi_message 
 
     check(to < job.n_ranks && to != from && message->kind < CRMPI_MESSAGE_KINDS,
           "a message to nobody");
+    check(!rank->stopped, "a rank that ends speaks, and the others may be gone");
     if (payload_bytes > 0) {
         item.payload = malloc(payload_bytes);
         check(item.payload != NULL, "out of memory");
