@@ -68,7 +68,7 @@ struct crmpi_engine {
     struct crmpi_figures saved_figures; /* of that file */
     int resumed;    /* threads have gone on, and the checkpoint is not over */
     int completing; /* the worker is at it; all else goes on */
-    struct crmpi_engine_times times;
+    struct crmpi_engine_times times, over; /* of the attempt under way, the last one */
     int64_t interval_ms; /* when to ask for the next one by the clock */
 
     /* shared with the application's threads: atomics */

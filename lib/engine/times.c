@@ -71,6 +71,16 @@ void crmpi_times_start(void)
 
 /* ---- this one ---- */
 
+/* The times of what is over; the next one may be noted before the threads are released. */
+static void put_away(int alone)
+{
+    engine->over = (struct crmpi_engine_times){0};
+    if (engine->times.alone != alone)
+        return; /* the next has begun already */
+    engine->over = engine->times;
+    engine->times = (struct crmpi_engine_times){0};
+}
+
 void crmpi_times_note(const struct crmpi_action *action)
 {
     struct crmpi_engine_times *times = &engine->times;
@@ -83,6 +93,8 @@ void crmpi_times_note(const struct crmpi_action *action)
         times->parked = now;
     else if (action->kind == CRMPI_ACTION_SAVE)
         times->quiet = now;
+    else if (action->kind == CRMPI_ACTION_RELEASE)
+        put_away(action->alone);
 }
 
 void crmpi_times_resumed(void)
@@ -122,9 +134,9 @@ static void describe(char *text, size_t bytes)
 }
 
 /* Rank 0 knows how much was saved, if all were. */
-static void tell_line(const struct crmpi_action *action)
+static void tell_line(const struct crmpi_action *action,
+                      const struct crmpi_engine_times *times)
 {
-    const struct crmpi_engine_times *times = &engine->times;
     uint32_t n_ranks = engine->job.n_ranks;
     uint64_t line = action->line != 0 ? action->line : action->sn;
     char of[32] = "", saved[32] = "", how[160] = "";
@@ -150,7 +162,7 @@ static void report_committed(const struct crmpi_action *action)
     if (!action->all || engine->job.world_rank != 0)
         return; /* the leader of a group tells of it */
     if (action->leader == 0)
-        tell_line(action);
+        tell_line(action, &engine->times);
     snprintf(text, sizeof text, "committed line %llu",
              (unsigned long long)(action->line != 0 ? action->line : action->sn));
     crmpi_requests_report(CRMPI_DEMAND_OF_ALL, text);
@@ -195,9 +207,11 @@ struct crmpi_cost *crmpi_engine_cost(void)
 /* Those of some ranks do not tell how long one of all takes. */
 static void note_cost(const struct crmpi_action *action)
 {
-    const struct crmpi_engine_times *times = &engine->times;
+    const struct crmpi_engine_times *times = &engine->over;
     double now = crmpi_clock_seconds(), whole = now - times->begun;
 
+    if (times->begun == 0)
+        return;
     crmpi_cost_note(crmpi_engine_cost(),
                     times->resumed > 0 ? times->resumed - times->begun : whole,
                     is_of_all(action) && !action->alone ? whole : 0);
@@ -206,7 +220,7 @@ static void note_cost(const struct crmpi_action *action)
 
 void crmpi_times_released(const struct crmpi_action *action)
 {
-    double resumed = engine->times.resumed, begun = engine->times.begun;
+    double resumed = engine->over.resumed, begun = engine->over.begun;
 
     if (begun > 0)
         crmpi_statistics_note(action,
@@ -215,9 +229,7 @@ void crmpi_times_released(const struct crmpi_action *action)
         note_cost(action);
         if (!action->alone && action->leader == engine->job.world_rank &&
             !(action->leader == 0 && is_of_all(action))) /* told before */
-            tell_line(action);
+            tell_line(action, &engine->over);
     }
-    if (engine->times.alone == action->alone) /* else the next has begun already */
-        engine->times = (struct crmpi_engine_times){0};
     set_interval(1, action->committed ? resumed : 0);
 }
