@@ -370,7 +370,10 @@ static void take_what_is_done(void)
     if (!crmpi_worker_take(&result, &has_result))
         return;
     engine->completing = 0;
-    if (has_result && engine->n_todo > 0 && engine->todo[0].kind == CRMPI_ACTION_RELEASE)
+    if (engine->abandoned)
+        crmpi_release_abandoned();
+    else if (has_result && engine->n_todo > 0 &&
+             engine->todo[0].kind == CRMPI_ACTION_RELEASE)
         crmpi_phase_result_fini(&result); /* given up meanwhile */
     else if (has_result)
         take_result(&result);

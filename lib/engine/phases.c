@@ -367,8 +367,11 @@ int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result
         crmpi_phase_resume(action);
         return 0;
     case CRMPI_ACTION_COMPLETE:
-        *result_out = crmpi_saving_complete();
-        return 1;
+        if (engine->abandoned)
+            crmpi_saving_abandon();
+        else
+            *result_out = crmpi_saving_complete();
+        return !engine->abandoned;
     case CRMPI_ACTION_COMMIT:
         *result_out = crmpi_commit_do(action);
         return 1;

@@ -16,6 +16,7 @@
 #include "engine/requests.h"
 #include "engine/chronicle.h"
 #include "engine/state.h"
+#include "engine/worker.h"
 #include "interaction/cut.h"
 #include "levels/levels.h"
 
@@ -122,6 +123,16 @@ static void tell_outcome(const struct crmpi_action *action, uint64_t line)
     engine->demanded = 0;
 }
 
+/* Given up before threads went on: writing that has begun comes to its end first.  Only
+ * the next checkpoint waits for that. */
+static void abandon(void)
+{
+    struct crmpi_action complete = {.kind = CRMPI_ACTION_COMPLETE};
+
+    engine->abandoned = engine->completing = 1;
+    crmpi_worker_do(&complete);
+}
+
 void crmpi_release(const struct crmpi_action *action)
 {
     uint64_t line = action->line != 0 ? action->line : action->sn;
@@ -137,7 +148,8 @@ void crmpi_release(const struct crmpi_action *action)
         crmpi_dependencies_committed();
         crmpi_kept_committed(files(), action->sn, line, is_increment);
     }
-    crmpi_capture_over(action->committed, action->sn, engine->saved_digest);
+    if (!engine->pending)
+        crmpi_capture_over(action->committed, action->sn, engine->saved_digest);
     if (!engine->resumed)
         crmpi_engine_gone_on();
     note_outcome(action, line);
@@ -154,10 +166,22 @@ void crmpi_release(const struct crmpi_action *action)
     engine->demanded |= engine->demanded_late;
     engine->demanded_late = 0;
     engine->given_up[0] = '\0';
+    if (engine->pending) {
+        abandon();
+        return;
+    }
     if (!action->committed && engine->saved_sn != 0)
         remove_file(engine->saved_sn);
     else if (action->committed && !action->alone)
         prune(action->kept, action->n_kept);
+    engine->saved_sn = 0;
+}
+
+void crmpi_release_abandoned(void)
+{
+    engine->abandoned = 0;
+    crmpi_capture_over(0, engine->saved_sn, engine->saved_digest);
+    remove_file(engine->saved_sn);
     engine->saved_sn = 0;
 }
 

@@ -67,7 +67,9 @@ struct crmpi_engine {
     uint64_t saved_digest, saved_bytes;
     struct crmpi_figures saved_figures; /* of that file */
     int resumed;    /* threads have gone on, and the checkpoint is not over */
+    int pending;    /* the memory is taken, and the file has to be completed */
     int completing; /* the worker is at it; all else goes on */
+    int abandoned;  /* and nobody waits for it any more */
     struct crmpi_engine_times times, over; /* of the attempt under way, the last one */
     int64_t interval_ms; /* when to ask for the next one by the clock */
 
@@ -132,12 +134,16 @@ void crmpi_phase_resume(const struct crmpi_action *action);
 /* saving.c */
 struct crmpi_event crmpi_saving_do(const struct crmpi_action *action);
 struct crmpi_event crmpi_saving_complete(void);
+/** The same for a checkpoint that has been given up; the file is of no use. */
+void crmpi_saving_abandon(void);
 
 /* release.c */
 
 /** After a restart: the rank's file is known. */
 void crmpi_release_restored(const struct crmpi_job *job);
 void crmpi_release(const struct crmpi_action *action);
+/** A file has been completed after its checkpoint was given up. */
+void crmpi_release_abandoned(void);
 /** Drop what a line that is never given up has made useless. */
 void crmpi_release_trim(const struct crmpi_action *action);
 
