@@ -581,6 +581,34 @@ START_TEST(whatever_fails_the_old_file_stays)
 }
 END_TEST
 
+/* The disk does not take the file (1), or its name (2, 3). */
+START_TEST(what_the_disk_does_not_take_is_not_there)
+{
+    static const char *const effects[] = {"ENOSPC", "EIO", "EDQUOT"};
+    enum crmpi_status status;
+    saving_sync = 1;
+    for (int e = 0; e < 3; e++) {
+        unlink(PATH);
+        for (unsigned n = 1; n <= 3; n++) {
+            ck_assert(save_with("storage.fsync", n, effects[e], &status));
+            ck_assert_int_eq(status, e == 1 ? CRMPI_ERR_IO : CRMPI_ERR_NOSPACE);
+            ck_assert_uint_eq(log_lines, 1);
+            ck_assert(folder_has(folder, ""));
+        }
+        ck_assert(!save_with("storage.fsync", 4, effects[e], &status));
+        ck_assert_int_eq(small_save(PATH, 7), CRMPI_OK);
+        ck_assert(save_with("storage.fsync", 1, effects[e], &status));
+        ck_assert(small_is(PATH, 7));
+        ck_assert(save_with("storage.fsync", 2, effects[e], &status));
+        ck_assert_int_ne(status, CRMPI_OK);
+        ck_assert(small_is(PATH, 8)); /* whole, and what was there before is gone */
+    }
+    saving_sync = 0;
+    ck_assert(!save_with("storage.fsync", 1, "EIO", &status));
+    ck_assert_int_eq(status, CRMPI_OK);
+}
+END_TEST
+
 START_TEST(only_a_full_disk_matters_when_space_is_reserved)
 {
     enum crmpi_status status;
@@ -864,6 +892,7 @@ int main(void)
     tcase_add_test(tests, a_file_cut_after_it_was_opened_is_noticed);
     tcase_add_test(tests, impossible_sizes_in_the_seal_are_refused);
     tcase_add_test(tests, whatever_fails_the_old_file_stays);
+    tcase_add_test(tests, what_the_disk_does_not_take_is_not_there);
     tcase_add_test(tests, only_a_full_disk_matters_when_space_is_reserved);
     tcase_add_test(tests, interrupted_and_short_writes_go_on);
     tcase_add_test(tests, interrupted_and_short_reads_go_on_and_errors_do_not);

@@ -148,13 +148,57 @@ else
     echo "no python3 with h5py: the independent reader was left out"
 fi
 
+# increments, and compressed ones: their parents are read, too
+./tests/unit/storage-sample "$temporary/chains" 2 || exit 1
+try 0 "$temporary/chains" verify -- '^line 21: .*all right$' '^line 23: .*all right$'
+if [ -n "$python" ]; then
+    "$python" "$here/read-container.py" "$temporary/chains" >"$out" 2>&1 ||
+        fail "read-container.py cannot read increments"
+    [ "$(grep -c '^rank .* 1 windows, 1 named, ' "$out")" = 6 ] ||
+        fail "read-container.py has not seen all increments"
+    "$python" -c 'import h5py, sys
+for rank, kinds in (("000000", (None,) * 3), ("000001", ("lz4", "zstd", "lz4"))):
+    for sn, kind in zip(range(21, 24), kinds):
+        file = h5py.File(f"{sys.argv[1]}/ranks/{rank}/0000{sn}.h5")
+        temperature = file["task/named/temperature"]
+        assert temperature.shape == (64, 16) and temperature.dtype == "<f8"
+        memory = file["task/memory"]
+        try:
+            import hdf5plugin
+        except ImportError:
+            continue
+        if kind and not h5py.h5z.filter_avail({"lz4": 32004, "zstd": 32015}[kind]):
+            continue
+        data = memory[()].tobytes()
+        for extent in file["task/extents"]:
+            page = data[int(extent["offset"]):int(extent["offset"] + extent["bytes"])]
+            assert any(page), "a page of zeros was stored, or is not where it should be"' \
+        "$temporary/chains" >"$out" 2>&1 || fail "h5py with the plug-ins of the filters"
+fi
+if command -v h5dump >/dev/null && h5dump -d /task/memory "$temporary/chains/ranks/000001/000021.h5" \
+    >"$out" 2>&1; then # it has a plug-in
+    grep -q '(0): ' "$out" || fail "h5dump of compressed memory"
+fi
+file=$temporary/chains/ranks/000001/000021.h5
+byte "$file" 9000
+try 1 "$temporary/chains" verify 23 -- "$file \(needed by .*000023.h5\) is damaged: block 0 of /task"
+byte "$file" 9000
+mv "$file" "$file.away"
+try 1 "$temporary/chains" verify 23 -- "$file is missing, and .*000023.h5 needs it"
+mv "$file.away" "$file"
+try 0 "$temporary/chains" verify 23
+
 # what was once written is read, or refused with words: memory with structures of another
 # crmpi cannot go on here
-for version in 2 3; do
+for version in 2 3 4; do
     tail -n +3 "$here/../golden/version-$version.b64" | base64 -d |
         tar -xzf - --no-same-owner -C "$temporary" ||
         fail "the golden file of version $version cannot be unpacked"
 done
+try 0 "$temporary/version-4" verify -- '^line 21: 2 ranks, .*: all right$' \
+    '^line 23: 2 ranks, .*: all right$'
+[ -n "$python" ] && ! "$python" "$here/read-container.py" "$temporary/version-4" >"$out" 2>&1 &&
+    fail "read-container.py cannot read the golden file"
 for version in 2 3; do
     try 1 "$temporary/version-$version" verify -- \
         "written by an older crmpi, in format version $version instead of 4: use the crmpi that"

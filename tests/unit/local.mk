@@ -9,7 +9,8 @@ storage_libs = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIB
 storage_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/tests/unit $(HDF5_CPPFLAGS)
 
 check_PROGRAMS += tests/unit/storage-sample
-tests_unit_storage_sample_SOURCES = tests/unit/storage-sample.c $(storage_fixture)
+tests_unit_storage_sample_SOURCES = tests/unit/storage-sample.c tests/unit/increments.c \
+	tests/unit/increments.h $(storage_fixture)
 tests_unit_storage_sample_CPPFLAGS = $(storage_cppflags)
 tests_unit_storage_sample_LDADD = $(storage_libs)
 
@@ -37,7 +38,8 @@ EXTRA_DIST += tests/unit/stats.sh
 check_SCRIPTS += tests/unit/inspect.sh
 TESTS += tests/unit/inspect.sh
 EXTRA_DIST += tests/unit/inspect.sh tests/unit/read-container.py \
-	tests/golden/version-2.b64 tests/golden/version-3.b64
+	tests/golden/version-2.b64 tests/golden/version-3.b64 \
+	tests/golden/version-4.b64
 
 check_PROGRAMS += tests/unit/interface
 tests_unit_interface_SOURCES = tests/unit/interface.c

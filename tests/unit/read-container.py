@@ -119,6 +119,13 @@ class Content:
                    for block in blocks]
         memory = read_blocks(path, group, blocks, unpack)
         require(len(memory) == dataset.size * dataset.dtype.itemsize, f"{path}: {group}")
+        for block in blocks if filters else ():
+            mask, chunk = dataset.id.read_direct_chunk((int(block["offset"]) // 8,))
+            with path.open("rb") as raw:
+                raw.seek(int(block["file_offset"]))
+                require(raw.read(int(block["stored_bytes"])) == chunk and
+                        mask == (3 if block["stored_bytes"] == block["bytes"] else 0),
+                        f"{path}: HDF5 sees another block of {group}")
         if not filters:
             require(dataset.size == 0 or dataset[()].tobytes() == memory,
                     f"{path}: HDF5 sees something else in {group}")
