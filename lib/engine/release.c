@@ -20,7 +20,7 @@
 #include "interaction/cut.h"
 #include "levels/levels.h"
 
-#define NEEDED_MAX 1024 /* files that are on their way to CRMPI_DIR */
+#define NEEDED_MAX 1024 /* files that are on their way to CRMPI_DIR, or needed by others */
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 
@@ -63,7 +63,7 @@ static void prune(const uint64_t *lines, size_t n)
     for (size_t i = 0; i < n; i++)
         if (!crmpi_kept_knows(kept, lines[i]) && !has_file(lines[i]))
             return;
-    keep = malloc((n + kept->n + NEEDED_MAX) * sizeof *keep);
+    keep = malloc((n + kept->n + 2 * NEEDED_MAX) * sizeof *keep);
     if (keep == NULL || n == 0)
         return (void)free(keep); /* next time */
     for (size_t i = 0; i < n; i++)
@@ -72,6 +72,7 @@ static void prune(const uint64_t *lines, size_t n)
         keep[n_keep++] = kept->files[i].sn;
     crmpi_levels_kept(keep, n_keep);
     n_keep += crmpi_levels_needed(keep + n_keep, NEEDED_MAX);
+    n_keep += crmpi_levels_group_needs(engine->job.world_rank, keep, n_keep, NEEDED_MAX);
     crmpi_rank_prune(crmpi_levels_home(), engine->job.world_rank, keep, n_keep);
     free(keep);
 }

@@ -221,6 +221,37 @@ static void remove_lines(void)
     free(numbers);
 }
 
+/* What ranks that are elsewhere since a restart have left here: nobody else removes it. */
+static enum crmpi_status remove_stray(int fd, const char *folder, const char *name,
+                                      void *context)
+{
+    const struct crmpi_topology *topology = &levels.topology;
+    const char *kind = context;
+    uint64_t rank;
+
+    (void)fd;
+    (void)folder;
+    if (!crmpi_name_is(name, "", &rank) || rank >= levels.n_ranks)
+        return CRMPI_OK;
+    uint32_t keeper = strcmp(kind, "partner") == 0
+                          ? crmpi_topology_partner(topology, (uint32_t)rank)
+                          : (uint32_t)rank;
+    if (topology->node_of[keeper] != topology->node_of[levels.world_rank])
+        crmpi_folder_remove(levels.home, kind, (uint32_t)rank);
+    return CRMPI_OK;
+}
+
+static void remove_strays(void)
+{
+    static char kinds[][8] = {"ranks", "partner", "erasure"};
+    char path[CRMPI_PATH_BYTES];
+
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (snprintf(path, sizeof path, "%s/%s", levels.home, kinds[i]) <
+            (int)sizeof path)
+            crmpi_entries_visit(path, remove_stray, kinds[i]);
+}
+
 static void remove_files(void)
 {
     uint32_t self = levels.world_rank;
@@ -233,6 +264,8 @@ static void remove_files(void)
     for (uint32_t rank = 0; rank < levels.n_ranks; rank++)
         if (crmpi_topology_partner(&levels.topology, rank) == self)
             crmpi_folder_remove(levels.home, "partner", rank);
+    if (levels.topology.place_of[self] == 0)
+        remove_strays();
     crmpi_home_remove(levels.home);
 }
 

@@ -102,6 +102,12 @@ size_t crmpi_levels_needed(uint64_t *sn_out, size_t max);
 /** Rank 0: the time that copying a line to CRMPI_DIR takes; 0: not known, or never done. */
 double crmpi_levels_fill_seconds(void);
 
+/** Add to a list of files that are kept, of @p n, those of this rank that others of its
+ * group need for theirs.
+ * @param max  room behind the list
+ * @return how many were added */
+size_t crmpi_levels_group_needs(uint32_t world_rank, uint64_t *keep, size_t n, size_t max);
+
 /** Rank 0: the line that is being copied to CRMPI_DIR; 0: none. */
 uint64_t crmpi_levels_line(void);
 

@@ -29,5 +29,6 @@ crmpi_host_SOURCES += \
 	lib/levels/flush.c lib/levels/flush.h \
 	lib/levels/keep.h \
 	lib/levels/levels.c \
+	lib/levels/needs.c \
 	lib/levels/send.c \
 	lib/levels/serve.c lib/levels/serve.h
