@@ -37,17 +37,19 @@ static enum crmpi_status line_find(const char *dir, uint64_t at,
     return status;
 }
 
-/* Whether all files of a line are in the directory that all nodes share. */
-static int is_here(const char *dir, const struct crmpi_line *line)
+/* Whether a line has files that were kept on nodes, and are not in the directory that all
+ * nodes share. */
+static int is_on_nodes(const char *dir, const struct crmpi_line *line)
 {
     char path[CRMPI_PATH_BYTES];
 
     for (uint32_t rank = 0; rank < line->job.n_ranks; rank++)
-        if (crmpi_rank_path(dir, rank, line->ranks[rank].sn, 0, path, sizeof path) !=
-                CRMPI_OK ||
-            access(path, F_OK) != 0)
-            return 0;
-    return 1;
+        if (line->ranks[rank].figures.level & CRMPI_LEVEL_LOCAL &&
+            (crmpi_rank_path(dir, rank, line->ranks[rank].sn, 0, path, sizeof path) !=
+                 CRMPI_OK ||
+             access(path, F_OK) != 0))
+            return 1;
+    return 0;
 }
 
 int tool_fetch_is_needed(const char *tool, const char *dir)
@@ -59,8 +61,8 @@ int tool_fetch_is_needed(const char *tool, const char *dir)
         return 0; /* choosing will tell */
     tool_line_settings(&line);
     tool_config_load(tool, dir);
-    needed = (crmpi_config.levels.set & CRMPI_LEVEL_LOCAL) != 0 ||
-             (crmpi_config.local[0] && !is_here(dir, &line));
+    needed =
+        (crmpi_config.levels.set & CRMPI_LEVEL_LOCAL) != 0 || is_on_nodes(dir, &line);
     crmpi_line_free(&line);
     return needed;
 }
@@ -151,6 +153,11 @@ enum crmpi_status tool_line_have(const char *tool, const char *dir,
     *fetched_out = tool_fetch_is_needed(tool, dir);
     if (!*fetched_out)
         return tool_line_choose(dir, choice, line_out);
+    if (!crmpi_config.local[0]) {
+        crmpi_error("the job's files are on its nodes: set CRMPI_LOCAL, CRMPI_LEVELS and "
+                    "CRMPI_NODES as they were");
+        return CRMPI_ERR_USAGE;
+    }
     if (choice->glance) {
         crmpi_error("the job's files are on its nodes: 'crmpi-restart %s', without a "
                     "launcher, brings them to its ranks and starts these",

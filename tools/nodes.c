@@ -30,15 +30,29 @@ static const char *setting_of(const struct crmpi_line *line, const char *name)
 
 const char *nodes_levels(const struct crmpi_line *line)
 {
-    const char *levels = setting_of(line, "CRMPI_LEVELS");
+    static const struct {
+        unsigned level;
+        const char *name;
+    } names[] = {{CRMPI_LEVEL_LOCAL, "local"},
+                 {CRMPI_LEVEL_PARTNER, "partner"},
+                 {CRMPI_LEVEL_ERASURE, "erasure"},
+                 {CRMPI_LEVEL_GLOBAL, "global"}};
+    static char text[64];
+    unsigned levels = crmpi_line_levels(line);
 
-    return levels && *levels ? text_clean(levels) : "global";
+    text[0] = '\0';
+    if (levels & (CRMPI_LEVEL_PARTNER | CRMPI_LEVEL_ERASURE))
+        levels &= ~(unsigned)CRMPI_LEVEL_LOCAL; /* which is understood */
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (levels & names[i].level)
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s",
+                     *text ? ", " : "", names[i].name);
+    return *text ? text : "global";
 }
 
 int nodes_has_files(const struct crmpi_line *line)
 {
-    return strncmp(nodes_levels(line), "global", 6) != 0 ||
-           strchr(nodes_levels(line), ',') != NULL;
+    return (crmpi_line_levels(line) & CRMPI_LEVEL_LOCAL) != 0;
 }
 
 typedef int node_fn(const char *home, void *context);

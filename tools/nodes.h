@@ -8,8 +8,7 @@
 
 #include "storage/container.h"
 
-/** The levels of a line's job, "partner,global:4" for one, as far as its launcher tells;
- * "global" otherwise. */
+/** The levels that all files of a line have reached: "partner, global" for one. */
 const char *nodes_levels(const struct crmpi_line *line);
 
 /** Whether a line's files are on nodes. */
