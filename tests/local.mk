@@ -13,8 +13,9 @@ crmpi_here = CRMPI_BIN='$(abs_builddir)' CRMPI_LIB='$(abs_builddir)/libcrmpi.so'
 	CRMPI_HOST='$(abs_builddir)/crmpi-host' CRMPI_TESTS='$(abs_builddir)/tests/mpi'
 AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' CC='$(CC)';
 
-quick_tests = tests/quick.sh tests/quick-partial.sh tests/quick-uncoordinated.sh
-EXTRA_DIST += tests/campaign tests/testlist $(quick_tests) tests/fault/run tests/promise/run
+quick_tests = tests/quick.sh tests/quick-levels.sh tests/quick-partial.sh tests/quick-uncoordinated.sh
+EXTRA_DIST += tests/campaign tests/testlist $(quick_tests) tests/fault/run \
+	tests/levels/restart tests/promise/run
 TESTS += $(quick_tests) tests/promise/run tests/api/run
 
 check_PROGRAMS += tests/time-limit/paced
@@ -38,6 +39,7 @@ TESTS += tests/levels/run
 .PHONY: check-long
 check-long: check
 	$(crmpi_here) $(srcdir)/tests/fault/run --time 600
+	$(crmpi_here) $(srcdir)/tests/levels/restart --time 600
 	$(crmpi_here) $(srcdir)/tests/campaign -n 20 --time 1200
 	$(crmpi_here) $(srcdir)/tests/campaign --policy partial -n 20 --time 900
 	$(crmpi_here) $(srcdir)/tests/campaign --policy uncoordinated -n 20 --time 600
