@@ -3,7 +3,8 @@
 # Small programs to try crmpi with: installed as sources, compiled by the tests.
 examplesdir = $(docdir)/examples
 dist_examples_DATA = examples/README examples/armci.c examples/coarray.f90 \
-	examples/heat.c examples/pi.py examples/pbs.sh examples/scratch.c examples/slurm.sh
+	examples/heat.c examples/pi.py examples/pbs.sh examples/particles.f90 examples/scratch.c \
+	examples/steps.c examples/slurm.sh
 
 check_PROGRAMS += heat
 heat_SOURCES = examples/heat.c

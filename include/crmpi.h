@@ -29,6 +29,10 @@ extern "C" {
  * other ranks are saved wherever they then are.  If they need this rank to go on before
  * they can be saved, it returns earlier, and the checkpoint is taken soon after.
  *
+ * With CRMPI_SAVE=named it is collective over MPI_COMM_WORLD: all ranks call it, and memory
+ * that has a name is saved as it is then.  Checkpoints that are due, or asked for from
+ * outside, wait for the next call.
+ *
  * Requests while one is under way are merged into it; so are the n-th calls of several
  * ranks within a second.  In a job that was restarted from the checkpoint it returns 0,
  * too.
@@ -83,6 +87,49 @@ int CRMPI_Exclude(void *start, size_t bytes);
 
 /** Have memory saved again: all of the exclusion that begins at @p start. */
 int CRMPI_Include(void *start);
+
+/* What named memory consists of. */
+#define CRMPI_INT8 1
+#define CRMPI_UINT8 2
+#define CRMPI_INT16 3
+#define CRMPI_UINT16 4
+#define CRMPI_INT32 5
+#define CRMPI_UINT32 6
+#define CRMPI_INT64 7
+#define CRMPI_UINT64 8
+#define CRMPI_FLOAT 9
+#define CRMPI_DOUBLE 10
+
+/**
+ * Give memory a name: checkpoints have it as the dataset /task/named/NAME, with its type
+ * and shape, for any program that reads HDF5.  With CRMPI_SAVE=named they have nothing
+ * else.  A name that is there already is given to this memory instead.
+ *
+ * Say CRMPI_Unname() before the memory is freed.
+ *
+ * @param name  1 to 63 characters, no slash
+ * @param type  one of the above
+ * @param dims  n_dims (0 to 8; 0: one element) numbers of elements, the last one being
+ *              that of neighbours in memory
+ */
+int CRMPI_Name(const char *name, void *start, int type, int n_dims, const size_t *dims);
+int CRMPI_Unname(const char *name);
+
+/**
+ * Ask whether the program was started anew from a checkpoint of named memory
+ * (CRMPI_SAVE=named); after MPI_Init.  In a restart from an image no program begins, so it
+ * is 0 there.
+ */
+int CRMPI_Restarted(int *restarted);
+
+/**
+ * Fill all memory that has a name with what the checkpoint has under it.
+ *
+ * Collective over MPI_COMM_WORLD, when CRMPI_Restarted() says 1.  If a name is not in the
+ * checkpoint, or its type or shape is another one there, in any rank, nothing is filled and
+ * all ranks return an error.  If reading fails contents are undefined.
+ */
+int CRMPI_Restore(void);
 
 /**
  * Have excluded memory filled at a restart: @p refill is called with the start and size of

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What the application has told crmpi by crmpi.h: which of its memory need not be saved,
- * and what it wants to be called for.  It lies in crmpi's upper heap, so it
+ * which has a name, what it wants to be called for.  It lies in crmpi's upper heap, so it
  * is saved and comes back.  Lower half.
  *
  * All lists are changed by threads of the application below, which do not park meanwhile.
@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include "base/status.h"
 #include "boundary/control.h"
+#include "storage/container.h"
 
 /* Who calls a function of the application: a thread, as long as it is that one. */
 struct crmpi_hook_owner {
@@ -30,6 +31,12 @@ struct crmpi_excluded {
     int32_t due; /* it has to be called */
 };
 
+/* Memory with a name. */
+struct crmpi_name {
+    struct crmpi_name *next;
+    struct crmpi_named named;
+};
+
 /* A function that is called before or after a checkpoint, or after a restart. */
 struct crmpi_hook {
     struct crmpi_hook *next;
@@ -44,7 +51,8 @@ struct crmpi_hook {
 struct crmpi_application {
     int32_t lock; /* of the lists; never held where a thread may park */
     struct crmpi_excluded *excluded; /* in no order, apart from each other */
-    struct crmpi_hook *hooks;        /* in the order in which they are called */
+    struct crmpi_name *names;
+    struct crmpi_hook *hooks; /* in the order in which they are called */
 };
 
 /** The root, made if it is not there; locked.  NULL: no memory. */
@@ -63,13 +71,16 @@ const char *crmpi_memory_is_wrong(uint64_t start, uint64_t bytes);
 
 /**
  * Leave memory out of checkpoints; it takes the place of exclusions it overlaps.
- * Refused, with a message: memory that is not the application's, or holds the caller's
- * stack.
+ * Refused, with a message: memory that is not the application's, that has a name, or that
+ * holds the caller's stack.
  */
 enum crmpi_status crmpi_memory_exclude(void *start, size_t bytes);
 
 /** Take back the exclusion that begins at @p start: CRMPI_ERR_NOTFOUND if there is none. */
 enum crmpi_status crmpi_memory_include(void *start);
+
+/** Whether all of some memory is there. */
+int crmpi_memory_is_mapped(uint64_t start, uint64_t bytes);
 
 /** Forget the exclusion that is at *@p at, in the open application. */
 void crmpi_memory_excluded_remove(struct crmpi_excluded **at);
@@ -79,5 +90,24 @@ void crmpi_memory_excluded_prune(void);
 
 /** After the memory has been loaded, where it is still writable: zero what is excluded. */
 void crmpi_memory_excluded_clear(void);
+
+/*
+ * names.c
+ */
+
+/**
+ * Give memory a name, or give a name to other memory.  Refused, with a message, if others
+ * would lose theirs, or it would not be saved.
+ * @param dims  n_dims numbers of elements, in the order of C
+ */
+enum crmpi_status crmpi_memory_name(const char *name, void *start, int type, int n_dims,
+                                    const size_t *dims);
+
+/** Take a name back: CRMPI_ERR_NOTFOUND if there is none. */
+enum crmpi_status crmpi_memory_unname(const char *name);
+
+/** In the open application: whether some of the bytes have a name. */
+int crmpi_memory_has_name(const struct crmpi_application *application, uint64_t start,
+                          uint64_t bytes);
 
 #endif

@@ -41,7 +41,8 @@ void crmpi_memory_excluded_remove(struct crmpi_excluded **at)
 }
 
 /* Why they cannot be excluded; NULL if they can. */
-static const char *exclusion_is_wrong(uint64_t start, uint64_t bytes)
+static const char *exclusion_is_wrong(const struct crmpi_application *application,
+                                      uint64_t start, uint64_t bytes)
 {
     const char *wrong = crmpi_memory_is_wrong(start, bytes);
     uint64_t stack = (uint64_t)__builtin_frame_address(0); /* below runs on it, too */
@@ -50,7 +51,8 @@ static const char *exclusion_is_wrong(uint64_t start, uint64_t bytes)
         return wrong;
     if (start <= stack && stack < start + bytes)
         return "the stack lies in it";
-    return NULL;
+    return crmpi_memory_has_name(application, start, bytes) ? "a part of it has a name"
+                                                            : NULL;
 }
 
 static enum crmpi_status excluded_add(struct crmpi_application *application,
@@ -74,19 +76,19 @@ static enum crmpi_status excluded_add(struct crmpi_application *application,
 
 enum crmpi_status crmpi_memory_exclude(void *start, size_t bytes)
 {
-    struct crmpi_application *application;
-    const char *wrong = exclusion_is_wrong((uint64_t)start, bytes);
-    enum crmpi_status status;
+    struct crmpi_application *application = crmpi_application_open();
+    enum crmpi_status status = CRMPI_ERR_USAGE;
+    const char *wrong;
 
-    if (wrong) {
+    if (!application)
+        return CRMPI_ERR_NOMEM;
+    wrong = exclusion_is_wrong(application, (uint64_t)start, bytes);
+    if (!wrong)
+        status = excluded_add(application, (uint64_t)start, bytes);
+    crmpi_application_close(application);
+    if (wrong)
         crmpi_warn("%zu bytes at %p cannot be excluded from checkpoints: %s", bytes,
                    start, wrong);
-        return CRMPI_ERR_USAGE;
-    }
-    if (!(application = crmpi_application_open()))
-        return CRMPI_ERR_NOMEM;
-    status = excluded_add(application, (uint64_t)start, bytes);
-    crmpi_application_close(application);
     return status;
 }
 
@@ -107,8 +109,8 @@ enum crmpi_status crmpi_memory_include(void *start)
     return status;
 }
 
-/* All of it; the kernel asks for no more of this call. */
-static int is_mapped(uint64_t start, uint64_t bytes)
+/* The kernel asks for no more of this call. */
+int crmpi_memory_is_mapped(uint64_t start, uint64_t bytes)
 {
     uint64_t page = start & ~(PAGE - 1);
 
@@ -120,7 +122,7 @@ void crmpi_memory_excluded_prune(void)
     struct crmpi_application *application = crmpi_control->application;
 
     for (struct crmpi_excluded **e = &application->excluded; *e;)
-        if (is_mapped((*e)->start, (*e)->bytes))
+        if (crmpi_memory_is_mapped((*e)->start, (*e)->bytes))
             e = &(*e)->next;
         else
             crmpi_memory_excluded_remove(e);

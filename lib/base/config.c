@@ -232,6 +232,7 @@ static const char *const policies[] = {"coordinated", "partial", "uncoordinated"
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const signals[] = {"none", "TERM", "USR1", "USR2", NULL};
 static const char *const changes[] = {"auto", "pagemap", "hash", NULL};
+static const char *const saves[] = {"image", "named", NULL};
 static const char *const off_on[] = {"0", "1", NULL};
 static const char *const sync_words[] = {"none", "fsync", NULL};
 
@@ -283,6 +284,10 @@ const struct crmpi_variable crmpi_variables[] = {
     {"CRMPI_SYNC", "none|fsync", "none",
      "When a checkpoint counts as saved: when it is written, or when the disk has it",
      parse_choice, FIELD(sync), 0, 0, sync_words},
+    {"CRMPI_SAVE", "WHAT", "image",
+     "What is saved: image: the whole process; named: only memory that the program has "
+     "named, and a restart starts the program anew",
+     parse_choice, FIELD(save), 0, 0, saves},
     {"CRMPI_LEVELS", "LIST", "global",
      "Where checkpoints are kept: local, partner, erasure=K+M, global[:EVERY|:auto], with "
      "commas between",
@@ -430,6 +435,11 @@ enum crmpi_status crmpi_config_load(char *why, size_t why_bytes)
     if (loaded.levels.set & CRMPI_LEVEL_LOCAL && loaded.local[0] == '\0')
         return WRONG("CRMPI_LEVELS other than global needs CRMPI_LOCAL, a directory on "
                      "each node");
+    if (loaded.save == CRMPI_SAVE_NAMED && strcmp(loaded.policy, "coordinated") != 0 &&
+        strcmp(loaded.policy, "none") != 0)
+        return WRONG("CRMPI_SAVE=named saves all ranks together, not by "
+                     "CRMPI_POLICY=%s: that has to be coordinated",
+                     loaded.policy);
     crmpi_config = loaded;
     return CRMPI_OK;
 }

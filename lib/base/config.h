@@ -32,6 +32,12 @@ struct crmpi_levels {
 /* How increments find out what has changed. */
 enum crmpi_changes { CRMPI_CHANGES_AUTO, CRMPI_CHANGES_PAGEMAP, CRMPI_CHANGES_HASH };
 
+/* What a checkpoint has. */
+enum crmpi_save {
+    CRMPI_SAVE_IMAGE, /* the whole process */
+    CRMPI_SAVE_NAMED, /* memory with a name */
+};
+
 struct crmpi_config {
     char dir[4096];          /* absolute */
     double interval_seconds; /* 0: on request; CRMPI_INTERVAL_AUTO: by Daly's formula */
@@ -53,6 +59,7 @@ struct crmpi_config {
     char nodes[4096]; /* names with commas between; "": nodes are hosts */
     double time_limit_seconds; /* 0: none; CRMPI_TIME_LIMIT_SLURM: what Slurm says */
     double time_margin_seconds;
+    enum crmpi_save save;
     int stop_signal; /* to a rank: checkpoint the job and end it; 0: none */
 };
 

@@ -9,6 +9,7 @@ crmpi_host_SOURCES += \
 	lib/capture/extents.c lib/capture/extents.h \
 	lib/capture/files.c lib/capture/files.h \
 	lib/capture/limit.c lib/capture/limit.h \
+	lib/capture/names.c lib/capture/names.h \
 	lib/capture/process.h \
 	lib/capture/pump.c lib/capture/pump.h \
 	lib/capture/records.c lib/capture/records.h \

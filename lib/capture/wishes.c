@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "application/hooks.h"
+#include "base/log.h"
 #include "capture/wishes.h"
 
 static int by_start(const void *a, const void *b)
@@ -31,16 +32,44 @@ static enum crmpi_status list_excluded(const struct crmpi_excluded *first,
     return CRMPI_OK;
 }
 
+/* Memory with a name was meant to be saved: to leave it out without a word would be wrong. */
+static enum crmpi_status list_named(const struct crmpi_name *first,
+                                    struct crmpi_wishes *wishes)
+{
+    size_t n = 0;
+
+    for (const struct crmpi_name *name = first; name; name = name->next) {
+        n++;
+        if (!crmpi_memory_is_mapped(name->named.start, name->named.bytes)) {
+            crmpi_warn("the memory named %s has been given back (CRMPI_Unname)",
+                       name->named.name);
+            return CRMPI_ERR_UNSUPPORTED;
+        }
+    }
+    wishes->named = malloc((n + 1) * sizeof *wishes->named);
+    if (!wishes->named)
+        return CRMPI_ERR_NOMEM;
+    for (const struct crmpi_name *name = first; name; name = name->next)
+        wishes->named[wishes->n_named++] = name->named;
+    return CRMPI_OK;
+}
+
 enum crmpi_status crmpi_wishes_list(struct crmpi_wishes *wishes_out)
 {
     const struct crmpi_application *application = crmpi_control->application;
+    enum crmpi_status status;
 
     *wishes_out = (struct crmpi_wishes){0};
     if (!application)
         return CRMPI_OK;
     crmpi_hooks_prune();
     crmpi_memory_excluded_prune();
-    return list_excluded(application->excluded, wishes_out);
+    status = list_excluded(application->excluded, wishes_out);
+    if (status == CRMPI_OK)
+        status = list_named(application->names, wishes_out);
+    if (status != CRMPI_OK)
+        crmpi_wishes_fini(wishes_out);
+    return status;
 }
 
 void crmpi_wishes_fini(struct crmpi_wishes *wishes)

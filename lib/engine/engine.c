@@ -29,7 +29,6 @@
 #define BURST_MS 1000
 
 extern void opal_progress(void);
-int crmpi_lower_CRMPI_Checkpoint(void);
 
 struct crmpi_engine crmpi_engine = {.wake = {-1, -1}, .lock = -1};
 static struct crmpi_engine *const engine = &crmpi_engine;
@@ -376,7 +375,9 @@ int crmpi_engine_stop_from_signal(void)
 
 int crmpi_engine_should_stop(void)
 {
-    return is_alive() && crmpi_limit_is_near();
+    return is_alive() &&
+           (crmpi_limit_is_near() ||
+            __atomic_load_n(&engine->stop, __ATOMIC_RELAXED) != CRMPI_STOP_NONE);
 }
 
 /* While a thread waits here, peers may need what MPI does in it. */
@@ -415,11 +416,11 @@ static int is_being_served(uint64_t ordinal)
 }
 
 /*
- * The function below CRMPI_Checkpoint(): waits, parking, until the checkpoint is over.
+ * For CRMPI_Checkpoint(): waits, parking, until the checkpoint is over.
  * If all ranks of a program call it, those who come when it is over have had theirs: the
  * n-th call in each rank is taken for the same, if it comes soon after.
  */
-int crmpi_lower_CRMPI_Checkpoint(void)
+int crmpi_engine_checkpoint(void)
 {
     struct crmpi_engine_saved *saved = crmpi_control->engine;
     uint64_t ordinal, current, n_opened;
@@ -450,6 +451,36 @@ int crmpi_lower_CRMPI_Checkpoint(void)
             return MPI_SUCCESS;
         wait_a_little(&turn);
     }
+    return __atomic_load_n(&engine->last_failed, __ATOMIC_RELAXED) ? MPI_ERR_OTHER
+                                                                   : MPI_SUCCESS;
+}
+
+/*
+ * The same where only named regions are saved: all ranks call it, and none goes on before it
+ * is over.
+ */
+int crmpi_engine_checkpoint_together(int (*meet)(void))
+{
+    struct crmpi_engine_saved *saved = crmpi_control->engine;
+    uint64_t before = __atomic_load_n(&engine->n_gone_on, __ATOMIC_ACQUIRE);
+    unsigned turn = 0;
+    int error;
+
+    if (!is_alive() || crmpi_thread->nest > 0 || crmpi_thread->critical > 0) {
+        crmpi_warn("CRMPI_Checkpoint(): %s",
+                   is_alive() ? "called in a critical section"
+                              : "no checkpoints can be taken in this job");
+        return MPI_ERR_OTHER;
+    }
+    error = meet();
+    if (error != MPI_SUCCESS)
+        return error;
+    if (engine->job.world_rank == 0) {
+        __atomic_store_n(&engine->wanted_ordinal, ++saved->ordinal, __ATOMIC_RELEASE);
+        crmpi_loop_wake();
+    }
+    while (is_alive() && __atomic_load_n(&engine->n_ended, __ATOMIC_ACQUIRE) <= before)
+        wait_a_little(&turn);
     return __atomic_load_n(&engine->last_failed, __ATOMIC_RELAXED) ? MPI_ERR_OTHER
                                                                    : MPI_SUCCESS;
 }

@@ -50,6 +50,11 @@ int crmpi_engine_stop_from_signal(void);
  */
 int crmpi_engine_should_stop(void);
 
+/** CRMPI_Checkpoint(), by CRMPI_SAVE: of the image; or of named regions, collective, where
+ * @p meet returns MPI_SUCCESS when all ranks have come. */
+int crmpi_engine_checkpoint(void);
+int crmpi_engine_checkpoint_together(int (*meet)(void));
+
 /** Number of the newest committed line of this job; 0 if none. */
 uint64_t crmpi_engine_committed(void);
 

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
+#include "base/config.h"
 #include "base/log.h"
 #include "capture/capture.h"
 #include "engine/contact.h"
@@ -108,6 +109,10 @@ static void demand_of_all(enum crmpi_stop stop)
 {
     if (stop > engine->stop)
         engine->stop = stop;
+    if (crmpi_config.save == CRMPI_SAVE_NAMED) {
+        crmpi_statistics_due(1); /* when all ranks are in CRMPI_Checkpoint() */
+        return;
+    }
     feed((struct crmpi_event){
         .kind = CRMPI_EVENT_REQUEST, .all = 1, .stop = stop != CRMPI_STOP_NONE});
 }
@@ -123,6 +128,8 @@ static void take_demands(void)
             crmpi_limit_stop();
         else if (of == CRMPI_DEMAND_OF_ALL)
             demand_of_all(stop);
+        else if (crmpi_config.save == CRMPI_SAVE_NAMED)
+            crmpi_requests_report(of, "failed ranks are saved together (CRMPI_SAVE=named)");
         else if (of < engine->job.n_ranks)
             crmpi_post_send(of, CRMPI_CHANNEL_DEMAND, NULL, 0, NULL, 0);
         else
@@ -136,6 +143,19 @@ static void look_at_limit(void)
 
     if (!is_busy() && crmpi_limit_due(&stop))
         demand_of_all(stop);
+}
+
+/* Only named regions are saved, and where all ranks are in CRMPI_Checkpoint(), which rank 0
+ * tells by the ordinal: what is wanted before waits for that. */
+static void take_own_names(int wanted, uint64_t ordinal)
+{
+    if (wanted)
+        crmpi_statistics_due(1);
+    if (ordinal > 0)
+        feed((struct crmpi_event){.kind = CRMPI_EVENT_REQUEST,
+                                  .ordinal = ordinal,
+                                  .all = 1,
+                                  .stop = engine->stop != CRMPI_STOP_NONE});
 }
 
 /* What this process itself has to say: its threads, the clock, the outside. */
@@ -153,7 +173,9 @@ static void take_own(void)
     }
     if (__atomic_exchange_n(&engine->stop_by_signal, 0, __ATOMIC_ACQ_REL))
         crmpi_limit_stop();
-    if (wanted || ordinal > 0)
+    if (crmpi_config.save == CRMPI_SAVE_NAMED)
+        take_own_names(wanted, ordinal);
+    else if (wanted || ordinal > 0)
         feed((struct crmpi_event){.kind = CRMPI_EVENT_REQUEST, .ordinal = ordinal});
     if (engine->job.world_rank == 0) {
         take_demands();

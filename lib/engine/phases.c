@@ -108,8 +108,12 @@ static struct crmpi_event park(const struct crmpi_action *action)
     engine->draining = 0;
     engine->quiet = 0;
     why[0] = '\0';
-    if (!stop_threads(action) || crmpi_cut_refusal(why, sizeof why) ||
-        crmpi_capture_refusal(why, sizeof why))
+    if (!stop_threads(action))
+        return failure();
+    if (crmpi_config.save == CRMPI_SAVE_NAMED) /* all ranks are at the same place */
+        return (struct crmpi_event){.kind = CRMPI_EVENT_PARKED,
+                                    .interval = crmpi_interval()};
+    if (crmpi_cut_refusal(why, sizeof why) || crmpi_capture_refusal(why, sizeof why))
         return failure();
     return look_around(action);
 }
@@ -171,10 +175,14 @@ void crmpi_phase_resume(const struct crmpi_action *action)
 static int drain(const struct crmpi_action *action, struct crmpi_event *result_out)
 {
     struct crmpi_group_list group = group_of(action);
-    enum crmpi_status status = group.n == 0
-                                   ? crmpi_drain_begin()
-                                   : crmpi_drain_begin_group(&group, action->attempt);
+    enum crmpi_status status;
 
+    if (crmpi_config.save == CRMPI_SAVE_NAMED) { /* messages stay where they are */
+        *result_out = (struct crmpi_event){.kind = CRMPI_EVENT_DRAINED};
+        return 1;
+    }
+    status = group.n == 0 ? crmpi_drain_begin()
+                          : crmpi_drain_begin_group(&group, action->attempt);
     if (status != CRMPI_OK || fault("engine.drain")) {
         *result_out = status == CRMPI_OK ? failure()
                                          : failure_of("exchanging the bookmarks", status);
@@ -214,6 +222,8 @@ static struct crmpi_event quiet(const struct crmpi_action *action)
     engine->quiet = 1;
     if (fault("engine.quiet"))
         return failure();
+    if (crmpi_config.save == CRMPI_SAVE_NAMED)
+        return result;
     status = crmpi_drain_end();
     if (status != CRMPI_OK)
         return failure_of("noting the pending requests", status);

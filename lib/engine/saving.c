@@ -10,6 +10,7 @@
 #include <string.h>
 #include "base/fault.h"
 #include "capture/capture.h"
+#include "capture/names.h"
 #include "engine/state.h"
 #include "interaction/cut.h"
 #include "levels/levels.h"
@@ -120,7 +121,11 @@ static enum crmpi_status capture(const struct crmpi_action *action,
 
     if (status != CRMPI_OK)
         return status;
-    status = crmpi_capture_begin(&request, pending_out, result_out, why, sizeof why);
+    if (crmpi_config.save == CRMPI_SAVE_NAMED)
+        status = crmpi_names_capture(&request, result_out, why, sizeof why);
+    else
+        status =
+            crmpi_capture_begin(&request, pending_out, result_out, why, sizeof why);
     if (status == CRMPI_OK)
         engine->saved_sn = action->sn;
     return status;

@@ -82,7 +82,7 @@ static void signals_inherit(void)
 static char **upper_environment(char **envp)
 {
     static const char preload[] = "CRMPI_LD_PRELOAD=", program[] = "CRMPI_EXE=",
-                      name[] = "CRMPI_COMM=";
+                      name[] = "CRMPI_COMM=", anew[] = "CRMPI_ANEW=";
     size_t n = 0, kept = 0;
 
     while (envp[n])
@@ -92,7 +92,8 @@ static char **upper_environment(char **envp)
         return NULL;
     for (size_t i = 0; i < n; i++) {
         if (strncmp(envp[i], program, strlen(program)) == 0 ||
-            strncmp(envp[i], name, strlen(name)) == 0)
+            strncmp(envp[i], name, strlen(name)) == 0 ||
+            strncmp(envp[i], anew, strlen(anew)) == 0)
             continue;
         if (strncmp(envp[i], preload, strlen(preload)) != 0)
             copy[kept++] = envp[i];

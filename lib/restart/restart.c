@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "application/anew.h"
 #include "application/hooks.h"
 #include "base/config.h"
 #include "base/log.h"
@@ -73,18 +74,25 @@ static int launcher_number(const char *first, const char *second)
     return text ? atoi(text) : -1;
 }
 
+static enum crmpi_status n_ranks_check(const struct crmpi_job *job)
+{
+    int size = launcher_number("OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
+
+    if (size <= 0 || (uint32_t)size == job->n_ranks)
+        return CRMPI_OK;
+    crmpi_error("the job had %u ranks, and cannot be restarted with %d: start it with "
+                "mpirun -np %u",
+                job->n_ranks, size, job->n_ranks);
+    return CRMPI_ERR_MISMATCH;
+}
+
 /* Refuse what cannot work here, by name. */
 static enum crmpi_status job_check(const struct crmpi_job *job, uint32_t world_rank)
 {
-    int size = launcher_number("OMPI_COMM_WORLD_SIZE", "PMI_SIZE");
     char lacking[64];
 
-    if (size > 0 && (uint32_t)size != job->n_ranks) {
-        crmpi_error("the job had %u ranks, and cannot be restarted with %d: start it with "
-                    "mpirun -np %u",
-                    job->n_ranks, size, job->n_ranks);
+    if (n_ranks_check(job) != CRMPI_OK)
         return CRMPI_ERR_MISMATCH;
-    }
     if (job->world_rank != world_rank) {
         crmpi_error("this is the file of rank %u", job->world_rank);
         return CRMPI_ERR_MISMATCH;
@@ -144,10 +152,10 @@ static enum crmpi_status home_of(const char *dir, const struct crmpi_line *line,
                               : status;
 }
 
-static enum crmpi_status rank_file_open(const char *dir, uint32_t world_rank,
-                                        uint64_t line_number,
-                                        struct crmpi_reader **reader_out,
-                                        struct saved *saved_out)
+enum crmpi_status crmpi_restart_file_open(const char *dir, uint32_t world_rank,
+                                          uint64_t line_number,
+                                          struct crmpi_reader **reader_out,
+                                          uint64_t *incarnation_out, int *in_transit_out)
 {
     char home[CRMPI_PATH_BYTES];
     struct crmpi_line line;
@@ -159,8 +167,8 @@ static enum crmpi_status rank_file_open(const char *dir, uint32_t world_rank,
         crmpi_error("the job had %u ranks: there is no rank %u", line.job.n_ranks, world_rank);
         status = CRMPI_ERR_MISMATCH;
     } else {
-        saved_out->incarnation = line.job.incarnation;
-        saved_out->in_transit = line.in_transit;
+        *incarnation_out = line.job.incarnation;
+        *in_transit_out = (int)line.in_transit;
         status = home_of(dir, &line, world_rank, home);
         if (status == CRMPI_OK)
             status = crmpi_line_open_rank(home, &line, world_rank, reader_out);
@@ -170,19 +178,30 @@ static enum crmpi_status rank_file_open(const char *dir, uint32_t world_rank,
 }
 
 /* Occupy the numbers of the application's descriptors.  The rank file is opened for this
- * alone, as its own descriptor may have one of them. */
+ * alone, as its own descriptor may have one of them.  A file without a process has none:
+ * the program is started anew. */
 static enum crmpi_status descriptors_reserve(const char *dir, uint32_t world_rank,
                                              uint64_t line_number)
 {
     struct crmpi_reader *reader;
     void *files;
     size_t bytes;
-    struct saved unused;
+    uint64_t incarnation;
+    int in_transit;
+    const struct crmpi_region *regions;
+    const struct crmpi_extent *extents;
+    size_t n_regions, n_extents;
     enum crmpi_status status =
-        rank_file_open(dir, world_rank, line_number, &reader, &unused);
+        crmpi_restart_file_open(dir, world_rank, line_number, &reader, &incarnation,
+                                &in_transit);
 
     if (status != CRMPI_OK)
         return status;
+    crmpi_reader_memory(reader, &regions, &n_regions, &extents, &n_extents);
+    if (n_regions == 0) { /* nothing but named regions */
+        status = n_ranks_check(crmpi_reader_job(reader));
+        return status == CRMPI_OK ? crmpi_anew_start(reader, dir, line_number) : status;
+    }
     status = crmpi_reader_record(reader, CRMPI_RECORD_FILES, &files, &bytes);
     crmpi_reader_close(reader);
     if (status != CRMPI_OK)
@@ -196,7 +215,8 @@ static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32
                                     uint64_t line_number)
 {
     enum crmpi_status status =
-        rank_file_open(dir, world_rank, line_number, &saved->reader, saved);
+        crmpi_restart_file_open(dir, world_rank, line_number, &saved->reader,
+                                &saved->incarnation, &saved->in_transit);
 
     if (status != CRMPI_OK)
         return status;

@@ -9,6 +9,8 @@
 #ifndef CRMPI_RESTART_RESTART_H
 #define CRMPI_RESTART_RESTART_H
 
+#include "storage/container.h"
+
 /* Exit status of a rank whose checkpoint cannot be read or is damaged: nothing has been done
  * yet in any rank, so another line can be tried. */
 #define CRMPI_EXIT_DAMAGED 86
@@ -18,5 +20,15 @@
  * line and go on.  Returns an exit status only on failure, after saying why.
  */
 int crmpi_restart_main(int argc, char **argv);
+
+/**
+ * Open the file that a line has of a rank, where it is on this node.
+ * @param[out] incarnation_out  of the line
+ * @param[out] in_transit_out   whether messages are, between its checkpoints
+ */
+enum crmpi_status crmpi_restart_file_open(const char *dir, uint32_t world_rank,
+                                          uint64_t line_number,
+                                          struct crmpi_reader **reader_out,
+                                          uint64_t *incarnation_out, int *in_transit_out);
 
 #endif

@@ -28,7 +28,7 @@ static int no_statistics(struct CRMPI_statistics *statistics)
 void *crmpi_application_without(const char *call)
 {
     if (strcmp(call, "CRMPI_Checkpoint_due") == 0 ||
-        strcmp(call, "CRMPI_Should_stop") == 0)
+        strcmp(call, "CRMPI_Restarted") == 0 || strcmp(call, "CRMPI_Should_stop") == 0)
         return (void *)no;
     if (strcmp(call, "CRMPI_Get_statistics") == 0)
         return (void *)no_statistics;

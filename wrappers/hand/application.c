@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The calls of crmpi.h but CRMPI_Checkpoint(), which is lib/engine's (lower half).
+ * The calls of crmpi.h (lower half).
  */
 #include <crmpi.h>
 
+#include "application/anew.h"
 #include "application/hooks.h"
+#include "base/config.h"
 #include "engine/engine.h"
 #include "engine/statistics.h"
 #include "wrappers/layer.h"
@@ -23,6 +25,60 @@ static int result_of(enum crmpi_status status)
     default:
         return MPI_ERR_OTHER;
     }
+}
+
+/*
+ * Checkpoints
+ */
+
+/* A barrier in which threads may park. */
+static int meet(void)
+{
+    MPI_Request request;
+    int error = PMPI_Ibarrier(crmpi_private_world, &request);
+
+    return error == MPI_SUCCESS ? crmpi_wait_real(&request, MPI_STATUS_IGNORE) : error;
+}
+
+int crmpi_lower_CRMPI_Checkpoint(void)
+{
+    if (crmpi_config.save != CRMPI_SAVE_NAMED)
+        return crmpi_engine_checkpoint();
+    if (crmpi_anew_waits()) {
+        crmpi_warn("CRMPI_Checkpoint(): what the last checkpoint has would be lost: call "
+                   "CRMPI_Restore() first");
+        return MPI_ERR_OTHER;
+    }
+    return crmpi_engine_checkpoint_together(meet);
+}
+
+/* All ranks do what one has to, or none. */
+static int agree(enum crmpi_status status)
+{
+    int mine = result_of(status), all, error;
+
+    error = PMPI_Allreduce(&mine, &all, 1, MPI_INT, MPI_MAX, crmpi_private_world);
+    if (error == MPI_SUCCESS && status == CRMPI_OK && all != MPI_SUCCESS)
+        crmpi_info("CRMPI_Restore(): another rank cannot restore its regions");
+    return error == MPI_SUCCESS ? all : error;
+}
+
+int crmpi_lower_CRMPI_Restore(void)
+{
+    int error;
+
+    if (!crmpi_anew_is()) {
+        crmpi_warn("CRMPI_Restore(): the program was not started anew from a checkpoint");
+        return MPI_ERR_OTHER;
+    }
+    error = agree(crmpi_anew_check());
+    return error == MPI_SUCCESS ? agree(crmpi_anew_restore()) : error;
+}
+
+int crmpi_lower_CRMPI_Restarted(int *restarted)
+{
+    *restarted = crmpi_anew_is();
+    return MPI_SUCCESS;
 }
 
 /*
@@ -87,6 +143,27 @@ int crmpi_lower_CRMPI_Include(void *start)
 {
     return result_of(crmpi_memory_include(start));
 }
+
+int crmpi_lower_CRMPI_Name(const char *name, void *start, int type, int n_dims,
+                           const size_t *dims)
+{
+    return result_of(crmpi_memory_name(name, start, type, n_dims, dims));
+}
+
+int crmpi_lower_CRMPI_Unname(const char *name)
+{
+    return result_of(crmpi_memory_unname(name));
+}
+
+_Static_assert(CRMPI_INT8 == CRMPI_NAMED_INT8 && CRMPI_UINT8 == CRMPI_NAMED_UINT8 &&
+                   CRMPI_INT16 == CRMPI_NAMED_INT16 &&
+                   CRMPI_UINT16 == CRMPI_NAMED_UINT16 &&
+                   CRMPI_INT32 == CRMPI_NAMED_INT32 &&
+                   CRMPI_UINT32 == CRMPI_NAMED_UINT32 &&
+                   CRMPI_INT64 == CRMPI_NAMED_INT64 &&
+                   CRMPI_UINT64 == CRMPI_NAMED_UINT64 &&
+                   CRMPI_FLOAT == CRMPI_NAMED_FLOAT && CRMPI_DOUBLE == CRMPI_NAMED_DOUBLE,
+               "crmpi.h and storage/container.h agree");
 
 /*
  * Functions of the application

@@ -5,6 +5,7 @@
 #include <signal.h>
 #include <pthread.h>
 
+#include "application/anew.h"
 #include "engine/engine.h"
 #include "interaction/cut.h"
 #include "lower/park.h"
@@ -22,6 +23,18 @@ static int lower_init(int required, int *provided)
     int error = PMPI_Init_thread(NULL, NULL, required, provided);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     return error;
+}
+
+/* A program that was started anew from a checkpoint goes on with its job. */
+static enum crmpi_status engine_start(void)
+{
+    struct crmpi_job job;
+    int world_rank, found;
+    enum crmpi_status status;
+
+    PMPI_Comm_rank(MPI_COMM_WORLD, &world_rank);
+    status = crmpi_anew_open((uint32_t)world_rank, &job, &found);
+    return status == CRMPI_OK ? crmpi_engine_start(found ? &job : NULL) : status;
 }
 
 static int init(int required, int *provided_out)
@@ -44,7 +57,7 @@ static int init(int required, int *provided_out)
     crmpi_thread_multiple = provided == MPI_THREAD_MULTIPLE;
     if (crmpi_mpi_layer_start() != CRMPI_OK ||
         crmpi_park_progress_register() != CRMPI_OK ||
-        crmpi_engine_start(NULL) != CRMPI_OK) {
+        engine_start() != CRMPI_OK) {
         crmpi_error("MPI_Init: crmpi cannot start");
         PMPI_Abort(MPI_COMM_WORLD, 1);
     }
