@@ -72,7 +72,8 @@ static void prune(const uint64_t *lines, size_t n)
         keep[n_keep++] = kept->files[i].sn;
     crmpi_levels_kept(keep, n_keep);
     n_keep += crmpi_levels_needed(keep + n_keep, NEEDED_MAX);
-    n_keep += crmpi_levels_group_needs(engine->job.world_rank, keep, n_keep, NEEDED_MAX);
+    n_keep += crmpi_levels_group_needs(crmpi_levels_home(), engine->job.world_rank, keep,
+                                       n_keep, NEEDED_MAX);
     crmpi_rank_prune(crmpi_levels_home(), engine->job.world_rank, keep, n_keep);
     free(keep);
 }

@@ -106,7 +106,8 @@ double crmpi_levels_fill_seconds(void);
  * group need for theirs.
  * @param max  room behind the list
  * @return how many were added */
-size_t crmpi_levels_group_needs(uint32_t world_rank, uint64_t *keep, size_t n, size_t max);
+size_t crmpi_levels_group_needs(const char *home, uint32_t world_rank, uint64_t *keep,
+                                size_t n, size_t max);
 
 /** Rank 0: the line that is being copied to CRMPI_DIR; 0: none. */
 uint64_t crmpi_levels_line(void);

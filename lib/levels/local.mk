@@ -6,6 +6,7 @@ libcrmpi_levels_a_SOURCES += \
 	lib/levels/erasure.c lib/levels/erasure.h \
 	lib/levels/inventory.c lib/levels/inventory.h \
 	lib/levels/levels.h \
+	lib/levels/needs.c \
 	lib/levels/paths.c \
 	lib/levels/plan.c lib/levels/plan.h \
 	lib/levels/share.c lib/levels/share.h \
@@ -29,6 +30,5 @@ crmpi_host_SOURCES += \
 	lib/levels/flush.c lib/levels/flush.h \
 	lib/levels/keep.h \
 	lib/levels/levels.c \
-	lib/levels/needs.c \
 	lib/levels/send.c \
 	lib/levels/serve.c lib/levels/serve.h

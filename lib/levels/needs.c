@@ -17,19 +17,18 @@ static int is_in(const uint64_t *list, size_t n, uint64_t sn)
     return 0;
 }
 
-size_t crmpi_levels_group_needs(uint32_t world_rank, uint64_t *keep, size_t n, size_t max)
+size_t crmpi_levels_group_needs(const char *home, uint32_t world_rank, uint64_t *keep,
+                                size_t n, size_t max)
 {
     size_t n_all = n;
 
-    if (!(crmpi_config.levels.set & CRMPI_LEVEL_ERASURE))
-        return 0;
     for (size_t i = 0; i < n_all; i++) {
         char path[CRMPI_PATH_BYTES];
         struct crmpi_share share;
         int fd;
 
-        if (crmpi_share_path(crmpi_levels_home(), world_rank, keep[i], 0, path,
-                             sizeof path) != CRMPI_OK ||
+        if (crmpi_share_path(home, world_rank, keep[i], 0, path, sizeof path) !=
+                CRMPI_OK ||
             access(path, F_OK) != 0 ||
             crmpi_share_open(path, &share, NULL, &fd) != CRMPI_OK)
             continue;

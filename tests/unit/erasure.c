@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "base/checksum.h"
 #include "levels/erasure.h"
+#include "levels/levels.h"
 #include "levels/share.h"
 
 #define BLOCK CRMPI_ERASURE_BLOCK_BYTES
@@ -27,7 +28,7 @@ static struct {
     uint64_t n_blocks;
 } group;
 
-static char path[64];
+static char path[128];
 
 static uint64_t draw(uint64_t below)
 {
@@ -404,6 +405,51 @@ START_TEST(test_forged)
 }
 END_TEST
 
+/* ---- what others build on ---- */
+
+/* A share of rank 1, in which one other rank's file builds on another. */
+static void share_put(const char *home, uint64_t sn, uint64_t parent_sn)
+{
+    char name[128];
+
+    group_make(1, 1, 900);
+    for (unsigned i = 0; i < 2; i++) {
+        group.about.members[i].sn = sn;
+        group.about.members[i].file_bytes = 10 + i;
+        group.about.members[i].parent_sn = i ? parent_sn : 0;
+    }
+    free(group.shares[0]);
+    group.bytes[0] = 10;
+    group.bytes[1] = 11;
+    share_make(0);
+    ck_assert_int_eq(crmpi_share_path(home, 1, sn, 1, name, sizeof name), CRMPI_OK);
+    snprintf(path, sizeof path, "%s", name);
+    file_write(group.shares[0], crmpi_share_file_bytes(group.n_blocks));
+    group_free();
+}
+
+START_TEST(test_needs)
+{
+    char home[32], inner[64], command[64];
+    uint64_t keep[16] = {4, 9};
+
+    snprintf(home, sizeof home, "erasure-%ld", (long)getpid());
+    snprintf(inner, sizeof inner, "%s/erasure", home);
+    ck_assert(mkdir(home, 0700) == 0 && mkdir(inner, 0700) == 0);
+    share_put(home, 9, 8);
+    share_put(home, 8, 6);
+    share_put(home, 6, 0);
+    share_put(home, 5, 3); /* nobody needs that */
+    ck_assert_uint_eq(crmpi_levels_group_needs(home, 1, keep, 2, 14), 2);
+    ck_assert_uint_eq(keep[2], 8);
+    ck_assert_uint_eq(keep[3], 6);
+    ck_assert_uint_eq(crmpi_levels_group_needs(home, 1, keep, 2, 1), 1);
+    ck_assert_uint_eq(crmpi_levels_group_needs(home, 2, keep, 2, 14), 0);
+    snprintf(command, sizeof command, "rm -r %s", home);
+    ck_assert_int_eq(system(command), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("erasure");
@@ -420,6 +466,7 @@ int main(void)
     tcase_add_test(one, test_parameters);
     tcase_add_test(one, test_share_file);
     tcase_add_test(one, test_forged);
+    tcase_add_test(one, test_needs);
     suite_add_tcase(suite, one);
     srunner_run_all(runner, CK_NORMAL);
     failed = srunner_ntests_failed(runner);
