@@ -63,8 +63,11 @@ static void memory_fill(int is_smooth)
         x ^= x << 13;
         x ^= x >> 7;
         x ^= x << 17;
-        double value = 300 + 20 * sin(1e-4 * (double)i) + 1e-9 * (double)(x % 1000);
-        memcpy(memory + 8 * i, is_smooth ? (void *)&value : (void *)&x, 8);
+        memcpy(memory + 8 * i, &x, 8);
+        if (is_smooth) {
+            double value = 300 + 20 * sin(1e-4 * (double)i) + 1e-9 * (double)(x % 1000);
+            memcpy(memory + 8 * i, &value, 8);
+        }
     }
 }
 

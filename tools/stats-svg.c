@@ -88,6 +88,9 @@ static void execution_bar(FILE *out, const struct plot_axis *x, double y,
     bar(out, "bar-light", x, 0, run->seconds - blocked, y);
     if (blocked > 0)
         bar(out, "bar-dark", x, run->seconds - blocked, run->seconds, y);
+    if (base > 0)
+        fprintf(out, "<path class=\"restart\" d=\"M%.1f %.1fv%.1f\"/>\n",
+                plot_at(x, base), y - 1, BAR_HEIGHT + 2);
 }
 
 static void draw_execution(FILE *out, double *y, const struct stats *stats)
@@ -108,9 +111,6 @@ static void draw_execution(FILE *out, double *y, const struct stats *stats)
     key(out, next, *y, "bar-dark", "stopped by checkpoints");
     top = *y + 6;
     plot_scale(out, &x, top, top + (double)n * BAR_ROW + 4, "execution time");
-    if (base > 0)
-        fprintf(out, "<path class=\"restart\" d=\"M%.1f %.1fV%.1f\"/>\n",
-                plot_at(&x, base), top, top + (double)n * BAR_ROW + 4);
     *y = top + 22;
     for (size_t i = 0; i < stats->n_runs; i++)
         if (stats->runs[i].is_ended) {
@@ -142,15 +142,17 @@ static void group_bar(FILE *out, const struct plot_axis *x, double y,
         bar(out, "bar-light", x, blocked, group->seconds, y);
 }
 
-/* Whether a run has the same kind of checkpoints as one before: they share a bar. */
+/* Whether another run has more checkpoints of the same kind: they share a bar. */
 static int is_drawn(const struct stats *stats, size_t which)
 {
     const struct stats_group *group = &stats->groups[which];
-    for (size_t i = 0; i < which; i++)
-        if (strcmp(stats->groups[i].mode, group->mode) == 0 &&
-            strcmp(stats->groups[i].destination, group->destination) == 0 &&
-            stats->groups[i].n >= group->n)
+    for (size_t i = 0; i < stats->n_groups; i++) {
+        const struct stats_group *other = &stats->groups[i];
+        if (strcmp(other->mode, group->mode) == 0 &&
+            strcmp(other->destination, group->destination) == 0 &&
+            (other->n > group->n || (other->n == group->n && i < which)))
             return 1;
+    }
     return 0;
 }
 
