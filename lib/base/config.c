@@ -233,6 +233,7 @@ static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const signals[] = {"none", "TERM", "USR1", "USR2", NULL};
 static const char *const changes[] = {"auto", "pagemap", "hash", NULL};
 static const char *const saves[] = {"image", "named", NULL};
+static const char *const compress[] = {"none", "lz4", "zstd", "auto", NULL};
 static const char *const off_on[] = {"0", "1", NULL};
 static const char *const sync_words[] = {"none", "fsync", NULL};
 
@@ -267,6 +268,9 @@ const struct crmpi_variable crmpi_variables[] = {
      "How changed memory is found: pagemap (the kernel tracks writes), hash, or auto: the "
      "first where it can be relied on",
      parse_choice, FIELD(changes), 0, 0, changes},
+    {"CRMPI_COMPRESS", "HOW", "none",
+     "Compression of checkpoints: none, lz4, zstd, or auto: where it makes saving faster",
+     parse_choice, FIELD(compress), 0, 0, compress},
     {"CRMPI_ASYNC", "0|1", "0", "Let the program go on while memory is being written",
      parse_choice, FIELD(async), 0, 0, off_on},
     {"CRMPI_ASYNC_MEMORY", "MIB", "0",

@@ -38,6 +38,13 @@ enum crmpi_save {
     CRMPI_SAVE_NAMED, /* memory with a name */
 };
 
+enum crmpi_compress {
+    CRMPI_COMPRESS_NONE,
+    CRMPI_COMPRESS_LZ4,
+    CRMPI_COMPRESS_ZSTD,
+    CRMPI_COMPRESS_AUTO,
+};
+
 struct crmpi_config {
     char dir[4096];          /* absolute */
     double interval_seconds; /* 0: on request; CRMPI_INTERVAL_AUTO: by Daly's formula */
@@ -48,6 +55,7 @@ struct crmpi_config {
     unsigned keep;
     unsigned incremental;      /* increments between full checkpoints, at most */
     enum crmpi_changes changes;
+    enum crmpi_compress compress;
     int async;                 /* threads go on while memory is being written */
     unsigned async_memory_mib; /* that this may take; 0: what there is room for */
     enum crmpi_log_level log;

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "capture/background.h"
+#include "capture/workers.h"
 #include "lower/raw.h"
 
 #define PAGE CRMPI_CELL_BYTES
@@ -112,7 +113,7 @@ static void run(struct crmpi_pump *pump, const struct crmpi_survey *survey, int 
                       &all); /* away from a rank that is bound to its core */
     give_up_rest(pump, survey);
     pump->giving_up = 1;
-    crmpi_pump_run(pump, pump->n_units);
+    crmpi_workers_run_apart(pump);
 }
 
 /*

@@ -20,6 +20,7 @@
 #include "capture/records.h"
 #include "capture/survey.h"
 #include "capture/tracking.h"
+#include "capture/workers.h"
 
 /* What is known of a checkpoint that later ones may be based on. */
 struct base {
@@ -54,6 +55,8 @@ static struct {
     char *start;
     uint64_t bytes;
 } copies; /* of what others may write; its pages are kept for the next time */
+
+static double write_rate; /* bytes that the file system took per second, the last time */
 
 /* For crmpi_capture_progress(): the pump's state goes away with it. */
 static struct {
@@ -172,6 +175,7 @@ static enum crmpi_status look(char *why, size_t why_bytes)
         return status;
     current.survey.spans = NULL; /* the pump's */
     current.pump.base = current.is_increment ? &base.map : NULL;
+    crmpi_workers_prepare(&current.pump, write_rate);
     progress_of(&current.pump);
     return CRMPI_OK;
 }
@@ -249,7 +253,7 @@ static void split_off(void)
 
     if (first == pump->n_units)
         return;
-    if (crmpi_pump_run(pump, first) != 0)
+    if (crmpi_workers_run(pump, first) != 0)
         return;
     if (!copies_place(pump, first)) {
         crmpi_info("no memory for a copy of windows: the checkpoint is written at once");
@@ -318,6 +322,9 @@ static void figures_note(const struct crmpi_contents *contents)
     figures->memory_bytes = contents->stored_bytes + contents->kept_bytes;
     figures->changed_bytes = current.pump.bytes;
     figures->raw_bytes = contents->stored_bytes;
+    figures->how |= current.pump.compression == CRMPI_COMPRESSION_LZ4    ? CRMPI_HOW_LZ4
+                    : current.pump.compression == CRMPI_COMPRESSION_ZSTD ? CRMPI_HOW_ZSTD
+                                                                         : 0;
     figures->save_us = us_since(&current.begin);
     if (current.pid)
         figures->how |= CRMPI_HOW_BACKGROUND;
@@ -334,10 +341,10 @@ static enum crmpi_status file_end(void)
     struct crmpi_pump_state *state = current.pump.state;
     struct crmpi_contents contents = {0};
     enum crmpi_status status =
-        state->error
-            ? crmpi_writer_failed(current.writer, state->error)
-            : crmpi_contents_make(&current.pump, survey->n_contents,
-                                  survey->unchanged.list, survey->unchanged.n, &contents);
+        state->error ? crmpi_writer_failed(current.writer, state->error)
+                     : crmpi_contents_make(&current.pump, survey->n_contents,
+                                           survey->wishes.n_named, survey->unchanged.list,
+                                           survey->unchanged.n, &contents);
 
     if (status == CRMPI_OK)
         status = contents_tell(&contents);
@@ -347,6 +354,8 @@ static enum crmpi_status file_end(void)
         current.writer = NULL;
     }
     if (status == CRMPI_OK) {
+        if (state->write_ns > 0)
+            write_rate = 1e9 * (double)state->write_bytes / (double)state->write_ns;
         figures_note(&contents);
         if (crmpi_config.incremental > 0)
             next_note(&contents);
@@ -385,7 +394,7 @@ enum crmpi_status crmpi_capture_begin(const struct crmpi_capture_request *reques
     if (status == CRMPI_OK && request->background && crmpi_config.async)
         split_off();
     if (status == CRMPI_OK && !current.pid)
-        crmpi_pump_run(&current.pump, current.pump.n_units);
+        crmpi_workers_run(&current.pump, current.pump.n_units);
     crmpi_memory_release(&current.survey.memory);
     if (status != CRMPI_OK)
         return failed(status, why, why_bytes);

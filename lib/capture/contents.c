@@ -15,6 +15,7 @@ struct making {
     struct crmpi_contents *contents;
     const struct crmpi_extent *unchanged; /* what is left of them */
     size_t n_unchanged;
+    size_t n_whole;     /* contents that are stored whole */
     size_t span, block; /* how far the pump's are dealt with */
     struct crmpi_stored_extent *stored;
     size_t n_stored, stored_room;
@@ -184,6 +185,8 @@ static enum crmpi_status content_make(struct making *making, size_t number, int 
     content->kept = making->kept.list;
     content->n_kept = making->kept.n;
     content->raw_bytes = making->raw_bytes;
+    if (number >= making->n_whole)
+        content->compression = making->pump->compression;
     return status == CRMPI_OK ? blocks_take(making, first_block, content) : status;
 }
 
@@ -194,7 +197,7 @@ static int block_compare(const void *a, const void *b)
     return first->cell < second->cell ? -1 : first->cell > second->cell;
 }
 
-enum crmpi_status crmpi_contents_make(struct crmpi_pump *pump, size_t n,
+enum crmpi_status crmpi_contents_make(struct crmpi_pump *pump, size_t n, size_t n_whole,
                                       const struct crmpi_extent *unchanged,
                                       size_t n_unchanged,
                                       struct crmpi_contents *contents_out)
@@ -202,6 +205,7 @@ enum crmpi_status crmpi_contents_make(struct crmpi_pump *pump, size_t n,
     struct crmpi_contents contents = {.n = n};
     struct making making = {.pump = pump,
                             .contents = &contents,
+                            .n_whole = n_whole,
                             .unchanged = unchanged,
                             .n_unchanged = n_unchanged};
     enum crmpi_status status = CRMPI_OK;

@@ -16,12 +16,13 @@ struct crmpi_contents {
 };
 
 /**
- * Describe contents 0 to @p n - 1, the last of which is the task's.
+ * Describe contents 0 to @p n - 1, the last of which is the task's, and the first @p
+ * n_whole of spans that are stored whole.
  * @param pump       at its end; its blocks are put in order
  * @param unchanged  memory of the task, apart from its spans, that is what it was in the
  *                   base: ascending, each within one region
  */
-enum crmpi_status crmpi_contents_make(struct crmpi_pump *pump, size_t n,
+enum crmpi_status crmpi_contents_make(struct crmpi_pump *pump, size_t n, size_t n_whole,
                                       const struct crmpi_extent *unchanged,
                                       size_t n_unchanged,
                                       struct crmpi_contents *contents_out);

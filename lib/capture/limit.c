@@ -8,8 +8,7 @@
 #include "base/config.h"
 #include "capture/limit.h"
 
-/* Ranks on this node, as the launcher says; 1 if it does not. */
-static uint64_t local_ranks(void)
+size_t crmpi_limit_local_ranks(void)
 {
     static const char *const names[] = {"OMPI_COMM_WORLD_LOCAL_SIZE", "MPI_LOCALNRANKS",
                                         "SLURM_NTASKS_PER_NODE"};
@@ -56,5 +55,5 @@ uint64_t crmpi_limit_bytes(void)
 {
     if (crmpi_config.async_memory_mib > 0)
         return (uint64_t)crmpi_config.async_memory_mib << 20;
-    return available_bytes() / 2 / local_ranks();
+    return available_bytes() / 2 / crmpi_limit_local_ranks();
 }

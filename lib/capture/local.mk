@@ -18,4 +18,5 @@ crmpi_host_SOURCES += \
 	lib/capture/socket.c lib/capture/socket.h \
 	lib/capture/survey.c lib/capture/survey.h \
 	lib/capture/tracking.c lib/capture/tracking.h \
-	lib/capture/wishes.c lib/capture/wishes.h
+	lib/capture/wishes.c lib/capture/wishes.h \
+	lib/capture/workers.c lib/capture/workers.h

@@ -7,12 +7,15 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/uio.h>
+#include <time.h>
 
 #include "capture/extents.h"
 #include "capture/pump.h"
+#include "storage/codec.h"
 
 #define PAGE CRMPI_CELL_BYTES
 #define PIECES (CRMPI_BLOCK_BYTES / PAGE)
+#define STACK_BYTES ((size_t)512 << 10)
 #define GIVE_UP_BYTES ((uint64_t)8 << 20) /* at once: huge pages are not split for less */
 
 uint64_t crmpi_cells_of(uint64_t start, uint64_t bytes)
@@ -79,8 +82,50 @@ enum crmpi_status crmpi_pump_init(struct crmpi_pump *pump, struct crmpi_span *sp
     return CRMPI_OK;
 }
 
+/* Of each worker: a block, the same compressed, the codec's workspace, and a stack. */
+enum crmpi_status crmpi_pump_compress(struct crmpi_pump *pump,
+                                      enum crmpi_compression compression,
+                                      size_t n_workers)
+{
+    size_t workspace = crmpi_codec_workspace_bytes(compression);
+    size_t bytes =
+        2 * CRMPI_BLOCK_BYTES + (workspace + PAGE - 1) / PAGE * PAGE + STACK_BYTES;
+    void *buffers = mmap(NULL, n_workers * bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (buffers == MAP_FAILED)
+        return CRMPI_ERR_NOMEM;
+    pump->buffers = buffers;
+    pump->worker_bytes = bytes;
+    pump->compression = compression;
+    pump->n_workers = n_workers;
+    return CRMPI_OK;
+}
+
+void crmpi_pump_uncompress(struct crmpi_pump *pump)
+{
+    if (pump->buffers)
+        munmap(pump->buffers, pump->n_workers * pump->worker_bytes);
+    pump->buffers = NULL;
+    pump->n_workers = 0;
+    pump->compression = CRMPI_COMPRESSION_NONE;
+}
+
+size_t crmpi_pump_ordered(const struct crmpi_pump *pump)
+{
+    size_t n = 0;
+
+    if (pump->compression == CRMPI_COMPRESSION_NONE)
+        return pump->n_units;
+    while (n < pump->n_units &&
+           pump->spans[pump->units[n].first].flags & CRMPI_SPAN_WHOLE)
+        n++;
+    return n;
+}
+
 void crmpi_pump_fini(struct crmpi_pump *pump)
 {
+    crmpi_pump_uncompress(pump);
     if (pump->area)
         munmap(pump->area, pump->area_bytes);
     free(pump->units);
@@ -130,6 +175,8 @@ struct block {
     size_t n_pieces;
     uint64_t bytes, cell;
     uint32_t content;
+    uint32_t is_whole;
+    size_t worker;
     uint64_t n_written; /* bytes since memory was given up */
     size_t up_span;     /* memory of the unit has been given up to here */
     uint64_t up_to;
@@ -147,27 +194,78 @@ static uint64_t checksum_of(const struct block *block)
     return crmpi_checksum_end(&state);
 }
 
-static int block_write(struct block *block)
+static uint64_t now_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+/* Write pieces where the file ends now. */
+static int pieces_write(struct block *block, const struct iovec *pieces, size_t n,
+                        uint64_t bytes, uint64_t *offset_out)
 {
     struct crmpi_pump_state *state = block->pump->state;
-    uint64_t number, offset;
+    uint64_t begin = now_ns();
+    int error;
+
+    *offset_out = __atomic_fetch_add(&state->file_end, bytes, __ATOMIC_RELAXED);
+    error = crmpi_file_write(block->pump->fd, pieces, n, *offset_out);
+    __atomic_fetch_add(&state->write_bytes, bytes, __ATOMIC_RELAXED);
+    __atomic_fetch_add(&state->write_ns, now_ns() - begin, __ATOMIC_RELAXED);
+    return error;
+}
+
+static int plain_write(struct block *block, struct crmpi_pumped *pumped)
+{
+    int error = pieces_write(block, block->pieces, block->n_pieces, block->bytes,
+                             &pumped->file_offset);
+
+    pumped->bytes = pumped->stored_bytes = block->bytes;
+    if (!error)
+        pumped->checksum = checksum_of(block); /* finds it in the processor's cache */
+    return error;
+}
+
+/* Filters work on whole blocks: a short one is filled with zeros. */
+static int packed_write(struct block *block, struct crmpi_pumped *pumped)
+{
+    char *raw = block->pump->buffers + block->worker * block->pump->worker_bytes;
+    char *packed = raw + CRMPI_BLOCK_BYTES;
+    uint64_t at = 0;
+
+    for (size_t i = 0; i < block->n_pieces; at += block->pieces[i++].iov_len)
+        memcpy(raw + at, block->pieces[i].iov_base, block->pieces[i].iov_len);
+    memset(raw + at, 0, CRMPI_BLOCK_BYTES - at);
+    pumped->checksum = crmpi_checksum(raw, CRMPI_BLOCK_BYTES);
+    pumped->bytes = CRMPI_BLOCK_BYTES;
+    pumped->stored_bytes = crmpi_codec_encode(block->pump->compression, raw,
+                                              packed + CRMPI_BLOCK_BYTES, packed);
+    struct iovec piece = {packed, pumped->stored_bytes};
+
+    if (pumped->stored_bytes == 0) { /* it does not shrink */
+        pumped->stored_bytes = CRMPI_BLOCK_BYTES;
+        piece = (struct iovec){raw, CRMPI_BLOCK_BYTES};
+    }
+    return pieces_write(block, &piece, 1, pumped->stored_bytes, &pumped->file_offset);
+}
+
+static int block_write(struct block *block)
+{
+    struct crmpi_pump *pump = block->pump;
+    struct crmpi_pumped pumped = {.cell = block->cell, .content = block->content};
     int error;
 
     if (block->n_pieces == 0)
         return 0;
-    offset = __atomic_fetch_add(&state->file_end, block->bytes, __ATOMIC_RELAXED);
-    error = crmpi_file_write(block->pump->fd, block->pieces, block->n_pieces, offset);
+    error = pump->compression == CRMPI_COMPRESSION_NONE || block->is_whole
+                ? plain_write(block, &pumped)
+                : packed_write(block, &pumped);
     if (error)
         return error;
-    number = __atomic_fetch_add(&state->n_blocks, 1, __ATOMIC_RELAXED);
-    block->pump->blocks[number] = (struct crmpi_pumped){
-        .cell = block->cell,
-        .bytes = block->bytes,
-        .file_offset = offset,
-        .stored_bytes = block->bytes,
-        .checksum = checksum_of(block), /* finds it in the processor's cache */
-        .content = block->content,
-    };
+    pump->blocks[__atomic_fetch_add(&pump->state->n_blocks, 1, __ATOMIC_RELAXED)] =
+        pumped;
     block->n_written += block->bytes;
     block->n_pieces = 0;
     block->bytes = 0;
@@ -216,6 +314,7 @@ static int cell_store(struct block *block, const struct crmpi_span *span, size_t
     if (block->n_pieces == 0) {
         block->cell = number;
         block->content = span->content;
+        block->is_whole = span->flags & CRMPI_SPAN_WHOLE;
     }
     block->bytes += end - at;
     if (block->n_pieces > 0 && (char *)last[-1].iov_base + last[-1].iov_len == source) {
@@ -245,25 +344,45 @@ static int span_pump(struct block *block, const struct crmpi_span *span, size_t 
     return error;
 }
 
-int crmpi_pump_run(struct crmpi_pump *pump, size_t end)
+/* Take the next unit before number @p end; 0 if there is none. */
+static int unit_take(struct crmpi_pump *pump, size_t end, size_t *number_out)
 {
-    struct block block = {.pump = pump};
+    uint64_t number = __atomic_load_n(&pump->state->next_unit, __ATOMIC_RELAXED);
+
+    do
+        if (number >= end)
+            return 0;
+    while (!__atomic_compare_exchange_n(&pump->state->next_unit, &number, number + 1, 0,
+                                        __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    *number_out = number;
+    return 1;
+}
+
+static int unit_pump(struct block *block, const struct crmpi_unit *unit, size_t *hint)
+{
+    const struct crmpi_pump *pump = block->pump;
+    int error = 0;
+
+    block->up_span = unit->first;
+    block->up_to = 0;
+    for (size_t i = unit->first; !error && i < unit->first + unit->n; i++)
+        error = span_pump(block, &pump->spans[i], hint);
+    if (!error)
+        error = block_write(block);
+    if (!error && pump->giving_up)
+        give_up(block, unit->first + unit->n - 1, UINT64_MAX);
+    return error;
+}
+
+int crmpi_pump_run(struct crmpi_pump *pump, size_t worker, size_t end)
+{
+    struct block block = {.pump = pump, .worker = worker};
     size_t hint = 0, number;
     int error = 0;
 
     while (!error && !__atomic_load_n(&pump->state->error, __ATOMIC_RELAXED) &&
-           (number = __atomic_load_n(&pump->state->next_unit, __ATOMIC_RELAXED)) < end) {
-        const struct crmpi_unit *unit = &pump->units[number];
-
-        __atomic_store_n(&pump->state->next_unit, number + 1, __ATOMIC_RELAXED);
-        block.up_span = unit->first;
-        block.up_to = 0;
-        for (size_t i = unit->first; !error && i < unit->first + unit->n; i++)
-            error = span_pump(&block, &pump->spans[i], &hint);
-        if (!error)
-            error = block_write(&block);
-        if (!error && pump->giving_up)
-            give_up(&block, unit->first + unit->n - 1, UINT64_MAX);
+           unit_take(pump, end, &number)) {
+        error = unit_pump(&block, &pump->units[number], &hint);
         if (!error)
             __atomic_add_fetch(&pump->state->done_units, 1, __ATOMIC_RELEASE);
     }

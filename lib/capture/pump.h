@@ -59,9 +59,10 @@ struct crmpi_pump_state {
     uint64_t next_unit, done_units;
     uint64_t file_end;
     uint64_t n_blocks;
-    uint64_t done_bytes; /* of spans */
-    int32_t error;       /* an errno */
-    int32_t is_ready;    /* of the process split off, see background.h */
+    uint64_t done_bytes;            /* of spans */
+    uint64_t write_bytes, write_ns; /* by system calls, and how long they took */
+    int32_t error;                  /* an errno */
+    int32_t is_ready;               /* of the process split off, see background.h */
 };
 
 struct crmpi_pump {
@@ -69,6 +70,11 @@ struct crmpi_pump {
     const struct crmpi_datamap *base; /* what is like there is kept; NULL: nothing is */
     int hashing;                      /* whether hashes are wanted */
     int giving_up; /* give memory back once it is written: in a process split off */
+    enum crmpi_compression compression;
+    size_t n_workers; /* that there are buffers for; more than one only with compression,
+                         as other blocks lie in the file in their order */
+    char *buffers;
+    size_t worker_bytes;
     struct crmpi_span *spans;
     size_t n_spans;
     struct crmpi_unit *units;
@@ -91,9 +97,21 @@ struct crmpi_pump {
 enum crmpi_status crmpi_pump_init(struct crmpi_pump *pump, struct crmpi_span *spans,
                                   size_t n_spans, int hashing);
 
-/** Deal with the units before number @p end that are left.  Stops where another pump has
- * failed.  Returns 0 or an errno, which is in the state, too. */
-int crmpi_pump_run(struct crmpi_pump *pump, size_t end);
+/** Have blocks compressed, but for those of spans that are stored whole, by as many workers
+ * as @p n_workers. */
+enum crmpi_status crmpi_pump_compress(struct crmpi_pump *pump,
+                                      enum crmpi_compression compression,
+                                      size_t n_workers);
+
+void crmpi_pump_uncompress(struct crmpi_pump *pump);
+
+/** Deal with the units before number @p end that are left, as worker number @p worker.
+ * Stops where another worker has failed.  Returns 0 or an errno, which is in the state,
+ * too. */
+int crmpi_pump_run(struct crmpi_pump *pump, size_t worker, size_t end);
+
+/** How many units from the first on have to be dealt with by one worker, in order. */
+size_t crmpi_pump_ordered(const struct crmpi_pump *pump);
 
 /** Look at the spans from unit @p first on that have a place for a copy, and copy what of
  * them has to be stored. */
