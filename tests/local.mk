@@ -40,6 +40,8 @@ TESTS += tests/levels/run
 check-long: check
 	$(crmpi_here) $(srcdir)/tests/fault/run --time 600
 	$(crmpi_here) $(srcdir)/tests/levels/restart --time 600
+	$(crmpi_here) $(srcdir)/tests/campaign --levels partner -n 5 --np 2,4,7 --time 600
+	$(crmpi_here) $(srcdir)/tests/campaign --levels erasure=2+2 -n 5 --np 4,7 --time 600
 	$(crmpi_here) $(srcdir)/tests/campaign -n 20 --time 1200
 	$(crmpi_here) $(srcdir)/tests/campaign --policy partial -n 20 --time 900
 	$(crmpi_here) $(srcdir)/tests/campaign --policy uncoordinated -n 20 --time 600
