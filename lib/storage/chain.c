@@ -42,15 +42,15 @@ static void wanted_split(const struct wanted *wanted, const struct crmpi_content
                 s++;
                 continue;
             }
-            uint64_t next = s < content->n_stored && stored->start < end ? stored->start : end;
+            uint64_t next =
+                s < content->n_stored && stored->start < end ? stored->start : end;
             if (next > at) { /* a gap in front of the next stored one */
                 rest->list[rest->n++] = (struct crmpi_extent){at, next - at};
                 at = next;
                 continue;
             }
-            uint64_t stop = stored->start + stored->bytes < end
-                                ? stored->start + stored->bytes
-                                : end;
+            uint64_t stop =
+                stored->start + stored->bytes < end ? stored->start + stored->bytes : end;
             part->pieces[part->n_pieces++] = (struct crmpi_piece){
                 stored->offset + (at - stored->start), at, stop - at};
             at = stop;

@@ -66,7 +66,8 @@ static void shuffle(const char *from, char *to)
     __m128i a[8], b[8];
     for (size_t i = 0; i < ELEMENTS; i += 16) {
         for (int k = 0; k < 8; k++)
-            a[k] = _mm_loadu_si128((const __m128i *)(const void *)(from + 8 * i + 16 * k));
+            a[k] =
+                _mm_loadu_si128((const __m128i *)(const void *)(from + 8 * i + 16 * k));
         transpose_in(a, b);
         for (size_t k = 0; k < 8; k++)
             _mm_storeu_si128((__m128i *)(void *)(to + k * ELEMENTS + i), a[k]);
@@ -78,7 +79,8 @@ static void unshuffle(const char *from, char *to)
     __m128i a[8], b[8];
     for (size_t i = 0; i < ELEMENTS; i += 16) {
         for (size_t k = 0; k < 8; k++)
-            a[k] = _mm_loadu_si128((const __m128i *)(const void *)(from + k * ELEMENTS + i));
+            a[k] =
+                _mm_loadu_si128((const __m128i *)(const void *)(from + k * ELEMENTS + i));
         transpose_out(a, b);
         for (int k = 0; k < 8; k++)
             _mm_storeu_si128((__m128i *)(void *)(to + 8 * i + 16 * k), a[k]);

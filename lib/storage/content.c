@@ -51,7 +51,8 @@ static const char *blocks_fault(const struct crmpi_content *content)
     for (size_t i = 0; i < content->n_blocks; i++) {
         const struct crmpi_block *block = &content->blocks[i];
         if (block->offset != offset || block->bytes == 0 ||
-            block->bytes > CRMPI_BLOCK_BYTES || block->bytes > content->raw_bytes - offset)
+            block->bytes > CRMPI_BLOCK_BYTES ||
+            block->bytes > content->raw_bytes - offset)
             return "do not follow one another";
         if (block->stored_bytes == 0 || block->stored_bytes > block->bytes)
             return "have impossible sizes";
@@ -94,7 +95,8 @@ static int data_merge(const struct crmpi_content *content, struct crmpi_extent *
         int take_stored = k == content->n_kept ||
                           (s < content->n_stored && stored[s].start < kept[k].start);
         struct crmpi_extent next =
-            take_stored ? (struct crmpi_extent){stored[s].start, stored[s].bytes} : kept[k];
+            take_stored ? (struct crmpi_extent){stored[s].start, stored[s].bytes}
+                        : kept[k];
         if (next.bytes == 0 || next.start < end || next.bytes > UINT64_MAX - next.start)
             return 0;
         data[n++] = next;
@@ -123,8 +125,8 @@ enum crmpi_status crmpi_content_check(const char *path, const char *group,
         return CRMPI_ERR_CORRUPT;
     }
     int apart = stored_are_apart(content);
-    if (apart < 0 || !(data = malloc((content->n_stored + content->n_kept + 1) *
-                                     sizeof *data)))
+    if (apart < 0 ||
+        !(data = malloc((content->n_stored + content->n_kept + 1) * sizeof *data)))
         return no_memory(path);
     if (!apart || !data_merge(content, data, n_data_out)) {
         crmpi_error("%s: extents of %s overlap, or are not where its memory is", path,
@@ -155,7 +157,8 @@ enum crmpi_status crmpi_content_check_places(const char *path,
     free(places);
     if (apart)
         return CRMPI_OK;
-    crmpi_error("%s: blocks of its memory overlap, or lie outside of the data area", path);
+    crmpi_error("%s: blocks of its memory overlap, or lie outside of the data area",
+                path);
     return CRMPI_ERR_CORRUPT;
 }
 
@@ -173,8 +176,8 @@ static hid_t chunks_properties(enum crmpi_compression compression)
 
     /* Optional: blocks may have been left as they were, and HDF5 need not have them now */
     if (H5Pset_chunk(how, 1, &elements) < 0 || H5Pset_shuffle(how) < 0 ||
-        H5Pset_filter(how, zstd ? CRMPI_FILTER_ZSTD : CRMPI_FILTER_LZ4,
-                      H5Z_FLAG_OPTIONAL, zstd ? 1 : 0, &level) < 0) {
+        H5Pset_filter(how, zstd ? CRMPI_FILTER_ZSTD : CRMPI_FILTER_LZ4, H5Z_FLAG_OPTIONAL,
+                      zstd ? 1 : 0, &level) < 0) {
         H5Pclose(how);
         return -1;
     }
@@ -368,8 +371,7 @@ enum crmpi_status crmpi_content_write(struct crmpi_image *image, const char *pat
 }
 
 enum crmpi_status crmpi_content_read(struct crmpi_image *image, const char *path,
-                                     const char *group,
-                                     struct crmpi_content *content_out)
+                                     const char *group, struct crmpi_content *content_out)
 {
     struct crmpi_content content = {0};
     char memory[NAME_BYTES];
@@ -461,10 +463,9 @@ enum crmpi_status crmpi_named_check(const char *path, const struct crmpi_named *
                    named->start <= UINT64_MAX - named->bytes;
 
     if (possible && content->compression == CRMPI_COMPRESSION_NONE &&
-        content->n_stored == 1 && content->n_kept == 0 &&
-        stored->start == named->start && stored->bytes == named->bytes &&
-        stored->offset == 0 && content->raw_bytes == named->bytes &&
-        !blocks_fault(content))
+        content->n_stored == 1 && content->n_kept == 0 && stored->start == named->start &&
+        stored->bytes == named->bytes && stored->offset == 0 &&
+        content->raw_bytes == named->bytes && !blocks_fault(content))
         return CRMPI_OK;
     crmpi_error("%s: the named region %.*s is impossible", path,
                 (int)sizeof named->name - 1, named->name);

@@ -232,8 +232,8 @@ static int names_sync(const char *path)
     const char *slash = strrchr(path, '/');
     char *folder;
     int error = 0;
-    if (asprintf(&folder, "%.*s", slash ? (int)(slash - path) + 1 : 1, slash ? path : ".") <
-        0)
+    if (asprintf(&folder, "%.*s", slash ? (int)(slash - path) + 1 : 1,
+                 slash ? path : ".") < 0)
         return ENOMEM;
     int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     int above = fd < 0 ? -1 : openat(fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

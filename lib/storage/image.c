@@ -46,7 +46,7 @@ struct crmpi_image {
     hid_t file;
     int in_use, writable;
     struct crmpi_parent parent;
-    struct part head, tail; /* the data area lies between CRMPI_DATA_OFFSET and tail.start */
+    struct part head, tail; /* the data area ends where the tail begins */
     uint64_t place;         /* in the data area, of what HDF5 makes room for next; or 0 */
     uint64_t end;           /* of the file, as HDF5 has set it */
 };
@@ -377,8 +377,8 @@ static enum crmpi_status seal_check(const struct seal *seal,
                     (unsigned long long)file_bytes, (unsigned long long)seal->file_bytes);
         return CRMPI_ERR_CORRUPT;
     }
-    if (seal->data_end < CRMPI_DATA_OFFSET ||
-        seal->data_end >= file_bytes || file_bytes - seal->data_end > IMAGE_MAX ||
+    if (seal->data_end < CRMPI_DATA_OFFSET || seal->data_end >= file_bytes ||
+        file_bytes - seal->data_end > IMAGE_MAX ||
         (kind == CRMPI_CONTAINER_LINE && seal->data_end > CRMPI_DATA_OFFSET)) {
         crmpi_error("%s is damaged: its data cannot end at %llu", path,
                     (unsigned long long)seal->data_end);

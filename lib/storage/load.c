@@ -19,7 +19,8 @@
 
 struct load {
     int to_memory;
-    char *unwanted, *packed, *unpacked, *workspace; /* CRMPI_BLOCK_BYTES of each; the first
+    char *unwanted, *packed, *unpacked,
+        *workspace;             /* CRMPI_BLOCK_BYTES of each; the first
                                                        takes bytes that go nowhere */
     crmpi_progress_fn progress; /* may be NULL */
     void *context;
@@ -63,8 +64,8 @@ struct cursor {
  * the checksum needs it.
  * @return how many elements
  */
-static size_t places_find(const struct load *load, struct cursor *cursor, uint64_t *offset,
-                          uint64_t end, struct iovec *iov)
+static size_t places_find(const struct load *load, struct cursor *cursor,
+                          uint64_t *offset, uint64_t end, struct iovec *iov)
 {
     const struct crmpi_part *part = cursor->part;
     const uint64_t first = *offset;
@@ -125,9 +126,8 @@ static enum crmpi_status plain_read(struct load *load, const struct crmpi_opened
         uint64_t stop = end - offset < PIECE_BYTES ? end : offset + PIECE_BYTES;
         size_t n = places_find(load, cursor, &offset, stop, iov);
         pages_populate(load, iov, n);
-        enum crmpi_status status =
-            crmpi_input_read(file->fd, file->path, iov, n,
-                             block->file_offset + (from - block->offset));
+        enum crmpi_status status = crmpi_input_read(
+            file->fd, file->path, iov, n, block->file_offset + (from - block->offset));
         if (status != CRMPI_OK)
             return status;
         for (size_t i = 0; i < n; i++)
@@ -233,8 +233,7 @@ enum crmpi_status crmpi_chain_read(const struct crmpi_chain *chain, int to_memor
                                    int with_named, crmpi_progress_fn progress,
                                    void *context)
 {
-    struct load load = {
-        .to_memory = to_memory, .progress = progress, .context = context};
+    struct load load = {.to_memory = to_memory, .progress = progress, .context = context};
     enum crmpi_status status = load_init(&load, chain->files[0].path);
 
     if (status != CRMPI_OK)

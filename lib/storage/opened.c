@@ -73,10 +73,9 @@ static enum crmpi_status task_read(struct crmpi_opened *opened,
     struct crmpi_part *task = &opened->parts[0];
     hid_t type = crmpi_hdf_region_type();
     void *regions;
-    enum crmpi_status status =
-        crmpi_hdf_table_read(crmpi_image_file(opened->image), opened->path,
-                             "/task/regions", type, CRMPI_REGIONS_MAX, &regions,
-                             &opened->n_regions);
+    enum crmpi_status status = crmpi_hdf_table_read(
+        crmpi_image_file(opened->image), opened->path, "/task/regions", type,
+        CRMPI_REGIONS_MAX, &regions, &opened->n_regions);
     H5Tclose(type);
     if (status != CRMPI_OK)
         return status;
@@ -105,8 +104,8 @@ static enum crmpi_status segment_read(struct crmpi_opened *opened, uint64_t wind
     return crmpi_layout_check_segment(opened->path, segment, taken);
 }
 
-static enum crmpi_status named_read(struct crmpi_opened *opened, struct crmpi_named *named,
-                                    struct crmpi_part *part)
+static enum crmpi_status named_read(struct crmpi_opened *opened,
+                                    struct crmpi_named *named, struct crmpi_part *part)
 {
     snprintf(part->group, sizeof part->group, "/task/named/%s", named->name);
     enum crmpi_status status =
@@ -139,8 +138,7 @@ static enum crmpi_status parts_read(struct crmpi_opened *opened, const uint64_t 
     struct crmpi_part *part = opened->parts + 1;
     enum crmpi_status status = task_read(opened, &taken);
     for (size_t i = 0; status == CRMPI_OK && i < opened->n_segments; i++)
-        status =
-            segment_read(opened, windows[i], &opened->segments[i], part++, &taken);
+        status = segment_read(opened, windows[i], &opened->segments[i], part++, &taken);
     for (size_t i = 0; status == CRMPI_OK && i < opened->n_named; i++)
         status = named_read(opened, &opened->named[i], part++);
     if (status == CRMPI_OK)

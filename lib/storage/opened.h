@@ -37,7 +37,8 @@ struct crmpi_opened {
     size_t n_segments;
     struct crmpi_named *named;
     size_t n_named;
-    struct crmpi_part *parts; /* the task, each segment, each named region, in this order */
+    struct crmpi_part
+        *parts; /* the task, each segment, each named region, in this order */
     size_t n_parts;
 };
 

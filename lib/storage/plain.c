@@ -93,9 +93,9 @@ enum crmpi_status crmpi_plain_write(struct crmpi_writer *writer,
     for (size_t i = 0; status == CRMPI_OK && i < n_blocks; i++) {
         struct crmpi_block *block = &blocks[i];
         block->offset = i * CRMPI_BLOCK_BYTES;
-        block->bytes = block->stored_bytes =
-            total - block->offset < CRMPI_BLOCK_BYTES ? total - block->offset
-                                                      : CRMPI_BLOCK_BYTES;
+        block->bytes = block->stored_bytes = total - block->offset < CRMPI_BLOCK_BYTES
+                                                 ? total - block->offset
+                                                 : CRMPI_BLOCK_BYTES;
         block->file_offset = *data_end + block->offset;
         int error = block_write(crmpi_writer_descriptor(writer), &walk, block);
         if (error)

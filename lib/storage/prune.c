@@ -238,8 +238,8 @@ enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep, uint64_t need
         for (size_t i = 0; i < all.n; i++)
             if (kept[i] || all.numbers[i] == needed)
                 all.numbers[n_kept++] = all.numbers[i];
-        status = folder_drop(folder, all.numbers, n_kept, n_kept ? all.numbers[n_kept - 1] : 0,
-                             0);
+        status = folder_drop(folder, all.numbers, n_kept,
+                             n_kept ? all.numbers[n_kept - 1] : 0, 0);
     }
     free(kept);
     crmpi_lineage_fini(&all);

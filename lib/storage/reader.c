@@ -117,9 +117,9 @@ enum crmpi_status crmpi_reader_record(struct crmpi_reader *reader, const char *n
     const struct crmpi_opened *newest = newest_of(reader);
     crmpi_hdf_lock();
     hid_t type = crmpi_hdf_byte_type();
-    enum crmpi_status status = crmpi_hdf_table_read(
-        crmpi_image_file(newest->image), newest->path, name, type,
-        crmpi_image_bytes(newest->image), data_out, bytes_out);
+    enum crmpi_status status =
+        crmpi_hdf_table_read(crmpi_image_file(newest->image), newest->path, name, type,
+                             crmpi_image_bytes(newest->image), data_out, bytes_out);
     H5Tclose(type);
     crmpi_hdf_unlock();
     return status;

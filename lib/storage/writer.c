@@ -213,8 +213,8 @@ enum crmpi_status crmpi_writer_segment(struct crmpi_writer *writer,
         added.about.extents = data;
     }
     if (status == CRMPI_OK)
-        status = crmpi_layout_check_segment(writer->output.path, &added.about,
-                                            &writer->taken);
+        status =
+            crmpi_layout_check_segment(writer->output.path, &added.about, &writer->taken);
     free(data);
     if (status != CRMPI_OK)
         return given(writer, status);
@@ -241,8 +241,8 @@ enum crmpi_status crmpi_writer_named(struct crmpi_writer *writer,
                   CRMPI_NAMED_MAX))
         return CRMPI_ERR_INTERNAL;
     enum crmpi_status status = crmpi_named_check(path, named, content);
-    if (status == CRMPI_OK && !is_ready(writer, named->name,
-                                        !has_name(writer, named->name), 0, 1))
+    if (status == CRMPI_OK &&
+        !is_ready(writer, named->name, !has_name(writer, named->name), 0, 1))
         return CRMPI_ERR_INTERNAL;
     if (status == CRMPI_OK)
         status =
@@ -266,7 +266,7 @@ static int has_record(const struct crmpi_writer *writer, const char *name)
 /* Whether a record may have a name: groups of ours are not its place. */
 static int name_is_free(const char *name)
 {
-    static const char *const ours[] = {"/window", "/dependencies", "/task/named",
+    static const char *const ours[] = {"/window",      "/dependencies", "/task/named",
                                        "/task/memory", "/task/extents", "/task/kept",
                                        "/task/blocks", "/task/regions", "/job"};
     for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
@@ -305,9 +305,8 @@ enum crmpi_status crmpi_writer_dependencies(struct crmpi_writer *writer,
         return CRMPI_ERR_INTERNAL;
     enum crmpi_status status =
         crmpi_dependencies_fit(writer->output.path, &writer->job, dependencies);
-    if (status == CRMPI_OK &&
-        crmpi_dependencies_pack(dependencies, &writer->dependencies,
-                                &writer->dependencies_bytes) != 0)
+    if (status == CRMPI_OK && crmpi_dependencies_pack(dependencies, &writer->dependencies,
+                                                      &writer->dependencies_bytes) != 0)
         return no_memory(writer);
     return given(writer, status);
 }
@@ -324,8 +323,8 @@ static enum crmpi_status segments_write(struct crmpi_writer *writer,
         crmpi_segment_name(segment->about.window, group);
         status = crmpi_segment_write(image, writer->output.path, &segment->about);
         if (status == CRMPI_OK && segment->about.view_bytes)
-            status = crmpi_content_write(image, writer->output.path, group,
-                                         &segment->content);
+            status =
+                crmpi_content_write(image, writer->output.path, group, &segment->content);
     }
     return status;
 }
@@ -368,8 +367,8 @@ static enum crmpi_status image_make(struct crmpi_writer *writer, uint64_t data_e
 {
     const char *path = writer->output.path;
     struct crmpi_image *image;
-    enum crmpi_status status = crmpi_image_create(CRMPI_CONTAINER_RANK, path, data_end,
-                                                  &writer->parent, &image);
+    enum crmpi_status status =
+        crmpi_image_create(CRMPI_CONTAINER_RANK, path, data_end, &writer->parent, &image);
     if (status != CRMPI_OK)
         return status;
     status = crmpi_job_write(image, path, &writer->job, NULL);

@@ -101,27 +101,33 @@ START_TEST(blocks_come_back_as_they_were)
     char *packed = malloc(CRMPI_BLOCK_BYTES), *unpacking = malloc(CRMPI_BLOCK_BYTES);
     uint64_t x = 88172645463325252u;
     for (size_t k = 0; k < 2; k++) {
-        void *workspace = aligned_alloc(64, (crmpi_codec_workspace_bytes(kinds[k]) + 63) / 64 * 64);
+        void *workspace =
+            aligned_alloc(64, (crmpi_codec_workspace_bytes(kinds[k]) + 63) / 64 * 64);
         for (int what = 0; what < 4; what++) {
             for (size_t i = 0; i < CRMPI_BLOCK_BYTES / 8; i++) {
                 x ^= x << 13;
                 x ^= x >> 7;
                 x ^= x << 17;
-                raw[i] = what == 0 ? 0 : what == 1 ? i * 3 : what == 2 ? x & 0xff0000ff00ff : x;
+                raw[i] = what == 0   ? 0
+                         : what == 1 ? i * 3
+                         : what == 2 ? x & 0xff0000ff00ff
+                                     : x;
             }
             size_t bytes = crmpi_codec_encode(kinds[k], raw, workspace, packed);
             ck_assert_uint_lt(bytes, CRMPI_BLOCK_BYTES);
             ck_assert_int_eq(bytes == 0, what == 3); /* noise does not shrink */
             if (bytes == 0)
                 continue;
-            ck_assert_int_eq(crmpi_codec_decode(kinds[k], packed, bytes, unpacking, back), 0);
+            ck_assert_int_eq(crmpi_codec_decode(kinds[k], packed, bytes, unpacking, back),
+                             0);
             ck_assert_mem_eq(raw, back, CRMPI_BLOCK_BYTES);
             /* whatever is changed or cut, nothing is written elsewhere */
             for (size_t i = 0; i < bytes; i += 1 + bytes / 200) {
                 packed[i] ^= (char)(1 << i % 8);
                 crmpi_codec_decode(kinds[k], packed, bytes, unpacking, back);
                 packed[i] ^= (char)(1 << i % 8);
-                ck_assert_int_ne(crmpi_codec_decode(kinds[k], packed, i, unpacking, back), 0);
+                ck_assert_int_ne(crmpi_codec_decode(kinds[k], packed, i, unpacking, back),
+                                 0);
             }
         }
         free(workspace);

@@ -51,8 +51,8 @@ static void large_save(const char *path)
     saving.progress = progress;
     saving.context = &progress_last;
     progress_last = 0;
-    ck_assert_int_eq(
-        saving_memory(&saving, regions, N_REGIONS, large_extents, N_EXTENTS), CRMPI_OK);
+    ck_assert_int_eq(saving_memory(&saving, regions, N_REGIONS, large_extents, N_EXTENTS),
+                     CRMPI_OK);
     progress_task = progress_last;
     progress_last = 0;
     for (int i = 0; i < N_SEGMENTS; i++)
@@ -175,9 +175,7 @@ START_TEST(scattered_pages_come_back)
         memset((void *)extents[i].start, i, extents[i].bytes);
     }
     ck_assert_int_eq(saving_begin(&saving, PATH, &job), CRMPI_OK);
-    ck_assert_int_eq(
-        saving_memory(&saving, regions, N_REGIONS, extents, N),
-        CRMPI_OK);
+    ck_assert_int_eq(saving_memory(&saving, regions, N_REGIONS, extents, N), CRMPI_OK);
     ck_assert_int_eq(saving_close(&saving, NULL, NULL), CRMPI_OK);
     memset((void *)regions[1].start, 255, regions[1].bytes);
     ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
@@ -218,7 +216,8 @@ START_TEST(segments_of_all_sizes_come_back)
         /* what else is written lies between them */
         char record[32];
         snprintf(record, sizeof record, "/record/%d", (int)i);
-        ck_assert_int_eq(crmpi_writer_record(saving.writer, record, at, i * 97), CRMPI_OK);
+        ck_assert_int_eq(crmpi_writer_record(saving.writer, record, at, i * 97),
+                         CRMPI_OK);
     }
     ck_assert_int_eq(saving_close(&saving, NULL, NULL), CRMPI_OK);
     memset(at, 0, N * 4 * MIB);
@@ -243,8 +242,7 @@ START_TEST(unreadable_memory_is_an_error)
     static struct saving saving;
     ck_assert_int_eq(mprotect((void *)small_extents[2].start, 4096, PROT_NONE), 0);
     ck_assert_int_eq(saving_begin(&saving, PATH, &job), CRMPI_OK);
-    ck_assert_int_eq(saving_memory(&saving, regions, N_REGIONS, small_extents,
-                                         N_EXTENTS),
+    ck_assert_int_eq(saving_memory(&saving, regions, N_REGIONS, small_extents, N_EXTENTS),
                      CRMPI_ERR_SYSTEM);
     ck_assert_uint_eq(log_lines, 1);
     saving_abort(&saving);
@@ -277,8 +275,7 @@ START_TEST(wrong_order_of_calls_is_refused)
 
     ck_assert_int_eq(saving_begin(&saving, PATH, &job), CRMPI_OK);
     ck_assert_int_eq(saving_memory(&saving, NULL, 0, NULL, 0), CRMPI_OK);
-    ck_assert_int_eq(saving_memory(&saving, NULL, 0, NULL, 0),
-                     CRMPI_ERR_INTERNAL);
+    ck_assert_int_eq(saving_memory(&saving, NULL, 0, NULL, 0), CRMPI_ERR_INTERNAL);
     ck_assert_int_eq(saving_close(&saving, NULL, NULL), CRMPI_ERR_INTERNAL);
 
     ck_assert_int_eq(saving_begin(&saving, PATH, &job), CRMPI_OK);
@@ -300,7 +297,8 @@ START_TEST(wrong_order_of_calls_is_refused)
 
     ck_assert_int_eq(saving_begin(&saving, PATH, &job), CRMPI_OK);
     ck_assert_int_eq(crmpi_writer_record(saving.writer, "/x", "1", 1), CRMPI_OK);
-    ck_assert_int_eq(crmpi_writer_record(saving.writer, "/x", "1", 1), CRMPI_ERR_INTERNAL);
+    ck_assert_int_eq(crmpi_writer_record(saving.writer, "/x", "1", 1),
+                     CRMPI_ERR_INTERNAL);
     saving_abort(&saving);
     ck_assert(folder_has(folder, ""));
 }
@@ -697,8 +695,7 @@ START_TEST(a_full_disk_is_told)
     signal(SIGXFSZ, SIG_IGN);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &limit), 0);
     ck_assert_int_eq(saving_begin(&saving, PATH, &job), CRMPI_OK);
-    ck_assert_int_eq(saving_memory(&saving, regions, N_REGIONS, large_extents,
-                                         N_EXTENTS),
+    ck_assert_int_eq(saving_memory(&saving, regions, N_REGIONS, large_extents, N_EXTENTS),
                      CRMPI_ERR_NOSPACE);
     ck_assert_uint_eq(log_lines, 1);
     ck_assert_int_eq(saving_close(&saving, NULL, NULL), CRMPI_ERR_INTERNAL);
@@ -730,11 +727,10 @@ START_TEST(a_disk_full_in_a_segment_loses_nothing)
         ck_assert_int_eq(
             crmpi_fault_configure(reserves ? NULL : "storage.reserve:1+=EOPNOTSUPP"), 0);
         ck_assert_int_eq(saving_begin(&saving, PATH, &job), CRMPI_OK);
-        ck_assert_int_eq(saving_memory(&saving, regions, N_REGIONS, small_extents,
-                                             N_EXTENTS),
-                         CRMPI_OK);
-        ck_assert_int_eq(saving_segment(&saving, &segment),
-                         CRMPI_ERR_NOSPACE);
+        ck_assert_int_eq(
+            saving_memory(&saving, regions, N_REGIONS, small_extents, N_EXTENTS),
+            CRMPI_OK);
+        ck_assert_int_eq(saving_segment(&saving, &segment), CRMPI_ERR_NOSPACE);
         ck_assert_uint_eq(log_lines, 1);
         saving_abort(&saving);
         ck_assert(folder_has(folder, "000012.h5"));
@@ -801,9 +797,9 @@ START_TEST(the_digest_is_the_files_own)
     for (int i = 0; i < 2; i++) {
         char record = (char)i;
         ck_assert_int_eq(saving_begin(&saving, PATH, &job), CRMPI_OK);
-        ck_assert_int_eq(saving_memory(&saving, NULL, 0, NULL, 0),
+        ck_assert_int_eq(saving_memory(&saving, NULL, 0, NULL, 0), CRMPI_OK);
+        ck_assert_int_eq(crmpi_writer_record(saving.writer, "/task/one", &record, 1),
                          CRMPI_OK);
-        ck_assert_int_eq(crmpi_writer_record(saving.writer, "/task/one", &record, 1), CRMPI_OK);
         ck_assert_int_eq(saving_close(&saving, NULL, &digests[i]), CRMPI_OK);
         ck_assert_int_eq(crmpi_reader_open(PATH, &reader), CRMPI_OK);
         ck_assert_uint_eq(crmpi_reader_digest(reader), digests[i]);
@@ -826,7 +822,8 @@ static void *many_saved(void *context)
     size_t bytes;
     for (int i = 0; i < 50; i++) {
         require(saving_begin(&saving, path, &job) == CRMPI_OK);
-        require(saving_memory(&saving, regions, N_REGIONS, small_extents, N_EXTENTS) == CRMPI_OK);
+        require(saving_memory(&saving, regions, N_REGIONS, small_extents, N_EXTENTS) ==
+                CRMPI_OK);
         require(crmpi_writer_record(saving.writer, "/task/path", path, strlen(path)) ==
                 CRMPI_OK);
         require(dependencies_save(&saving, &job) == CRMPI_OK);

@@ -6,8 +6,8 @@
 #include <string.h>
 #include "base/checksum.h"
 #include "storage/codec.h"
-#include "storage/plain.h"
 #include "increments.h"
+#include "storage/plain.h"
 
 #define MIB ((uint64_t)1 << 20)
 
@@ -116,9 +116,12 @@ enum crmpi_status increment_save(struct increments *chain, const char *path,
 {
     static struct crmpi_extent kept[N_PAGES];
     static size_t pages[N_PAGES];
-    struct crmpi_named named = {"temperature",      regions[1].start + (N_PAGES - 2) * PAGE,
-                                2 * PAGE,           CRMPI_NAMED_DOUBLE,
-                                2,                  {64, 16}};
+    struct crmpi_named named = {"temperature",
+                                regions[1].start + (N_PAGES - 2) * PAGE,
+                                2 * PAGE,
+                                CRMPI_NAMED_DOUBLE,
+                                2,
+                                {64, 16}};
     struct crmpi_extent temperature = {named.start, named.bytes};
     struct crmpi_content task, window = {0}, of_named;
     struct crmpi_writer *writer;
@@ -143,8 +146,7 @@ enum crmpi_status increment_save(struct increments *chain, const char *path,
     if (has_window && status == CRMPI_OK)
         status = crmpi_writer_segment(writer, &segments[0], &window);
     if (status == CRMPI_OK)
-        status =
-            crmpi_plain_write(writer, &temperature, 1, &end, NULL, NULL, &of_named);
+        status = crmpi_plain_write(writer, &temperature, 1, &end, NULL, NULL, &of_named);
     require(status == CRMPI_OK);
     status = crmpi_writer_named(writer, &named, &of_named);
     if (status == CRMPI_OK)
@@ -173,7 +175,8 @@ void pages_change(unsigned char changed_out[N_PAGES], unsigned one_in, unsigned 
         if ((random >> 20) % 3)
             for (size_t i = 0; i < PAGE; i += 4) {
                 /* small numbers, so that there is something to compress */
-                unsigned value = (random >> 28) ? (unsigned)(page + i) & 0xff : random * (unsigned)(i + 1);
+                unsigned value = (random >> 28) ? (unsigned)(page + i) & 0xff
+                                                : random * (unsigned)(i + 1);
                 memcpy(page_at(page) + i, &value, sizeof value);
             }
     }
