@@ -28,7 +28,7 @@
 
 #define PAGE 4096ul
 #define ARENA (CRMPI_MAP_ADDR)
-#define PAGES 384ul
+#define PAGES 1600ul /* three huge pages */
 #define VIEW (ARENA + PAGES * PAGE)
 #define VIEW_PAGES 40ul
 #define SEGMENT (VIEW + 700)
@@ -41,6 +41,8 @@ static char is_file[PAGES];
 static char *peer; /* the window's memory, as another process has it */
 static int file;   /* behind private mappings */
 static struct crmpi_extent excluded;
+static struct crmpi_named named = {
+    .name = "field", .type = CRMPI_NAMED_UINT8, .n_dims = 1};
 
 /* What memory was when the last checkpoint was taken. */
 static struct {
@@ -74,17 +76,23 @@ enum crmpi_status crmpi_segments_list(struct crmpi_window_segment **list_out,
 enum crmpi_status crmpi_wishes_list(struct crmpi_wishes *wishes_out)
 {
     *wishes_out = (struct crmpi_wishes){0};
-    if (excluded.bytes == 0)
-        return CRMPI_OK;
-    wishes_out->excluded = malloc(sizeof excluded);
-    *wishes_out->excluded = excluded;
-    wishes_out->n_excluded = 1;
+    if (excluded.bytes > 0) {
+        wishes_out->excluded = malloc(sizeof excluded);
+        *wishes_out->excluded = excluded;
+        wishes_out->n_excluded = 1;
+    }
+    if (named.bytes > 0) {
+        wishes_out->named = malloc(sizeof named);
+        *wishes_out->named = named;
+        wishes_out->n_named = 1;
+    }
     return CRMPI_OK;
 }
 
 void crmpi_wishes_fini(struct crmpi_wishes *wishes)
 {
     free(wishes->excluded);
+    free(wishes->named);
 }
 
 /* Whether a page lies wholly in what need not be saved. */
@@ -121,7 +129,7 @@ static uint64_t below(uint64_t n)
 
 static uint64_t some_pages(uint64_t *first_out)
 {
-    uint64_t n = below(8) ? 1 + below(6) : 1 + below(100);
+    uint64_t n = below(8) ? 1 + below(6) : below(6) ? 1 + below(100) : 1 + below(1100);
 
     *first_out = below(PAGES - n);
     return n;
@@ -148,7 +156,8 @@ static void note(uint64_t first, uint64_t n, int as, int from_file)
 static void map_some(void)
 {
     uint64_t first, n = some_pages(&first);
-    int kind = (int)below(8), flags = MAP_FIXED | (kind == 0 ? MAP_SHARED : MAP_PRIVATE);
+    int kind = n > 100 ? 2 : (int)below(8),
+        flags = MAP_FIXED | (kind == 0 ? MAP_SHARED : MAP_PRIVATE);
 
     ck_assert_ptr_ne(mmap(address_of(first), n * PAGE, PROT_READ | PROT_WRITE,
                           flags | (kind == 1 ? 0 : MAP_ANONYMOUS), kind == 1 ? file : -1,
@@ -207,9 +216,14 @@ static void advise_some(void)
     uint64_t first, n = some_pages(&first);
     int which = advice[below(8)];
 
-    for (uint64_t i = first; i < first + n; i++)
-        if (prot[i] >= 0)
-            madvise(address_of(i), PAGE, which);
+    if ((which == MADV_WIPEONFORK || which == MADV_DONTFORK) && below(8) > 0)
+        return; /* the first checkpoint that finds some is not in the background */
+    if (which == MADV_HUGEPAGE) /* all that is one mapping becomes so at its next write */
+        madvise((void *)ARENA, PAGES * PAGE, which);
+    else
+        for (uint64_t i = first; i < first + n; i++)
+            if (prot[i] >= 0)
+                madvise(address_of(i), PAGE, which);
 }
 
 static void store_some(void)
@@ -350,6 +364,19 @@ static void check_restored(const char *path, const struct crmpi_capture_result *
     ck_assert_msg(how == 0, "%s (%#x) is not restored", path, result->figures.how);
 }
 
+/* Give a name to memory that is one mapping, if there is any there. */
+static void name_some(void)
+{
+    uint64_t first = below(PAGES - 90), n = 1;
+
+    while (n < 80 && prot[first] >= 0 && prot[first + n] == prot[first] &&
+           !is_file[first] && is_file[first + n] == is_file[first])
+        n++;
+    named.bytes = prot[first] >= 0 && !is_file[first] ? n * PAGE - 1000 : 0;
+    named.start = ARENA + first * PAGE + 700;
+    named.dims[0] = named.bytes;
+}
+
 static unsigned n_increments, n_background;
 
 static void checkpoint(uint64_t sn)
@@ -408,18 +435,21 @@ static void history(enum crmpi_changes changes, int async)
     begin();
     crmpi_config.changes = changes;
     crmpi_config.async = async;
-    for (uint64_t sn = 1; sn <= 60; sn++) {
+    for (uint64_t sn = 1; sn <= 40; sn++) {
         crmpi_config.incremental = sn % 20 ? 5 : 0;
         crmpi_config.async_memory_mib = sn % 3 ? 1024 : 1;
         excluded =
             (struct crmpi_extent){ARENA + 100 * PAGE + 5, sn % 4 == 3 ? 10 * PAGE : 0};
         crmpi_config.compress = (enum crmpi_compress)below(4);
+        named.bytes = 0;
         live(sn == 1 ? 300 : below(4) ? (unsigned)below(15) : (unsigned)below(150));
+        if (below(3) == 0)
+            name_some();
         checkpoint(sn);
     }
     ck_assert_uint_gt(n_increments, 10);
     if (async)
-        ck_assert_uint_gt(n_background, 20);
+        ck_assert_uint_gt(n_background, 5);
     end();
 }
 
