@@ -177,7 +177,6 @@ static enum crmpi_status file_look(int fd, const char *folder, const char *name,
     return crmpi_inventory_add(listing->inventory, &listing->about);
 }
 
-/* A folder that cannot be trusted has nothing for us, which was said. */
 static enum crmpi_status folder_look(struct listing *listing, const char *folder,
                                      uint32_t world_rank)
 {
@@ -220,6 +219,7 @@ static enum crmpi_status folder_find(int length, const char *path)
     return access(path, F_OK) != 0 && errno == ENOENT ? CRMPI_ERR_NOTFOUND : CRMPI_OK;
 }
 
+/* What cannot be trusted or read is not there, which was said. */
 enum crmpi_status crmpi_inventory_list(struct crmpi_inventory *inventory,
                                        const struct crmpi_copy *about, const char *home,
                                        const char *job_id, uint32_t first, uint32_t step)
@@ -231,7 +231,7 @@ enum crmpi_status crmpi_inventory_list(struct crmpi_inventory *inventory,
 
     if (status == CRMPI_OK)
         status = crmpi_entries_visit(path, rank_look, &listing);
-    return status == CRMPI_ERR_NOTFOUND ? CRMPI_OK : status;
+    return status == CRMPI_ERR_NOMEM || status == CRMPI_ERR_USAGE ? status : CRMPI_OK;
 }
 
 enum crmpi_status crmpi_inventory_list_rank(struct crmpi_inventory *inventory,
