@@ -53,9 +53,8 @@ static enum crmpi_status open_file(struct crmpi_assembly *assembly, uint64_t sn)
     uint64_t *numbers = NULL;
     size_t n = 0;
     int error = crmpi_fault("levels.store");
-    enum crmpi_status status =
-        crmpi_share_path(assembly->home, assembly->members[assembly->self], sn, 1, path,
-                         sizeof path);
+    enum crmpi_status status = crmpi_share_path(
+        assembly->home, assembly->members[assembly->self], sn, 1, path, sizeof path);
 
     if (status == CRMPI_OK && error != 0) {
         crmpi_error("cannot keep %s: %s", path, strerror(error));
@@ -92,12 +91,12 @@ static enum crmpi_status make_room(struct crmpi_assembly *assembly, uint64_t n_b
     if (error == 0)
         error = posix_fallocate(assembly->output.fd, 0, (off_t)bytes);
     if (error == 0) {
-        memory = assembly->memory == NULL
-                     ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
-                            assembly->output.fd, 0)
-                     : mremap(assembly->memory,
-                              crmpi_share_file_bytes(assembly->n_blocks), bytes,
-                              MREMAP_MAYMOVE);
+        memory =
+            assembly->memory == NULL
+                ? mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED,
+                       assembly->output.fd, 0)
+                : mremap(assembly->memory, crmpi_share_file_bytes(assembly->n_blocks),
+                         bytes, MREMAP_MAYMOVE);
         error = memory == MAP_FAILED ? errno : 0;
     }
     if (error != 0) {

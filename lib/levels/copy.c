@@ -107,7 +107,7 @@ enum crmpi_status crmpi_copy_take(struct crmpi_copy *copy, int fd, int pipe[2],
 
 enum crmpi_status crmpi_copy_finish(struct crmpi_copy *copy)
 {
-    enum crmpi_status status = 
+    enum crmpi_status status =
         crmpi_output_commit(&copy->output, copy->bytes, crmpi_config.sync);
 
     copy->output.fd = -1;

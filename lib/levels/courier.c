@@ -57,7 +57,8 @@ static int copy_bytes(int from, const struct crmpi_output *to, uint64_t *bytes_o
         else if (__atomic_load_n(&courier.stop, __ATOMIC_ACQUIRE))
             error = ECANCELED;
         else if (got > 0 && (error = crmpi_fault("levels.flush")) == 0)
-            error = crmpi_file_write(to->fd, &(struct iovec){piece, (size_t)got}, 1, done);
+            error =
+                crmpi_file_write(to->fd, &(struct iovec){piece, (size_t)got}, 1, done);
         done += got > 0 && error == 0 ? (uint64_t)got : 0;
     }
     free(piece);
@@ -122,8 +123,8 @@ static enum crmpi_status copy_chain(const uint64_t *chain, size_t n)
         status = crmpi_rank_path(courier.home, courier.world_rank, chain[n], 0, from,
                                  sizeof from);
         if (status == CRMPI_OK)
-            status = crmpi_rank_path(crmpi_config.dir, courier.world_rank, chain[n], 1, to,
-                                     sizeof to);
+            status = crmpi_rank_path(crmpi_config.dir, courier.world_rank, chain[n], 1,
+                                     to, sizeof to);
         if (status == CRMPI_OK && !crmpi_seals_agree(from, to))
             status = copy_file(from, to);
     }
@@ -148,8 +149,8 @@ static enum crmpi_status copy_checkpoint(uint64_t sn)
     uint64_t chain[CHAIN_MAX];
     char path[CRMPI_PATH_BYTES];
     size_t n;
-    enum crmpi_status status = crmpi_rank_path(crmpi_config.dir, courier.world_rank, sn, 1,
-                                               path, sizeof path);
+    enum crmpi_status status =
+        crmpi_rank_path(crmpi_config.dir, courier.world_rank, sn, 1, path, sizeof path);
 
     if (status == CRMPI_OK)
         status = find_chain(sn, chain, &n);

@@ -46,7 +46,7 @@ struct crmpi_sending {
     uint32_t to;
     struct crmpi_exchange_head head;
     const uint64_t *numbers;
-    int file; /* COPY, STREAM: opened for reading */
+    int file;                         /* COPY, STREAM: opened for reading */
     const struct crmpi_erasure *code; /* STREAM */
     unsigned member, holder;          /* STREAM: places in the group */
     /* of send.c */

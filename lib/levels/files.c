@@ -56,8 +56,7 @@ enum crmpi_status crmpi_own_files(const char *home, uint32_t world_rank,
 {
     char folder[CRMPI_PATH_BYTES];
     struct numbers numbers = {0};
-    enum crmpi_status status =
-        crmpi_rank_folder(home, world_rank, folder, sizeof folder);
+    enum crmpi_status status = crmpi_rank_folder(home, world_rank, folder, sizeof folder);
 
     if (status == CRMPI_OK)
         status = crmpi_entries_visit(folder, note_number, &numbers);
@@ -176,6 +175,7 @@ void crmpi_home_remove(const char *home)
 
     for (size_t i = 0; i < sizeof inner / sizeof *inner - 1; i++) {
         snprintf(path, sizeof path, "%s%s", home, inner[i]);
-        rmdir(path); /* other ranks of the node may have files there: the last one does it */
+        rmdir(
+            path); /* other ranks of the node may have files there: the last one does it */
     }
 }

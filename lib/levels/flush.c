@@ -60,10 +60,9 @@ static enum crmpi_status send_wave(uint32_t first, uint32_t n)
     enum crmpi_status status;
 
     for (uint32_t i = 0; i < n; i++)
-        sendings[i] =
-            (struct crmpi_sending){.to = first + i,
-                                   .head = {.kind = CRMPI_EXCHANGE_FLUSH,
-                                            .sn = flush.sn[first + i]}};
+        sendings[i] = (struct crmpi_sending){
+            .to = first + i,
+            .head = {.kind = CRMPI_EXCHANGE_FLUSH, .sn = flush.sn[first + i]}};
     status = crmpi_exchange_send(&peers, sendings, n, is_stopped);
     for (uint32_t i = 0; i < n && status != CRMPI_OK && !is_stopped(); i++)
         if (sendings[i].status != CRMPI_OK)
@@ -96,12 +95,13 @@ static int bring(void)
     enum crmpi_status status = CRMPI_OK;
 
     for (uint32_t first = 0; status == CRMPI_OK && first < flush.n_ranks; first += WAVE)
-        status = send_wave(first,
-                           flush.n_ranks - first < WAVE ? flush.n_ranks - first : WAVE);
+        status =
+            send_wave(first, flush.n_ranks - first < WAVE ? flush.n_ranks - first : WAVE);
     if (status == CRMPI_OK)
         status = mark(flush.line);
     if (status == CRMPI_OK)
-        crmpi_info("line %llu is in %s", (unsigned long long)flush.line, crmpi_config.dir);
+        crmpi_info("line %llu is in %s", (unsigned long long)flush.line,
+                   crmpi_config.dir);
     return status == CRMPI_OK;
 }
 

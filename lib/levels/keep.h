@@ -46,9 +46,9 @@ struct crmpi_assembly {
     struct crmpi_erasure code;
     unsigned n, self; /* members, and this rank's place among them */
     uint32_t members[CRMPI_ERASURE_MEMBERS_MAX];
-    uint64_t attempt; /* that it is of; 0: none */
+    uint64_t attempt;     /* that it is of; 0: none */
     uint64_t begun, done; /* bits: members who have begun, and whose streams are in it */
-    int64_t moved_ms; /* when something came for it */
+    int64_t moved_ms;     /* when something came for it */
     enum crmpi_status status;
     int is_complete, is_open;
     struct crmpi_output output;

@@ -64,9 +64,10 @@ static int refusal(const struct crmpi_job *job, char *why, size_t why_bytes)
     const struct crmpi_levels *wanted = &crmpi_config.levels;
 
     if (strcmp(job->policy, "uncoordinated") == 0) {
-        snprintf(why, why_bytes,
-                 "the policy uncoordinated finds its line in the files of all ranks, which "
-                 "have to be in CRMPI_DIR: CRMPI_LEVELS=global");
+        snprintf(
+            why, why_bytes,
+            "the policy uncoordinated finds its line in the files of all ranks, which "
+            "have to be in CRMPI_DIR: CRMPI_LEVELS=global");
         return 1;
     }
     if (wanted->set & CRMPI_LEVEL_ERASURE && strcmp(job->policy, "partial") == 0) {
@@ -75,8 +76,8 @@ static int refusal(const struct crmpi_job *job, char *why, size_t why_bytes)
                  "the policy partial");
         return 1;
     }
-    return crmpi_topology_refusal(&levels.topology, wanted->set, wanted->k, wanted->m, why,
-                                  why_bytes);
+    return crmpi_topology_refusal(&levels.topology, wanted->set, wanted->k, wanted->m,
+                                  why, why_bytes);
 }
 
 static enum crmpi_status find_nodes(const char *name)
@@ -85,13 +86,12 @@ static enum crmpi_status find_nodes(const char *name)
     enum crmpi_status status = names != NULL ? CRMPI_OK : CRMPI_ERR_NOMEM;
 
     if (status == CRMPI_OK &&
-        PMPI_Allgather(name, CRMPI_NODE_BYTES, MPI_BYTE, names, CRMPI_NODE_BYTES, MPI_BYTE,
-                       MPI_COMM_WORLD) != MPI_SUCCESS)
+        PMPI_Allgather(name, CRMPI_NODE_BYTES, MPI_BYTE, names, CRMPI_NODE_BYTES,
+                       MPI_BYTE, MPI_COMM_WORLD) != MPI_SUCCESS)
         status = CRMPI_ERR_MPI;
     if (status == CRMPI_OK)
-        status = crmpi_topology_init(&levels.topology,
-                                     (const char(*)[CRMPI_NODE_BYTES])names,
-                                     levels.n_ranks);
+        status = crmpi_topology_init(
+            &levels.topology, (const char(*)[CRMPI_NODE_BYTES])names, levels.n_ranks);
     free(names);
     return status;
 }
@@ -101,8 +101,8 @@ static enum crmpi_status find_peers(const struct crmpi_address *self)
     levels.all = calloc(levels.n_ranks, sizeof *levels.all);
     if (levels.all == NULL)
         return CRMPI_ERR_NOMEM;
-    return PMPI_Allgather(self, sizeof *self, MPI_BYTE, levels.all, sizeof *self, MPI_BYTE,
-                          MPI_COMM_WORLD) == MPI_SUCCESS
+    return PMPI_Allgather(self, sizeof *self, MPI_BYTE, levels.all, sizeof *self,
+                          MPI_BYTE, MPI_COMM_WORLD) == MPI_SUCCESS
                ? CRMPI_OK
                : CRMPI_ERR_MPI;
 }
@@ -160,7 +160,8 @@ static enum crmpi_status start_threads(int listener)
     return status == CRMPI_OK ? crmpi_serve_start(&setup) : status;
 }
 
-enum crmpi_status crmpi_levels_start(const struct crmpi_job *job, const unsigned char *key)
+enum crmpi_status crmpi_levels_start(const struct crmpi_job *job,
+                                     const unsigned char *key)
 {
     char node[CRMPI_NODE_BYTES] = "?", why[512];
     struct crmpi_address self;
@@ -213,7 +214,8 @@ static void remove_lines(void)
             continue;
         if (strcmp(line.job.job_id, levels.job_id) == 0 &&
             !(crmpi_line_levels(&line) & CRMPI_LEVEL_GLOBAL) &&
-            crmpi_line_path(crmpi_config.dir, numbers[i], path, sizeof path) == CRMPI_OK &&
+            crmpi_line_path(crmpi_config.dir, numbers[i], path, sizeof path) ==
+                CRMPI_OK &&
             unlink(path) != 0)
             crmpi_warn("cannot remove %s: %s", path, strerror(errno));
         crmpi_line_free(&line);
@@ -392,7 +394,8 @@ enum crmpi_status crmpi_levels_protect(const struct crmpi_protected *file,
 
     if (!crmpi_levels_send())
         return CRMPI_OK;
-    status = crmpi_rank_path(levels.home, levels.world_rank, file->sn, 0, path, sizeof path);
+    status =
+        crmpi_rank_path(levels.home, levels.world_rank, file->sn, 0, path, sizeof path);
     if (status == CRMPI_OK)
         status = crmpi_seal_parent(path, &parent);
     if (status == CRMPI_OK)

@@ -23,9 +23,9 @@ static enum crmpi_status fits(int length, size_t bytes)
 enum crmpi_status crmpi_levels_home_of(const char *node, const char *job_id,
                                        char *path_out, size_t path_bytes)
 {
-    return fits(snprintf(path_out, path_bytes, "%s/%s/%s", crmpi_config.local, node,
-                         job_id),
-                path_bytes);
+    return fits(
+        snprintf(path_out, path_bytes, "%s/%s/%s", crmpi_config.local, node, job_id),
+        path_bytes);
 }
 
 enum crmpi_status crmpi_levels_home_create(const char *node, const char *job_id)

@@ -211,8 +211,7 @@ static void begin_stream(struct peer *peer)
     }
     peer->member = (unsigned)member;
     peer->cursor = 0;
-    peer->status =
-        crmpi_assembly_begin(server.setup.assembly, peer->member, &peer->head);
+    peer->status = crmpi_assembly_begin(server.setup.assembly, peer->member, &peer->head);
     if (!is_stream(peer)) {
         answer(peer, CRMPI_OK);
         return;
@@ -299,8 +298,7 @@ static void take_copy(struct peer *peer)
     size_t taken;
     int ended = 0;
 
-    peer->status =
-        crmpi_copy_take(&peer->copy, peer->fd, server.pipe, &taken, &ended);
+    peer->status = crmpi_copy_take(&peer->copy, peer->fd, server.pipe, &taken, &ended);
     peer->left -= taken;
     if (ended)
         drop(peer);
@@ -447,8 +445,7 @@ static void *serve(void *unused)
         entries[0] = (struct pollfd){.fd = server.wake[0], .events = POLLIN};
         entries[1] = (struct pollfd){.fd = server.setup.listener, .events = POLLIN};
         for (unsigned i = 0; i < n; i++)
-            entries[2 + i] =
-                (struct pollfd){.fd = server.peers[i]->fd, .events = POLLIN};
+            entries[2 + i] = (struct pollfd){.fd = server.peers[i]->fd, .events = POLLIN};
         if (poll(entries, 2 + n, LOOK_MS) > 0) {
             if (entries[0].revents)
                 while (read(server.wake[0], drained, sizeof drained) == sizeof drained)

@@ -151,7 +151,8 @@ static uint32_t ranks_on(const struct crmpi_topology *topology, uint32_t node)
 
 /* ---- who keeps what ---- */
 
-uint32_t crmpi_topology_partner(const struct crmpi_topology *topology, uint32_t world_rank)
+uint32_t crmpi_topology_partner(const struct crmpi_topology *topology,
+                                uint32_t world_rank)
 {
     uint32_t node = (topology->node_of[world_rank] + 1) % topology->n_nodes;
     uint32_t place = topology->place_of[world_rank] % ranks_on(topology, node);
@@ -199,8 +200,9 @@ int crmpi_topology_refusal(const struct crmpi_topology *topology, unsigned level
     if (!(levels & CRMPI_LEVEL_ERASURE))
         return 0;
     if (topology->n_nodes < k + m) {
-        snprintf(why, why_bytes, "CRMPI_LEVELS=erasure=%u+%u needs %u nodes, there are %u",
-                 k, m, k + m, topology->n_nodes);
+        snprintf(why, why_bytes,
+                 "CRMPI_LEVELS=erasure=%u+%u needs %u nodes, there are %u", k, m, k + m,
+                 topology->n_nodes);
         return 1;
     }
     for (uint32_t rank = 0; rank < topology->n_ranks; rank++)

@@ -26,8 +26,8 @@ struct crmpi_topology {
     char (*names)[CRMPI_NODE_BYTES]; /* of each node */
     uint32_t *node_of;               /* of each rank: the node's index */
     uint32_t *place_of;              /* of each rank: among its node's, ascending */
-    uint32_t *first;   /* of each node, and of one more: where its ranks are in `ranks` */
-    uint32_t *ranks;   /* by node, then ascending */
+    uint32_t *first; /* of each node, and of one more: where its ranks are in `ranks` */
+    uint32_t *ranks; /* by node, then ascending */
 };
 
 /**
