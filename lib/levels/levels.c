@@ -184,7 +184,7 @@ enum crmpi_status crmpi_levels_start(const struct crmpi_job *job,
         status = CRMPI_ERR_SYSTEM;
     if (status == CRMPI_OK && refusal(job, why, sizeof why)) {
         if (job->world_rank == 0)
-            crmpi_warn("the job runs, but no checkpoints can be taken: %s", why);
+            crmpi_warn("%s", why);
         status = CRMPI_ERR_UNSUPPORTED;
     }
     if (status == CRMPI_OK)
