@@ -13,7 +13,8 @@ crmpi_here = CRMPI_BIN='$(abs_builddir)' CRMPI_LIB='$(abs_builddir)/libcrmpi.so'
 	CRMPI_HOST='$(abs_builddir)/crmpi-host' CRMPI_TESTS='$(abs_builddir)/tests/mpi'
 AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' CC='$(CC)';
 
-quick_tests = tests/quick.sh tests/quick-levels.sh tests/quick-partial.sh tests/quick-uncoordinated.sh
+quick_tests = tests/quick.sh tests/quick-levels.sh tests/quick-partial.sh \
+	tests/quick-uncoordinated.sh tests/quick-background.sh
 EXTRA_DIST += tests/campaign tests/testlist $(quick_tests) tests/fault/run \
 	tests/levels/restart tests/promise/run
 TESTS += $(quick_tests) tests/promise/run tests/api/run
@@ -45,3 +46,6 @@ check-long: check
 	$(crmpi_here) $(srcdir)/tests/campaign -n 20 --time 1200
 	$(crmpi_here) $(srcdir)/tests/campaign --policy partial -n 20 --time 900
 	$(crmpi_here) $(srcdir)/tests/campaign --policy uncoordinated -n 20 --time 600
+	for policy in coordinated partial uncoordinated; do \
+	$(crmpi_here) $(srcdir)/tests/campaign --policy $$policy -n 20 --time 600 \
+	--save 'CRMPI_ASYNC=1|0 CRMPI_INCREMENTAL=0|3 CRMPI_COMPRESS=none|lz4' || exit 1; done
