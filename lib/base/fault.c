@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 #include "base/fault.h"
 #include "base/log.h"
@@ -26,7 +27,8 @@ struct fault {
 };
 
 int crmpi_fault_armed = 1;
-static struct fault faults[FAULTS_MAX];
+/* Memory that processes which are split off share: their occurrences count, too. */
+static struct fault *faults;
 static size_t n_faults;
 static unsigned struck;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -77,6 +79,22 @@ static int fault_parse(char *text, struct fault *fault_out, int *ours_out)
     return fault_out->first > 0 && end[fault_out->later] == '\0' && fault_out->effect;
 }
 
+/* Make that memory; 0, or -1 if there is none. */
+static int faults_share(void)
+{
+    void *shared = faults;
+
+    if (!shared)
+        shared = mmap(NULL, FAULTS_MAX * sizeof *faults, PROT_READ | PROT_WRITE,
+                      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (shared == MAP_FAILED) {
+        crmpi_error("no memory for what CRMPI_FAULT says");
+        return -1;
+    }
+    faults = shared;
+    return 0;
+}
+
 static int faults_parse(const char *text)
 {
     char copy[1024], *rest = copy, *item;
@@ -89,6 +107,8 @@ static int faults_parse(const char *text)
     strcpy(copy, text);
     if (!*text)
         return 0;
+    if (faults_share() != 0)
+        return -1;
     while ((item = strsep(&rest, ",")) != NULL) {
         size_t at = (size_t)(item - copy);
         int ours;
