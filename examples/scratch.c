@@ -15,7 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define N_TABLE 1000000
+#define N_TABLE 4000000
 #define N_SCRATCH 20000
 
 static int rank;

@@ -390,26 +390,6 @@ static int64_t now_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-/* Wait until no function is due or being called; 0 if that takes too long. */
-static int await_calls(struct crmpi_application *application, int limit_ms)
-{
-    const struct timespec pause = {.tv_nsec = LOOK_NS};
-    int64_t until = now_ms() + limit_ms;
-    int n_left;
-
-    do {
-        crmpi_application_open();
-        crmpi_hooks_prune();
-        n_left = n_due + n_running;
-        crmpi_application_close(application);
-        if (n_left > 0 && now_ms() > until)
-            return 0;
-        if (n_left > 0)
-            nanosleep(&pause, NULL);
-    } while (n_left > 0);
-    return 1;
-}
-
 static const char *who_is_late(const struct crmpi_application *application)
 {
     if (n_running > 0)
@@ -419,6 +399,30 @@ static const char *who_is_late(const struct crmpi_application *application)
             return "a thread is between CRMPI_Critical_begin() and CRMPI_Critical_end()";
     return "a thread with hooks (CRMPI_Hook_add, CRMPI_Refill) calls neither MPI nor "
            "crmpi";
+}
+
+/* Wait until no function is due or being called; 0 and why if that takes too long. */
+static int await_calls(struct crmpi_application *application, int limit_ms, char *why,
+                       size_t why_bytes)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_NS};
+    int64_t begin = now_ms();
+
+    for (;;) {
+        int elapsed_ms = (int)(now_ms() - begin), n_left;
+
+        crmpi_application_open();
+        crmpi_hooks_prune();
+        n_left = n_due + n_running;
+        if (n_left > 0 && elapsed_ms > limit_ms)
+            snprintf(why, why_bytes, "%s", who_is_late(application));
+        crmpi_application_close(application);
+        if (n_left == 0)
+            return 1;
+        if (elapsed_ms > limit_ms || crmpi_park_is_stuck(elapsed_ms, why, why_bytes))
+            return 0;
+        nanosleep(&pause, NULL);
+    }
 }
 
 enum crmpi_status crmpi_hooks_before(int limit_ms, char *why, size_t why_bytes)
@@ -433,15 +437,13 @@ enum crmpi_status crmpi_hooks_before(int limit_ms, char *why, size_t why_bytes)
     is_before_done = 1;
     crmpi_application_close(application);
     __atomic_store_n(&crmpi_control->phase, CRMPI_PHASE_ASKED, __ATOMIC_RELEASE);
-    in_time = await_calls(application, limit_ms);
+    in_time = await_calls(application, limit_ms, why, why_bytes);
     result = __atomic_exchange_n(&refusal, 0, __ATOMIC_ACQ_REL);
     if (in_time && result == 0)
         return CRMPI_OK; /* the threads are stopped next */
-    crmpi_application_open();
     if (in_time)
         snprintf(why, why_bytes, "a hook of the application has returned %d", result);
-    else
-        snprintf(why, why_bytes, "%s", who_is_late(application));
+    crmpi_application_open();
     unmark(application, CRMPI_HOOK_BEFORE);
     crmpi_application_close(application);
     __atomic_store_n(&crmpi_control->phase, CRMPI_PHASE_RUN, __ATOMIC_RELEASE);

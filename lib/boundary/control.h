@@ -86,6 +86,7 @@ struct crmpi_thread {
     int32_t tid;               /* the kernel's; renewed */
     int32_t state;             /* enum crmpi_thread_state */
     int32_t critical; /* depth of critical sections: it must not park meanwhile */
+    int32_t waits_ms; /* when it last waited in one, while a checkpoint was under way */
     int32_t hooks;    /* functions that it calls for checkpoints: it parks below only */
     int32_t hooking;  /* it is calling one */
     int32_t at_entry; /* parked before its call has begun */

@@ -29,6 +29,8 @@
 #include "lower/thread.h"
 #include "lower/trap.h"
 
+#define STUCK_MS 2000 /* what a critical section may wait in a call, when others stand still */
+
 /*
  * Slots for threads that park.  A thread that was late for one stop may claim a slot of the
  * next with the old generation: such a slot does not count.  It may also still be filling a
@@ -269,12 +271,23 @@ static void park_below(struct crmpi_thread *thread)
     crmpi_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, 8, 0, 0);
 }
 
+static int now_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec % 1000000 * 1000 + now.tv_nsec / 1000000;
+}
+
 void crmpi_park_point(void)
 {
     struct crmpi_thread *thread = crmpi_thread;
 
-    if (__builtin_expect(!crmpi_checkpoint_under_way(), 1) || !thread ||
-        thread->nest > 0 || thread->critical > 0 || !may_park[thread->frame.call])
+    if (__builtin_expect(!crmpi_checkpoint_under_way(), 1) || !thread || thread->nest > 0)
+        return;
+    if (thread->critical > 0)
+        __atomic_store_n(&thread->waits_ms, now_ms(), __ATOMIC_RELAXED);
+    if (thread->critical > 0 || !may_park[thread->frame.call])
         return;
     if (thread->hooks > 0)
         crmpi_hooks_run();
@@ -452,14 +465,6 @@ static void describe(int tid, char *why, size_t why_bytes)
              state[0] && strcmp(state, "0") != 0 ? state : "user space");
 }
 
-static int now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec % 1000000 * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Make the ring's next table current, with room for all threads. */
 static int table_create(void)
 {
@@ -487,9 +492,27 @@ static void list_create(void)
             list[n_list++] = table->slots[i];
 }
 
+int crmpi_park_is_stuck(int elapsed_ms, char *why, size_t why_bytes)
+{
+    if (elapsed_ms < STUCK_MS)
+        return 0;
+    for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next) {
+        int waits_ms = __atomic_load_n(&t->waits_ms, __ATOMIC_RELAXED);
+
+        if (t->critical == 0 || waits_ms == 0 || abs(now_ms() - waits_ms) > STUCK_MS / 4)
+            continue;
+        snprintf(why, why_bytes,
+                 "a thread waits in %s, between CRMPI_Critical_begin() and "
+                 "CRMPI_Critical_end(), perhaps for a rank that has been stopped",
+                 crmpi_call_names[t->frame.call]);
+        return 1;
+    }
+    return 0;
+}
+
 int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
 {
-    int begin = now_ms(), pause_us = 200, tid = 0, missing;
+    int begin = now_ms(), pause_us = 200, tid = 0, stuck = 0, missing;
 
     if (table_create() != 0) {
         snprintf(why, why_bytes, "no memory to stop the threads");
@@ -504,7 +527,8 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
             list_create();
             return CRMPI_OK;
         }
-        if (now_ms() - begin > limit_ms || missing > table->n_slots)
+        stuck = crmpi_park_is_stuck(now_ms() - begin, why, why_bytes);
+        if (now_ms() - begin > limit_ms || missing > table->n_slots || stuck)
             break;
         struct timespec pause = {.tv_nsec = pause_us * 1000};
 
@@ -516,7 +540,7 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
         snprintf(why, why_bytes, "cannot read /proc/self/task: %s", strerror(errno));
     else if (missing > table->n_slots)
         snprintf(why, why_bytes, "threads are being created faster than they can be stopped");
-    else
+    else if (!stuck)
         describe(tid, why, why_bytes);
     crmpi_release_all(CRMPI_PHASE_RUN);
     return CRMPI_ERR_TIMEOUT;

@@ -52,6 +52,13 @@ const struct crmpi_parked *crmpi_parked_list(size_t *n_out);
 /** Park, if all threads have to, in front of a call that has not begun. */
 void crmpi_park_before_call(void);
 
+/**
+ * Tell whether a critical section of the application waits in a call, when others have been
+ * stopped for so long that it will get nothing from them.
+ * @param[out] why  in which call
+ */
+int crmpi_park_is_stuck(int elapsed_ms, char *why, size_t why_bytes);
+
 /** Register the park point with the progress engine of the MPI library. */
 enum crmpi_status crmpi_park_progress_register(void);
 

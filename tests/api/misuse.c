@@ -40,6 +40,21 @@ static void compute(void)
     while (now.tv_sec - begin.tv_sec < 4);
 }
 
+/* Rank 1 waits for rank 0, which waits for the end of a checkpoint. */
+static void wait_for_first(int rank)
+{
+    int one = 1;
+
+    while (rank == 0 && n_ended == 0) {
+        usleep(1000);
+        MPI_Wtime(); /* hooks are called in calls */
+    }
+    if (rank == 0)
+        MPI_Send(&one, 1, MPI_INT, 1, 0, MPI_COMM_WORLD);
+    if (rank == 1)
+        MPI_Recv(&one, 1, MPI_INT, 0, 0, MPI_COMM_WORLD, MPI_STATUS_IGNORE);
+}
+
 /* All of these are refused. */
 static void be_wrong(void)
 {
@@ -72,7 +87,9 @@ int main(int argc, char **argv)
         mine = wrong;
     }
     CRMPI_Hook_add(CRMPI_BEFORE | CRMPI_COMMITTED | CRMPI_GIVEN_UP, hook, mine);
-    if (strcmp(mine, "critical") == 0)
+    int is_critical = strcmp(mine, "critical") == 0 || strcmp(mine, "wait") == 0;
+
+    if (is_critical)
         CRMPI_Critical_begin();
     MPI_Barrier(MPI_COMM_WORLD);
     if (rank == 0)
@@ -80,7 +97,9 @@ int main(int argc, char **argv)
     fflush(stdout);
     if (strcmp(mine, "critical") == 0 || strcmp(mine, "compute") == 0)
         compute();
-    if (strcmp(mine, "critical") == 0)
+    if (strcmp(wrong, "wait") == 0)
+        wait_for_first(rank);
+    if (is_critical)
         CRMPI_Critical_end();
     do {
         usleep(1000);

@@ -108,6 +108,16 @@ static void exchange(long step, uint64_t mine)
     check_digest = check_hash(check_digest, mine);
 }
 
+/* Each checkpoint was told of, but one before the hook was there. */
+static void check_calls(void)
+{
+    unsigned long long statistics[32] = {0}; /* the first: checkpoints */
+
+    CRMPI(Get_statistics, (void *), statistics);
+    CHECK(statistics[0] <= 1ull + (unsigned)n_before, "%llu checkpoints, %d calls",
+          statistics[0], n_before);
+}
+
 int main(int argc, char **argv)
 {
     pthread_t reader;
@@ -133,6 +143,7 @@ int main(int argc, char **argv)
     }
     __atomic_store_n(&reader_ends, 1, __ATOMIC_RELEASE);
     CHECK_EQ(pthread_join(reader, NULL), 0);
+    check_calls();
     CRMPI(Hook_remove, (int (*)(int, void *), void *), hook, &n_before);
     CRMPI(Include, (void *), table);
     CRMPI(Include, (void *), scratch);
