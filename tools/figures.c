@@ -55,8 +55,8 @@ const char *figures_columns(const struct crmpi_line *line, const uint32_t *ranks
                  text_size((double)row.memory_bytes),
                  row.file_bytes > 0 ? (double)row.memory_bytes / (double)row.file_bytes
                                     : 0,
-                 100 * (double)row.changed_bytes / (double)row.memory_bytes,
-                 how_text(&row), row.blocked_seconds);
+                 100 * (double)row.raw_bytes / (double)row.memory_bytes, how_text(&row),
+                 row.blocked_seconds);
     return text;
 }
 
@@ -91,12 +91,13 @@ void figures_print(const struct crmpi_line *line, const uint32_t *ranks, size_t 
     struct time *times;
     if (row.memory_bytes == 0)
         return;
-    printf(
-        "saved        %s: %s in memory, %.1f %% of it changed or looked at; %s in files "
-        "of %s\n",
-        stats_mode(&row), text_size((double)row.memory_bytes),
-        100 * (double)row.changed_bytes / (double)row.memory_bytes,
-        text_size((double)row.raw_bytes), text_size((double)row.file_bytes));
+    printf("saved        %s: %s in memory, of which %s were looked at and %s (%.1f %%) "
+           "stored, "
+           "in files of %s\n",
+           stats_mode(&row), text_size((double)row.memory_bytes),
+           text_size((double)row.changed_bytes), text_size((double)row.raw_bytes),
+           100 * (double)row.raw_bytes / (double)row.memory_bytes,
+           text_size((double)row.file_bytes));
     times = tool_alloc(n, sizeof *times);
     for (size_t i = 0; i < n; i++)
         times[i] = (struct time){line->ranks[ranks[i]].figures.blocked_us, ranks[i]};

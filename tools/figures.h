@@ -11,7 +11,7 @@
 const char *figures_head(void);
 
 /** What ranks of a line, those that are new in it, tell of it: the data in memory, how many
- * bytes of them a byte of the files stands for, how much of them had changed, how they were
+ * bytes of them a byte of the files stands for, how much of them had changed and is stored, how they were
  * saved, and for how long the program was stopped; in a static buffer. */
 const char *figures_columns(const struct crmpi_line *line, const uint32_t *ranks,
                             size_t n);

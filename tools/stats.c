@@ -119,7 +119,7 @@ static double median(double *values, size_t n)
 /* One number of a row; for medians. */
 static double value(const struct crmpi_journal_row *row, int which)
 {
-    const double values[] = {(double)row->memory_bytes, (double)row->changed_bytes,
+    const double values[] = {(double)row->memory_bytes, (double)row->raw_bytes,
                              (double)row->file_bytes, row->blocked_seconds,
                              stats_seconds(row)};
     return values[which];

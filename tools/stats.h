@@ -27,7 +27,8 @@ struct stats_group {
     char mode[64];        /* "full", "incremental, background, lz4" */
     char destination[80]; /* "tmpfs", "ext4, partner" */
     size_t n;
-    double memory_bytes, changed_bytes, file_bytes;
+    double memory_bytes, file_bytes;
+    double changed_bytes;            /* that are stored, before compression */
     double blocked_seconds, seconds; /* seconds: until committed */
 };
 

@@ -61,7 +61,7 @@ try 0 "$dir" show 12 1 -- '0x150000000000 .*rw-p  \[heap\]' '/task/threads +12 B
     '^  collectives communicator 1 of ranks 0, 1: 12$' \
     '^  accesses +to window 7 of rank 0: write$' '^  accesses +by rank 1 to its window 7: atomic$'
 try 0 "$dir" show 12 -- '^new in it +all ranks$' '^in transit +nothing$' 'now from line 1$' \
-    '^saved +full, background, lz4: 16.0 MiB in memory, 75.0 % of it ' \
+    '^saved +full, background, lz4: 16.0 MiB in memory, of which 12.0 MiB were .* 12.0 MiB \(75.0 %\) stored, ' \
     '^stopped +0.030 s at most, in rank 1; median 0.030 s, least 0.020 s in rank 0$' \
     '^written +0.400 s at most, in rank 0; '
 CRMPI_DIR=$dir ./crmpi-inspect verify 11 >"$out" 2>&1 || fail "the directory from CRMPI_DIR"

@@ -33,7 +33,7 @@ static void rank_save(const char *path, uint32_t rank, uint64_t sn,
     entity->figures = (struct crmpi_figures){
         .memory_bytes = 8 << 20,
         .changed_bytes = (8 << 20) / (rank + 1),
-        .raw_bytes = 7882609,
+        .raw_bytes = 6 << 20,
         .blocked_us = 20000 + 10000 * rank,
         .save_us = 400000 - 50000 * rank,
         .how = rank == 0 ? 0 : CRMPI_HOW_BACKGROUND | CRMPI_HOW_LZ4,
