@@ -12,7 +12,6 @@
 #include "levels/levels.h"
 #include "storage/container.h"
 #include "storage/directory.h"
-#include "storage/job.h"
 #include "storage/single.h"
 
 void crmpi_inventory_fini(struct crmpi_inventory *inventory)

@@ -8,8 +8,8 @@
 #include "base/checksum.h"
 #include "base/log.h"
 #include "levels/share.h"
+#include "storage/container.h"
 #include "storage/file.h"
-#include "storage/job.h"
 
 #define BLOCK CRMPI_ERASURE_BLOCK_BYTES
 

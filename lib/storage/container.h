@@ -18,6 +18,7 @@
 #include "recovery/history.h"
 
 #define CRMPI_FORMAT_VERSION 4
+#define CRMPI_RANKS_MAX (1u << 24)
 #define CRMPI_SEGMENTS_MAX ((size_t)1 << 16)
 #define CRMPI_NAMED_MAX ((size_t)1 << 12)
 #define CRMPI_CHAIN_MAX ((size_t)256) /* files: a full checkpoint and its increments */

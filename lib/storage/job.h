@@ -8,8 +8,6 @@
 #include "storage/container.h"
 #include "storage/image.h"
 
-#define CRMPI_RANKS_MAX (1u << 24)
-
 /** Write /job: of @p line, or, if that is NULL, of a rank. */
 enum crmpi_status crmpi_job_write(struct crmpi_image *image, const char *path,
                                   const struct crmpi_job *job,
