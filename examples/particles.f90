@@ -1,8 +1,8 @@
 ! SPDX-License-Identifier: BSD-3-Clause
 !
-! Particles that fly in a box and are pushed by the mean of all: crmpi from Fortran.  Names
-! are given to variables and arrays as they are; those have to be targets, as crmpi keeps
-! their addresses.
+! Particles that fly in a box and are pushed by the mean of all: crmpi from Fortran.
+! Names are given to variables and arrays as they are; those have to be targets, as crmpi
+! keeps their addresses.
 !
 !   mpifort -O2 particles.f90 -lcrmpi -o particles
 !   crmpi-run --save named mpirun -np 4 ./particles [STEPS]
@@ -68,7 +68,8 @@ program particles
 
   do while (step < steps)
     mean = sum(place, 2) / n
-    call MPI_Allreduce(mean, all, 3, MPI_DOUBLE_PRECISION, MPI_SUM, MPI_COMM_WORLD, ierror)
+    call MPI_Allreduce(mean, all, 3, MPI_DOUBLE_PRECISION, MPI_SUM, MPI_COMM_WORLD, &
+                       ierror)
     ierror = CRMPI_Critical_begin() ! push is not saved
     do i = 1, n
       push(:, i) = all / n_ranks - place(:, i)

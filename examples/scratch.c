@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * A program that has more in memory than a checkpoint needs: a table that can be computed
- * again, and scratch memory that holds nothing between two steps.  It says so to crmpi, is
- * told of checkpoints, and says in the end what they have cost.
+ * again, and scratch memory that holds nothing between two steps.  It says so to crmpi,
+ * is told of checkpoints, and says in the end what they have cost.
  *
  *   mpicc -O2 scratch.c -lcrmpi -lm -o scratch
  *   crmpi-run mpirun -np 4 ./scratch [STEPS]

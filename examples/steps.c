@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A rod that is hot at one end, spread over the ranks: a program that names what it goes on
- * from, so that its checkpoints are small, and can be looked at with h5py:
+ * A rod that is hot at one end, spread over the ranks: a program that names what it goes
+ * on from, so that its checkpoints are small, and can be looked at with h5py:
  *
  *   mpicc -O2 steps.c -lcrmpi -o steps
  *   crmpi-run --save named mpirun -np 4 ./steps [CELLS [STEPS]]
  *   crmpi-checkpoint --wait; kill -9 ...; crmpi-restart
  *
- * crmpi-restart starts it anew, also after it has been compiled again, and on other nodes;
- * it finds out that it was, and has its data filled in.  Without --save named, checkpoints
- * have the whole process and can be taken anywhere, and the data under their names, too.
+ * crmpi-restart starts it anew, also after it has been compiled again, and on other
+ * nodes; it finds out that it was, and has its data filled in.  Without --save named,
+ * checkpoints have the whole process and can be taken anywhere, and the data under their
+ * names, too.
  */
 #include <crmpi.h>
 #include <mpi.h>

@@ -1,8 +1,8 @@
 ! SPDX-License-Identifier: BSD-3-Clause
 !
-! The public interface for Fortran, see crmpi.h: "use crmpi".  All are functions that return
-! what those of C do.  Memory is given as a variable or a contiguous array; its type and
-! shape are taken from it.  Upper half.
+! The public interface for Fortran, see crmpi.h: "use crmpi".  All are functions that
+! return what those of C do.  Memory is given as a variable or a contiguous array; its
+! type and shape are taken from it.  Upper half.
 module crmpi
   use iso_c_binding
   implicit none

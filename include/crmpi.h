@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The public interface: for programs that want to say when a checkpoint is taken, and what
- * of.  No program needs it to be checkpointed.  Upper half; link with -lcrmpi.
+ * The public interface: for programs that want to say when a checkpoint is taken, and
+ * what of.  No program needs it to be checkpointed.  Upper half; link with -lcrmpi.
  *
  * All functions return 0; -1 if the program does not run under crmpi, where they do
- * nothing; or an MPI error code, the reason of which was logged.  They are local, and may be
- * called before MPI_Init and by any thread, if nothing else is said, but not by signal
+ * nothing; or an MPI error code, the reason of which was logged.  They are local, and may
+ * be called before MPI_Init and by any thread, if nothing else is said, but not by signal
  * handlers.
  */
 #ifndef CRMPI_H
@@ -29,9 +29,9 @@ extern "C" {
  * other ranks are saved wherever they then are.  If they need this rank to go on before
  * they can be saved, it returns earlier, and the checkpoint is taken soon after.
  *
- * With CRMPI_SAVE=named it is collective over MPI_COMM_WORLD: all ranks call it, and memory
- * that has a name is saved as it is then.  Checkpoints that are due, or asked for from
- * outside, wait for the next call.
+ * With CRMPI_SAVE=named it is collective over MPI_COMM_WORLD: all ranks call it, and
+ * memory that has a name is saved as it is then.  Checkpoints that are due, or asked for
+ * from outside, wait for the next call.
  *
  * Requests while one is under way are merged into it; so are the n-th calls of several
  * ranks within a second.  In a job that was restarted from the checkpoint it returns 0,
@@ -43,19 +43,19 @@ extern "C" {
 int CRMPI_Checkpoint(void);
 
 /**
- * Ask whether a checkpoint is due: somebody has asked for one, or it is time for the next,
- * and it has not been taken.
+ * Ask whether a checkpoint is due: somebody has asked for one, or it is time for the
+ * next, and it has not been taken.
  *
- * Collective over MPI_COMM_WORLD: all ranks get the same answer.  Checkpoints of the whole
- * memory are taken without the program's help, so there it is 1 only for the short time
- * until all ranks are stopped, or critical sections have ended.
+ * Collective over MPI_COMM_WORLD: all ranks get the same answer.  Checkpoints of the
+ * whole memory are taken without the program's help, so there it is 1 only for the short
+ * time until all ranks are stopped, or critical sections have ended.
  */
 int CRMPI_Checkpoint_due(int *due);
 
 /**
- * Ask whether the job should come to an end: it is to be stopped after its next checkpoint
- * (crmpi-checkpoint --stop), or its time is nearly over (CRMPI_TIME_LIMIT).  Collective
- * over MPI_COMM_WORLD, with the same answer for all.
+ * Ask whether the job should come to an end: it is to be stopped after its next
+ * checkpoint (crmpi-checkpoint --stop), or its time is nearly over (CRMPI_TIME_LIMIT).
+ * Collective over MPI_COMM_WORLD, with the same answer for all.
  */
 int CRMPI_Should_stop(int *stop);
 
@@ -67,9 +67,9 @@ struct CRMPI_statistics {
     unsigned long long line;        /* the newest recovery line; 0: none */
     unsigned long long bytes;       /* of files, in all, and of the newest */
     unsigned long long last_bytes;
-    double blocked; /* seconds for which its threads were stopped, in all, and the last time */
-    double last_blocked;
-    double last_time; /* seconds since 1970 when the newest checkpoint was begun; 0: none */
+    double blocked;      /* seconds for which its threads were stopped, in all, */
+    double last_blocked; /* and the last time */
+    double last_time;    /* seconds since 1970 when the newest was begun; 0: none */
 };
 
 /** Get them. */
@@ -80,8 +80,8 @@ int CRMPI_Get_statistics(struct CRMPI_statistics *statistics);
  * After a restart it is zero.
  *
  * Say CRMPI_Include() before the memory is freed: what lies there next would be lost.  An
- * exclusion takes the place of those that it overlaps.  Not the stack; in windows that MPI
- * has allocated it has no effect.
+ * exclusion takes the place of those that it overlaps.  Not the stack; in windows that
+ * MPI has allocated it has no effect.
  */
 int CRMPI_Exclude(void *start, size_t bytes);
 
@@ -117,8 +117,8 @@ int CRMPI_Unname(const char *name);
 
 /**
  * Ask whether the program was started anew from a checkpoint of named memory
- * (CRMPI_SAVE=named); after MPI_Init.  In a restart from an image no program begins, so it
- * is 0 there.
+ * (CRMPI_SAVE=named); after MPI_Init.  In a restart from an image no program begins, so
+ * it is 0 there.
  */
 int CRMPI_Restarted(int *restarted);
 
@@ -126,14 +126,14 @@ int CRMPI_Restarted(int *restarted);
  * Fill all memory that has a name with what the checkpoint has under it.
  *
  * Collective over MPI_COMM_WORLD, when CRMPI_Restarted() says 1.  If a name is not in the
- * checkpoint, or its type or shape is another one there, in any rank, nothing is filled and
- * all ranks return an error.  If reading fails contents are undefined.
+ * checkpoint, or its type or shape is another one there, in any rank, nothing is filled
+ * and all ranks return an error.  If reading fails contents are undefined.
  */
 int CRMPI_Restore(void);
 
 /**
- * Have excluded memory filled at a restart: @p refill is called with the start and size of
- * the exclusion that begins at @p start, before any thread of the application goes on.
+ * Have excluded memory filled at a restart: @p refill is called with the start and size
+ * of the exclusion that begins at @p start, before any thread of the application goes on.
  * NULL: the memory is zero again.  See CRMPI_Hook_add() for what such a function may do.
  */
 typedef int CRMPI_Refill_function(void *start, size_t bytes, void *extra_state);
@@ -149,17 +149,17 @@ int CRMPI_Refill(void *start, CRMPI_Refill_function *refill, void *extra_state);
  * Have a function called before and after checkpoints of this rank.
  *
  * It is called by the thread that has called this, when that next calls MPI or crmpi, or
- * while it waits in such a call; after a restart, before any thread of the application goes
- * on.  Such a thread is stopped in calls only, so a checkpoint waits until it makes one,
- * and after CRMPI_QUIESCE_LIMIT is given up.
+ * while it waits in such a call; after a restart, before any thread of the application
+ * goes on.  Such a thread is stopped in calls only, so a checkpoint waits until it makes
+ * one, and after CRMPI_QUIESCE_LIMIT is given up.
  *
  * A hook may do what any function does, but not communicate: of MPI it may ask who and
  * where it is (MPI_Comm_rank, _size, MPI_Wtime, ...), and MPI_Abort; other calls end the
  * job, with a message.  In a restart it must not wait for other threads, nor take locks
  * they may hold: that of malloc() is one, if the rank has several threads.
  *
- * It returns 0.  With another value, before a checkpoint, the checkpoint is given up; after
- * a restart, the job ends.
+ * It returns 0.  With another value, before a checkpoint, the checkpoint is given up;
+ * after a restart, the job ends.
  *
  * @param events  of the above, joined by |
  */

@@ -28,8 +28,8 @@ enum crmpi_status crmpi_anew_open(uint32_t world_rank, struct crmpi_job *job_out
 int crmpi_anew_is(void);
 int crmpi_anew_waits(void);
 
-/** Compare the regions that have a name with those of the checkpoint: each has to be in it,
- * with the same type and shape.  Says what does not fit. */
+/** Compare the regions that have a name with those of the checkpoint: each has to be in
+ * it, with the same type and shape.  Says what does not fit. */
 enum crmpi_status crmpi_anew_check(void);
 
 /** Fill them. */

@@ -76,7 +76,7 @@ const char *crmpi_memory_is_wrong(uint64_t start, uint64_t bytes);
  */
 enum crmpi_status crmpi_memory_exclude(void *start, size_t bytes);
 
-/** Take back the exclusion that begins at @p start: CRMPI_ERR_NOTFOUND if there is none. */
+/** Take back the exclusion that begins at @p start; CRMPI_ERR_NOTFOUND: none does. */
 enum crmpi_status crmpi_memory_include(void *start);
 
 /** Whether all of some memory is there. */
@@ -88,7 +88,7 @@ void crmpi_memory_excluded_remove(struct crmpi_excluded **at);
 /** At the cut: forget exclusions of memory that the application has given back. */
 void crmpi_memory_excluded_prune(void);
 
-/** After the memory has been loaded, where it is still writable: zero what is excluded. */
+/** After the memory has been loaded, and is writable: zero what is excluded. */
 void crmpi_memory_excluded_clear(void);
 
 /*

@@ -2,9 +2,9 @@
 /*
  * Calling functions of the application (see hooks.h).  Lower half.
  *
- * While there are any, all calls of the application come by `divert` below, on their way to
- * the lower function: so that a thread that only computes, and now and then calls something
- * that does not wait, is reached as well.
+ * While there are any, all calls of the application come by `divert` below, on their way
+ * to the lower function: so that a thread that only computes, and now and then calls
+ * something that does not wait, is reached as well.
  */
 #include <errno.h>
 #include <mpi.h>

@@ -3,11 +3,11 @@
  * Functions of the application that are called before a checkpoint, after it, and after a
  * restart.  Lower half.
  *
- * Each belongs to the thread that has named it, which calls it when it makes a call of MPI
- * or crmpi, or waits in one: only there may it allocate memory or print.  So such a thread
- * parks nowhere else; and after a restart it calls its functions before its call is made
- * again, while all other threads still wait.  As that may be in the middle of a call of MPI,
- * the functions may not communicate.
+ * Each belongs to the thread that has named it, which calls it when it makes a call of
+ * MPI or crmpi, or waits in one: only there may it allocate memory or print.  So such a
+ * thread parks nowhere else; and after a restart it calls its functions before its call
+ * is made again, while all other threads still wait.  As that may be in the middle of a
+ * call of MPI, the functions may not communicate.
  */
 #ifndef CRMPI_APPLICATION_HOOKS_H
 #define CRMPI_APPLICATION_HOOKS_H

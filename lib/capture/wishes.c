@@ -32,7 +32,8 @@ static enum crmpi_status list_excluded(const struct crmpi_excluded *first,
     return CRMPI_OK;
 }
 
-/* Memory with a name was meant to be saved: to leave it out without a word would be wrong. */
+/* Memory with a name was meant to be saved: to leave it out without a word would be
+ * wrong. */
 static enum crmpi_status list_named(const struct crmpi_name *first,
                                     struct crmpi_wishes *wishes)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the calls of crmpi.h do in a process that is not split (upper half): nothing; there are no checkpoints.
+ * What the calls of crmpi.h do in a process that is not split (upper half): nothing;
+ * there are no checkpoints.
  */
 #include <crmpi.h>
 #include <string.h>

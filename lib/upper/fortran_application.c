@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The calls of crmpi.h that Fortran makes otherwise than C (upper half): include/crmpi.f90
- * declares them.  Variables and arrays come with their type and shape.
+ * The calls of crmpi.h that Fortran makes otherwise than C (upper half):
+ * include/crmpi.f90 declares them.  Variables and arrays come with their type and shape.
  */
 #if __has_include(<ISO_Fortran_binding.h>)
 #include <ISO_Fortran_binding.h>
@@ -23,7 +23,7 @@ static size_t bytes_of(const CFI_cdesc_t *array)
     return bytes;
 }
 
-/* A part of an array with other elements between those of it is not one piece of memory. */
+/* A part of an array that has other elements in between is not one piece of memory. */
 static int is_whole(const CFI_cdesc_t *array, const char *function)
 {
     size_t bytes = array->elem_len;
@@ -108,7 +108,7 @@ static int type_of(const CFI_cdesc_t *array, int *n_parts_out)
     return 0;
 }
 
-/* Without the blanks at the end; it is for the other half to say what is wrong with it. */
+/* Without the blanks at the end; the other half says what is wrong with it. */
 static const char *text_of(const CFI_cdesc_t *name, char *text, size_t text_bytes)
 {
     const char *first = name->base_addr;

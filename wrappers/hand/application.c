@@ -85,7 +85,8 @@ int crmpi_lower_CRMPI_Restarted(int *restarted)
  * Questions
  */
 
-/* What rank 0 says.  Only there all that is asked for is known, and all have to do alike. */
+/* What rank 0 says.  Only there all that is asked for is known, and all have to do
+ * alike. */
 static int ask_first(int value, int *value_out)
 {
     MPI_Comm world = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
