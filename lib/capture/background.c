@@ -73,9 +73,10 @@ static int32_t look_around(const struct crmpi_pump *pump,
 /* Memory that is not going to be looked at need not be copied when it is written. */
 static void give_up_rest(const struct crmpi_pump *pump, const struct crmpi_survey *survey)
 {
-    for (size_t i = 0; i < survey->unchanged.n; i++)
-        madvise((void *)survey->unchanged.list[i].start, survey->unchanged.list[i].bytes,
-                MADV_DONTNEED);
+    const struct crmpi_extents *task = &survey->unchanged[survey->n_contents - 1].extents;
+
+    for (size_t i = 0; i < task->n; i++)
+        madvise((void *)task->list[i].start, task->list[i].bytes, MADV_DONTNEED);
     for (size_t u = 0; u < pump->state->next_unit; u++)
         for (size_t i = pump->units[u].first; i < pump->units[u].first + pump->units[u].n;
              i++)

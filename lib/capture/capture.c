@@ -20,6 +20,7 @@
 #include "capture/records.h"
 #include "capture/survey.h"
 #include "capture/tracking.h"
+#include "capture/writes.h"
 #include "capture/workers.h"
 
 /* What is known of a checkpoint that later ones may be based on. */
@@ -50,6 +51,7 @@ static struct capture {
 
 static struct base base; /* committed */
 static struct base next; /* saved, and it is not known yet whether it is committed */
+static int is_quiet;     /* crmpi_capture_quiet() has been called for the next one */
 static struct crmpi_extents copied; /* memory that a process split off does not get */
 static struct {
     char *start;
@@ -153,9 +155,26 @@ static int wants_increment(void)
            base.chain_bytes + base.last_bytes <= base.full_bytes;
 }
 
-static enum crmpi_status look(char *why, size_t why_bytes)
+enum crmpi_status crmpi_capture_quiet(void)
 {
+    enum crmpi_status status = crmpi_writes_note(wants_tracking());
+
+    is_quiet = status == CRMPI_OK;
+    return status;
+}
+
+/*
+ * What of windows has been written is known if all who have written to them since the base
+ * have noted it.  Those are members of this checkpoint: under partial a rank that has
+ * accessed a segment is taken into its owner's group, and what it noted in another group
+ * stays noted until the owner saves.
+ */
+static enum crmpi_status look(int alone, char *why, size_t why_bytes)
+{
+    int written = is_quiet && !alone;
     enum crmpi_status status;
+
+    is_quiet = 0;
 
     if (next.is_there) { /* it has not been heard of again */
         base_drop(&next);
@@ -166,7 +185,7 @@ static enum crmpi_status look(char *why, size_t why_bytes)
         base_drop(&base);
     status = crmpi_survey_make(
         wants_tracking(), current.is_increment && base.is_tracked ? &base.holes : NULL,
-        &copied, &current.survey, why, why_bytes);
+        current.is_increment && written, &copied, &current.survey, why, why_bytes);
     if (status != CRMPI_OK)
         return status;
     status = crmpi_pump_init(&current.pump, current.survey.spans, current.survey.n_spans,
@@ -341,10 +360,10 @@ static enum crmpi_status file_end(void)
     struct crmpi_pump_state *state = current.pump.state;
     struct crmpi_contents contents = {0};
     enum crmpi_status status =
-        state->error ? crmpi_writer_failed(current.writer, state->error)
-                     : crmpi_contents_make(&current.pump, survey->n_contents,
-                                           survey->wishes.n_named, survey->unchanged.list,
-                                           survey->unchanged.n, &contents);
+        state->error
+            ? crmpi_writer_failed(current.writer, state->error)
+            : crmpi_contents_make(&current.pump, survey->n_contents,
+                                  survey->wishes.n_named, survey->unchanged, &contents);
 
     if (status == CRMPI_OK)
         status = contents_tell(&contents);
@@ -388,7 +407,7 @@ enum crmpi_status crmpi_capture_begin(const struct crmpi_capture_request *reques
     current.sn = request->job->sn;
     snprintf(current.path, sizeof current.path, "%s", request->path);
     clock_gettime(CLOCK_MONOTONIC, &current.begin);
-    status = look(why, why_bytes);
+    status = look(request->alone, why, why_bytes);
     if (status == CRMPI_OK)
         status = file_begin(request, why, why_bytes);
     if (status == CRMPI_OK && request->background && crmpi_config.async)

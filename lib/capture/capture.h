@@ -12,6 +12,7 @@ struct crmpi_capture_request {
     const char *path;
     const struct crmpi_job *job;
     const struct crmpi_dependencies *dependencies; /* NULL: all ranks take it together */
+    int alone;                                     /* nobody else stands still */
     int background; /* the threads go on while the memory is being written, if it can be
                        done */
 };
@@ -20,6 +21,13 @@ struct crmpi_capture_result {
     uint64_t file_bytes, digest; /* of the file, and of its seal */
     struct crmpi_figures figures;
 };
+
+/**
+ * Note what this rank has written to windows, its own segments and others', since the last
+ * time.  When no rank of the checkpoint writes to one any more, and before any of them
+ * begins to save.
+ */
+enum crmpi_status crmpi_capture_quiet(void);
 
 /**
  * Begin this rank's checkpoint (memory, windows, threads, signals, files, directory,

@@ -13,10 +13,10 @@
 struct making {
     struct crmpi_pump *pump;
     struct crmpi_contents *contents;
-    const struct crmpi_extent *unchanged; /* what is left of them */
-    size_t n_unchanged;
-    size_t n_whole;     /* contents that are stored whole */
-    size_t span, block; /* how far the pump's are dealt with */
+    const struct crmpi_unchanged *unchanged; /* of the content */
+    size_t still;                            /* how far they are dealt with */
+    size_t n_whole;                          /* contents that are stored whole */
+    size_t span, block;                      /* how far the pump's are dealt with */
     struct crmpi_stored_extent *stored;
     size_t n_stored, stored_room;
     struct crmpi_extents kept;
@@ -98,33 +98,47 @@ static enum crmpi_status span_take(struct making *making, const struct crmpi_spa
     return status;
 }
 
+/* A page that is as it was, or the part of it that is a segment's. */
+static enum crmpi_status page_keep(struct making *making,
+                                   const struct crmpi_extent *extent, uint64_t page,
+                                   struct crmpi_hash hash)
+{
+    uint64_t end = extent->start + extent->bytes;
+    uint64_t from = page > extent->start ? page : extent->start;
+    uint64_t to = page + PAGE < end ? page + PAGE : end;
+    enum crmpi_status status = kept_add(making, from, to - from, extent->start);
+
+    return status == CRMPI_OK ? crmpi_datamap_add(&making->contents->map,
+                                                  making->unchanged->owner, page, hash)
+                              : status;
+}
+
 /* Memory that is as it was: what of it was data still is. */
 static enum crmpi_status unchanged_take(struct making *making,
                                         const struct crmpi_extent *extent)
 {
     const struct crmpi_datamap *base = making->pump->base;
-    uint64_t end = extent->start + extent->bytes;
+    uint64_t owner = making->unchanged->owner;
+    uint64_t first = extent->start / PAGE * PAGE, end = extent->start + extent->bytes;
     enum crmpi_status status = CRMPI_OK;
 
-    for (size_t i = crmpi_datamap_behind(base, CRMPI_OWNER_TASK, extent->start);
-         i < base->n_runs && base->runs[i].page < end; i++) {
+    for (size_t i = crmpi_datamap_behind(base, owner, first);
+         i < base->n_runs && base->runs[i].owner == owner && base->runs[i].page < end;
+         i++) {
         const struct crmpi_run *run = &base->runs[i];
-        uint64_t at = run->page > extent->start ? run->page : extent->start;
+        uint64_t at = run->page > first ? run->page : first;
 
         for (; status == CRMPI_OK && at < end && at < run->page + run->n * PAGE;
-             at += PAGE) {
-            status = kept_add(making, at, PAGE, extent->start);
-            if (status == CRMPI_OK)
-                status =
-                    crmpi_datamap_add(&making->contents->map, CRMPI_OWNER_TASK, at,
-                                      base->hashes[run->first + (at - run->page) / PAGE]);
-        }
+             at += PAGE)
+            status = page_keep(making, extent, at,
+                               base->hashes[run->first + (at - run->page) / PAGE]);
     }
     return status;
 }
 
-static enum crmpi_status cells_take(struct making *making, size_t content, int is_task)
+static enum crmpi_status cells_take(struct making *making, size_t content)
 {
+    const struct crmpi_extents *unchanged = &making->unchanged->extents;
     struct crmpi_pump *pump = making->pump;
     enum crmpi_status status = CRMPI_OK;
 
@@ -133,11 +147,12 @@ static enum crmpi_status cells_take(struct making *making, size_t content, int i
             making->span < pump->n_spans && pump->spans[making->span].content == content
                 ? &pump->spans[making->span]
                 : NULL;
-        int still = is_task && making->n_unchanged > 0;
+        const struct crmpi_extent *still =
+            making->still < unchanged->n ? &unchanged->list[making->still] : NULL;
 
-        if (still && (!span || making->unchanged->start < span->start)) {
-            status = unchanged_take(making, making->unchanged++);
-            making->n_unchanged--;
+        if (still && (!span || still->start < span->start)) {
+            status = unchanged_take(making, still);
+            making->still++;
         } else if (span) {
             status = span_take(making, span);
             making->span++;
@@ -169,7 +184,7 @@ static enum crmpi_status blocks_take(struct making *making, size_t first,
     return CRMPI_OK;
 }
 
-static enum crmpi_status content_make(struct making *making, size_t number, int is_task)
+static enum crmpi_status content_make(struct making *making, size_t number)
 {
     struct crmpi_content *content = &making->contents->list[number];
     size_t first_block = making->block;
@@ -179,7 +194,8 @@ static enum crmpi_status content_make(struct making *making, size_t number, int 
     making->n_stored = making->stored_room = 0;
     making->kept = (struct crmpi_extents){0};
     making->raw_bytes = 0;
-    status = cells_take(making, number, is_task);
+    making->still = 0;
+    status = cells_take(making, number);
     content->stored = making->stored;
     content->n_stored = making->n_stored;
     content->kept = making->kept.list;
@@ -198,24 +214,20 @@ static int block_compare(const void *a, const void *b)
 }
 
 enum crmpi_status crmpi_contents_make(struct crmpi_pump *pump, size_t n, size_t n_whole,
-                                      const struct crmpi_extent *unchanged,
-                                      size_t n_unchanged,
+                                      const struct crmpi_unchanged *unchanged,
                                       struct crmpi_contents *contents_out)
 {
     struct crmpi_contents contents = {.n = n};
-    struct making making = {.pump = pump,
-                            .contents = &contents,
-                            .n_whole = n_whole,
-                            .unchanged = unchanged,
-                            .n_unchanged = n_unchanged};
+    struct making making = {
+        .pump = pump, .contents = &contents, .n_whole = n_whole, .unchanged = unchanged};
     enum crmpi_status status = CRMPI_OK;
 
     contents.list = calloc(n ? n : 1, sizeof *contents.list);
     if (!contents.list)
         return CRMPI_ERR_NOMEM;
     qsort(pump->blocks, pump->state->n_blocks, sizeof *pump->blocks, block_compare);
-    for (size_t i = 0; status == CRMPI_OK && i < n; i++)
-        status = content_make(&making, i, i == n - 1);
+    for (size_t i = 0; status == CRMPI_OK && i < n; i++, making.unchanged++)
+        status = content_make(&making, i);
     if (status == CRMPI_OK &&
         (making.block != pump->state->n_blocks || making.span != pump->n_spans))
         status = CRMPI_ERR_INTERNAL;

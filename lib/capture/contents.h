@@ -5,7 +5,15 @@
 #ifndef CRMPI_CAPTURE_CONTENTS_H
 #define CRMPI_CAPTURE_CONTENTS_H
 
+#include "capture/extents.h"
 #include "capture/pump.h"
+
+/* Memory of a content, apart from its spans, that is what it was in the base: ascending,
+ * each within one region or segment. */
+struct crmpi_unchanged {
+    uint64_t owner; /* see datamap.h */
+    struct crmpi_extents extents;
+};
 
 struct crmpi_contents {
     struct crmpi_content *list;
@@ -16,15 +24,12 @@ struct crmpi_contents {
 };
 
 /**
- * Describe contents 0 to @p n - 1, the last of which is the task's, and the first @p
- * n_whole of spans that are stored whole.
+ * Describe contents 0 to @p n - 1, the first @p n_whole of spans that are stored whole.
  * @param pump       at its end; its blocks are put in order
- * @param unchanged  memory of the task, apart from its spans, that is what it was in the
- *                   base: ascending, each within one region
+ * @param unchanged  of each content; none unless there is a base
  */
 enum crmpi_status crmpi_contents_make(struct crmpi_pump *pump, size_t n, size_t n_whole,
-                                      const struct crmpi_extent *unchanged,
-                                      size_t n_unchanged,
+                                      const struct crmpi_unchanged *unchanged,
                                       struct crmpi_contents *contents_out);
 
 void crmpi_contents_fini(struct crmpi_contents *contents);

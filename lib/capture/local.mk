@@ -19,4 +19,5 @@ crmpi_host_SOURCES += \
 	lib/capture/survey.c lib/capture/survey.h \
 	lib/capture/tracking.c lib/capture/tracking.h \
 	lib/capture/wishes.c lib/capture/wishes.h \
-	lib/capture/workers.c lib/capture/workers.h
+	lib/capture/workers.c lib/capture/workers.h \
+	lib/capture/writes.c lib/capture/writes.h

@@ -9,6 +9,7 @@
 
 #include "capture/survey.h"
 #include "capture/tracking.h"
+#include "capture/writes.h"
 
 #define PAGE CRMPI_CELL_BYTES
 
@@ -86,20 +87,43 @@ static enum crmpi_status named_add(struct crmpi_survey *survey, char *why,
     return CRMPI_OK;
 }
 
-static enum crmpi_status segments_add(struct crmpi_survey *survey)
+/* A segment's pages, as they have been written or not. */
+struct parts {
+    struct crmpi_survey *survey;
+    const struct crmpi_segment *segment;
+};
+
+static enum crmpi_status segment_part_add(void *context, uint64_t start, uint64_t bytes,
+                                          enum crmpi_page_kind kind)
+{
+    const struct parts *parts = context;
+    struct crmpi_survey *survey = parts->survey;
+
+    if (kind == CRMPI_PAGES_UNCHANGED)
+        return crmpi_extents_add(&survey->unchanged[survey->n_contents].extents, start,
+                                 bytes, start);
+    return span_add(survey, (struct crmpi_span){.start = start,
+                                                .bytes = bytes,
+                                                .owner = parts->segment->window,
+                                                .content = (uint32_t)survey->n_contents,
+                                                .flags = CRMPI_SPAN_SHARED});
+}
+
+static enum crmpi_status segments_add(struct crmpi_survey *survey,
+                                      const struct crmpi_window_segment *windows,
+                                      int written)
 {
     enum crmpi_status status = CRMPI_OK;
 
     for (size_t i = 0; status == CRMPI_OK && i < survey->n_segments; i++) {
         const struct crmpi_segment *segment = &survey->segments[i];
+        struct parts parts = {survey, segment};
 
-        if (segment->view_bytes)
-            status = span_add(
-                survey, (struct crmpi_span){.start = segment->start,
-                                            .bytes = segment->bytes,
-                                            .owner = segment->window,
-                                            .content = (uint32_t)survey->n_contents++,
-                                            .flags = CRMPI_SPAN_SHARED});
+        if (segment->view_bytes == 0)
+            continue;
+        survey->unchanged[survey->n_contents].owner = segment->window;
+        status = crmpi_writes_take(&windows[i], written, segment_part_add, &parts);
+        survey->n_contents++;
     }
     return status;
 }
@@ -151,7 +175,9 @@ static enum crmpi_status part_add(struct making *making, uint64_t start, uint64_
                               .content = (uint32_t)making->survey->n_contents};
 
     if (kind == CRMPI_PAGES_UNCHANGED && making->holes_before)
-        return crmpi_extents_add(&making->survey->unchanged, start, bytes, region->start);
+        return crmpi_extents_add(
+            &making->survey->unchanged[making->survey->n_contents].extents, start, bytes,
+            region->start);
     /* The file of a private mapping may be written, too: pages that have not been show it. */
     span.flags = region->flags & MAP_SHARED || !(region->flags & MAP_ANONYMOUS)
                      ? CRMPI_SPAN_SHARED
@@ -214,6 +240,7 @@ static enum crmpi_status task_add(struct making *making)
     struct crmpi_survey *survey = making->survey;
     enum crmpi_status status = holes_make(making);
 
+    survey->unchanged[survey->n_contents].owner = CRMPI_OWNER_TASK;
     /* What was in a hole has not been saved, though it has not been written since. */
     if (status == CRMPI_OK && making->holes_before &&
         !extents_are_equal(making->holes_before, &survey->holes))
@@ -227,7 +254,7 @@ static enum crmpi_status task_add(struct making *making)
 }
 
 static enum crmpi_status memory_look(struct crmpi_survey *survey,
-                                     const struct crmpi_extents *holes,
+                                     const struct crmpi_extents *holes, int written,
                                      const struct crmpi_extents *copied, char *why,
                                      size_t why_bytes)
 {
@@ -242,20 +269,26 @@ static enum crmpi_status memory_look(struct crmpi_survey *survey,
         survey->n_segments = n;
         status = crmpi_memory_survey(windows, n, &survey->memory, why, why_bytes);
     }
-    free(windows);
     if (status == CRMPI_OK)
         status = crmpi_wishes_list(&survey->wishes);
+    if (status == CRMPI_OK) {
+        survey->unchanged =
+            calloc(survey->wishes.n_named + n + 1, sizeof *survey->unchanged);
+        if (!survey->unchanged)
+            status = CRMPI_ERR_NOMEM;
+    }
     if (status == CRMPI_OK)
         status = named_add(survey, why, why_bytes);
     if (status == CRMPI_OK)
-        status = segments_add(survey);
+        status = segments_add(survey, windows, written);
     if (status == CRMPI_OK)
         status = task_add(&making);
+    free(windows);
     return status;
 }
 
 enum crmpi_status crmpi_survey_make(int tracking, const struct crmpi_extents *holes,
-                                    const struct crmpi_extents *copied,
+                                    int written, const struct crmpi_extents *copied,
                                     struct crmpi_survey *survey_out, char *why,
                                     size_t why_bytes)
 {
@@ -264,7 +297,7 @@ enum crmpi_status crmpi_survey_make(int tracking, const struct crmpi_extents *ho
 
     why[0] = 0;
     if (status == CRMPI_OK)
-        status = memory_look(&survey, holes, copied, why, why_bytes);
+        status = memory_look(&survey, holes, written, copied, why, why_bytes);
     crmpi_pages_close();
     if (status == CRMPI_OK) {
         *survey_out = survey;
@@ -280,11 +313,13 @@ enum crmpi_status crmpi_survey_make(int tracking, const struct crmpi_extents *ho
 
 void crmpi_survey_fini(struct crmpi_survey *survey)
 {
+    for (size_t i = 0; survey->unchanged && i < survey->n_contents; i++)
+        free(survey->unchanged[i].extents.list);
     crmpi_memory_fini(&survey->memory);
     crmpi_wishes_fini(&survey->wishes);
     free(survey->segments);
     free(survey->spans);
     free(survey->holes.list);
-    free(survey->unchanged.list);
+    free(survey->unchanged);
     *survey = (struct crmpi_survey){0};
 }

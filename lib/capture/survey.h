@@ -7,6 +7,7 @@
 #define CRMPI_CAPTURE_SURVEY_H
 
 #include "capture/extents.h"
+#include "capture/contents.h"
 #include "capture/pump.h"
 #include "capture/regions.h"
 #include "capture/segments.h"
@@ -20,9 +21,9 @@ struct crmpi_survey {
     size_t n_contents; /* named regions, then segments with a view, then the task */
     struct crmpi_span *spans;
     size_t n_spans, span_room;
-    struct crmpi_extents holes;     /* pages that are not saved with the task */
-    struct crmpi_extents unchanged; /* of the task */
-    int is_tracked;                 /* the kernel tells what will have been written */
+    struct crmpi_extents holes;        /* pages that are not saved with the task */
+    struct crmpi_unchanged *unchanged; /* of each content */
+    int is_tracked;                    /* the kernel tells what will have been written */
 };
 
 /**
@@ -30,11 +31,12 @@ struct crmpi_survey {
  * @param tracking   have the kernel track private memory, if it can be done
  * @param holes      those of the last survey, which was with tracking: leave out what has
  *                   not been written since; NULL: all is looked at
+ * @param written    leave out what of windows has not been written since the last survey
  * @param copied     private memory that a process split off does not get
  * @param[out] survey_out  for crmpi_survey_fini(), after crmpi_memory_release()
  */
 enum crmpi_status crmpi_survey_make(int tracking, const struct crmpi_extents *holes,
-                                    const struct crmpi_extents *copied,
+                                    int written, const struct crmpi_extents *copied,
                                     struct crmpi_survey *survey_out, char *why,
                                     size_t why_bytes);
 

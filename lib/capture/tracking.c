@@ -28,6 +28,9 @@
 #ifndef UFFD_USER_MODE_ONLY
 #define UFFD_USER_MODE_ONLY 1
 #endif
+#ifndef UFFD_FEATURE_WP_HUGETLBFS_SHMEM
+#define UFFD_FEATURE_WP_HUGETLBFS_SHMEM (1 << 12)
+#endif
 #ifndef UFFD_FEATURE_WP_UNPOPULATED
 #define UFFD_FEATURE_WP_UNPOPULATED (1 << 13)
 #endif
@@ -95,9 +98,10 @@ static int writer_is_there(char *why, size_t why_bytes)
 
 static int faults_open(void)
 {
-    struct uffdio_api api = {
-        .api = UFFD_API, .features = UFFD_FEATURE_WP_ASYNC | UFFD_FEATURE_WP_UNPOPULATED};
-
+    struct uffdio_api api = {.api = UFFD_API,
+                             .features = UFFD_FEATURE_WP_ASYNC |
+                                         UFFD_FEATURE_WP_UNPOPULATED |
+                                         UFFD_FEATURE_WP_HUGETLBFS_SHMEM};
     int fd;
 
     if (faults >= 0)
@@ -161,16 +165,41 @@ static int track(uint64_t start, uint64_t bytes)
     return ioctl(faults, UFFDIO_REGISTER, &region) == 0;
 }
 
-/* List pages that exist, and write-protect them on the way. */
-static enum crmpi_status pages_scan(uint64_t start, uint64_t bytes, int known,
-                                    crmpi_pages_fn call, void *context)
+/* Some memory to look at. */
+struct look {
+    int is_shared;
+    int known; /* it has been tracked since the last time */
+    crmpi_pages_fn call;
+    void *context;
+};
+
+/* What a look makes of pages of these categories.  A page that has been written can be
+ * dropped from the page table of a process that shares it with others; one that is
+ * protected leaves a mark there. */
+static enum crmpi_status range_tell(const struct look *look,
+                                    const struct page_region *range)
+{
+    int exists = (range->categories & (PAGE_IS_PRESENT | PAGE_IS_SWAPPED)) != 0;
+    int unchanged = look->known && exists && !(range->categories & PAGE_IS_WRITTEN);
+
+    if (range->categories & PAGE_IS_PFNZERO && !look->is_shared)
+        return CRMPI_OK;
+    return look->call(look->context, range->start, range->end - range->start,
+                      unchanged ? CRMPI_PAGES_UNCHANGED : CRMPI_PAGES_WRITTEN);
+}
+
+/* List pages, of private memory those that exist, and write-protect them on the way. */
+static enum crmpi_status pages_scan(uint64_t start, uint64_t bytes,
+                                    const struct look *look)
 {
     struct page_region ranges[RANGES];
     struct pm_scan_arg argument = {
         .flags = PM_SCAN_WP_MATCHING,
         .end = start + bytes,
-        .category_anyof_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
-        .return_mask = PAGE_IS_PRESENT | PAGE_IS_WRITTEN | PAGE_IS_PFNZERO,
+        .category_mask = PAGE_IS_WPALLOWED,
+        .category_anyof_mask = look->is_shared ? 0 : PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
+        .return_mask =
+            PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_WRITTEN | PAGE_IS_PFNZERO,
     };
     enum crmpi_status status = CRMPI_OK;
 
@@ -184,31 +213,30 @@ static enum crmpi_status pages_scan(uint64_t start, uint64_t bytes, int known,
             return CRMPI_ERR_SYSTEM;
         }
         for (int i = 0; status == CRMPI_OK && i < n; i++)
-            if (!(ranges[i].categories & PAGE_IS_PFNZERO))
-                status = call(context, ranges[i].start, ranges[i].end - ranges[i].start,
-                              known && !(ranges[i].categories & PAGE_IS_WRITTEN)
-                                  ? CRMPI_PAGES_UNCHANGED
-                                  : CRMPI_PAGES_WRITTEN);
+            status = range_tell(look, &ranges[i]);
     }
     return status;
 }
 
-static enum crmpi_status part_look(uint64_t start, uint64_t end, int known,
-                                   crmpi_pages_fn call, void *context)
+static enum crmpi_status part_look(uint64_t start, uint64_t end, struct look look,
+                                   int known)
 {
+    look.known = known;
     if (start == end)
         return CRMPI_OK;
-    if (!track(start, end - start)) /* also if the application tracks it itself */
-        return crmpi_pages_list(start, end - start, call, context);
-    return pages_scan(start, end - start, known, call, context);
+    if (track(start, end - start))
+        return pages_scan(start, end - start, &look);
+    /* perhaps the application tracks it itself */
+    return look.is_shared ? CRMPI_ERR_UNSUPPORTED
+                          : crmpi_pages_list(start, end - start, look.call, look.context);
 }
 
 /*
  * What has been mapped or moved there is not tracked any more; but its pages may have
  * kept their protection, so what they say counts only if it still is.
  */
-enum crmpi_status crmpi_tracking_look(uint64_t start, uint64_t bytes, crmpi_pages_fn call,
-                                      void *context)
+static enum crmpi_status memory_look(uint64_t start, uint64_t bytes,
+                                     const struct look *look)
 {
     struct page_region untracked;
     uint64_t end = start + bytes;
@@ -223,12 +251,28 @@ enum crmpi_status crmpi_tracking_look(uint64_t start, uint64_t bytes, crmpi_page
         }
         if (n == 0)
             untracked.start = untracked.end = end;
-        status = part_look(start, untracked.start, 1, call, context);
+        status = part_look(start, untracked.start, *look, 1);
         if (status == CRMPI_OK)
-            status = part_look(untracked.start, untracked.end, 0, call, context);
+            status = part_look(untracked.start, untracked.end, *look, 0);
         start = untracked.end;
     }
     return status;
+}
+
+enum crmpi_status crmpi_tracking_look(uint64_t start, uint64_t bytes, crmpi_pages_fn call,
+                                      void *context)
+{
+    const struct look look = {.call = call, .context = context};
+
+    return memory_look(start, bytes, &look);
+}
+
+enum crmpi_status crmpi_tracking_look_shared(uint64_t start, uint64_t bytes,
+                                             crmpi_pages_fn call, void *context)
+{
+    const struct look look = {.is_shared = 1, .call = call, .context = context};
+
+    return memory_look(start, bytes, &look);
 }
 
 enum crmpi_status crmpi_pages_list(uint64_t start, uint64_t bytes, crmpi_pages_fn call,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Which pages of private memory have been written, as the kernel knows it: userfaultfd with
+ * Which pages of memory have been written, as the kernel knows it: userfaultfd with
  * asynchronous write protection, and the ioctl PAGEMAP_SCAN (Linux 6.7).  Lower half.
  *
- * Only anonymous private memory is tracked.  Of a private mapping of a file, a page that is
+ * Anonymous private memory is tracked, and memory that is shared, of which all who have
+ * mapped it must be asked (writes.h).  Of a private mapping of a file, a page that is
  * given back (MADV_DONTNEED) leaves a mark behind as if it had not been written, and shows
- * the file's bytes from then on.  Shared memory is written through others' mappings.
+ * the file's bytes from then on.
  */
 #ifndef CRMPI_CAPTURE_TRACKING_H
 #define CRMPI_CAPTURE_TRACKING_H
@@ -41,6 +42,14 @@ int crmpi_tracking_is_possible(char *why, size_t why_bytes);
  */
 enum crmpi_status crmpi_tracking_look(uint64_t start, uint64_t bytes, crmpi_pages_fn call,
                                       void *context);
+
+/**
+ * The same for a shared mapping of memory (tmpfs, memfd): what this process may have written
+ * through this mapping.  Calls with all its pages, existing or not.
+ * @return CRMPI_ERR_UNSUPPORTED if it cannot be tracked
+ */
+enum crmpi_status crmpi_tracking_look_shared(uint64_t start, uint64_t bytes,
+                                             crmpi_pages_fn call, void *context);
 
 /** The pages that exist of private anonymous memory, all as written.  Works everywhere. */
 enum crmpi_status crmpi_pages_list(uint64_t start, uint64_t bytes, crmpi_pages_fn call,

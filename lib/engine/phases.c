@@ -202,7 +202,8 @@ int crmpi_phase_drain_on(struct crmpi_event *result_out)
         return 0;
     engine->draining = 0;
     if (drained < 0)
-        snprintf(why, sizeof why, "its messages do not balance, or one cannot be received");
+        snprintf(why, sizeof why,
+                 "its messages do not balance, or one cannot be received");
     else if (fault("engine.balance"))
         drained = -1;
     *result_out =
@@ -227,6 +228,9 @@ static struct crmpi_event quiet(const struct crmpi_action *action)
     status = crmpi_drain_end();
     if (status != CRMPI_OK)
         return failure_of("noting the pending requests", status);
+    status = crmpi_capture_quiet();
+    if (status != CRMPI_OK)
+        return failure_of("noting what has been written to windows", status);
     if (group.n != 0)
         status = crmpi_cut_neighbours(&group, &neighbours, &result.n_neighbours);
     if (status != CRMPI_OK)

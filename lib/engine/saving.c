@@ -96,7 +96,8 @@ static struct crmpi_event protect(const struct crmpi_capture_result *captured)
 
     is_sent = 1;
     status = crmpi_levels_protect(&file, is_cut_off, why, sizeof why);
-    return status == CRMPI_OK ? saved(captured) : failure("saving at other nodes", status);
+    return status == CRMPI_OK ? saved(captured)
+                              : failure("saving at other nodes", status);
 }
 
 /* Others may wait for this rank's file to protect theirs with it. */
@@ -109,23 +110,24 @@ static struct crmpi_event tell_others(struct crmpi_event result)
 
 static enum crmpi_status capture(const struct crmpi_action *action,
                                  const struct crmpi_dependencies *dependencies,
-                                 int *pending_out, struct crmpi_capture_result *result_out)
+                                 int *pending_out,
+                                 struct crmpi_capture_result *result_out)
 {
     char path[4600];
     const struct crmpi_capture_request request = {.path = path,
                                                   .job = &engine->job,
                                                   .dependencies = dependencies,
+                                                  .alone = action->alone,
                                                   .background = !action->foreground};
-    enum crmpi_status status = crmpi_rank_path(crmpi_levels_home(), engine->job.world_rank,
-                                               action->sn, 1, path, sizeof path);
+    enum crmpi_status status = crmpi_rank_path(
+        crmpi_levels_home(), engine->job.world_rank, action->sn, 1, path, sizeof path);
 
     if (status != CRMPI_OK)
         return status;
     if (crmpi_config.save == CRMPI_SAVE_NAMED)
         status = crmpi_names_capture(&request, result_out, why, sizeof why);
     else
-        status =
-            crmpi_capture_begin(&request, pending_out, result_out, why, sizeof why);
+        status = crmpi_capture_begin(&request, pending_out, result_out, why, sizeof why);
     if (status == CRMPI_OK)
         engine->saved_sn = action->sn;
     return status;

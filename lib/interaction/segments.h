@@ -14,16 +14,48 @@
  * memory, made in the upper range by crmpi: the view.  It reaches over whole pages and,
  * for a shared window, over the segments of all ranks of the node; each saves its own. */
 struct crmpi_window_segment {
-    uint64_t window;             /* its id: the same in all members, unique in the job */
-    uint64_t start, bytes;       /* this rank's segment, as the application sees it */
+    uint64_t window;       /* its id: the same in all members, unique in the job */
+    uint64_t start, bytes; /* this rank's segment, as the application sees it */
     uint64_t view_start, view_bytes; /* 0, 0: the memory is the application's own, and is
                                         saved with the task's; dynamic: nothing attached
                                         is listed */
-    uint32_t flavor;             /* MPI_WIN_FLAVOR_* */
+    uint32_t flavor;                 /* MPI_WIN_FLAVOR_* */
     uint32_t disp_unit;
-    uint32_t n_members, rank;    /* of the window's group */
-    char name[64];               /* MPI_MAX_OBJECT_NAME */
+    uint32_t n_members, rank;      /* of the window's group */
+    char name[64];                 /* MPI_MAX_OBJECT_NAME */
+    struct crmpi_written *written; /* NULL: nobody notes that */
 };
+
+/* Which pages of a segment have been written since its owner saved it last.  Lies in memory
+ * that the owner shares with all processes of the node that can write to the segment. */
+struct crmpi_written {
+    uint32_t
+        is_whole; /* set by the owner: all of them note here what they have written */
+    uint32_t is_unknown; /* one of them could not */
+    uint64_t unused[7];
+    uint64_t pages[]; /* a bit for each that a byte of the segment lies in */
+};
+
+static inline uint64_t crmpi_written_pages(uint64_t start, uint64_t bytes)
+{
+    return bytes ? (start + bytes - 1) / 4096 - start / 4096 + 1 : 0;
+}
+
+/** Room for a segment of some bytes, wherever in a page it begins. */
+static inline uint64_t crmpi_written_bytes(uint64_t bytes)
+{
+    return sizeof(struct crmpi_written) + (bytes / 4096 + 2 + 511) / 512 * 64;
+}
+
+/* A segment, of whatever rank, in memory that is mapped here. */
+struct crmpi_mapped_segment {
+    uint64_t start, bytes;
+    struct crmpi_written *written;
+};
+
+/** List those that threads of this rank can write to without another's help. */
+enum crmpi_status crmpi_segments_mapped(struct crmpi_mapped_segment **list_out,
+                                        size_t *n_out);
 
 /**
  * List them by ascending window id.  With all application threads parked.

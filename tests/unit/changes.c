@@ -38,8 +38,9 @@ static char folder[] = "/tmp/crmpi-test-XXXXXX";
 static char why[512];
 static int prot[PAGES]; /* of the arena's pages; -1: not mapped */
 static char is_file[PAGES];
-static char *peer; /* the window's memory, as another process has it */
-static int file;   /* behind private mappings */
+static char *peer;                    /* the window's memory, as another process has it */
+static struct crmpi_written *written; /* what both processes note of it */
+static int file;                      /* behind private mappings */
 static struct crmpi_extent excluded;
 static struct crmpi_named named = {
     .name = "field", .type = CRMPI_NAMED_UINT8, .n_dims = 1};
@@ -67,8 +68,19 @@ enum crmpi_status crmpi_segments_list(struct crmpi_window_segment **list_out,
                                             .flavor = MPI_WIN_FLAVOR_SHARED,
                                             .disp_unit = 1,
                                             .n_members = 2,
-                                            .rank = 1};
+                                            .rank = 1,
+                                            .written = written};
     *list_out = window;
+    *n_out = 1;
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_segments_mapped(struct crmpi_mapped_segment **list_out,
+                                        size_t *n_out)
+{
+    *list_out = calloc(1, sizeof **list_out);
+    **list_out = (struct crmpi_mapped_segment){(uint64_t)peer + (SEGMENT - VIEW),
+                                               SEGMENT_BYTES, written};
     *n_out = 1;
     return CRMPI_OK;
 }
@@ -295,19 +307,51 @@ static void file_changes(void)
 
 static void window_changes(void)
 {
-    char *at = below(2) ? peer : (char *)VIEW;
+    char *base = below(2) ? peer : (char *)VIEW, bytes[500];
 
-    for (uint64_t i = below(4); i > 0; i--)
-        memset(at + below(VIEW_PAGES * PAGE - 500), below(3) ? (int)random() : 0,
-               below(500));
+    for (uint64_t i = below(4); i > 0; i--) {
+        char *at = base + below(VIEW_PAGES * PAGE - 500);
+        struct iovec here = {bytes, 1 + below(499)}, there = {at, here.iov_len};
+
+        memset(bytes, below(3) ? (int)random() : 0, sizeof bytes);
+        switch (below(4)) {
+        case 0:
+            ck_assert_int_eq(pread(file, at, 100, (off_t)below(5000)), 100);
+            break;
+        case 1:
+            ck_assert_int_eq(process_vm_writev(getpid(), &here, 1, &there, 1, 0),
+                             here.iov_len);
+            break;
+        default:
+            memcpy(at, bytes, here.iov_len);
+        }
+    }
+}
+
+/* Pages that one process has dropped from its page table, and mappings made anew. */
+static void window_drops(void)
+{
+    uint64_t first = below(VIEW_PAGES), n = 1 + below(VIEW_PAGES - first);
+    char *base = below(2) ? peer : (char *)VIEW;
+    void *other;
+
+    if (below(4)) {
+        ck_assert_int_eq(madvise(base + first * PAGE, n * PAGE, MADV_DONTNEED), 0);
+        return;
+    }
+    other = mremap(peer, 0, n * PAGE, MREMAP_MAYMOVE);
+    ck_assert_ptr_ne(other, MAP_FAILED);
+    ck_assert_ptr_eq(
+        mremap(other, n * PAGE, n * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, base), base);
 }
 
 static void live(unsigned n)
 {
     static void (*const events[])(void) = {
-        map_some,    unmap_some,   move_some,    protect_some,   advise_some,
-        store_some,  store_some,   store_some,   store_some,     thread_stores,
-        call_writes, child_writes, file_changes, window_changes, window_changes};
+        map_some,     unmap_some,     move_some,      protect_some,
+        advise_some,  store_some,     store_some,     store_some,
+        store_some,   thread_stores,  call_writes,    child_writes,
+        file_changes, window_changes, window_changes, window_drops};
 
     for (unsigned i = 0; i < n; i++)
         events[below(sizeof events / sizeof *events)]();
@@ -377,7 +421,7 @@ static void name_some(void)
     named.dims[0] = named.bytes;
 }
 
-static unsigned n_increments, n_background;
+static unsigned n_increments, n_background, n_spared;
 
 static void checkpoint(uint64_t sn)
 {
@@ -387,6 +431,13 @@ static void checkpoint(uint64_t sn)
     struct crmpi_capture_result result;
     int pending, committed = below(8) != 0;
 
+    if (below(10) == 0) {
+        request.alone = 1;
+    } else if (below(10)) {
+        ck_assert_int_eq(crmpi_capture_quiet(), CRMPI_OK);
+        for (uint64_t i = 0; i < crmpi_written_pages(SEGMENT, SEGMENT_BYTES); i++)
+            n_spared += !written->is_unknown && !(written->pages[0] >> i & 1);
+    }
     snprintf(path, sizeof path, "%s/%06lu.h5", folder, sn);
     ck_assert_msg(crmpi_capture_begin(&request, &pending, &result, why, sizeof why) ==
                       CRMPI_OK,
@@ -415,6 +466,8 @@ static void begin(void)
                           MAP_SHARED | MAP_FIXED_NOREPLACE, fd, 0),
                      (void *)VIEW);
     close(fd);
+    written = calloc(1, crmpi_written_bytes(SEGMENT_BYTES));
+    written->is_whole = 1;
     snprintf(why, sizeof why, "%s/mapped", folder);
     file = open(why, O_RDWR | O_CREAT, 0600);
     for (unsigned i = 0; i < 101 * PAGE / 4; i++)
@@ -465,6 +518,8 @@ START_TEST(increments_by_tracked_writes_are_what_memory_was)
 {
     srandom(71u + (unsigned)_i);
     history(CRMPI_CHANGES_AUTO, _i % 2);
+    if (crmpi_tracking_is_possible(why, sizeof why))
+        ck_assert_uint_gt(n_spared, 0);
 }
 END_TEST
 

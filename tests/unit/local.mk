@@ -156,7 +156,7 @@ tests_unit_changes_SOURCES = tests/unit/changes.c \
 	lib/capture/background.c lib/capture/capture.c lib/capture/contents.c \
 	lib/capture/datamap.c lib/capture/extents.c lib/capture/limit.c lib/capture/pump.c \
 	lib/capture/regions.c lib/capture/segments.c lib/capture/survey.c \
-	lib/capture/tracking.c lib/capture/workers.c
+	lib/capture/tracking.c lib/capture/workers.c lib/capture/writes.c
 tests_unit_changes_CPPFLAGS = $(tests_unit_regions_CPPFLAGS) $(HWLOC_CPPFLAGS)
 tests_unit_changes_CFLAGS = $(AM_CFLAGS) -pthread
 tests_unit_changes_LDADD = $(tests_unit_regions_LDADD) $(HWLOC_LIBS)

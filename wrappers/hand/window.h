@@ -12,6 +12,7 @@
 #ifndef CRMPI_WRAPPERS_HAND_WINDOW_H
 #define CRMPI_WRAPPERS_HAND_WINDOW_H
 
+#include "interaction/segments.h"
 #include "wrappers/hand/p2p.h"
 #include "wrappers/objects.h"
 #include "wrappers/window.h"
@@ -92,6 +93,10 @@ void crmpi_win_group_fini(struct crmpi_win_group *group);
 
 /** Let the lower window's error handler follow the application's.  (error.c) */
 void crmpi_win_apply_errhandler(struct crmpi_handle *handle);
+
+/** Where it is noted which pages of a segment have been written: behind the segment, or
+ * behind the locks of a shared window.  Its memory is mapped here. */
+struct crmpi_written *crmpi_win_written(const struct crmpi_win *w, int rank);
 
 /** The drain: complete all operations this rank has begun.  Protocol thread. */
 enum crmpi_status crmpi_windows_flush(void);

@@ -88,9 +88,43 @@ static struct crmpi_window_segment segment_of(const struct crmpi_win *w)
         .rank = c->rank,
     };
 
+    if (w->targets && w->targets[c->rank].at && w->size > 0)
+        segment.written = crmpi_win_written(w, c->rank);
     if (w->name)
         strncpy(segment.name, w->name, sizeof segment.name - 1);
     return segment;
+}
+
+/* Of windows that are mapped here, all segments that are. */
+static size_t mapped_of(const struct crmpi_win *w, struct crmpi_mapped_segment *list)
+{
+    size_t n = 0;
+
+    for (int i = 0; w->targets && i < w->n_members; i++)
+        if (w->targets[i].at && w->targets[i].bytes > 0)
+            list[n++] = (struct crmpi_mapped_segment){
+                (uint64_t)w->targets[i].at, w->targets[i].bytes, crmpi_win_written(w, i)};
+    return n;
+}
+
+enum crmpi_status crmpi_segments_mapped(struct crmpi_mapped_segment **list_out,
+                                        size_t *n_out)
+{
+    struct crmpi_mapped_segment *list;
+    size_t room = 1, n = 0;
+
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN); h; h = h->next)
+        if (!(h->flags & CRMPI_HANDLE_FREED))
+            room += ((struct crmpi_win *)h->extra)->n_members;
+    list = malloc(room * sizeof *list);
+    if (!list)
+        return CRMPI_ERR_NOMEM;
+    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN); h; h = h->next)
+        if (!(h->flags & CRMPI_HANDLE_FREED))
+            n += mapped_of(h->extra, list + n);
+    *list_out = list;
+    *n_out = n;
+    return CRMPI_OK;
 }
 
 enum crmpi_status crmpi_segments_list(struct crmpi_window_segment **list_out,
@@ -127,9 +161,9 @@ static int epochs_enter(const struct crmpi_handle *handle)
         return PMPI_Win_lock_all(MPI_MODE_NOCHECK, handle->real);
     for (int i = 0; w->n_locks && i < n && error == MPI_SUCCESS; i++)
         if (w->locks[i].type)
-            error = PMPI_Win_lock(w->locks[i].type, i,
-                                  w->locks[i].nocheck ? MPI_MODE_NOCHECK : 0,
-                                  handle->real);
+            error =
+                PMPI_Win_lock(w->locks[i].type, i,
+                              w->locks[i].nocheck ? MPI_MODE_NOCHECK : 0, handle->real);
     return error;
 }
 

@@ -15,6 +15,9 @@
  * in its place.
  * Segments of a shared window are contiguous, and their place in a page is the library's:
  * a restart has to find it as it was.
+ *
+ * The lower window's memory also has the locks, and a note of which pages of each segment have
+ * been written (lib/interaction/segments.h): behind the segment, or behind the locks.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -159,7 +162,9 @@ static char *place_here(const struct place *place, const struct place *mine,
     if (!place->is_shared || place->machine != mine->machine ||
         place->device != mapping->device || place->inode != mapping->inode ||
         place->offset < mapping->offset ||
-        place->offset + place->bytes - mapping->offset > mapping->end - mapping->start)
+        place->offset + PAGE_UP(place->bytes) + crmpi_written_bytes(place->bytes) -
+                mapping->offset >
+            mapping->end - mapping->start)
         return NULL;
     return (char *)mapping->start + (place->offset - mapping->offset);
 }
@@ -187,9 +192,37 @@ static struct crmpi_win_target *targets_room(struct crmpi_win *w)
     return w->targets;
 }
 
+struct crmpi_written *crmpi_win_written(const struct crmpi_win *w, int rank)
+{
+    const struct crmpi_win_target *target = &w->targets[rank];
+    char *at;
+
+    if (w->n_members == 1 || w->flavor != MPI_WIN_FLAVOR_SHARED)
+        return (void *)(target->at + PAGE_UP(target->bytes));
+    at = (char *)w->targets[0].lock + w->n_members * CRMPI_WIN_LOCK_BYTES;
+    for (int i = 0; i < rank; i++)
+        at += crmpi_written_bytes(w->targets[i].bytes);
+    return (void *)at;
+}
+
+/* Begin to note what is written to this rank's segment.  The memory is no other's yet. */
+static void written_begin(const struct crmpi_win *w, int rank, int is_whole)
+{
+    struct crmpi_written *written = crmpi_win_written(w, rank);
+
+    memset(written, 0, crmpi_written_bytes(w->targets[rank].bytes));
+    written->is_whole = is_whole;
+}
+
 /*
  * MPI_Win_allocate
  */
+
+/* What of memory is crmpi's own. */
+static MPI_Aint own_bytes(const struct crmpi_win *w)
+{
+    return CRMPI_WIN_LOCK_BYTES + PAGE + (MPI_Aint)crmpi_written_bytes(w->size);
+}
 
 /* The library's memory is private: the application's own is as good. */
 static int allocate_privately(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
@@ -227,7 +260,8 @@ static int segment_show(struct crmpi_win *w, char *segment)
 static int segment_replace(const struct crmpi_win *w, char *segment, int is_shared)
 {
     uint64_t bytes = PAGE_UP(w->size);
-    int fd = -1, flags = MAP_FIXED | (is_shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS);
+    int fd = -1,
+        flags = MAP_FIXED | (is_shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS);
     void *at;
 
     if (bytes == 0)
@@ -250,7 +284,7 @@ static int segment_replace(const struct crmpi_win *w, char *segment, int is_shar
 static int allocate_alone(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
 {
     struct crmpi_win *w = handle->extra;
-    MPI_Aint bytes = CRMPI_WIN_LOCK_BYTES + PAGE + PAGE_UP(w->size);
+    MPI_Aint bytes = own_bytes(w) + PAGE_UP(w->size);
     char *lower_base = NULL, *segment;
     MPI_Win real;
     int error = w->flavor == MPI_WIN_FLAVOR_SHARED
@@ -270,6 +304,7 @@ static int allocate_alone(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info i
     };
     *w->targets[0].lock = 0;
     w->is_near = 1;
+    written_begin(w, 0, 1);
     error = segment_replace(w, segment, 1);
     return error == MPI_SUCCESS ? segment_show(w, segment) : error;
 }
@@ -281,6 +316,16 @@ int crmpi_win_unmake(struct crmpi_win *w)
     return is_alone ? segment_replace(w, w->targets[0].at, 0) : MPI_SUCCESS;
 }
 
+/* Whether all of a node write to this rank's segment in the file that it is in. */
+static int places_are_whole(const struct place *places, int n, const struct place *mine)
+{
+    for (int i = 0; i < n; i++)
+        if (places[i].machine == mine->machine &&
+            (places[i].device != mine->device || places[i].inode != mine->inode))
+            return 0;
+    return 1;
+}
+
 static int allocate(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
 {
     struct crmpi_win *w = handle->extra;
@@ -289,8 +334,8 @@ static int allocate(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
     struct place *places, mine;
     struct mapping mapping;
     MPI_Win real;
-    int error = PMPI_Win_allocate(CRMPI_WIN_LOCK_BYTES + PAGE + PAGE_UP(w->size), 1, info,
-                                  comm, &lower_base, &real);
+    int error = PMPI_Win_allocate(own_bytes(w) + PAGE_UP(w->size), 1, info, comm,
+                                  &lower_base, &real);
 
     if (error != MPI_SUCCESS)
         return error;
@@ -319,6 +364,9 @@ static int allocate(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
         else
             w->is_near = 0;
     }
+    if (w->targets[crmpi_comm_of(w->comm)->rank].at)
+        written_begin(w, crmpi_comm_of(w->comm)->rank,
+                      places_are_whole(places, n, &mine));
     free(places);
     handle->real = real;
     return segment_show(w, segment);
@@ -354,7 +402,17 @@ static int segments_query(struct crmpi_win *w, MPI_Win real, const struct place 
     return error;
 }
 
-/* The last rank's segment is longer than the application knows, by these. */
+/* The last rank's segment is longer than the application knows, by the locks and by what is
+ * noted of all segments. */
+static MPI_Aint locks_bytes(const struct crmpi_win *w, const struct place *places)
+{
+    MPI_Aint bytes = (w->n_members + 1) * (MPI_Aint)CRMPI_WIN_LOCK_BYTES;
+
+    for (int i = 0; i < w->n_members; i++)
+        bytes += (MPI_Aint)crmpi_written_bytes(places[i].bytes);
+    return bytes;
+}
+
 static void locks_place(struct crmpi_win *w)
 {
     const struct crmpi_win_target *last = &w->targets[w->n_members - 1];
@@ -376,28 +434,29 @@ static int allocate_shared(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info 
     uint64_t start, end;
     char *segment = NULL;
     MPI_Win real;
-    MPI_Aint more = c->rank == w->n_members - 1
-                        ? (w->n_members + 1) * (MPI_Aint)CRMPI_WIN_LOCK_BYTES
-                        : 0;
-    int error = PMPI_Win_allocate_shared(w->size + more, 1, info, comm, &segment, &real);
+    MPI_Aint more;
+    int error = places_exchange(w, comm, &mine, &places);
 
-    if (error == MPI_SUCCESS)
-        error = places_exchange(w, comm, &mine, &places);
     if (error != MPI_SUCCESS)
         return error;
-    error = segments_query(w, real, places, &start, &end);
+    more = c->rank == w->n_members - 1 ? locks_bytes(w, places) : 0;
+    error = PMPI_Win_allocate_shared(w->size + more, 1, info, comm, &segment, &real);
+    if (error == MPI_SUCCESS)
+        error = segments_query(w, real, places, &start, &end);
     free(places);
     if (error != MPI_SUCCESS)
         return error;
     handle->real = real;
     locks_place(w);
+    written_begin(w, c->rank, 1);
     segment = w->targets[c->rank].at;
     if (w->view_bytes && (w->view_bytes != end - start ||
                           (w->size && (char *)w->base - (char *)w->view_start !=
                                           segment - (char *)start))) {
-        snprintf(why, why_bytes,
-                 "this Open MPI places the segments of a shared window otherwise than the "
-                 "one of the checkpoint: restart with that version");
+        snprintf(
+            why, why_bytes,
+            "this Open MPI places the segments of a shared window otherwise than the "
+            "one of the checkpoint: restart with that version");
         return MPI_ERR_WIN;
     }
     if (w->view_bytes)
@@ -440,9 +499,8 @@ int crmpi_win_make(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info, ch
                                   : allocate(handle, comm, info);
         break;
     case MPI_WIN_FLAVOR_SHARED:
-        error = w->n_members == 1
-                    ? allocate_alone(handle, comm, info)
-                    : allocate_shared(handle, comm, info, why, why_bytes);
+        error = w->n_members == 1 ? allocate_alone(handle, comm, info)
+                                  : allocate_shared(handle, comm, info, why, why_bytes);
         break;
     case MPI_WIN_FLAVOR_DYNAMIC:
         error = dynamic(handle, comm, info);
