@@ -85,6 +85,10 @@ int crmpi_memory_is_mapped(uint64_t start, uint64_t bytes);
 /** Forget the exclusion that is at *@p at, in the open application. */
 void crmpi_memory_excluded_remove(struct crmpi_excluded **at);
 
+/** Whether memory lies wholly in a region that is excluded or has a name: it is not saved with
+ * the rest. */
+int crmpi_memory_is_left_out(uint64_t start, uint64_t bytes);
+
 /** At the cut: forget exclusions of memory that the application has given back. */
 void crmpi_memory_excluded_prune(void);
 

@@ -117,6 +117,24 @@ int crmpi_memory_is_mapped(uint64_t start, uint64_t bytes)
     return msync((void *)page, start + bytes - page, MS_ASYNC) == 0;
 }
 
+static int is_within(uint64_t start, uint64_t bytes, uint64_t of, uint64_t of_bytes)
+{
+    return start >= of && start + bytes <= of + of_bytes;
+}
+
+int crmpi_memory_is_left_out(uint64_t start, uint64_t bytes)
+{
+    const struct crmpi_application *application = crmpi_control->application;
+    const struct crmpi_excluded *e = application ? application->excluded : NULL;
+    const struct crmpi_name *n = application ? application->names : NULL;
+
+    while (e && !is_within(start, bytes, e->start, e->bytes))
+        e = e->next;
+    while (n && !is_within(start, bytes, n->named.start, n->named.bytes))
+        n = n->next;
+    return e || n;
+}
+
 void crmpi_memory_excluded_prune(void)
 {
     struct crmpi_application *application = crmpi_control->application;

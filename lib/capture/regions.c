@@ -301,6 +301,69 @@ enum crmpi_status crmpi_memory_map(const struct crmpi_region *regions, size_t n_
     return CRMPI_OK;
 }
 
+/* Clear the pages of a part of a file's mapping; holes of the file are zero. */
+static enum crmpi_status gap_clear(int fd, const struct crmpi_region *region,
+                                   uint64_t start, uint64_t end,
+                                   crmpi_pages_spared_fn is_spared)
+{
+    const uint64_t base = region->start - region->file_offset; /* address of offset 0 */
+    off_t at = (off_t)(start - base), stop = (off_t)(end - base);
+
+    while (at < stop && (at = lseek(fd, at, SEEK_DATA)) >= 0 && at < stop) {
+        off_t hole = lseek(fd, at, SEEK_HOLE);
+
+        if (hole < 0)
+            return CRMPI_ERR_SYSTEM;
+        for (at -= at % (off_t)PAGE; at < hole && at < stop; at += (off_t)PAGE) {
+            uint64_t page = base + (uint64_t)at;
+
+            if (!crmpi_bytes_are_zero((void *)page, PAGE) && !is_spared(page, PAGE))
+                memset((void *)page, 0, PAGE);
+        }
+    }
+    return at < 0 && errno != ENXIO ? CRMPI_ERR_SYSTEM : CRMPI_OK; /* no more data */
+}
+
+static enum crmpi_status gaps_clear(const struct crmpi_region *region,
+                                    const struct crmpi_extent *data, size_t n,
+                                    crmpi_pages_spared_fn is_spared)
+{
+    int fd = open(region->name, O_RDONLY | O_CLOEXEC);
+    uint64_t at = region->start, end = region->start + region->bytes;
+    enum crmpi_status status = fd < 0 ? CRMPI_ERR_SYSTEM : CRMPI_OK;
+
+    for (size_t i = 0; status == CRMPI_OK && i < n; i++) {
+        status = gap_clear(fd, region, at, data[i].start, is_spared);
+        at = data[i].start + data[i].bytes;
+    }
+    if (status == CRMPI_OK)
+        status = gap_clear(fd, region, at, end, is_spared);
+    if (status != CRMPI_OK)
+        crmpi_error("cannot clear %s where it was zero: %s", region->name,
+                    strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return status;
+}
+
+enum crmpi_status crmpi_memory_clear(const struct crmpi_region *regions, size_t n_regions,
+                                     const struct crmpi_extent *extents,
+                                     size_t n_extents, crmpi_pages_spared_fn is_spared)
+{
+    enum crmpi_status status = CRMPI_OK;
+
+    for (size_t i = 0, e = 0; status == CRMPI_OK && i < n_regions; i++) {
+        const struct crmpi_region *region = &regions[i];
+        size_t first = e;
+
+        while (e < n_extents && extents[e].start < region->start + region->bytes)
+            e++;
+        if (region->flags & MAP_SHARED && !(region->flags & MAP_ANONYMOUS))
+            status = gaps_clear(region, &extents[first], e - first, is_spared);
+    }
+    return status;
+}
+
 enum crmpi_status crmpi_memory_protect(const struct crmpi_region *regions, size_t n_regions)
 {
     for (size_t i = 0; i < n_regions; i++)

@@ -35,11 +35,18 @@ void crmpi_memory_fini(struct crmpi_memory *memory);
 uint64_t crmpi_region_readable(const struct crmpi_region *region);
 
 /**
- * Map the regions of a container, writable and zeroed, in a process that has no upper half
- * yet; and, when they are filled, give them their protections.
+ * Map the regions of a container, writable, in a process that has no upper half yet: zeroed,
+ * or as their file is; and, when they are filled, give them their protections.
  */
 enum crmpi_status crmpi_memory_map(const struct crmpi_region *regions, size_t n_regions,
                                    const struct crmpi_extent *extents, size_t n_extents);
+/** Whether pages are none of the checkpoint's, so that nothing is known of them. */
+typedef int (*crmpi_pages_spared_fn)(uint64_t start, uint64_t bytes);
+/** Clear what is not in the extents, and so was zero, of the mappings of files, which may
+ * have got something else there since. */
+enum crmpi_status crmpi_memory_clear(const struct crmpi_region *regions, size_t n_regions,
+                                     const struct crmpi_extent *extents,
+                                     size_t n_extents, crmpi_pages_spared_fn is_spared);
 enum crmpi_status crmpi_memory_protect(const struct crmpi_region *regions, size_t n_regions);
 
 #endif

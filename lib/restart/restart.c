@@ -288,6 +288,10 @@ static enum crmpi_status memory_restore(struct saved *saved)
         crmpi_error("the checkpoint has no control page");
         status = CRMPI_ERR_CORRUPT;
     }
+    if (status == CRMPI_OK)
+        status =
+            crmpi_memory_clear(saved->regions, saved->n_regions, saved->extents,
+                               saved->n_extents, crmpi_memory_is_left_out);
     if (status != CRMPI_OK)
         return status;
     crmpi_memory_excluded_clear();

@@ -192,6 +192,40 @@ START_TEST(memory_that_cannot_be_read_is_told)
 }
 END_TEST
 
+static int is_page_5(uint64_t start, uint64_t bytes)
+{
+    return start == MEMORY + 5 * PAGE && bytes == PAGE;
+}
+
+/* What was zero in the mapping of a file is zero again, whatever the file has got since. */
+START_TEST(mappings_of_files_are_cleared)
+{
+    struct crmpi_region region = {.start = MEMORY,
+                                  .bytes = 8 * PAGE,
+                                  .prot = PROT_READ | PROT_WRITE,
+                                  .flags = MAP_SHARED,
+                                  .file_offset = PAGE};
+    const struct crmpi_extent data = {MEMORY + PAGE, PAGE};
+    char page[PAGE];
+    int fd;
+    strcpy(region.name, "regions-XXXXXX");
+    ck_assert_int_ge(fd = mkstemp(region.name), 0);
+    memset(page, 7, PAGE);
+    for (int i = 0; i < 7; i++) /* 3 stays a hole */
+        if (i != 3)
+            ck_assert_int_eq(pwrite(fd, page, PAGE, i * (off_t)PAGE), PAGE);
+    ck_assert_int_eq(pwrite(fd, page, 5, 7 * PAGE), 5); /* ends in the mapping */
+    ck_assert_int_eq(crmpi_memory_map(&region, 1, &data, 1), CRMPI_OK);
+    ck_assert_int_eq(crmpi_memory_clear(&region, 1, &data, 1, is_page_5), CRMPI_OK);
+    for (int i = 0; i < 8; i++) {
+        ck_assert_int_eq(pread(fd, page, 5, i * (off_t)PAGE), 5);
+        ck_assert_int_eq(page[4], i == 0 || i == 2 || i == 6 ? 7 : 0);
+    }
+    close(fd);
+    unlink(region.name);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("regions");
@@ -203,6 +237,7 @@ int main(void)
     tcase_add_test(tests, views_are_cut_out_of_their_neighbours);
     tcase_add_test(tests, what_the_window_says_is_handed_on);
     tcase_add_test(tests, memory_that_cannot_be_read_is_told);
+    tcase_add_test(tests, mappings_of_files_are_cleared);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
