@@ -3,8 +3,9 @@
  * Survey of the segments of windows (see segments.h).
  *
  * Their memory is a shared mapping, in which a page can be missing that another process
- * has written: so every page is looked at.  Where it has no room to become real (a full
- * /dev/shm), touching it would kill the process; so the kernel is asked before.
+ * has written: so all are looked at, but those that nobody has written (writes.h).  Where
+ * one has no room to become real (a full /dev/shm), touching it would kill the process; so
+ * the kernel is asked before.
  */
 #include <errno.h>
 #include <mpi.h>
@@ -42,17 +43,17 @@ static uint64_t pages_read(uint64_t start, uint64_t end)
                : 0;
 }
 
-static enum crmpi_status segment_check(const struct crmpi_window_segment *window, char *why,
-                                       size_t why_bytes)
+enum crmpi_status crmpi_segment_check(uint64_t window, uint64_t start, uint64_t bytes,
+                                      char *why, size_t why_bytes)
 {
-    uint64_t end = window->start + window->bytes;
+    uint64_t end = start + bytes;
 
-    for (uint64_t at = window->start, next; at < end; at = next)
+    for (uint64_t at = start, next; at < end; at = next)
         if ((next = pages_read(at, end)) == 0) {
             snprintf(why, why_bytes,
                      "memory of window %llu behind %#lx cannot be read (%s): is /dev/shm "
                      "full?",
-                     (unsigned long long)window->window, at, strerror(errno));
+                     (unsigned long long)window, at, strerror(errno));
             return CRMPI_ERR_SYSTEM;
         }
     return CRMPI_OK;
@@ -66,12 +67,9 @@ static enum crmpi_flavor flavor_of(uint32_t mpi)
                                             : CRMPI_FLAVOR_DYNAMIC;
 }
 
-static enum crmpi_status segment_survey(const struct crmpi_window_segment *window,
-                                        struct crmpi_segment *segment_out, char *why,
-                                        size_t why_bytes)
+static void segment_survey(const struct crmpi_window_segment *window,
+                           struct crmpi_segment *segment_out)
 {
-    if (window->view_bytes && segment_check(window, why, why_bytes) != CRMPI_OK)
-        return CRMPI_ERR_SYSTEM;
     *segment_out = (struct crmpi_segment){
         .window = window->window,
         .start = window->start,
@@ -84,7 +82,6 @@ static enum crmpi_status segment_survey(const struct crmpi_window_segment *windo
         .rank = window->rank,
     };
     memcpy(segment_out->name, window->name, sizeof segment_out->name);
-    return CRMPI_OK;
 }
 
 enum crmpi_status crmpi_segments_survey(const struct crmpi_window_segment *windows,
@@ -92,8 +89,6 @@ enum crmpi_status crmpi_segments_survey(const struct crmpi_window_segment *windo
                                         char *why, size_t why_bytes)
 {
     struct crmpi_segment *segments;
-    enum crmpi_status status = CRMPI_OK;
-    size_t i = 0;
 
     if (n > CRMPI_SEGMENTS_MAX) {
         snprintf(why, why_bytes, "%zu windows are more than the %zu that can be saved", n,
@@ -105,12 +100,8 @@ enum crmpi_status crmpi_segments_survey(const struct crmpi_window_segment *windo
         snprintf(why, why_bytes, "no memory to survey %zu windows", n);
         return CRMPI_ERR_NOMEM;
     }
-    for (; status == CRMPI_OK && i < n; i++)
-        status = segment_survey(&windows[i], &segments[i], why, why_bytes);
-    if (status != CRMPI_OK) {
-        free(segments);
-        return status;
-    }
+    for (size_t i = 0; i < n; i++)
+        segment_survey(&windows[i], &segments[i]);
     *segments_out = segments;
     return CRMPI_OK;
 }

@@ -91,6 +91,8 @@ static enum crmpi_status named_add(struct crmpi_survey *survey, char *why,
 struct parts {
     struct crmpi_survey *survey;
     const struct crmpi_segment *segment;
+    char *why;
+    size_t why_bytes;
 };
 
 static enum crmpi_status segment_part_add(void *context, uint64_t start, uint64_t bytes,
@@ -102,6 +104,9 @@ static enum crmpi_status segment_part_add(void *context, uint64_t start, uint64_
     if (kind == CRMPI_PAGES_UNCHANGED)
         return crmpi_extents_add(&survey->unchanged[survey->n_contents].extents, start,
                                  bytes, start);
+    if (crmpi_segment_check(parts->segment->window, start, bytes, parts->why,
+                            parts->why_bytes) != CRMPI_OK)
+        return CRMPI_ERR_SYSTEM;
     return span_add(survey, (struct crmpi_span){.start = start,
                                                 .bytes = bytes,
                                                 .owner = parts->segment->window,
@@ -111,13 +116,13 @@ static enum crmpi_status segment_part_add(void *context, uint64_t start, uint64_
 
 static enum crmpi_status segments_add(struct crmpi_survey *survey,
                                       const struct crmpi_window_segment *windows,
-                                      int written)
+                                      int written, char *why, size_t why_bytes)
 {
     enum crmpi_status status = CRMPI_OK;
 
     for (size_t i = 0; status == CRMPI_OK && i < survey->n_segments; i++) {
         const struct crmpi_segment *segment = &survey->segments[i];
-        struct parts parts = {survey, segment};
+        struct parts parts = {survey, segment, why, why_bytes};
 
         if (segment->view_bytes == 0)
             continue;
@@ -280,7 +285,7 @@ static enum crmpi_status memory_look(struct crmpi_survey *survey,
     if (status == CRMPI_OK)
         status = named_add(survey, why, why_bytes);
     if (status == CRMPI_OK)
-        status = segments_add(survey, windows, written);
+        status = segments_add(survey, windows, written, why, why_bytes);
     if (status == CRMPI_OK)
         status = task_add(&making);
     free(windows);
