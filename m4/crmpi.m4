@@ -80,7 +80,12 @@ AC_PREPROC_IFELSE([AC_LANG_SOURCE([[#include <mpi.h>
      AC_MSG_ERROR([crmpi needs Open MPI 4.1; set MPICC, or MPI_CPPFLAGS and MPI_LIBS, to it])])
 CPPFLAGS=$crmpi_cppflags
 AM_CONDITIONAL([HAVE_MPICXX], [test -n "$MPICXX" && $MPICXX --version >/dev/null 2>&1])
-AM_CONDITIONAL([HAVE_MPIFORT], [test -n "$MPIFORT" && $MPIFORT --version >/dev/null 2>&1])])
+AM_CONDITIONAL([HAVE_MPIFORT], [test -n "$MPIFORT" && $MPIFORT --version >/dev/null 2>&1])
+# what the Fortran compiler has for C lies in a folder of its own: other compilers do not look there
+crmpi_binding=`test -n "$MPIFORT" && $MPIFORT -print-file-name=include/ISO_Fortran_binding.h 2>/dev/null`
+AS_IF([test -f "$crmpi_binding"],
+      [BINDING_CPPFLAGS="-idirafter `AS_DIRNAME(["$crmpi_binding"])`"])
+AC_SUBST([BINDING_CPPFLAGS])])
 
 # CRMPI_CHECK_OPAL: opal_progress_register() is in libopen-pal, which libmpi itself needs.
 # Not every package has a libopen-pal.so to link with, so the full soname is tried too.
