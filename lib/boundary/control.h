@@ -144,6 +144,7 @@ struct crmpi_control_page {
     void (*initialized)(void); /* libcrmpi's function to call above after MPI_Init */
     void *const *predefined; /* libcrmpi's array of predefined MPI objects */
     int32_t owner; /* renewed: the process this memory belongs to, also of a forked child */
+    int32_t has_forked; /* there may be, or have been, children that share memory with it */
     int64_t clock_offset_ns; /* see lib/lower/clock.h */
     double wtime_offset;
     uint64_t arguments, environment, environment_end; /* strings on the first stack, one

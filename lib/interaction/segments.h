@@ -29,8 +29,8 @@ struct crmpi_window_segment {
 /* Which pages of a segment have been written since its owner saved it last.  Lies in memory
  * that the owner shares with all processes of the node that can write to the segment. */
 struct crmpi_written {
-    uint32_t
-        is_whole; /* set by the owner: all of them note here what they have written */
+    uint32_t is_whole; /* set by the owner: all of them note here what they have written;
+                          cleared by one whose children may write, too */
     uint32_t is_unknown; /* one of them could not */
     uint64_t unused[7];
     uint64_t pages[]; /* a bit for each that a byte of the segment lies in */

@@ -159,6 +159,12 @@ static void execute_host(char **argv, char **envp)
     free(renamed);
 }
 
+/* Before there is a child. */
+static void forking(void)
+{
+    crmpi_control->has_forked = 1;
+}
+
 /* A forked child has the control page to itself; one of vfork or posix_spawn has not. */
 static void forked(void)
 {
@@ -174,7 +180,7 @@ static void introduce(void)
                         "crmpi again, or check CRMPI_LIB and CRMPI_HOST\n");
         _exit(1);
     }
-    pthread_atfork(NULL, NULL, forked);
+    pthread_atfork(forking, NULL, forked);
     control->self_offset = (int64_t)((uint64_t)&crmpi_self - fs_base());
     control->rseq_offset = __rseq_offset;
     control->rseq_bytes = __rseq_size;

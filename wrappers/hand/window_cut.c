@@ -95,6 +95,16 @@ static struct crmpi_window_segment segment_of(const struct crmpi_win *w)
     return segment;
 }
 
+/* Nobody notes what a child writes that has been forked with the mapping. */
+static struct crmpi_written *written_of(const struct crmpi_win *w, int rank)
+{
+    struct crmpi_written *written = crmpi_win_written(w, rank);
+
+    if (crmpi_control->has_forked)
+        __atomic_store_n(&written->is_whole, 0, __ATOMIC_RELAXED);
+    return written;
+}
+
 /* Of windows that are mapped here, all segments that are. */
 static size_t mapped_of(const struct crmpi_win *w, struct crmpi_mapped_segment *list)
 {
@@ -103,7 +113,7 @@ static size_t mapped_of(const struct crmpi_win *w, struct crmpi_mapped_segment *
     for (int i = 0; w->targets && i < w->n_members; i++)
         if (w->targets[i].at && w->targets[i].bytes > 0)
             list[n++] = (struct crmpi_mapped_segment){
-                (uint64_t)w->targets[i].at, w->targets[i].bytes, crmpi_win_written(w, i)};
+                (uint64_t)w->targets[i].at, w->targets[i].bytes, written_of(w, i)};
     return n;
 }
 

@@ -316,14 +316,17 @@ int crmpi_win_unmake(struct crmpi_win *w)
     return is_alone ? segment_replace(w, w->targets[0].at, 0) : MPI_SUCCESS;
 }
 
-/* Whether all of a node write to this rank's segment in the file that it is in. */
-static int places_are_whole(const struct place *places, int n, const struct place *mine)
+/* Whether every rank has mapped all segments of its node: then all that is written to one is
+ * seen by those who write it. */
+static int places_are_seen(const struct crmpi_win *w, const struct place *places,
+                           const struct place *mine, MPI_Comm comm, int *error_out)
 {
-    for (int i = 0; i < n; i++)
-        if (places[i].machine == mine->machine &&
-            (places[i].device != mine->device || places[i].inode != mine->inode))
-            return 0;
-    return 1;
+    int seen = 1, all = 0;
+
+    for (int i = 0; i < w->n_members; i++)
+        seen &= places[i].machine != mine->machine || w->targets[i].at != NULL;
+    *error_out = PMPI_Allreduce(&seen, &all, 1, MPI_INT, MPI_MIN, comm);
+    return *error_out == MPI_SUCCESS && all;
 }
 
 static int allocate(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
@@ -364,11 +367,13 @@ static int allocate(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
         else
             w->is_near = 0;
     }
+    int is_whole = places_are_seen(w, places, &mine, comm, &error);
     if (w->targets[crmpi_comm_of(w->comm)->rank].at)
-        written_begin(w, crmpi_comm_of(w->comm)->rank,
-                      places_are_whole(places, n, &mine));
+        written_begin(w, crmpi_comm_of(w->comm)->rank, is_whole);
     free(places);
     handle->real = real;
+    if (error != MPI_SUCCESS)
+        return error;
     return segment_show(w, segment);
 }
 
