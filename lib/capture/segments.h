@@ -9,7 +9,8 @@
 #include "storage/container.h"
 
 /**
- * Describe the segments.  All application threads are parked, and no rank accesses a window.
+ * Describe the segments.  All application threads are parked, and no rank accesses a
+ * window.
  * @param[out] segments_out  as many as there are windows; from malloc()
  * @param[out] why  which cannot be saved, and the reason
  */

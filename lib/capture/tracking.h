@@ -44,8 +44,8 @@ enum crmpi_status crmpi_tracking_look(uint64_t start, uint64_t bytes, crmpi_page
                                       void *context);
 
 /**
- * The same for a shared mapping of memory (tmpfs, memfd): what this process may have written
- * through this mapping.  Calls with all its pages, existing or not.
+ * The same for a shared mapping of memory (tmpfs, memfd): what this process may have
+ * written through this mapping.  Calls with all its pages, existing or not.
  * @return CRMPI_ERR_UNSUPPORTED if it cannot be tracked
  */
 enum crmpi_status crmpi_tracking_look_shared(uint64_t start, uint64_t bytes,

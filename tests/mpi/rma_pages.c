@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Writes to windows by all ways there are: puts, accumulates, loads and stores by the owner
- * and, in a shared window, by others, messages and gets that are received in a window, and
- * what the kernel and MPI-IO read into it.  Few bytes are written at a time, and some pages
- * only once, so that a checkpoint that misses a write to a page shows.  Every rank knows
- * what all memory has to be, and compares all of its own after each step.
+ * Writes to windows by all ways there are: puts, accumulates, stores by the owner and, in a
+ * shared window, by others, messages that are received in a window, and what the kernel
+ * and MPI-IO read into it.  Few bytes are written at a time, so that a checkpoint that
+ * misses a write to a page shows.  Every rank knows what all memory has to be, and compares
+ * all of its own after each step.
  */
 #include "check.h"
 

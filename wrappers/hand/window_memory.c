@@ -16,8 +16,8 @@
  * Segments of a shared window are contiguous, and their place in a page is the library's:
  * a restart has to find it as it was.
  *
- * The lower window's memory also has the locks, and a note of which pages of each segment have
- * been written (lib/interaction/segments.h): behind the segment, or behind the locks.
+ * The lower window's memory also has the locks, and a note of which pages of each segment
+ * have been written (lib/interaction/segments.h): behind the segment, or behind the locks.
  */
 #include <stdio.h>
 #include <stdlib.h>
