@@ -21,39 +21,77 @@
 #include "lower/clock.h"
 #include "lower/park.h"
 
-/* Name a child process that is still running, if there is one. */
+#define ENDED_REFUSALS 3 /* in a row: some programs wait for none of many children */
+
+/* Children that had ended, and nobody had waited for, when it was looked last. */
+static struct {
+    int list[64];
+    size_t n;
+    unsigned n_refusals; /* in a row */
+} ended;
+
+/* After a restart nobody finds it: who is about to wait for it does so first.  One that
+ * nobody waits for does not stand in the way again. */
+static int ended_is_new(int pid, const int *before, size_t n_before)
+{
+    size_t i = 0;
+
+    while (i < n_before && before[i] != pid)
+        i++;
+    if (ended.n == sizeof ended.list / sizeof ended.list[0])
+        return 0;
+    ended.list[ended.n++] = pid;
+    return i == n_before && ended.n_refusals < ENDED_REFUSALS;
+}
+
+/* As /proc tells it; 0: it is gone. */
+static char child_state(int pid, char name[64])
+{
+    char path[64], state = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    FILE *about = fopen(path, "re");
+
+    if (about && fscanf(about, "%*d (%63[^)]) %c", name, &state) != 2)
+        state = 0;
+    if (about)
+        fclose(about);
+    return state;
+}
+
+/* Name a child process that is in the way, if there is one. */
 static int child_refusal(char *why, size_t why_bytes)
 {
+    int before[sizeof ended.list / sizeof ended.list[0]], child = 0;
+    size_t n_before = ended.n;
+    int has_ended = 0; /* that one */
     char path[512], name[64] = "?";
     DIR *tasks = opendir("/proc/self/task");
-    int child = 0;
 
+    memcpy(before, ended.list, n_before * sizeof *before);
+    ended.n = 0;
     for (struct dirent *task; tasks && (task = readdir(tasks)) && child == 0;) {
         if (!isdigit((unsigned char)task->d_name[0]))
             continue;
         snprintf(path, sizeof path, "/proc/self/task/%s/children", task->d_name);
         FILE *children = fopen(path, "re");
 
-        for (int pid; children && child == 0 && fscanf(children, "%d", &pid) == 1;) {
-            char state = 'Z';
+        for (int pid; children && fscanf(children, "%d", &pid) == 1;) {
+            char state = crmpi_child_is_lower(pid) ? 0 : child_state(pid, name);
 
-            if (crmpi_child_is_lower(pid))
+            if (state == 0 || (state == 'Z' && !ended_is_new(pid, before, n_before)))
                 continue;
-            snprintf(path, sizeof path, "/proc/%d/stat", pid);
-            FILE *about = fopen(path, "re");
-
-            if (about && fscanf(about, "%*d (%63[^)]) %c", name, &state) == 2 && state != 'Z')
-                child = pid;
-            if (about)
-                fclose(about);
+            child = pid;
+            has_ended = state == 'Z';
+            snprintf(why, why_bytes, "child process %d (%s) %s", pid, name,
+                     has_ended ? "has ended and has not been waited for"
+                               : "is running");
         }
         if (children)
             fclose(children);
     }
     if (tasks)
         closedir(tasks);
-    if (child)
-        snprintf(why, why_bytes, "child process %d (%s) is running", child, name);
+    ended.n_refusals = has_ended ? ended.n_refusals + 1 : 0;
     return child;
 }
 
