@@ -74,6 +74,24 @@ static int spare_take(const char *tmp)
     return fd;
 }
 
+/* Whether a descriptor is the output's. */
+static int is_output(const struct crmpi_output *output, int fd)
+{
+    struct stat info;
+    return fd >= 0 && fstat(fd, &info) == 0 && info.st_dev == output->device &&
+           info.st_ino == output->inode;
+}
+
+static int identity_note(struct crmpi_output *output)
+{
+    struct stat info;
+    if (fstat(output->fd, &info) != 0)
+        return errno;
+    output->device = info.st_dev;
+    output->inode = info.st_ino;
+    return 0;
+}
+
 /* Open PATH.tmp; returns 0 or an errno. */
 static int tmp_open(struct crmpi_output *output)
 {
@@ -88,7 +106,22 @@ static int tmp_open(struct crmpi_output *output)
     if (output->fd < 0)
         return errno;
     fchmod(output->fd, 0600); /* whatever the umask */
-    return 0;
+    return identity_note(output);
+}
+
+enum crmpi_status crmpi_output_reclaim(struct crmpi_output *output)
+{
+    if (is_output(output, output->fd))
+        return CRMPI_OK;
+    crmpi_info("the program has closed the descriptor of %s", output->tmp);
+    output->fd = open(output->tmp, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (is_output(output, output->fd))
+        return CRMPI_OK;
+    if (output->fd >= 0)
+        close(output->fd);
+    output->fd = -1;
+    crmpi_error("cannot write %s: it is another file now", output->tmp);
+    return CRMPI_ERR_IO;
 }
 
 enum crmpi_status crmpi_output_open(const char *path, struct crmpi_output *output_out)
@@ -104,6 +137,8 @@ enum crmpi_status crmpi_output_open(const char *path, struct crmpi_output *outpu
     }
     if ((error = tmp_open(&output)) != 0) {
         enum crmpi_status status = failed("create", output.tmp, error);
+        if (output.fd >= 0)
+            close(output.fd);
         free(output.path);
         free(output.tmp);
         return status;
@@ -255,13 +290,13 @@ enum crmpi_status crmpi_output_commit(struct crmpi_output *output, uint64_t byte
                                       int sync)
 {
     enum crmpi_status status = CRMPI_OK;
-    int error = size_set(output->fd, bytes);
+    int error = is_output(output, output->fd) ? size_set(output->fd, bytes) : EBADF;
 
     if (!error && sync)
         error = sync_fault(output->fd);
     if (!error)
         error = crmpi_fault("storage.close");
-    if (close(output->fd) != 0 && !error)
+    if (is_output(output, output->fd) && close(output->fd) != 0 && !error)
         error = errno; /* a network file system may tell only now */
     output->fd = -1;
     if (error) {
@@ -287,7 +322,7 @@ enum crmpi_status crmpi_output_commit(struct crmpi_output *output, uint64_t byte
 
 void crmpi_output_abandon(struct crmpi_output *output)
 {
-    if (output->fd >= 0)
+    if (is_output(output, output->fd))
         close(output->fd);
     if (unlink(output->tmp) != 0 && errno != ENOENT)
         crmpi_warn("cannot remove %s: %s", output->tmp, strerror(errno));

@@ -25,6 +25,7 @@ enum crmpi_status crmpi_file_status(int error);
 struct crmpi_output {
     char *path, *tmp;
     int fd;
+    uint64_t device, inode; /* of the file */
 };
 
 /**
@@ -38,6 +39,12 @@ enum crmpi_status crmpi_output_open(const char *path, struct crmpi_output *outpu
  * before much is written, and writing is faster.  Does nothing where that is not so.
  */
 enum crmpi_status crmpi_output_reserve(const struct crmpi_output *output, uint64_t bytes);
+
+/**
+ * Have a descriptor of the file again, in case that the program, whose threads may have run
+ * since it was opened, has closed it or given its number to a file of its own.
+ */
+enum crmpi_status crmpi_output_reclaim(struct crmpi_output *output);
 
 /**
  * Write all bytes of @p iov at @p offset.

@@ -446,8 +446,10 @@ enum crmpi_status crmpi_writer_close(struct crmpi_writer *writer, uint64_t data_
                                      uint64_t *digest_out)
 {
     uint64_t bytes, digest;
-    enum crmpi_status status = writer_finish(writer, data_end, &bytes, &digest);
+    enum crmpi_status status = crmpi_output_reclaim(&writer->output);
 
+    if (status == CRMPI_OK)
+        status = writer_finish(writer, data_end, &bytes, &digest);
     if (status != CRMPI_OK) {
         crmpi_writer_abort(writer);
         return status;

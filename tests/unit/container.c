@@ -349,6 +349,60 @@ START_TEST(a_spare_file_with_another_name_is_not_written_over)
 }
 END_TEST
 
+/* While the file is being written threads of the program run, which may close any
+ * descriptor, or give its number to a file of their own. */
+START_TEST(a_descriptor_that_is_taken_away_is_no_harm)
+{
+    struct crmpi_job job = job_make(3, 3);
+    static struct saving saving;
+    const unsigned seed = 3;
+    size_t bytes;
+    for (int how = 0; how < 3; how++) {
+        file_put(in_folder("other"), "precious", 8);
+        int other = open(in_folder("other"), O_RDWR);
+        memory_fill(small_extents, 3);
+        ck_assert_int_eq(saving_begin(&saving, PATH, &job), CRMPI_OK);
+        ck_assert_int_eq(
+            saving_memory(&saving, regions, N_REGIONS, small_extents, N_EXTENTS),
+            CRMPI_OK);
+        ck_assert_int_eq(segments_save(&saving), CRMPI_OK);
+        ck_assert_int_eq(
+            crmpi_writer_record(saving.writer, "/channel/state", &seed, sizeof seed),
+            CRMPI_OK);
+        int fd = crmpi_writer_descriptor(saving.writer);
+        if (how == 0)
+            close(fd);
+        else
+            ck_assert_int_eq(dup2(other, fd), fd);
+        if (how == 2)
+            saving_abort(&saving);
+        else
+            ck_assert_int_eq(saving_close(&saving, NULL, NULL), CRMPI_OK);
+        ck_assert(small_is(PATH, 3));
+        ck_assert_int_eq(how == 0 || fcntl(fd, F_GETFD) >= 0, 1);
+        if (how > 0)
+            close(fd);
+        close(other);
+        unsigned char *is = file_get(in_folder("other"), &bytes);
+        ck_assert_uint_eq(bytes, 8);
+        ck_assert_mem_eq(is, "precious", 8);
+        free(is);
+    }
+    /* nor is a file that is not the one that was written */
+    ck_assert_int_eq(saving_begin(&saving, PATH, &job), CRMPI_OK);
+    ck_assert_int_eq(
+        saving_memory(&saving, regions, N_REGIONS, small_extents, N_EXTENTS), CRMPI_OK);
+    int written = dup(crmpi_writer_descriptor(saving.writer)); /* it is another file */
+    close(crmpi_writer_descriptor(saving.writer));
+    unlink(in_folder("000012.h5.tmp"));
+    file_put(in_folder("000012.h5.tmp"), "another", 7);
+    ck_assert_int_eq(saving_close(&saving, NULL, NULL), CRMPI_ERR_IO);
+    close(written);
+    ck_assert(small_is(PATH, 3));
+    ck_assert(folder_has(folder, "000012.h5 other"));
+}
+END_TEST
+
 START_TEST(a_link_instead_of_the_file_is_refused)
 {
     struct crmpi_reader *reader;
@@ -881,6 +935,7 @@ int main(void)
     tcase_add_test(tests, wrong_order_of_calls_is_refused);
     tcase_add_test(tests, the_same_bytes_give_the_same_file);
     tcase_add_test(tests, a_spare_file_with_another_name_is_not_written_over);
+    tcase_add_test(tests, a_descriptor_that_is_taken_away_is_no_harm);
     tcase_add_test(tests, a_link_instead_of_the_file_is_refused);
     tcase_add_test(tests, files_others_may_write_are_refused);
     tcase_add_test(tests, every_damaged_byte_is_noticed);
