@@ -250,7 +250,8 @@ static void close_wake(void)
 static void undo_start(void)
 {
     crmpi_worker_stop();
-    crmpi_requests_stop("no checkpoints can be taken");
+    crmpi_requests_stop(engine->finished ? "the job has ended"
+                                         : "no checkpoints can be taken");
     crmpi_tree_fini(&engine->tree);
     if (engine->policy != NULL)
         engine->policy_ops->destroy(engine->policy);
