@@ -30,6 +30,39 @@
 #define READY 1
 #define MISSING 2 /* and the mapping's number */
 
+/* Spans of memory with a name come first. */
+static size_t n_whole(const struct crmpi_pump *pump)
+{
+    size_t n = 0;
+
+    while (n < pump->n_spans && pump->spans[n].flags & CRMPI_SPAN_WHOLE)
+        n++;
+    return n;
+}
+
+/* Where such a span begins in a mapping, if it is read there. */
+static int named_begin(const struct crmpi_span *span, const struct crmpi_extent *mapping,
+                       uint64_t *at_out)
+{
+    *at_out = span->start > mapping->start ? span->start : mapping->start;
+    return !(span->flags & CRMPI_SPAN_SHARED) &&
+           *at_out < span->start + span->bytes &&
+           *at_out < mapping->start + mapping->bytes;
+}
+
+/* Of memory with a name it is not known which pages exist: one of each mapping is made to
+ * be there, which the new process looks for. */
+static void named_touch(const struct crmpi_pump *pump, const struct crmpi_survey *survey)
+{
+    size_t n = n_whole(pump);
+    uint64_t at;
+
+    for (size_t i = 0; i < n; i++)
+        for (size_t m = 0; m < survey->memory.mappings.n; m++)
+            if (named_begin(&pump->spans[i], &survey->memory.mappings.list[m], &at))
+                (void)*(volatile char *)at;
+}
+
 /*
  * In the new process
  */
@@ -50,6 +83,8 @@ static int32_t look_around(const struct crmpi_pump *pump,
                    ? pump->units[pump->state->next_unit].first
                    : pump->n_spans;
     int32_t answer = READY;
+    size_t whole = n_whole(pump);
+    uint64_t at;
 
     for (size_t m = 0; answer == READY && m < survey->memory.mappings.n; m++) {
         const struct crmpi_extent *mapping = &survey->memory.mappings.list[m];
@@ -66,6 +101,11 @@ static int32_t look_around(const struct crmpi_pump *pump,
         if (start < end && !has_page(pagemap, start))
             answer = (int32_t)(MISSING + m);
     }
+    for (size_t w = 0; w < whole; w++)
+        for (size_t m = 0; answer == READY && m < survey->memory.mappings.n; m++)
+            if (named_begin(&pump->spans[w], &survey->memory.mappings.list[m], &at) &&
+                !has_page(pagemap, at))
+                answer = (int32_t)(MISSING + m);
     close(pagemap);
     return answer;
 }
@@ -156,6 +196,7 @@ enum crmpi_status crmpi_background_start(struct crmpi_pump *pump,
     int32_t found;
 
     pump->state->is_ready = 0;
+    named_touch(pump, survey);
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &before);
     int pid = (int)syscall(SYS_clone, 0, 0, 0, 0, 0);

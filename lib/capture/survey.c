@@ -60,7 +60,20 @@ static const struct crmpi_region *region_with(const struct crmpi_memory *memory,
     return NULL;
 }
 
-static enum crmpi_status named_add(struct crmpi_survey *survey, char *why,
+/* Whether a process split off does not get some of it. */
+static int is_copied(const struct crmpi_extents *copied, uint64_t start, uint64_t bytes)
+{
+    size_t i = 0;
+
+    while (i < copied->n &&
+           (start >= copied->list[i].start + copied->list[i].bytes ||
+            copied->list[i].start >= start + bytes))
+        i++;
+    return i < copied->n;
+}
+
+static enum crmpi_status named_add(struct crmpi_survey *survey,
+                                   const struct crmpi_extents *copied, char *why,
                                    size_t why_bytes)
 {
     for (size_t i = 0; i < survey->wishes.n_named; i++) {
@@ -78,7 +91,8 @@ static enum crmpi_status named_add(struct crmpi_survey *survey, char *why,
                      "the named region %.63s is not memory of one mapping", named->name);
             return CRMPI_ERR_UNSUPPORTED;
         }
-        if (region->flags & MAP_SHARED || !(region->flags & MAP_ANONYMOUS))
+        if (region->flags & MAP_SHARED || !(region->flags & MAP_ANONYMOUS) ||
+            is_copied(copied, named->start, named->bytes))
             span.flags |= CRMPI_SPAN_SHARED;
         if (span_add(survey, span) != CRMPI_OK)
             return CRMPI_ERR_NOMEM;
@@ -187,10 +201,8 @@ static enum crmpi_status part_add(struct making *making, uint64_t start, uint64_
     span.flags = region->flags & MAP_SHARED || !(region->flags & MAP_ANONYMOUS)
                      ? CRMPI_SPAN_SHARED
                      : CRMPI_SPAN_PRESENT;
-    for (size_t i = 0; i < making->copied->n; i++)
-        if (start < making->copied->list[i].start + making->copied->list[i].bytes &&
-            making->copied->list[i].start < start + bytes)
-            span.flags = CRMPI_SPAN_SHARED;
+    if (is_copied(making->copied, start, bytes))
+        span.flags = CRMPI_SPAN_SHARED;
     return span_add(making->survey, span);
 }
 
@@ -283,7 +295,7 @@ static enum crmpi_status memory_look(struct crmpi_survey *survey,
             status = CRMPI_ERR_NOMEM;
     }
     if (status == CRMPI_OK)
-        status = named_add(survey, why, why_bytes);
+        status = named_add(survey, copied, why, why_bytes);
     if (status == CRMPI_OK)
         status = segments_add(survey, windows, written, why, why_bytes);
     if (status == CRMPI_OK)

@@ -419,6 +419,9 @@ static void name_some(void)
     named.bytes = prot[first] >= 0 && !is_file[first] ? n * PAGE - 1000 : 0;
     named.start = ARENA + first * PAGE + 700;
     named.dims[0] = named.bytes;
+    if (named.bytes && n > 2 && below(4) == 0) /* wholly within; as RDMA libraries do */
+        madvise(address_of(first + 1), (n - 2) * PAGE,
+                below(2) ? MADV_DONTFORK : MADV_WIPEONFORK);
 }
 
 static unsigned n_increments, n_background, n_spared;
