@@ -4,6 +4,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/config.h"
 #include "capture/limit.h"
@@ -37,17 +38,90 @@ static uint64_t number_in(const char *path, const char *format)
     return number;
 }
 
-/* What the node has, and what the control group may still take where there is one. */
+/* The files of a control group: version 2's, or version 1's for memory. */
+static const struct version {
+    const char *controllers; /* in the lines of /proc/self/cgroup */
+    const char *mount, *most, *taken, *cached;
+} versions[] = {
+    {"", "", "memory.max", "memory.current", "inactive_file %llu"},
+    {"", "/unified", "memory.max", "memory.current", "inactive_file %llu"},
+    {"memory", "/memory", "memory.limit_in_bytes", "memory.usage_in_bytes",
+     "total_inactive_file %llu"},
+};
+
+/* What a group may still take, with what the kernel gives back of files it has cached. */
+static uint64_t group_bytes(const struct version *version, const char *folder)
+{
+    char path[4600];
+    uint64_t most, taken, cached;
+
+    snprintf(path, sizeof path, "%s/%s", folder, version->most);
+    most = number_in(path, "%llu");
+    snprintf(path, sizeof path, "%s/%s", folder, version->taken);
+    taken = number_in(path, "%llu");
+    snprintf(path, sizeof path, "%s/memory.stat", folder);
+    cached = number_in(path, version->cached);
+    if (most == UINT64_MAX || taken == UINT64_MAX)
+        return UINT64_MAX;
+    if (cached != UINT64_MAX)
+        taken = taken > cached ? taken - cached : 0;
+    return most > taken ? most - taken : 0;
+}
+
+/* The least that the group of a path and those it lies in may still take. */
+static uint64_t groups_bytes(const struct version *version, const char *root,
+                             const char *path)
+{
+    uint64_t least = UINT64_MAX, bytes;
+    char folder[4400];
+    size_t stem = (size_t)snprintf(folder, sizeof folder, "%s%s", root, version->mount);
+
+    if (stem + strlen(path) >= sizeof folder)
+        return least;
+    strcpy(folder + stem, path);
+    for (;;) {
+        char *slash = strrchr(folder + stem, '/');
+
+        if (slash && slash[1] == '\0')
+            *slash = '\0'; /* of the root */
+        bytes = group_bytes(version, folder);
+        least = bytes < least ? bytes : least;
+        if (!(slash = strrchr(folder + stem, '/')))
+            return least;
+        *slash = '\0';
+    }
+}
+
+uint64_t crmpi_limit_of_groups(const char *list, const char *root)
+{
+    FILE *file = fopen(list, "re");
+    uint64_t least = UINT64_MAX, bytes;
+    char line[4300], controllers[256], path[4096];
+
+    while (file && fgets(line, sizeof line, file)) {
+        controllers[0] = '\0';
+        if (sscanf(line, "%*u::%4095[^\n]", path) != 1 &&
+            sscanf(line, "%*u:%255[^:]:%4095[^\n]", controllers, path) != 2)
+            continue;
+        for (size_t i = 0; i < sizeof versions / sizeof versions[0]; i++) {
+            if (strcmp(controllers, versions[i].controllers) != 0)
+                continue;
+            bytes = groups_bytes(&versions[i], root, path);
+            least = bytes < least ? bytes : least;
+        }
+    }
+    if (file)
+        fclose(file);
+    return least;
+}
+
+/* What the node has, and what the control groups may still take where there are some. */
 static uint64_t available_bytes(void)
 {
     uint64_t kib = number_in("/proc/meminfo", "MemAvailable: %llu");
-    uint64_t most = number_in("/sys/fs/cgroup/memory.max", "%llu");
-    uint64_t taken = number_in("/sys/fs/cgroup/memory.current", "%llu");
+    uint64_t most = crmpi_limit_of_groups("/proc/self/cgroup", "/sys/fs/cgroup");
     uint64_t bytes = kib == UINT64_MAX ? 0 : kib * 1024;
 
-    if (most == UINT64_MAX || taken == UINT64_MAX)
-        return bytes;
-    most = most > taken ? most - taken : 0;
     return most < bytes ? most : bytes;
 }
 

@@ -175,8 +175,11 @@ tests_unit_plan_LDADD = libcrmpi-levels.a $(storage_libs) $(ISAL_LIBS) $(CHECK_L
 endif
 
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/kept tests/unit/route
-TESTS += tests/unit/kept tests/unit/route
+check_PROGRAMS += tests/unit/kept tests/unit/limit tests/unit/route
+TESTS += tests/unit/kept tests/unit/limit tests/unit/route
+tests_unit_limit_SOURCES = tests/unit/limit.c lib/capture/limit.c
+tests_unit_limit_CPPFLAGS = $(storage_cppflags) $(CHECK_CPPFLAGS)
+tests_unit_limit_LDADD = $(storage_libs) $(CHECK_LIBS)
 tests_unit_kept_SOURCES = tests/unit/kept.c lib/engine/kept.c lib/boundary/heap.c
 tests_unit_kept_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_kept_LDADD = $(CHECK_LIBS)
