@@ -15,6 +15,7 @@
 
 #define PAGE CRMPI_CELL_BYTES
 #define PIECES (CRMPI_BLOCK_BYTES / PAGE)
+#define SLICE_BYTES ((size_t)128 << 10) /* fits in a core's cache with its copy */
 #define STACK_BYTES ((size_t)512 << 10)
 #define GIVE_UP_BYTES ((uint64_t)8 << 20) /* at once: huge pages are not split for less */
 
@@ -182,18 +183,6 @@ struct block {
     uint64_t up_to;
 };
 
-static uint64_t checksum_of(const struct block *block)
-{
-    struct crmpi_checksum_state state;
-
-    if (block->n_pieces == 1)
-        return crmpi_checksum(block->pieces[0].iov_base, block->bytes);
-    crmpi_checksum_begin(&state);
-    for (size_t i = 0; i < block->n_pieces; i++)
-        crmpi_checksum_add(&state, block->pieces[i].iov_base, block->pieces[i].iov_len);
-    return crmpi_checksum_end(&state);
-}
-
 static uint64_t now_ns(void)
 {
     struct timespec now;
@@ -202,29 +191,48 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* Write pieces where the file ends now. */
-static int pieces_write(struct block *block, const struct iovec *pieces, size_t n,
-                        uint64_t bytes, uint64_t *offset_out)
+/* Take room at the end of the file. */
+static uint64_t room_take(struct crmpi_pump *pump, uint64_t bytes)
 {
-    struct crmpi_pump_state *state = block->pump->state;
-    uint64_t begin = now_ns();
-    int error;
+    return __atomic_fetch_add(&pump->state->file_end, bytes, __ATOMIC_RELAXED);
+}
 
-    *offset_out = __atomic_fetch_add(&state->file_end, bytes, __ATOMIC_RELAXED);
-    error = crmpi_file_write(block->pump->fd, pieces, n, *offset_out);
+static int pieces_write(struct crmpi_pump *pump, const struct iovec *pieces, size_t n,
+                        uint64_t bytes, uint64_t offset)
+{
+    struct crmpi_pump_state *state = pump->state;
+    uint64_t begin = now_ns();
+    int error = crmpi_file_write(pump->fd, pieces, n, offset);
+
     __atomic_fetch_add(&state->write_bytes, bytes, __ATOMIC_RELAXED);
     __atomic_fetch_add(&state->write_ns, now_ns() - begin, __ATOMIC_RELAXED);
     return error;
 }
 
+/* Slice by slice, so that the checksum finds what was written in the processor's cache;
+ * and memory that cannot be read is an error, not a signal. */
 static int plain_write(struct block *block, struct crmpi_pumped *pumped)
 {
-    int error = pieces_write(block, block->pieces, block->n_pieces, block->bytes,
-                             &pumped->file_offset);
+    struct crmpi_checksum_state sum;
+    uint64_t offset = room_take(block->pump, block->bytes);
+    int error = 0;
 
+    pumped->file_offset = offset;
     pumped->bytes = pumped->stored_bytes = block->bytes;
-    if (!error)
-        pumped->checksum = checksum_of(block); /* finds it in the processor's cache */
+    crmpi_checksum_begin(&sum);
+    for (size_t i = 0, n; !error && i < block->n_pieces; i += n) {
+        const struct iovec *pieces = block->pieces + i;
+        uint64_t bytes = pieces[0].iov_len;
+
+        for (n = 1; i + n < block->n_pieces && bytes + pieces[n].iov_len <= SLICE_BYTES;
+             n++)
+            bytes += pieces[n].iov_len;
+        error = pieces_write(block->pump, pieces, n, bytes, offset);
+        offset += bytes;
+        for (size_t p = 0; !error && p < n; p++)
+            crmpi_checksum_add(&sum, pieces[p].iov_base, pieces[p].iov_len);
+    }
+    pumped->checksum = crmpi_checksum_end(&sum);
     return error;
 }
 
@@ -248,7 +256,9 @@ static int packed_write(struct block *block, struct crmpi_pumped *pumped)
         pumped->stored_bytes = CRMPI_BLOCK_BYTES;
         piece = (struct iovec){raw, CRMPI_BLOCK_BYTES};
     }
-    return pieces_write(block, &piece, 1, pumped->stored_bytes, &pumped->file_offset);
+    pumped->file_offset = room_take(block->pump, pumped->stored_bytes);
+    return pieces_write(block->pump, &piece, 1, pumped->stored_bytes,
+                        pumped->file_offset);
 }
 
 static int block_write(struct block *block)
@@ -317,7 +327,8 @@ static int cell_store(struct block *block, const struct crmpi_span *span, size_t
         block->is_whole = span->flags & CRMPI_SPAN_WHOLE;
     }
     block->bytes += end - at;
-    if (block->n_pieces > 0 && (char *)last[-1].iov_base + last[-1].iov_len == source) {
+    if (block->n_pieces > 0 && (char *)last[-1].iov_base + last[-1].iov_len == source &&
+        last[-1].iov_len + (end - at) <= SLICE_BYTES) {
         last[-1].iov_len += end - at;
         return 0;
     }
