@@ -282,6 +282,14 @@ const struct crmpi_variable crmpi_variables[] = {
     {"CRMPI_TRUNCATE", "0|1", "1",
      "At a restart, cut files that have grown since the checkpoint to their length at it",
      parse_choice, FIELD(truncate), 0, 0, off_on},
+    {"CRMPI_FILE_LIMIT", "MIB", "256",
+     "MiB of files open for writing that are saved with a rank; of larger ones, what is "
+     "appended",
+     parse_count, FIELD(file_limit_mib), 0, 1 << 19, NULL},
+    {"CRMPI_FILE_JOURNAL", "0|1", "1",
+     "Note which other files the program changes after a checkpoint, to undo that at a "
+     "restart",
+     parse_choice, FIELD(file_journal), 0, 0, off_on},
     {"CRMPI_QUIESCE_LIMIT", "SECONDS", "60",
      "Seconds until a checkpoint that cannot bring all ranks to rest is given up",
      parse_seconds, FIELD(quiesce_limit_seconds), 0.1, 1000000, NULL},
@@ -324,6 +332,8 @@ struct crmpi_config crmpi_config = {
     .keep = 2,
     .log = CRMPI_LOG_WARN,
     .truncate = 1,
+    .file_limit_mib = 256,
+    .file_journal = 1,
     .quiesce_limit_seconds = 60,
     .levels = {.set = CRMPI_LEVEL_GLOBAL, .every = 1},
     .time_margin_seconds = 10,

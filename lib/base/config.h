@@ -60,6 +60,8 @@ struct crmpi_config {
     unsigned async_memory_mib; /* that this may take; 0: what there is room for */
     enum crmpi_log_level log;
     int truncate;
+    unsigned file_limit_mib; /* of files that are saved with a rank */
+    int file_journal;        /* other files that change are noted */
     double quiesce_limit_seconds;
     int sync; /* 1: a file is durable when it is in its place (fsync) */
     struct crmpi_levels levels;

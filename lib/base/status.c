@@ -21,6 +21,7 @@ const char *crmpi_status_text(enum crmpi_status status)
     case CRMPI_ERR_TIMEOUT: return "not done within its time limit";
     case CRMPI_ERR_USAGE: return "wrong argument";
     case CRMPI_ERR_MPI: return "a call of the MPI library failed";
+    case CRMPI_ERR_UNFIT: return "cannot be restored here";
     case CRMPI_ERR_INTERNAL: return "internal error of crmpi";
     }
     return "unknown status";

@@ -21,6 +21,7 @@ enum crmpi_status {
     CRMPI_ERR_TIMEOUT,     /* not done within its limit */
     CRMPI_ERR_USAGE,       /* a wrong argument or option */
     CRMPI_ERR_MPI,         /* a call of the MPI library failed */
+    CRMPI_ERR_UNFIT,       /* this line cannot be restored here; nothing was changed */
     CRMPI_ERR_INTERNAL,    /* an invariant of crmpi is broken */
 };
 

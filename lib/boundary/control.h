@@ -11,6 +11,7 @@
  *             +3 TiB    brk area
  *             +4 TiB    stack of the first thread, ends at +4 TiB + 64 GiB
  *             +5 TiB    everything the application maps
+ *             +15 TiB   contents of its files, while they are being saved or restored
  *   CRMPI_U1            the gate (lib/lower/trap.c), one page
  *
  * Included by assembly too: the offsets below are checked in control.c.
@@ -30,6 +31,8 @@
 #define CRMPI_BRK_ADDR (CRMPI_U0 + 3 * CRMPI_TIB)
 #define CRMPI_STACK_END (CRMPI_U0 + 4 * CRMPI_TIB + 0x1000000000)
 #define CRMPI_MAP_ADDR (CRMPI_U0 + 5 * CRMPI_TIB)
+
+#define CRMPI_FILES_ADDR (CRMPI_U1 - 1 * CRMPI_TIB)
 
 #define CRMPI_GATE_ADDR CRMPI_U1 /* one page: its system calls are not trapped */
 #define CRMPI_UPPER_END (CRMPI_GATE_ADDR + 0x1000)
@@ -147,6 +150,7 @@ struct crmpi_control_page {
     int32_t has_forked; /* there may be, or have been, children that share memory with it */
     int64_t clock_offset_ns; /* see lib/lower/clock.h */
     double wtime_offset;
+    int64_t files_since_ns; /* when the program was started first; time of day */
     uint64_t arguments, environment, environment_end; /* strings on the first stack, one
                                 behind the other */
     int64_t lower_self_offset; /* renewed: of the lower crmpi_thread from a lower FS */
@@ -158,6 +162,12 @@ static inline int crmpi_is_upper(uint64_t address)
 {
     return (address >= CRMPI_U0 && address < CRMPI_UPPER_END) ||
            address < CRMPI_LOW_END;
+}
+
+/* Contents of a file, which lie there for a checkpoint (lib/files). */
+static inline int crmpi_is_file_part(uint64_t address)
+{
+    return address >= CRMPI_FILES_ADDR && address < CRMPI_U1;
 }
 #endif
 #endif

@@ -22,6 +22,7 @@
 #include "capture/tracking.h"
 #include "capture/writes.h"
 #include "capture/workers.h"
+#include "files/journal.h"
 
 /* What is known of a checkpoint that later ones may be based on. */
 struct base {
@@ -44,6 +45,7 @@ static struct capture {
     struct crmpi_survey survey;
     struct crmpi_pump pump;
     struct crmpi_writer *writer;
+    struct crmpi_records records;
     uint64_t sn;
     int is_increment;
     int pid; /* of the process that writes; 0: none */
@@ -110,6 +112,7 @@ static void capture_end(int saved)
     crmpi_writer_abort(current.writer);
     crmpi_pump_fini(&current.pump);
     crmpi_survey_fini(&current.survey);
+    crmpi_records_fini(&current.records);
     current = (struct capture){0};
     if (!saved)
         base_drop(&base);
@@ -199,8 +202,7 @@ static enum crmpi_status look(int alone, char *why, size_t why_bytes)
     return CRMPI_OK;
 }
 
-static enum crmpi_status file_begin(const struct crmpi_capture_request *request,
-                                    char *why, size_t why_bytes)
+static enum crmpi_status file_begin(const struct crmpi_capture_request *request)
 {
     enum crmpi_status status =
         crmpi_writer_create(request->path, request->job,
@@ -210,12 +212,26 @@ static enum crmpi_status file_begin(const struct crmpi_capture_request *request,
         status =
             crmpi_writer_reserve(current.writer, CRMPI_DATA_OFFSET + current.pump.bytes);
     if (status == CRMPI_OK)
-        status = crmpi_records_save(current.writer, why, why_bytes);
+        status = crmpi_records_save(current.writer, &current.records);
     if (status == CRMPI_OK && request->dependencies)
         status = crmpi_writer_dependencies(current.writer, request->dependencies);
     if (status == CRMPI_OK)
         current.pump.fd = crmpi_writer_descriptor(current.writer);
     return status;
+}
+
+/* What becomes of files from now on is undone by a restart from this checkpoint; if there
+ * will be none, by one from the checkpoint before. */
+static void journal_begin(const struct crmpi_capture_request *request)
+{
+    char home[sizeof current.path], *slash;
+
+    snprintf(home, sizeof home, "%s", request->path);
+    for (int i = 0; i < 3; i++) /* HOME/ranks/RRRRRR/NNNNNN.h5 */
+        if ((slash = strrchr(home, '/')))
+            *slash = 0;
+    crmpi_journal_begin(home, request->job->world_rank, request->job->sn,
+                        &current.records.inodes);
 }
 
 /* What is beyond the bound of memory is written before the threads go on: the first unit
@@ -407,9 +423,13 @@ enum crmpi_status crmpi_capture_begin(const struct crmpi_capture_request *reques
     current.sn = request->job->sn;
     snprintf(current.path, sizeof current.path, "%s", request->path);
     clock_gettime(CLOCK_MONOTONIC, &current.begin);
-    status = look(request->alone, why, why_bytes);
+    status = crmpi_records_take(&current.records, why, why_bytes);
     if (status == CRMPI_OK)
-        status = file_begin(request, why, why_bytes);
+        status = look(request->alone, why, why_bytes);
+    if (status == CRMPI_OK)
+        status = file_begin(request);
+    if (status == CRMPI_OK)
+        journal_begin(request);
     if (status == CRMPI_OK && request->background && crmpi_config.async)
         split_off();
     if (status == CRMPI_OK && !current.pid)

@@ -7,7 +7,6 @@ crmpi_host_SOURCES += \
 	lib/capture/contents.c lib/capture/contents.h \
 	lib/capture/datamap.c lib/capture/datamap.h \
 	lib/capture/extents.c lib/capture/extents.h \
-	lib/capture/files.c lib/capture/files.h \
 	lib/capture/limit.c lib/capture/limit.h \
 	lib/capture/names.c lib/capture/names.h \
 	lib/capture/process.h \
@@ -15,7 +14,6 @@ crmpi_host_SOURCES += \
 	lib/capture/records.c lib/capture/records.h \
 	lib/capture/regions.c lib/capture/regions.h \
 	lib/capture/segments.c lib/capture/segments.h \
-	lib/capture/socket.c lib/capture/socket.h \
 	lib/capture/survey.c lib/capture/survey.h \
 	lib/capture/tracking.c lib/capture/tracking.h \
 	lib/capture/wishes.c lib/capture/wishes.h \

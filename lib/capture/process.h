@@ -25,6 +25,5 @@ struct crmpi_process {
 
 #define CRMPI_RECORD_PROCESS "/task/process"
 #define CRMPI_RECORD_THREADS "/task/threads"
-#define CRMPI_RECORD_FILES "/task/files"
 
 #endif

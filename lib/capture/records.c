@@ -14,9 +14,11 @@
 
 #include "boundary/control.h"
 #include "capture/capture.h"
-#include "capture/files.h"
 #include "capture/process.h"
 #include "capture/records.h"
+#include "descriptors/descriptors.h"
+#include "descriptors/locks.h"
+#include "files/inodes.h"
 #include "lower/children.h"
 #include "lower/clock.h"
 #include "lower/park.h"
@@ -112,7 +114,7 @@ static int timer_refusal(char *why, size_t why_bytes)
 int crmpi_capture_refusal(char *why, size_t why_bytes)
 {
     return child_refusal(why, why_bytes) || timer_refusal(why, why_bytes) ||
-           crmpi_files_refusal(why, why_bytes);
+           crmpi_descriptors_refusal(why, why_bytes);
 }
 
 /* Signals sent and not yet delivered: to a thread (SigPnd), or to the process (ShdPnd). */
@@ -178,17 +180,57 @@ static enum crmpi_status process_save(struct crmpi_writer *writer)
     return crmpi_writer_record(writer, CRMPI_RECORD_PROCESS, &process, sizeof process);
 }
 
-enum crmpi_status crmpi_records_save(struct crmpi_writer *writer, char *why,
+enum crmpi_status crmpi_records_take(struct crmpi_records *records, char *why,
                                      size_t why_bytes)
 {
-    size_t files_bytes;
-    void *files;
-    enum crmpi_status status = crmpi_files_save(&files, &files_bytes, why, why_bytes);
+    enum crmpi_status status =
+        crmpi_descriptors_save(0, &records->descriptors, &records->descriptors_bytes,
+                               &records->inodes, why, why_bytes);
+    const uint64_t *n = records->descriptors;
+
+    if (status == CRMPI_OK)
+        status = crmpi_locks_save((const struct crmpi_descriptor *)(n + 1), *n,
+                                  &records->locks, &records->locks_bytes, why, why_bytes);
+    if (status == CRMPI_OK)
+        status = crmpi_inodes_contents(&records->inodes, why, why_bytes);
+    if (status != CRMPI_OK)
+        crmpi_records_fini(records);
+    return status;
+}
+
+void crmpi_records_fini(struct crmpi_records *records)
+{
+    crmpi_inodes_release();
+    free(records->descriptors);
+    free(records->locks);
+    crmpi_inodes_fini(&records->inodes);
+    *records = (struct crmpi_records){0};
+}
+
+static enum crmpi_status files_save(struct crmpi_writer *writer,
+                                    const struct crmpi_records *records)
+{
+    size_t bytes;
+    void *inodes;
+    enum crmpi_status status = crmpi_inodes_pack(&records->inodes, &inodes, &bytes);
 
     if (status != CRMPI_OK)
         return status;
-    status = crmpi_writer_record(writer, CRMPI_RECORD_FILES, files, files_bytes);
-    free(files);
+    status = crmpi_writer_record(writer, CRMPI_RECORD_INODES, inodes, bytes);
+    free(inodes);
+    if (status == CRMPI_OK)
+        status = crmpi_writer_record(writer, CRMPI_RECORD_DESCRIPTORS,
+                                     records->descriptors, records->descriptors_bytes);
+    return status == CRMPI_OK ? crmpi_writer_record(writer, CRMPI_RECORD_LOCKS,
+                                                    records->locks, records->locks_bytes)
+                              : status;
+}
+
+enum crmpi_status crmpi_records_save(struct crmpi_writer *writer,
+                                     const struct crmpi_records *records)
+{
+    enum crmpi_status status = files_save(writer, records);
+
     if (status == CRMPI_OK)
         status = threads_save(writer);
     if (status == CRMPI_OK)

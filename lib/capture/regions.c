@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "boundary/control.h"
 #include "capture/regions.h"
+#include "files/bring.h"
 
 #define PAGE 4096ul
 
@@ -52,6 +53,11 @@ static int region_parse(const char *line, struct crmpi_region *region)
     }
     if (region->name[0] != '/' || strcmp(region->name, "/dev/zero (deleted)") == 0)
         region->flags |= MAP_ANONYMOUS;
+    if (crmpi_is_file_part(start)) { /* it is loaded, and then written to the file */
+        region->flags = MAP_PRIVATE;
+        region->file_offset = 0;
+        strcpy(region->name, "[file]");
+    }
     return 1;
 }
 
@@ -170,6 +176,8 @@ static enum crmpi_status region_check(const struct crmpi_region *region, char *w
                  region->start);
     else if (strncmp(region->name, "/dev/shm/", 9) == 0)
         snprintf(why, why_bytes, "the shared memory object %s is mapped", region->name);
+    else if (strstr(region->name, " (deleted)"))
+        return CRMPI_OK; /* lib/files has it, or has refused it */
     else if (stat(region->name, &about) != 0)
         snprintf(why, why_bytes, "%s is mapped shared and cannot be opened again: %s",
                  region->name, strerror(errno));
@@ -249,7 +257,7 @@ void crmpi_memory_fini(struct crmpi_memory *memory)
 static enum crmpi_status file_map(const struct crmpi_region *region, uint64_t data_end)
 {
     int writable = region->prot & PROT_WRITE;
-    int fd = open(region->name, (writable ? O_RDWR : O_RDONLY) | O_CLOEXEC);
+    int fd = crmpi_bring_open_mapped(region->name, writable ? O_RDWR : O_RDONLY);
     struct stat about;
     void *at = MAP_FAILED;
 

@@ -54,6 +54,11 @@ int crmpi_descriptor_is_lower(int fd)
            about.st_dev == noted[fd].device && about.st_ino == noted[fd].inode;
 }
 
+void crmpi_descriptor_take(int fd)
+{
+    note(fd);
+}
+
 void crmpi_descriptor_give(int fd)
 {
     if (fd >= 0 && fd < MAX_NOTED)

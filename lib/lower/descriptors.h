@@ -9,6 +9,9 @@
 /** Tell whether @p fd was opened below and is still the same object. */
 int crmpi_descriptor_is_lower(int fd);
 
+/** Say that @p fd is the lower half's, though it was not opened through libc. */
+void crmpi_descriptor_take(int fd);
+
 /** Say that @p fd, opened below, is the application's from now on. */
 void crmpi_descriptor_give(int fd);
 

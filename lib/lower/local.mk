@@ -3,6 +3,7 @@
 # The host program: loader, traps, threads.
 crmpi_host_SOURCES += \
 	lib/lower/calls.h \
+	lib/lower/apart.c lib/lower/apart.h \
 	lib/lower/children.c lib/lower/children.h \
 	lib/lower/clock.c lib/lower/clock.h \
 	lib/lower/cpu.c \

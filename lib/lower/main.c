@@ -6,7 +6,7 @@
  *   crmpi-host PROGRAM'S-ARGV              executed by libcrmpi.so's constructor, with the
  *                                          program's path in CRMPI_EXE, its LD_PRELOAD in
  *                                          CRMPI_LD_PRELOAD, the process's name in CRMPI_COMM
- *   crmpi-host --restore DIR --at N [--no-truncate]
+ *   crmpi-host --restore DIR --at N [--no-truncate] [--accept-files] [--map OLD=NEW]...
  *                                          executed by a launcher for crmpi-restart
  *   crmpi-host --fetch DIR [--at N] [--after N]
  *                                          likewise, before that, if ranks have their files
@@ -21,12 +21,13 @@
 #include <sys/prctl.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "base/config.h"
 #include "base/log.h"
 #include "boundary/boundary.h"
-#include "capture/files.h"
+#include "descriptors/descriptors.h"
 #include "levels/fetch.h"
 #include "lower/calls.h"
 #include "lower/host.h"
@@ -116,6 +117,15 @@ void crmpi_host_environment(void)
     setenv("OMPI_MCA_sharedfp", "^individual", 0);
 }
 
+/* Files made from now on may be the job's. */
+static int64_t date_ns(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return now.tv_sec * 1000000000l + now.tv_nsec;
+}
+
 static int start_program(const char *program, int argc, char **argv, char **envp)
 {
     struct crmpi_start start;
@@ -125,7 +135,8 @@ static int start_program(const char *program, int argc, char **argv, char **envp
     if (!environment || crmpi_host_check() != CRMPI_OK || crmpi_control_map() != CRMPI_OK)
         return 1;
     crmpi_host_renew();
-    crmpi_files_start();
+    crmpi_descriptors_start();
+    crmpi_control->files_since_ns = date_ns();
     signals_inherit();
     if (crmpi_vdso_map() != CRMPI_OK || crmpi_trap_gate_map() != CRMPI_OK ||
         crmpi_program_load(program, argc, argv, environment, &start) != CRMPI_OK ||

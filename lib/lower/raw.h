@@ -10,6 +10,7 @@
 #include <linux/futex.h>
 #include <stdint.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <time.h>
 
 static inline long crmpi_raw(long number, long a, long b, long c, long d, long e, long f)
@@ -35,6 +36,17 @@ static inline long crmpi_raw_futex_wait(const int32_t *word, int32_t value,
 static inline long crmpi_raw_futex_wake(const int32_t *word, int n)
 {
     return crmpi_raw(SYS_futex, (long)word, FUTEX_WAKE, n, 0, 0, 0);
+}
+
+/** Copy memory that may not be there; 0 if it all was. */
+static inline int crmpi_raw_read(void *to, const void *from, unsigned long bytes)
+{
+    struct iovec here = {to, bytes}, there = {(void *)from, bytes};
+
+    return crmpi_raw(SYS_process_vm_readv, crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0),
+                     (long)&here, 1, (long)&there, 1, 0) == (long)bytes
+               ? 0
+               : -1;
 }
 
 #endif

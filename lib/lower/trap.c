@@ -24,7 +24,9 @@
 
 #include "base/log.h"
 #include "boundary/control.h"
+#include "descriptors/inotify.h"
 #include "engine/engine.h"
+#include "files/journal.h"
 #include "lower/park.h"
 #include "lower/raw.h"
 #include "lower/trap.h"
@@ -55,7 +57,7 @@ long crmpi_trap_map(unsigned long hint, unsigned long bytes, long prot, long fla
 
     if (want == 0 || want < bytes)
         return bytes == 0 ? -EINVAL : -ENOMEM;
-    if (want > CRMPI_U1 - CRMPI_MAP_ADDR)
+    if (want > CRMPI_FILES_ADDR - CRMPI_MAP_ADDR)
         return -ENOMEM;
     hint &= ~(PAGE - 1);
     flags |= MAP_FIXED_NOREPLACE;
@@ -71,7 +73,7 @@ long crmpi_trap_map(unsigned long hint, unsigned long bytes, long prot, long fla
                                               want + align + PAGE, __ATOMIC_RELAXED);
 
         at = (at + align - 1) & ~(align - 1);
-        if (at + want > CRMPI_U1) {
+        if (at + want > CRMPI_FILES_ADDR) {
             __atomic_store_n(&crmpi_control->map_next, CRMPI_MAP_ADDR, __ATOMIC_RELAXED);
             continue;
         }
@@ -409,17 +411,16 @@ static int gate_register(long number, const greg_t *r)
         return REG_RDI;
     case SYS_clock_nanosleep:
         return r[REG_RSI] & TIMER_ABSTIME ? REG_RDX : -1;
-    case SYS_nanosleep:
-    case SYS_poll:
-    case SYS_epoll_wait:
-        return -1;
     case SYS_ppoll:
     case SYS_futex:
         return REG_R10;
     case SYS_pselect6:
         return REG_R9;
-    default: /* epoll_pwait, epoll_pwait2 */
+    case SYS_epoll_pwait:
+    case SYS_epoll_pwait2:
         return REG_R8;
+    default:
+        return -1;
     }
 }
 
@@ -524,6 +525,75 @@ int crmpi_trap_gate_leave(greg_t *r)
 }
 
 /*
+ * Files
+ */
+
+/* What is about to become of a file is noted, and then done at the gate: it may take long,
+ * as opening a pipe does. */
+static long do_file(long number, greg_t *r)
+{
+    long a = r[REG_RDI], b = r[REG_RSI], c = r[REG_RDX], d = r[REG_R10];
+    uint64_t how;
+
+    switch (number) {
+    case SYS_open:
+        crmpi_journal_touch(AT_FDCWD, (char *)a, CRMPI_TOUCH_OPEN, b);
+        break;
+    case SYS_creat:
+        crmpi_journal_touch(AT_FDCWD, (char *)a, CRMPI_TOUCH_OPEN,
+                            O_CREAT | O_WRONLY | O_TRUNC);
+        break;
+    case SYS_openat:
+        crmpi_journal_touch(a, (char *)b, CRMPI_TOUCH_OPEN, c);
+        break;
+    case SYS_openat2: /* a structure that begins with the flags */
+        if (crmpi_raw_read(&how, (void *)c, sizeof how) == 0)
+            crmpi_journal_touch(a, (char *)b, CRMPI_TOUCH_OPEN, (long)how);
+        break;
+    case SYS_truncate:
+        crmpi_journal_touch(AT_FDCWD, (char *)a, CRMPI_TOUCH_TRUNCATE, 0);
+        break;
+    case SYS_unlink:
+    case SYS_rmdir:
+        crmpi_journal_touch(AT_FDCWD, (char *)a, CRMPI_TOUCH_REMOVE, 0);
+        break;
+    case SYS_unlinkat:
+        crmpi_journal_touch(a, (char *)b, CRMPI_TOUCH_REMOVE, 0);
+        break;
+    case SYS_rename:
+        crmpi_journal_touch(AT_FDCWD, (char *)a, CRMPI_TOUCH_REMOVE, CRMPI_TOUCH_MOVES);
+        crmpi_journal_touch(AT_FDCWD, (char *)b, CRMPI_TOUCH_REPLACE, 0);
+        break;
+    case SYS_renameat:
+    case SYS_renameat2:
+        crmpi_journal_touch(a, (char *)b, CRMPI_TOUCH_REMOVE, CRMPI_TOUCH_MOVES);
+        crmpi_journal_touch(c, (char *)d, CRMPI_TOUCH_REPLACE, 0);
+        break;
+    case SYS_mkdir:
+    case SYS_mknod:
+        crmpi_journal_touch(AT_FDCWD, (char *)a, CRMPI_TOUCH_REPLACE, 0);
+        break;
+    case SYS_mkdirat:
+    case SYS_mknodat:
+        crmpi_journal_touch(a, (char *)b, CRMPI_TOUCH_REPLACE, 0);
+        break;
+    case SYS_link:
+    case SYS_symlink:
+        crmpi_journal_touch(AT_FDCWD, (char *)b, CRMPI_TOUCH_REPLACE, 0);
+        break;
+    case SYS_linkat:
+        crmpi_journal_touch(c, (char *)d, CRMPI_TOUCH_REPLACE, 0);
+        break;
+    case SYS_symlinkat:
+        crmpi_journal_touch(b, (char *)c, CRMPI_TOUCH_REPLACE, 0);
+        break;
+    default: /* inotify_add_watch */
+        crmpi_inotify_note((char *)b);
+    }
+    return through_gate(number, r);
+}
+
+/*
  * The trap
  */
 
@@ -567,6 +637,27 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
         return do_readlink(number, 0, (void *)a, (void *)b, c);
     case SYS_readlinkat:
         return do_readlink(number, a, (void *)b, (void *)c, d);
+    case SYS_open:
+    case SYS_creat:
+    case SYS_openat:
+    case SYS_openat2:
+    case SYS_truncate:
+    case SYS_unlink:
+    case SYS_unlinkat:
+    case SYS_rmdir:
+    case SYS_rename:
+    case SYS_renameat:
+    case SYS_renameat2:
+    case SYS_mkdir:
+    case SYS_mkdirat:
+    case SYS_mknod:
+    case SYS_mknodat:
+    case SYS_link:
+    case SYS_linkat:
+    case SYS_symlink:
+    case SYS_symlinkat:
+    case SYS_inotify_add_watch:
+        return do_file(number, r);
     case SYS_tgkill:
         return crmpi_raw(number, a, kernel_tid(b), c, 0, 0, 0);
     case SYS_sched_setaffinity:
@@ -604,9 +695,11 @@ enum {
     TAIL_POLL = 17,
     TAIL_EPOLL = 19,
     TAIL_ABSOLUTE = 22,
-    TAIL_ADDRESS = 24,
-    TAIL_ALLOW = 27,
-    TAIL_TRAP = 28,
+    TAIL_OPEN = 24,
+    TAIL_OPENAT = 26,
+    TAIL_ADDRESS = 28,
+    TAIL_ALLOW = 31,
+    TAIL_TRAP = 32,
 };
 
 static const struct {
@@ -641,7 +734,28 @@ static const struct {
     {SYS_sched_setparam, TAIL_ADDRESS},
     {SYS_sched_getparam, TAIL_ADDRESS},
     {SYS_sched_getscheduler, TAIL_ADDRESS},
+    {SYS_open, TAIL_OPEN},
+    {SYS_openat, TAIL_OPENAT},
+    {SYS_creat, TAIL_ADDRESS},
+    {SYS_openat2, TAIL_ADDRESS},
+    {SYS_truncate, TAIL_ADDRESS},
+    {SYS_unlink, TAIL_ADDRESS},
+    {SYS_unlinkat, TAIL_ADDRESS},
+    {SYS_rmdir, TAIL_ADDRESS},
+    {SYS_rename, TAIL_ADDRESS},
+    {SYS_renameat, TAIL_ADDRESS},
+    {SYS_renameat2, TAIL_ADDRESS},
+    {SYS_mkdir, TAIL_ADDRESS},
+    {SYS_mkdirat, TAIL_ADDRESS},
+    {SYS_mknod, TAIL_ADDRESS},
+    {SYS_mknodat, TAIL_ADDRESS},
+    {SYS_link, TAIL_ADDRESS},
+    {SYS_linkat, TAIL_ADDRESS},
+    {SYS_symlink, TAIL_ADDRESS},
+    {SYS_symlinkat, TAIL_ADDRESS},
+    {SYS_inotify_add_watch, TAIL_ADDRESS},
 };
+#define OPEN_CHANGES (O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)
 #define N_TRAPPED (sizeof trapped / sizeof *trapped)
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
@@ -680,12 +794,17 @@ static const struct sock_filter tail[] = {
     /* 22: a timer that is set to an absolute time */
     LOAD(args[1]),
     JUMP(23, BPF_JSET, TFD_TIMER_ABSTIME, TAIL_ADDRESS, TAIL_ALLOW),
-    /* 24: the call was made in the upper range if its address's high half says so */
+    /* 24: open, 26: openat, for anything but reading what is there */
+    LOAD(args[1]),
+    JUMP(25, BPF_JSET, OPEN_CHANGES, TAIL_ADDRESS, TAIL_ALLOW),
+    LOAD(args[2]),
+    JUMP(27, BPF_JSET, OPEN_CHANGES, TAIL_ADDRESS, TAIL_ALLOW),
+    /* 28: the call was made in the upper range if its address's high half says so */
     BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4),
-    JUMP(25, BPF_JGE, CRMPI_U0 >> 32, 26, TAIL_ALLOW),
-    JUMP(26, BPF_JGE, CRMPI_U1 >> 32, TAIL_ALLOW, TAIL_TRAP),
-    /* 27 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    /* 28 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+    JUMP(29, BPF_JGE, CRMPI_U0 >> 32, 30, TAIL_ALLOW),
+    JUMP(30, BPF_JGE, CRMPI_U1 >> 32, TAIL_ALLOW, TAIL_TRAP),
+    /* 31 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    /* 32 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
 };
 #define N_TAIL (sizeof tail / sizeof *tail)
 #define N_HEAD 3

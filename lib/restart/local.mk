@@ -2,8 +2,7 @@
 #
 # Bringing a rank back.
 crmpi_host_SOURCES += \
-	lib/restart/agree.c lib/restart/files.c \
+	lib/restart/gather.c lib/restart/gather.h \
 	lib/restart/restart.c lib/restart/restart.h \
 	lib/restart/resume.c lib/restart/resume.h \
-	lib/restart/socket.c lib/restart/socket.h \
 	lib/restart/telling.c lib/restart/telling.h

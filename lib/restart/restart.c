@@ -5,7 +5,10 @@
  *   reserve descriptors        before anything else opens some
  *   read the rank file         nothing has been changed if it is damaged
  *   initialise the lower MPI
+ *   look at all files          collective; nothing has been changed if one is not fit
+ *   undo the journal of files  collective
  *   map and fill the memory    checksums are checked as it comes in
+ *   fill the files             collective
  *   renew what points below    control page, TLS blocks of threads, signals, traps
  *   open files, directory, ...
  *   rebuild MPI objects        collective
@@ -29,11 +32,14 @@
 #include "application/hooks.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/pathmap.h"
 #include "boundary/control.h"
-#include "capture/files.h"
 #include "capture/process.h"
 #include "capture/regions.h"
+#include "descriptors/descriptors.h"
+#include "descriptors/locks.h"
 #include "engine/engine.h"
+#include "files/bring.h"
 #include "interaction/cut.h"
 #include "levels/levels.h"
 #include "lower/clock.h"
@@ -42,6 +48,7 @@
 #include "lower/park.h"
 #include "lower/thread.h"
 #include "lower/trap.h"
+#include "restart/gather.h"
 #include "restart/restart.h"
 #include "restart/resume.h"
 #include "restart/telling.h"
@@ -60,9 +67,16 @@ struct saved {
     struct crmpi_process *process;
     struct crmpi_parked *threads;
     size_t n_threads;
-    void *files;
-    size_t files_bytes;
+    void *descriptors, *inodes, *locks; /* records */
+    size_t descriptors_bytes, inodes_bytes, locks_bytes;
     int in_transit; /* messages between the checkpoints of the line */
+};
+
+/* What the host was told. */
+struct options {
+    const char *dir;
+    uint64_t line;
+    int accept_files;
 };
 
 static int launcher_number(const char *first, const char *second)
@@ -131,8 +145,14 @@ static enum crmpi_status records_read(struct saved *saved)
     if (status != CRMPI_OK)
         return status;
     saved->n_threads = bytes / sizeof *saved->threads;
-    return crmpi_reader_record(saved->reader, CRMPI_RECORD_FILES, &saved->files,
-                               &saved->files_bytes);
+    status = crmpi_reader_record(saved->reader, CRMPI_RECORD_DESCRIPTORS,
+                                 &saved->descriptors, &saved->descriptors_bytes);
+    if (status == CRMPI_OK)
+        status = crmpi_reader_record(saved->reader, CRMPI_RECORD_INODES, &saved->inodes,
+                                     &saved->inodes_bytes);
+    return status == CRMPI_OK ? crmpi_reader_record(saved->reader, CRMPI_RECORD_LOCKS,
+                                                    &saved->locks, &saved->locks_bytes)
+                              : status;
 }
 
 /* Where the files of this rank are: in DIR, or on its node. */
@@ -202,12 +222,13 @@ static enum crmpi_status descriptors_reserve(const char *dir, uint32_t world_ran
         status = n_ranks_check(crmpi_reader_job(reader));
         return status == CRMPI_OK ? crmpi_anew_start(reader, dir, line_number) : status;
     }
-    status = crmpi_reader_record(reader, CRMPI_RECORD_FILES, &files, &bytes);
+    status = crmpi_reader_record(reader, CRMPI_RECORD_DESCRIPTORS, &files, &bytes);
     crmpi_reader_close(reader);
     if (status != CRMPI_OK)
         return status;
-    status = crmpi_files_reserve(files, bytes);
+    status = crmpi_descriptors_reserve(files, bytes);
     free(files);
+    crmpi_descriptors_start(); /* what it keeps has none of those numbers */
     return status;
 }
 
@@ -302,12 +323,12 @@ static enum crmpi_status process_restore(const struct saved *saved)
 {
     const struct crmpi_process *process = saved->process;
 
-    umask(process->umask);
     if (process->directory[0] && chdir(process->directory) != 0) {
         crmpi_error("cannot go to the working directory %s: %s", process->directory,
                     strerror(errno));
         return CRMPI_ERR_SYSTEM;
     }
+    umask(process->umask);
     for (int i = 0; i < 16; i++) {
         struct rlimit limit;
 
@@ -318,7 +339,7 @@ static enum crmpi_status process_restore(const struct saved *saved)
             setrlimit(i, &limit);
         }
     }
-    return crmpi_files_restore(saved->files, saved->files_bytes, crmpi_config.truncate);
+    return crmpi_descriptors_restore(saved->descriptors, saved->descriptors_bytes);
 }
 
 /* A repeating timer whose signal is pending stands at zero until that is delivered. */
@@ -376,9 +397,35 @@ static enum crmpi_status mpi_start(const struct saved *saved)
     return CRMPI_OK;
 }
 
-static enum crmpi_status restore(const char *dir, uint64_t line_number, uint32_t world_rank,
+/* Look at all that has to be there, in all ranks, before anything is changed. */
+static enum crmpi_status files_prepare(struct saved *saved, const struct options *options,
+                                       uint64_t sn)
+{
+    const struct crmpi_bring_request request = {.record = saved->inodes,
+                                                .record_bytes = saved->inodes_bytes,
+                                                .world_rank = saved->job->world_rank,
+                                                .sn = sn,
+                                                .keep_later = !crmpi_config.truncate,
+                                                .accept = options->accept_files};
+    enum crmpi_status status =
+        crmpi_descriptors_check(saved->descriptors, saved->descriptors_bytes);
+    struct stat about;
+
+    crmpi_path_map(saved->process->directory, sizeof saved->process->directory);
+    if (saved->process->directory[0] && stat(saved->process->directory, &about) != 0) {
+        crmpi_error("the working directory %s is gone: %s", saved->process->directory,
+                    strerror(errno));
+        status = CRMPI_ERR_UNFIT;
+    }
+    status = crmpi_agree(status);
+    return status == CRMPI_OK ? crmpi_bring_prepare(&request) : status;
+}
+
+static enum crmpi_status restore(const struct options *options, uint32_t world_rank,
                                  struct saved *saved)
 {
+    const char *dir = options->dir;
+    uint64_t line_number = options->line;
     struct crmpi_job job;
     char why[1024] = "";
     enum crmpi_status status = descriptors_reserve(dir, world_rank, line_number);
@@ -388,11 +435,18 @@ static enum crmpi_status restore(const char *dir, uint64_t line_number, uint32_t
     if (status == CRMPI_OK)
         status = mpi_start(saved);
     if (status == CRMPI_OK)
+        status = files_prepare(saved, options, saved->job->sn);
+    if (status == CRMPI_OK)
+        status = crmpi_bring_begin();
+    if (status == CRMPI_OK)
         status = memory_restore(saved);
+    if (status == CRMPI_OK)
+        status = crmpi_bring_contents();
     if (status == CRMPI_OK)
         status = lower_restore(saved);
     if (status != CRMPI_OK)
         return status;
+    crmpi_bring_seal();
     job = *saved->job;
     job.incarnation = saved->incarnation + 1;
     job.restored = line_number;
@@ -403,7 +457,13 @@ static enum crmpi_status restore(const char *dir, uint64_t line_number, uint32_t
         return status;
     }
     status = crmpi_dependencies_restored(line_number, saved->in_transit);
-    return status == CRMPI_OK ? crmpi_engine_start(&job) : status;
+    if (status == CRMPI_OK)
+        status = crmpi_engine_start(&job);
+    if (status == CRMPI_OK)
+        status = crmpi_bring_end();
+    /* the last: whoever closes a file drops locks */
+    return status == CRMPI_OK ? crmpi_locks_restore(saved->locks, saved->locks_bytes)
+                              : status;
 }
 
 static int exit_status(enum crmpi_status status)
@@ -414,32 +474,45 @@ static int exit_status(enum crmpi_status status)
                : 1;
 }
 
-int crmpi_restart_main(int argc, char **argv)
+/* 0 if all words are known. */
+static int options_read(int argc, char **argv, struct options *options)
 {
-    int rank = launcher_number("OMPI_COMM_WORLD_RANK", "PMIX_RANK"), initialized = 0;
-    const char *dir = NULL, *number = NULL;
-    struct saved saved = {0};
+    const char *number = NULL;
 
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--restore") == 0 && i + 1 < argc)
-            dir = argv[++i];
+            options->dir = argv[++i];
         else if (strcmp(argv[i], "--at") == 0 && i + 1 < argc)
             number = argv[++i];
         else if (strcmp(argv[i], "--no-truncate") == 0)
             crmpi_config.truncate = 0;
-        else
-            dir = number = NULL, i = argc;
+        else if (strcmp(argv[i], "--accept-files") == 0)
+            options->accept_files = 1;
+        else if (strcmp(argv[i], "--map") != 0 || i + 1 == argc ||
+                 crmpi_path_map_add(argv[++i]) != CRMPI_OK)
+            return -1;
     }
-    if (!dir || !number) {
+    options->line = number ? strtoull(number, NULL, 10) : 0;
+    return options->dir && number ? 0 : -1;
+}
+
+int crmpi_restart_main(int argc, char **argv)
+{
+    int rank = launcher_number("OMPI_COMM_WORLD_RANK", "PMIX_RANK"), initialized = 0;
+    struct options options = {0};
+    struct saved saved = {0};
+
+    if (options_read(argc, argv, &options) != 0) {
         fprintf(stderr, "crmpi-host is started by libcrmpi.so and crmpi-restart, not by hand\n");
         return 2;
     }
-    crmpi_files_start();
+    if (options.dir[0] == '/')
+        snprintf(crmpi_config.dir, sizeof crmpi_config.dir, "%s", options.dir);
     crmpi_host_environment();
     enum crmpi_status status = crmpi_host_check();
 
     if (status == CRMPI_OK)
-        status = restore(dir, strtoull(number, NULL, 10), rank < 0 ? 0 : rank, &saved);
+        status = restore(&options, rank < 0 ? 0 : rank, &saved);
     if (status != CRMPI_OK) {
         PMPI_Initialized(&initialized);
         if (initialized)

@@ -14,6 +14,7 @@
 #include <unistd.h>
 #include "boundary/control.h"
 #include "capture/regions.h"
+#include "files/bring.h"
 #include "capture/segments.h"
 
 #define PAGE 4096ul
@@ -70,6 +71,11 @@ static void remove_all(void)
 {
     munmap((void *)MEMORY, VIEW + VIEW_PAGES * PAGE + 64 * PAGE - MEMORY);
     why[0] = 0;
+}
+
+int crmpi_bring_open_mapped(const char *name, int flags)
+{
+    return open(name, flags | O_CLOEXEC);
 }
 
 START_TEST(a_view_is_no_region_and_other_shared_memory_is_refused)

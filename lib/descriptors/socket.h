@@ -3,8 +3,8 @@
  * Sockets that a restart can make again: both ends of a connection within the process, an
  * end whose other has been closed, and those nobody has bound or connected.  Lower half.
  */
-#ifndef CRMPI_CAPTURE_SOCKET_H
-#define CRMPI_CAPTURE_SOCKET_H
+#ifndef CRMPI_DESCRIPTORS_SOCKET_H
+#define CRMPI_DESCRIPTORS_SOCKET_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -19,7 +19,7 @@ struct __attribute__((packed)) crmpi_socket_option {
 
 #define CRMPI_SOCKET_OPTIONS 24
 
-/* The data of a socket's struct crmpi_file begins with this; behind it are the messages
+/* The data of a socket's struct crmpi_descriptor begins with this; behind it are the messages
  * that wait in it, each as its length (u64) and its bytes.  The bytes of a stream count
  * as one message. */
 struct __attribute__((packed)) crmpi_socket {
@@ -40,5 +40,25 @@ struct __attribute__((packed)) crmpi_socket {
  */
 enum crmpi_status crmpi_socket_save(int fd, void **data_out, size_t *bytes_out,
                                     char *what, size_t what_bytes);
+
+/*
+ * At a restart
+ */
+
+/** The structure at the beginning of a socket's data; NULL if that is damaged. */
+const struct crmpi_socket *crmpi_socket_parse(const void *data, size_t bytes);
+
+/**
+ * Make a socket and, if it has or had a peer, the other end (else *other_out is -1).
+ * @return the socket, or -1 and errno
+ */
+int crmpi_socket_make(const struct crmpi_socket *socket, int *other_out);
+
+/** Send what waited in a socket through its other end.  Returns 0, or -1 and errno. */
+int crmpi_socket_fill(const struct crmpi_socket *socket, int other);
+
+/** Set its options, and shut it down as far as it was; when all that waits is in it and
+ * its other end. */
+void crmpi_socket_finish(const struct crmpi_socket *socket, int fd);
 
 #endif

@@ -24,7 +24,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "capture/socket.h"
+#include "descriptors/socket.h"
 
 #define MAX_MESSAGES 100000
 #define AUTOBOUND_BYTES 6 /* a name the kernel has chosen: 0 and five digits */

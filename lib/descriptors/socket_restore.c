@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "restart/socket.h"
+#include "descriptors/socket.h"
 
 const struct crmpi_socket *crmpi_socket_parse(const void *data, size_t bytes)
 {

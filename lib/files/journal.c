@@ -1,0 +1,813 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Noting what becomes of files (see journal.h).  Lower half.  From crmpi_journal_touch() on
+ * everything runs in the handler of SIGSYS, on the application's TLS base and perhaps on a
+ * small stack: no libc, and long names lie in static memory behind a lock.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/checksum.h"
+#include "base/config.h"
+#include "base/log.h"
+#include "files/inodes.h"
+#include "files/journal.h"
+#include "lower/apart.h"
+#include "lower/raw.h"
+#include "storage/directory.h"
+
+#define PAGE 4096ul
+#define NAME_BYTES 4096
+#define MAX_LINKS 8
+#define DONE_MAGIC 0x656e6f646f646e75 /* "undodone" */
+
+struct file_id {
+    uint64_t device, inode;
+};
+
+/* A name that has been noted.  Of a weak note only the length counts: it holds as long as
+ * the file keeps its name and is only appended to. */
+struct seen {
+    uint64_t name; /* its digest; 0: none */
+    uint64_t weak; /* that length, plus 1; 0: all that has to be kept is kept */
+};
+
+static struct {
+    int32_t lock; /* the thread that has it */
+    int is_active;
+    char stem[CRMPI_PATH_BYTES]; /* DIR/undo/RRRRRR/NNNNNN-EEEE */
+    char own[2][NAME_BYTES];     /* folders that are crmpi's */
+    uint32_t n_kept;
+    uint64_t copied_bytes;
+    struct seen *seen; /* open addressing */
+    size_t n_seen, seen_room;
+    struct file_id *saved; /* files that the checkpoint has; those of which it has all */
+    size_t n_saved, n_whole; /* come first */
+    struct {
+        struct file_id id;
+        uint32_t number;
+    } linked[1024]; /* files kept by a hard link, to be copied if they are written */
+    size_t n_linked;
+    struct file_id copied[1024]; /* files of which a copy is kept */
+    size_t n_copied;
+    int was_told;
+} journal;
+
+/* The name that is being dealt with; behind the lock. */
+static char given[NAME_BYTES], name[NAME_BYTES], target[NAME_BYTES];
+static char from_path[NAME_BYTES], to_path[NAME_BYTES + 64];
+static struct {
+    struct crmpi_note note;
+    char text[2 * NAME_BYTES];
+} record;
+
+int crmpi_journal_path(char *path_out, size_t bytes, uint32_t world_rank, uint64_t sn,
+                       uint64_t epoch, const char *suffix)
+{
+    int n = snprintf(path_out, bytes, "%s/undo/%06u/%06llu-%04llu%s", crmpi_config.dir,
+                     world_rank, (unsigned long long)sn, (unsigned long long)epoch,
+                     suffix);
+
+    return n > 0 && (size_t)n < bytes ? 0 : -1;
+}
+
+void crmpi_journal_done(uint32_t world_rank, uint64_t *sn_out, uint64_t *epoch_out)
+{
+    char path[CRMPI_PATH_BYTES + 16];
+    uint64_t head[3] = {0}, sn = 0;
+
+    *sn_out = UINT64_MAX;
+    *epoch_out = 0;
+    snprintf(path, sizeof path, "%s/undo/done", crmpi_config.dir);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return;
+    if (pread(fd, head, sizeof head, 0) == sizeof head && head[0] == DONE_MAGIC &&
+        world_rank < head[2] &&
+        pread(fd, &sn, sizeof sn, (off_t)(sizeof head + world_rank * sizeof sn)) ==
+            sizeof sn) {
+        *epoch_out = head[1];
+        *sn_out = sn;
+    }
+    close(fd);
+}
+
+enum crmpi_status crmpi_journal_set_done(const uint64_t *sn, size_t n_ranks,
+                                         uint64_t epoch)
+{
+    char path[CRMPI_PATH_BYTES + 16], fresh[CRMPI_PATH_BYTES + 16];
+    const uint64_t head[3] = {DONE_MAGIC, epoch, n_ranks};
+    size_t bytes = n_ranks * sizeof *sn;
+
+    snprintf(path, sizeof path, "%s/undo/done", crmpi_config.dir);
+    snprintf(fresh, sizeof fresh, "%s/undo/done.tmp", crmpi_config.dir);
+    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    if (fd < 0 && errno == ENOENT)
+        return CRMPI_OK; /* there are no notes at all */
+    int whole = fd >= 0 && write(fd, head, sizeof head) == sizeof head &&
+                write(fd, sn, bytes) == (ssize_t)bytes &&
+                (!crmpi_config.sync || fsync(fd) == 0);
+
+    if (fd >= 0)
+        close(fd);
+    if (whole && rename(fresh, path) == 0)
+        return CRMPI_OK;
+    crmpi_error("cannot write %s: %s", path, strerror(errno));
+    return CRMPI_ERR_IO;
+}
+
+/*
+ * The beginning, in an ordinary thread
+ */
+
+/* The lowest number of a checkpoint that a home has of the rank; UINT64_MAX: none. */
+static uint64_t oldest_in(const char *home, uint32_t world_rank)
+{
+    char path[CRMPI_PATH_BYTES];
+    uint64_t oldest = UINT64_MAX;
+    DIR *folder;
+
+    if (snprintf(path, sizeof path, "%s/ranks/%06u", home, world_rank) >=
+            (int)sizeof path ||
+        !(folder = opendir(path)))
+        return oldest;
+    for (struct dirent *entry; (entry = readdir(folder));) {
+        char *end;
+        uint64_t number = strtoull(entry->d_name, &end, 10);
+
+        if (end != entry->d_name && strcmp(end, CRMPI_FILE_SUFFIX) == 0 && number < oldest)
+            oldest = number;
+    }
+    closedir(folder);
+    return oldest;
+}
+
+/* Drop notes that no checkpoint needs any more. */
+static void old_drop(const char *folder, const char *home, uint32_t world_rank, uint64_t sn)
+{
+    uint64_t oldest = oldest_in(home, world_rank);
+    uint64_t global = oldest_in(crmpi_config.dir, world_rank);
+    DIR *all = opendir(folder);
+
+    if (global < oldest)
+        oldest = global;
+    if (sn < oldest)
+        oldest = sn;
+    for (struct dirent *entry; all && (entry = readdir(all));)
+        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' &&
+            strtoull(entry->d_name, NULL, 10) < oldest)
+            unlinkat(dirfd(all), entry->d_name, 0);
+    if (all)
+        closedir(all);
+}
+
+static int id_compare(const void *a, const void *b)
+{
+    const struct file_id *x = a, *y = b;
+
+    if (x->device != y->device)
+        return x->device < y->device ? -1 : 1;
+    return (x->inode > y->inode) - (x->inode < y->inode);
+}
+
+static void saved_note(const struct crmpi_inodes *inodes)
+{
+    struct file_id *saved = calloc(inodes->n + 1, sizeof *saved);
+    size_t n = 0;
+
+    free(journal.saved);
+    journal.saved = saved;
+    journal.n_saved = journal.n_whole = 0;
+    if (!saved)
+        return;
+    for (int whole = 1; whole >= 0; whole--) {
+        size_t first = n;
+
+        for (size_t i = 0; i < inodes->n; i++) {
+            const struct crmpi_inode *inode = &inodes->list[i];
+
+            if (inode->kind == CRMPI_INODE_NAMED &&
+                ((inode->flags & CRMPI_INODE_WHOLE) != 0) == whole &&
+                (whole || inode->flags & CRMPI_INODE_WRITTEN))
+                saved[n++] = (struct file_id){inode->device, inode->inode};
+        }
+        qsort(saved + first, n - first, sizeof *saved, id_compare);
+        if (whole)
+            journal.n_whole = n;
+    }
+    journal.n_saved = n;
+}
+
+void crmpi_journal_begin(const char *home, uint32_t world_rank, uint64_t sn,
+                         const struct crmpi_inodes *inodes)
+{
+    char folder[CRMPI_PATH_BYTES];
+    uint64_t done_sn, epoch;
+
+    journal.is_active = 0;
+    if (!crmpi_config.file_journal)
+        return;
+    if (snprintf(folder, sizeof folder, "%s/undo", crmpi_config.dir) >=
+            (int)sizeof folder ||
+        crmpi_folder_make(folder) != CRMPI_OK ||
+        snprintf(folder, sizeof folder, "%s/undo/%06u", crmpi_config.dir, world_rank) >=
+            (int)sizeof folder ||
+        crmpi_folder_make(folder) != CRMPI_OK)
+        return;
+    crmpi_journal_done(world_rank, &done_sn, &epoch);
+    if (crmpi_journal_path(journal.stem, sizeof journal.stem, world_rank, sn, epoch + 1,
+                           "") != 0)
+        return;
+    if (home)
+        old_drop(folder, home, world_rank, sn);
+    for (int i = 0; i < 2; i++) {
+        char *real = realpath(i ? crmpi_config.local : crmpi_config.dir, NULL);
+
+        snprintf(journal.own[i], sizeof journal.own[i], "%s", real ? real : "");
+        free(real);
+    }
+    saved_note(inodes);
+    if (journal.seen)
+        memset(journal.seen, 0, journal.seen_room * sizeof *journal.seen);
+    journal.n_seen = 0;
+    journal.n_linked = 0;
+    journal.n_copied = 0;
+    journal.n_kept = 0;
+    journal.copied_bytes = 0;
+    journal.is_active = 1;
+}
+
+/*
+ * What follows runs in the handler
+ */
+
+static size_t text_length(const char *text)
+{
+    size_t n = 0;
+
+    while (text[n])
+        n++;
+    return n;
+}
+
+/* Append to a text in @p bytes; 0 if it fits. */
+static int text_add(char *text, size_t bytes, const char *more)
+{
+    size_t n = text_length(text);
+
+    while (*more && n + 1 < bytes)
+        text[n++] = *more++;
+    text[n] = 0;
+    return *more ? -1 : 0;
+}
+
+static void text_add_number(char *text, size_t bytes, uint64_t number, int digits)
+{
+    char reversed[24], ordered[24];
+    int n = 0, k = 0;
+
+    while (number || n < digits) {
+        reversed[n++] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    while (n > 0)
+        ordered[k++] = reversed[--n];
+    ordered[k] = 0;
+    text_add(text, bytes, ordered);
+}
+
+static void lock_take(void)
+{
+    int32_t self = (int32_t)crmpi_raw(SYS_gettid, 0, 0, 0, 0, 0, 0), holder = 0;
+
+    while (!__atomic_compare_exchange_n(&journal.lock, &holder, self, 0, __ATOMIC_ACQUIRE,
+                                        __ATOMIC_RELAXED)) {
+        /* of a child that was forked in the middle of it, or that was killed */
+        int gone = crmpi_raw(SYS_tgkill, crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0), holder,
+                             0, 0, 0, 0) == -ESRCH;
+
+        if (gone && __atomic_compare_exchange_n(&journal.lock, &holder, self, 0,
+                                                __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+            return;
+        crmpi_raw(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+        holder = 0;
+    }
+}
+
+static void lock_drop(void)
+{
+    __atomic_store_n(&journal.lock, 0, __ATOMIC_RELEASE);
+}
+
+/* Copy the application's text, which may not be there; 0 if it is whole. */
+static int given_copy(const char *path)
+{
+    size_t n = 0;
+
+    while (n < sizeof given) {
+        size_t piece = PAGE - ((uintptr_t)path + n) % PAGE;
+
+        if (piece > sizeof given - n)
+            piece = sizeof given - n;
+        if (crmpi_raw_read(given + n, path + n, piece) != 0)
+            return -1;
+        for (size_t i = 0; i < piece; i++)
+            if (!given[n + i])
+                return 0;
+        n += piece;
+    }
+    return -1;
+}
+
+/* The canonical name of an open file; 0 if it has one. */
+static int name_of(long fd, char *name_out)
+{
+    char link[40] = "/proc/self/fd/";
+    long n;
+
+    text_add_number(link, sizeof link, (uint64_t)fd, 1);
+    n = crmpi_raw(SYS_readlink, (long)link, (long)name_out, NAME_BYTES - 1, 0, 0, 0);
+    if (n <= 0 || n >= NAME_BYTES - 1 || name_out[0] != '/')
+        return -1;
+    name_out[n] = 0;
+    return 0;
+}
+
+static long fd_close(long fd)
+{
+    return crmpi_raw(SYS_close, fd, 0, 0, 0, 0, 0);
+}
+
+/* Divide what was given into the folder, which is opened, and the last word. */
+static long parent_open(long dir, const char **last_out)
+{
+    size_t n = text_length(given), slash;
+    long fd;
+
+    while (n > 1 && given[n - 1] == '/')
+        given[--n] = 0;
+    for (slash = n; slash > 0 && given[slash - 1] != '/'; slash--)
+        ;
+    *last_out = given + slash;
+    if ((given[slash] == '.' && !given[slash + 1]) || !given[slash] ||
+        (given[slash] == '.' && given[slash + 1] == '.' && !given[slash + 2]))
+        return -EINVAL;
+    if (slash == 0)
+        return crmpi_raw(SYS_openat, dir, (long)".", O_PATH | O_CLOEXEC, 0, 0, 0);
+    char kept = given[slash];
+
+    given[slash] = 0;
+    fd = crmpi_raw(SYS_openat, dir, (long)given, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+    given[slash] = kept;
+    return fd;
+}
+
+/* The name in a folder; 0 if it fits. */
+static int name_join(long folder, const char *last)
+{
+    if (name_of(folder, name) != 0)
+        return -1;
+    if (name[1] && text_add(name, sizeof name, "/") != 0)
+        return -1;
+    return text_add(name, sizeof name, last);
+}
+
+/* Find the name itself: 1 with what is there, 0 if nothing is, or -1. */
+static int entry_find(long dir, struct stat *about)
+{
+    const char *last;
+    long folder = parent_open(dir, &last), result;
+
+    if (folder < 0)
+        return -1;
+    result = crmpi_raw(SYS_newfstatat, folder, (long)last, (long)about,
+                       AT_SYMLINK_NOFOLLOW, 0, 0);
+    int found = name_join(folder, last) != 0 ? -1
+                : result == 0                ? 1
+                : result == -ENOENT          ? 0
+                                             : -1;
+
+    fd_close(folder);
+    return found;
+}
+
+/* Find the file that a name leads to, also over symbolic links that lead nowhere yet. */
+static int file_find(long dir, int makes, struct stat *about)
+{
+    long at = dir, folder = -1;
+    int found = -1;
+
+    for (int i = 0; i < MAX_LINKS; i++) {
+        long fd = crmpi_raw(SYS_openat, at, (long)given, O_PATH | O_CLOEXEC, 0, 0, 0);
+        const char *last;
+
+        if (fd >= 0) {
+            if (crmpi_raw(SYS_fstat, fd, (long)about, 0, 0, 0, 0) == 0 &&
+                about->st_nlink > 0 && name_of(fd, name) == 0)
+                found = 1;
+            fd_close(fd);
+            break;
+        }
+        if (fd != -ENOENT || !makes || (fd = parent_open(at, &last)) < 0)
+            break;
+        if (folder >= 0)
+            fd_close(folder);
+        at = folder = fd;
+        long n = crmpi_raw(SYS_readlinkat, folder, (long)last, (long)target,
+                           sizeof target - 1, 0, 0);
+
+        if (n <= 0) {
+            found = name_join(folder, last) == 0 ? 0 : -1;
+            break;
+        }
+        target[n] = 0;
+        given[0] = 0;
+        text_add(given, sizeof given, target);
+    }
+    if (folder >= 0)
+        fd_close(folder);
+    return found;
+}
+
+static int is_own(void)
+{
+    for (int i = 0; i < 2; i++) {
+        const char *own = journal.own[i], *at = name;
+
+        while (*own && *own == *at)
+            own++, at++;
+        if (!*own && journal.own[i][0] && (*at == '/' || !*at))
+            return 1;
+    }
+    return 0;
+}
+
+static int seen_grow(void)
+{
+    size_t room = journal.seen_room ? 2 * journal.seen_room : 8192;
+    long more = crmpi_raw(SYS_mmap, 0, (long)(room * sizeof(struct seen)),
+                          PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    struct seen *table = (struct seen *)more;
+
+    if (more < 0)
+        return -1;
+    for (size_t i = 0; i < journal.seen_room; i++) {
+        size_t k = journal.seen[i].name % room;
+
+        if (!journal.seen[i].name)
+            continue;
+        while (table[k].name)
+            k = (k + 1) % room;
+        table[k] = journal.seen[i];
+    }
+    if (journal.seen)
+        crmpi_raw(SYS_munmap, (long)journal.seen,
+                  (long)(journal.seen_room * sizeof(struct seen)), 0, 0, 0, 0);
+    journal.seen = table;
+    journal.seen_room = room;
+    return 0;
+}
+
+/* A name's place in the table, where it is put if it is new; NULL without memory. */
+static struct seen *seen_find(uint64_t digest, int *is_new_out)
+{
+    digest += digest == 0;
+    if (2 * (journal.n_seen + 1) > journal.seen_room && seen_grow() != 0)
+        return NULL;
+    size_t k = digest % journal.seen_room;
+
+    while (journal.seen[k].name && journal.seen[k].name != digest)
+        k = (k + 1) % journal.seen_room;
+    *is_new_out = !journal.seen[k].name;
+    journal.n_seen += *is_new_out != 0;
+    journal.seen[k].name = digest;
+    return &journal.seen[k];
+}
+
+static int is_among(const struct file_id *list, size_t n, const struct stat *about)
+{
+    struct file_id sought = {about->st_dev, about->st_ino};
+    size_t low = 0, high = n;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (id_compare(&list[middle], &sought) < 0)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < n && id_compare(&list[low], &sought) == 0;
+}
+
+/* 2: the checkpoint has all of it, 1: it has what tells it, 0: nothing. */
+static int is_saved(const struct stat *about)
+{
+    if (!journal.saved)
+        return 0;
+    if (is_among(journal.saved, journal.n_whole, about))
+        return 2;
+    return is_among(journal.saved + journal.n_whole, journal.n_saved - journal.n_whole,
+                    about);
+}
+
+/*
+ * Keeping
+ */
+
+static void kept_path(uint32_t number, const char *suffix)
+{
+    to_path[0] = 0;
+    text_add(to_path, sizeof to_path, journal.stem);
+    text_add(to_path, sizeof to_path, ".");
+    text_add_number(to_path, sizeof to_path, number, 6);
+    text_add(to_path, sizeof to_path, suffix);
+}
+
+/* Apart: copy from_path to to_path, @p data bytes; 0, or -errno. */
+static long copy(void *data)
+{
+    static char piece[65536];
+    long left = *(long *)data, n = 0;
+    long from = crmpi_raw(SYS_open, (long)from_path, O_RDONLY | O_NOFOLLOW, 0, 0, 0, 0);
+    long to = crmpi_raw(SYS_open, (long)to_path, O_WRONLY | O_CREAT | O_EXCL, 0600, 0, 0, 0);
+
+    if (from < 0 || to < 0)
+        return from < 0 ? from : to;
+    if (crmpi_raw(SYS_ioctl, to, FICLONE, from, 0, 0, 0) == 0)
+        return 0;
+    while (left > 0) {
+        n = crmpi_raw(SYS_copy_file_range, from, 0, to, 0, left, 0);
+        if (n <= 0)
+            break;
+        left -= n;
+    }
+    while (left > 0) {
+        n = crmpi_raw(SYS_read, from, (long)piece, sizeof piece, 0, 0, 0);
+        if (n <= 0)
+            return n;
+        long written = crmpi_raw(SYS_write, to, (long)piece, n, 0, 0, 0);
+
+        if (written != n)
+            return written < 0 ? written : -ENOSPC;
+        left -= n;
+    }
+    return 0;
+}
+
+/* Keep a copy of the file as kept file number @p number; 0, or an errno. */
+static int keep_copy(const struct stat *about, uint32_t number, const char *suffix)
+{
+    long bytes = about->st_size;
+    uint64_t limit = (uint64_t)crmpi_config.file_limit_mib << 20;
+
+    if ((uint64_t)bytes > limit || journal.copied_bytes + (uint64_t)bytes > limit)
+        return EFBIG;
+    kept_path(number, suffix);
+    from_path[0] = 0;
+    text_add(from_path, sizeof from_path, name);
+    long result = crmpi_apart(copy, &bytes);
+
+    if (result != 0) {
+        crmpi_raw(SYS_unlink, (long)to_path, 0, 0, 0, 0, 0);
+        return (int)-result;
+    }
+    journal.copied_bytes += (uint64_t)bytes;
+    return 0;
+}
+
+static int is_copied(const struct stat *about)
+{
+    for (size_t i = 0; i < journal.n_copied; i++)
+        if (journal.copied[i].device == about->st_dev &&
+            journal.copied[i].inode == about->st_ino)
+            return 1;
+    return 0;
+}
+
+/* What was in the file is kept already if it was opened under another of its names. */
+static int keep_link(const struct stat *about, uint32_t number)
+{
+    if (journal.n_linked == sizeof journal.linked / sizeof *journal.linked)
+        return EMLINK;
+    kept_path(number, "");
+    long result = crmpi_raw(SYS_link, (long)name, (long)to_path, 0, 0, 0, 0);
+
+    if (result != 0)
+        return (int)-result;
+    if (is_copied(about) || is_saved(about))
+        return 0;
+    journal.linked[journal.n_linked].id =
+        (struct file_id){about->st_dev, about->st_ino};
+    journal.linked[journal.n_linked++].number = number;
+    return 0;
+}
+
+/* A file that is kept by a link is about to be written under another name: what was kept
+ * becomes a copy. */
+static void linked_part(const struct stat *about)
+{
+    for (size_t i = 0; i < journal.n_linked; i++) {
+        uint32_t number = journal.linked[i].number;
+
+        if (journal.linked[i].id.device != about->st_dev ||
+            journal.linked[i].id.inode != about->st_ino)
+            continue;
+        if (keep_copy(about, number, ".new") == 0) {
+            from_path[0] = 0;
+            text_add(from_path, sizeof from_path, to_path);
+            kept_path(number, "");
+            crmpi_raw(SYS_rename, (long)from_path, (long)to_path, 0, 0, 0, 0);
+        } else { /* nobody may take it for what it was */
+            kept_path(number, "");
+            crmpi_raw(SYS_unlink, (long)to_path, 0, 0, 0, 0, 0);
+        }
+        journal.linked[i--] = journal.linked[--journal.n_linked];
+    }
+}
+
+/* What is to be noted of a regular file. */
+static enum crmpi_note_kind keep(const struct stat *about, enum crmpi_touch touch,
+                                 long flags)
+{
+    int saved = is_saved(about), opens = touch == CRMPI_TOUCH_OPEN;
+    struct crmpi_note *note = &record.note;
+
+    if (saved && (opens || touch == CRMPI_TOUCH_TRUNCATE))
+        return CRMPI_NOTE_SAVED;
+    if (about->st_size == 0 || (opens && flags & O_APPEND && !(flags & O_TRUNC)))
+        if (opens || touch == CRMPI_TOUCH_TRUNCATE)
+            return CRMPI_NOTE_LENGTH;
+    note->kept = ++journal.n_kept;
+    if (!opens && touch != CRMPI_TOUCH_TRUNCATE &&
+        keep_link(about, note->kept) == 0)
+        return CRMPI_NOTE_KEPT;
+    note->error = (uint32_t)keep_copy(about, note->kept, "");
+    if (note->error && saved == 2)
+        return CRMPI_NOTE_SAVED;
+    if (!note->error && journal.n_copied < sizeof journal.copied / sizeof *journal.copied)
+        journal.copied[journal.n_copied++] = (struct file_id){about->st_dev, about->st_ino};
+    return note->error ? CRMPI_NOTE_LOST : CRMPI_NOTE_COPIED;
+}
+
+/*
+ * The note
+ */
+
+static void tell(const char *what)
+{
+    static const char head[] = "crmpi: ", end[] = ": what becomes of files after this "
+                                                  "checkpoint cannot be undone\n";
+    struct iovec iov[] = {{(char *)head, sizeof head - 1},
+                          {(char *)what, text_length(what)},
+                          {(char *)end, sizeof end - 1}};
+
+    if (!journal.was_told)
+        crmpi_raw(SYS_writev, 2, (long)iov, 3, 0, 0, 0);
+    journal.was_told = 1;
+}
+
+static void record_write(void)
+{
+    struct crmpi_note *note = &record.note;
+    struct timespec now;
+
+    crmpi_raw(SYS_clock_gettime, CLOCK_REALTIME, (long)&now, 0, 0, 0, 0);
+    note->magic = CRMPI_NOTE_MAGIC;
+    note->time_ns = now.tv_sec * 1000000000l + now.tv_nsec;
+    for (size_t i = 0; i < note->name_bytes; i++)
+        record.text[i] = name[i];
+    note->bytes = (uint32_t)(sizeof *note + note->name_bytes);
+    if (note->kind == CRMPI_NOTE_LINK)
+        for (size_t i = 0; i == 0 || target[i - 1]; i++, note->bytes++)
+            record.text[note->name_bytes + i] = target[i];
+    note->bytes = (note->bytes + 7) & ~7u;
+    note->digest = crmpi_checksum(&note->bytes, note->bytes - offsetof(struct crmpi_note,
+                                                                       bytes));
+    to_path[0] = 0;
+    text_add(to_path, sizeof to_path, journal.stem);
+    text_add(to_path, sizeof to_path, ".log");
+    long fd = crmpi_raw(SYS_open, (long)to_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
+                        0600, 0, 0, 0);
+
+    if (fd < 0 || crmpi_raw(SYS_write, fd, (long)&record, note->bytes, 0, 0, 0) !=
+                      (long)note->bytes)
+        tell(to_path);
+    if (fd >= 0 && crmpi_config.sync)
+        crmpi_raw(SYS_fdatasync, fd, 0, 0, 0, 0, 0);
+    if (fd >= 0)
+        fd_close(fd);
+}
+
+/* Note what is there, if anything that a restart could restore. */
+static void note_make(int found, const struct stat *about, enum crmpi_touch touch,
+                      long flags, struct seen *seen)
+{
+    struct crmpi_note *note = &record.note;
+    uint64_t weak = seen->weak;
+
+    seen->weak = 0;
+
+    __builtin_memset(&record, 0, sizeof record);
+    note->name_bytes = (uint32_t)text_length(name) + 1;
+    note->kind = CRMPI_NOTE_ABSENT;
+    if (found) {
+        note->device = about->st_dev;
+        note->inode = about->st_ino;
+        note->size = (uint64_t)about->st_size;
+        note->mode = about->st_mode;
+        if (S_ISREG(about->st_mode)) {
+            note->kind = keep(about, touch, flags);
+            if (weak) /* what it has more is newer than the checkpoint */
+                note->size = weak - 1;
+            else if (note->kind == CRMPI_NOTE_LENGTH ||
+                     (note->kind == CRMPI_NOTE_SAVED && is_saved(about) == 1))
+                seen->weak = note->size + 1;
+        } else if (S_ISDIR(about->st_mode)) {
+            int moves = touch == CRMPI_TOUCH_REMOVE && flags & CRMPI_TOUCH_MOVES;
+
+            note->kind = moves ? CRMPI_NOTE_LOST : CRMPI_NOTE_DIRECTORY;
+            note->error = moves ? EISDIR : 0;
+        } else if (S_ISLNK(about->st_mode)) {
+            long n = crmpi_raw(SYS_readlink, (long)name, (long)target, sizeof target - 1,
+                               0, 0, 0);
+
+            target[n > 0 ? n : 0] = 0;
+            note->kind = CRMPI_NOTE_LINK;
+        } else {
+            return; /* a pipe or a socket: there is nothing in it */
+        }
+    }
+    record_write();
+}
+
+/* Whether a weak note holds, too, after what is about to be done. */
+static int holds(const struct stat *about, enum crmpi_touch touch, long flags)
+{
+    int opens = touch == CRMPI_TOUCH_OPEN;
+
+    return (opens && flags & O_APPEND && !(flags & O_TRUNC)) ||
+           ((opens || touch == CRMPI_TOUCH_TRUNCATE) && is_saved(about));
+}
+
+/* A name is about to be touched for the first time, or in another way than before. */
+static void touched(int found, const struct stat *about, enum crmpi_touch touch, long flags)
+{
+    int is_new;
+    struct seen *seen = seen_find(crmpi_checksum(name, text_length(name)), &is_new);
+
+    if (!seen)
+        tell("no memory");
+    else if (is_new || (seen->weak > 1 && found && !holds(about, touch, flags)))
+        note_make(found, about, touch, flags, seen);
+}
+
+void crmpi_journal_touch(long dir, const char *path, enum crmpi_touch touch, long flags)
+{
+    int leads = touch == CRMPI_TOUCH_OPEN || touch == CRMPI_TOUCH_TRUNCATE;
+    struct stat about;
+    int found;
+
+    if (!journal.is_active || !path)
+        return;
+    lock_take();
+    if (journal.is_active && given_copy(path) == 0 && given[0]) {
+        found = leads ? file_find(dir, (flags & O_CREAT) != 0, &about)
+                      : entry_find(dir, &about);
+        if (found == 1 && leads && !S_ISREG(about.st_mode))
+            found = -1;
+        /* what is only read, or is not there */
+        if ((found == 1 && touch == CRMPI_TOUCH_OPEN &&
+             (flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY) ||
+            (found == 0 && touch == CRMPI_TOUCH_REMOVE))
+            found = -1;
+        if (found == 1 && leads && !(flags & O_APPEND))
+            linked_part(&about);
+        if (found >= 0 && !is_own())
+            touched(found, &about, touch, flags);
+    }
+    lock_drop();
+}
+
+void crmpi_journal_with_name(const char *path,
+                             void (*call)(const struct stat *about, const char *name,
+                                          size_t bytes))
+{
+    struct stat about;
+
+    lock_take();
+    if (given_copy(path) == 0 && file_find(AT_FDCWD, 0, &about) == 1)
+        call(&about, name, text_length(name) + 1);
+    lock_drop();
+}

@@ -1,0 +1,9 @@
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# The files of file systems that the application uses.
+crmpi_host_SOURCES += \
+	lib/files/bring.c lib/files/bring.h \
+	lib/files/contents.c \
+	lib/files/inodes.c lib/files/inodes.h \
+	lib/files/journal.c lib/files/journal.h \
+	lib/files/undo.c lib/files/undo.h
