@@ -152,7 +152,7 @@ static void handle_park(int signal, siginfo_t *info, void *data)
 
     (void)signal;
     (void)info;
-    if (fs < CRMPI_U0 || fs >= CRMPI_U1 || !crmpi_is_upper(rip))
+    if (fs < CRMPI_U0 || fs >= CRMPI_U1 || !crmpi_is_application(rip))
         return; /* below, or in the kernel's vdso */
     system_call_again(r);
     if (__atomic_load_n(&crmpi_control->phase, __ATOMIC_ACQUIRE) != CRMPI_PHASE_STOP ||
@@ -387,7 +387,7 @@ static int has_lower_stack(int tid)
         known = sscanf(line, "-1 %lx", &stack) == 1 ||
                 sscanf(line, "%*d %*x %*x %*x %*x %*x %*x %lx", &stack) == 1;
     fclose(file);
-    return known && !crmpi_is_upper(stack);
+    return known && !crmpi_is_application(stack);
 }
 
 /* Visit the application's threads; signal those that have not parked if @p signal_them. */

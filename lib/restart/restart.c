@@ -40,6 +40,7 @@
 #include "lower/host.h"
 #include "lower/loader.h"
 #include "lower/park.h"
+#include "lower/personality.h"
 #include "lower/thread.h"
 #include "lower/trap.h"
 #include "restart/restart.h"
@@ -303,6 +304,8 @@ static enum crmpi_status process_restore(const struct saved *saved)
     const struct crmpi_process *process = saved->process;
 
     umask(process->umask);
+    if (process->personality != crmpi_personality())
+        crmpi_personality_set(process->personality);
     if (process->directory[0] && chdir(process->directory) != 0) {
         crmpi_error("cannot go to the working directory %s: %s", process->directory,
                     strerror(errno));

@@ -169,6 +169,7 @@ static void forking(void)
 static void forked(void)
 {
     crmpi_control->owner = getpid();
+    crmpi_control->outside_lock = 0; /* of a thread that this process has not */
 }
 
 static void introduce(void)
