@@ -213,6 +213,8 @@ static inline int crmpi_is_application(uint64_t address)
 
     if (crmpi_is_upper(address))
         return 1;
+    if (!crmpi_may_be_application(address, address + 1))
+        return 0; /* where the lower half is */
     n = __atomic_load_n(&crmpi_control->n_outside, __ATOMIC_ACQUIRE);
     while (i < n && (address < crmpi_control->outside[i].start ||
                      address >= crmpi_control->outside[i].end))

@@ -160,10 +160,11 @@ static void timers_save(struct crmpi_process *process)
     } while (pending_signals(getpid(), "ShdPnd") != process->pending);
 }
 
-static enum crmpi_status process_save(struct crmpi_writer *writer)
+static enum crmpi_status process_save(struct crmpi_writer *writer, int lock_future)
 {
     struct crmpi_process process = {.control_bytes = sizeof(struct crmpi_control_page),
-                                    .thread_bytes = sizeof(struct crmpi_thread)};
+                                    .thread_bytes = sizeof(struct crmpi_thread),
+                                    .lock_future = lock_future};
     int level = MPI_THREAD_SINGLE;
 
     if (!getcwd(process.directory, sizeof process.directory))
@@ -180,7 +181,8 @@ static enum crmpi_status process_save(struct crmpi_writer *writer)
     return crmpi_writer_record(writer, CRMPI_RECORD_PROCESS, &process, sizeof process);
 }
 
-enum crmpi_status crmpi_records_save(struct crmpi_writer *writer, char *why,
+enum crmpi_status crmpi_records_save(struct crmpi_writer *writer,
+                                     const struct crmpi_memory *memory, char *why,
                                      size_t why_bytes)
 {
     size_t files_bytes;
@@ -194,6 +196,9 @@ enum crmpi_status crmpi_records_save(struct crmpi_writer *writer, char *why,
     if (status == CRMPI_OK)
         status = threads_save(writer);
     if (status == CRMPI_OK)
-        status = process_save(writer);
+        status = process_save(writer, memory->lock_future);
+    if (status == CRMPI_OK)
+        status = crmpi_writer_record(writer, CRMPI_RECORD_GUARDS, memory->guards.list,
+                                     memory->guards.n * sizeof *memory->guards.list);
     return status;
 }

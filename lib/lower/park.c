@@ -72,6 +72,9 @@ static void park(struct crmpi_parked *slot, int32_t generation)
     crmpi_raw(SYS_get_robust_list, 0, (long)&slot->robust_list, (long)&slot->robust_bytes, 0,
               0, 0);
     crmpi_raw(SYS_prctl, PR_GET_NAME, (long)slot->name, 0, 0, 0, 0);
+    if (crmpi_raw(SYS_get_mempolicy, (long)&slot->policy, (long)slot->nodes,
+                  CRMPI_PARKED_NODES, 0, 0, 0) < 0)
+        slot->policy = 0; /* a kernel without NUMA */
     slot->known_tid = crmpi_trap_known_tid(slot->kernel_tid);
     __atomic_store_n(&slot->ready, 1, __ATOMIC_RELEASE);
     __atomic_fetch_add(&n_ready, 1, __ATOMIC_ACQ_REL);

@@ -2,7 +2,9 @@
 #
 # Bringing a rank back.
 crmpi_host_SOURCES += \
-	lib/restart/agree.c lib/restart/files.c \
+	lib/restart/agree.c \
+	lib/restart/backing.c lib/restart/backing.h \
+	lib/restart/files.c \
 	lib/restart/restart.c lib/restart/restart.h \
 	lib/restart/resume.c lib/restart/resume.h \
 	lib/restart/socket.c lib/restart/socket.h \

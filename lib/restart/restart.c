@@ -30,6 +30,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "boundary/control.h"
+#include "capture/attributes.h"
 #include "capture/files.h"
 #include "capture/process.h"
 #include "capture/regions.h"
@@ -43,6 +44,7 @@
 #include "lower/personality.h"
 #include "lower/thread.h"
 #include "lower/trap.h"
+#include "restart/backing.h"
 #include "restart/restart.h"
 #include "restart/resume.h"
 #include "restart/telling.h"
@@ -58,6 +60,8 @@ struct saved {
     size_t n_regions, n_extents;
     const struct crmpi_segment *segments;
     size_t n_segments;
+    struct crmpi_extent *guards;
+    size_t n_guards;
     struct crmpi_process *process;
     struct crmpi_parked *threads;
     size_t n_threads;
@@ -132,6 +136,11 @@ static enum crmpi_status records_read(struct saved *saved)
     if (status != CRMPI_OK)
         return status;
     saved->n_threads = bytes / sizeof *saved->threads;
+    status = crmpi_reader_record(saved->reader, CRMPI_RECORD_GUARDS,
+                                 (void **)&saved->guards, &bytes);
+    if (status != CRMPI_OK)
+        return status;
+    saved->n_guards = bytes / sizeof *saved->guards;
     return crmpi_reader_record(saved->reader, CRMPI_RECORD_FILES, &saved->files,
                                &saved->files_bytes);
 }
@@ -296,7 +305,14 @@ static enum crmpi_status memory_restore(struct saved *saved)
     if (status != CRMPI_OK)
         return status;
     crmpi_memory_excluded_clear();
-    return crmpi_memory_protect(saved->regions, saved->n_regions);
+    status = crmpi_backing_restore(saved->regions, saved->n_regions);
+    if (status == CRMPI_OK)
+        status = crmpi_guards_restore(saved->guards, saved->n_guards);
+    if (status == CRMPI_OK)
+        status = crmpi_memory_protect(saved->regions, saved->n_regions);
+    return status == CRMPI_OK ? crmpi_attributes_restore(saved->regions, saved->n_regions,
+                                                         saved->process->lock_future)
+                              : status;
 }
 
 static enum crmpi_status process_restore(const struct saved *saved)

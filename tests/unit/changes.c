@@ -116,9 +116,11 @@ static int is_excluded(uint64_t page)
 }
 
 /* Is called when all of memory can be read, and nothing writes to it. */
-enum crmpi_status crmpi_records_save(struct crmpi_writer *writer, char *text,
+enum crmpi_status crmpi_records_save(struct crmpi_writer *writer,
+                                     const struct crmpi_memory *memory, char *text,
                                      size_t text_bytes)
 {
+    (void)memory;
     (void)text;
     (void)text_bytes;
     memset(&truth, 0, sizeof truth);

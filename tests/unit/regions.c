@@ -103,17 +103,19 @@ START_TEST(neighbours_of_one_kind_are_one_region)
     madvise((void *)(MEMORY + 2 * PAGE), PAGE, MADV_DONTFORK);
     mprotect((void *)(MEMORY + 5 * PAGE), PAGE, PROT_NONE);
     ck_assert_int_eq(crmpi_memory_survey(NULL, 0, &memory, why, sizeof why), CRMPI_OK);
-    const uint64_t parts[3][2] = {{0, 5}, {5, 1}, {6, 2}};
-    ck_assert_uint_eq(memory.n_regions, 3);
-    for (int i = 0; i < 3; i++) {
+    const uint64_t parts[5][2] = {{0, 2}, {2, 1}, {3, 2}, {5, 1}, {6, 2}};
+    ck_assert_uint_eq(memory.n_regions, 5);
+    for (int i = 0; i < 5; i++) {
         ck_assert_uint_eq(memory.regions[i].start, MEMORY + parts[i][0] * PAGE);
         ck_assert_uint_eq(memory.regions[i].bytes, parts[i][1] * PAGE);
+        ck_assert_uint_eq(memory.regions[i].attributes,
+                          CRMPI_REGION_MAY_WRITE | (i == 1 ? CRMPI_REGION_DONTFORK : 0));
     }
     ck_assert_uint_eq(memory.mappings.n, 5);
     ck_assert_int_eq(*(volatile char *)(MEMORY + 5 * PAGE), 0); /* until it is released */
     memory_end(&memory);
     ck_assert_int_eq(crmpi_memory_survey(NULL, 0, &memory, why, sizeof why), CRMPI_OK);
-    ck_assert_uint_eq(memory.regions[1].prot, PROT_NONE);
+    ck_assert_uint_eq(memory.regions[3].prot, PROT_NONE);
     memory_end(&memory);
 }
 END_TEST
@@ -201,6 +203,7 @@ START_TEST(mappings_of_files_are_cleared)
                                   .bytes = 8 * PAGE,
                                   .prot = PROT_READ | PROT_WRITE,
                                   .flags = MAP_SHARED,
+                                  .attributes = CRMPI_REGION_MAY_WRITE,
                                   .file_offset = PAGE};
     const struct crmpi_extent data = {MEMORY + PAGE, PAGE};
     char page[PAGE];
