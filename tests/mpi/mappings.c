@@ -210,9 +210,10 @@ static struct special {
 } specials[N_SPECIAL];
 static int n_specials;
 
-/* Of all mappings: find those of the specials. */
-static void flags_read(char flags_out[N_SPECIAL][128])
+/* Of all mappings: find those of the specials; how many there are. */
+static int flags_look(char flags_out[N_SPECIAL][128])
 {
+    int n = 0;
     FILE *smaps = fopen("/proc/self/smaps", "r");
     unsigned long start = 0, end = 0, a, b;
     char line[4400];
@@ -229,6 +230,7 @@ static void flags_read(char flags_out[N_SPECIAL][128])
                 (unsigned long)specials[i].base >= end)
                 continue;
             flags_out[i][0] = '\0';
+            n++;
             for (char *word = strtok(line + 8, " \n"); word; word = strtok(NULL, " \n"))
                 if (!strstr("uw sd ac gu", word)) /* the kernel's, or crmpi's */
                     strcat(strcat(flags_out[i], word), " ");
@@ -236,6 +238,14 @@ static void flags_read(char flags_out[N_SPECIAL][128])
         }
     }
     fclose(smaps);
+    return n;
+}
+
+/* If the list was cut short by a restart, which has another one, it is read again. */
+static void flags_read(char flags_out[N_SPECIAL][128])
+{
+    for (int tries = 0; flags_look(flags_out) != n_specials; tries++)
+        CHECK(tries < 10, "smaps does not show all mappings");
 }
 
 /* The ends of a special mapping are its own: its neighbours are others. */

@@ -55,7 +55,7 @@ try 0 "$dir" verify -- '^line 11: .*all right$' '^line 12: .*all right$'
 try 0 verify "$dir" 12 -- '^line 12: .*all right$'
 grep -q 'line 11' "$out" && fail "verify 12 verified 11, too"
 try 0 "$dir" show 12 -- '^launcher +mpirun -np two\?lines$' '^ +1 +12 .* node7$'
-try 0 "$dir" show 12 1 -- '0x150000000000 .*rw-p  \[heap\]' '/task/threads +12 B' \
+try 0 "$dir" show 12 1 -- '0x1b0000000000 .*rw-p  \[heap\]' '/task/threads +12 B' \
     '^  taken +with all ranks$' '^  counts from checkpoint 11' \
     '^  messages +rank 1: 1 to it, 6 from it, in 2 streams$' \
     '^  collectives communicator 1 of ranks 0, 1: 12$' \
