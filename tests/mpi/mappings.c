@@ -210,14 +210,16 @@ static struct special {
 } specials[N_SPECIAL];
 static int n_specials;
 
-/* Of all mappings: find those of the specials; how many there are. */
-static int flags_look(char flags_out[N_SPECIAL][128])
+/* What smaps says of each special mapping; a child fills it. */
+static char (*found)[128];
+
+static void flags_look(void)
 {
-    int n = 0;
-    FILE *smaps = fopen("/proc/self/smaps", "r");
     unsigned long start = 0, end = 0, a, b;
     char line[4400];
 
+    snprintf(line, sizeof line, "/proc/%d/smaps", (int)getppid());
+    FILE *smaps = fopen(line, "r");
     CHECK(smaps != NULL, "smaps");
     while (fgets(line, sizeof line, smaps)) {
         if (strncmp(line, "VmFlags:", 8) != 0) {
@@ -229,23 +231,30 @@ static int flags_look(char flags_out[N_SPECIAL][128])
             if ((unsigned long)specials[i].base < start ||
                 (unsigned long)specials[i].base >= end)
                 continue;
-            flags_out[i][0] = '\0';
-            n++;
+            found[i][0] = '\0';
             for (char *word = strtok(line + 8, " \n"); word; word = strtok(NULL, " \n"))
                 if (!strstr("uw sd ac gu", word)) /* the kernel's, or crmpi's */
-                    strcat(strcat(flags_out[i], word), " ");
+                    strcat(strcat(found[i], word), " ");
             break;
         }
     }
     fclose(smaps);
-    return n;
 }
 
-/* If the list was cut short by a restart, which has another one, it is read again. */
-static void flags_read(char flags_out[N_SPECIAL][128])
+/* A child has no memory that it shall not have; it reads smaps, too: no checkpoint is taken
+ * meanwhile, and none can be that would have half of it read. */
+static void child_looks(void)
 {
-    for (int tries = 0; flags_look(flags_out) != n_specials; tries++)
-        CHECK(tries < 10, "smaps does not show all mappings");
+    int child, status;
+
+    CHECK_SYS(child = fork());
+    if (child == 0) {
+        CHECK_EQ(fault_at(specials[7].base), SIGSEGV);
+        flags_look();
+        _exit(specials[9].base[0] == 0 ? 0 : 1);
+    }
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK_EQ(status, 0);
 }
 
 /* The ends of a special mapping are its own: its neighbours are others. */
@@ -273,7 +282,6 @@ static int has_guards, is_sealed, policy_is_set;
 
 static void attributes_begin(void)
 {
-    char found[N_SPECIAL][128];
     unsigned long node = 1;
     char *base;
 
@@ -297,7 +305,10 @@ static void attributes_begin(void)
     is_sealed = syscall(SYS_mseal, sealed, 2 * PAGE, 0) == 0;
     guard = map(3);
     has_guards = madvise(guard + PAGE, PAGE, MADV_GUARD_INSTALL) == 0;
-    flags_read(found);
+    found = mmap(NULL, sizeof *found * N_SPECIAL, PROT_READ | PROT_WRITE,
+                 MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    CHECK(found != MAP_FAILED, "mmap");
+    child_looks();
     for (int i = 0; i < n_specials; i++)
         strcpy(specials[i].flags, found[i]);
 }
@@ -317,10 +328,7 @@ static void policies_check(void)
 
 static void attributes_check(void)
 {
-    char found[N_SPECIAL][128] = {{0}};
-    int child, status;
-
-    flags_read(found);
+    child_looks();
     for (int i = 0; i < n_specials; i++) {
         CHECK(strcmp(found[i], specials[i].flags) == 0, "%s: \"%s\" is not \"%s\"",
               specials[i].what, found[i], specials[i].flags);
@@ -333,13 +341,6 @@ static void attributes_check(void)
     CHECK_EQ(fault_at(guard + 2 * PAGE), 0);
     if (is_sealed)
         CHECK(munmap(sealed, PAGE) != 0 && errno == EPERM, "it was sealed");
-    CHECK_SYS(child = fork());
-    if (child == 0) {
-        CHECK_EQ(fault_at(specials[7].base), SIGSEGV);
-        _exit(specials[9].base[0] == 0 ? 0 : 1);
-    }
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK_EQ(status, 0);
 }
 
 int main(int argc, char **argv)
