@@ -235,6 +235,19 @@ static int lock_future_of(const struct shown *shown, uint64_t probe)
            (region.attributes & CRMPI_REGION_LOCKED_ON_FAULT ? MCL_ONFAULT : 0);
 }
 
+/* What of the application the kernel has put where it liked, among the lower half's. */
+static enum crmpi_status placed_by_kernel(const struct crmpi_region *region, char *why,
+                                          size_t why_bytes)
+{
+    if (strncmp(region->name, "/[aio]", 6) == 0)
+        snprintf(why, why_bytes, "a context of asynchronous I/O exists (io_setup)");
+    else if (strcmp(region->name, "anon_inode:[io_uring]") == 0)
+        snprintf(why, why_bytes, "rings of io_uring are mapped at %#lx", region->start);
+    else
+        return CRMPI_OK;
+    return CRMPI_ERR_UNSUPPORTED;
+}
+
 static enum crmpi_status regions_read(struct crmpi_memory *memory,
                                       const struct windows *windows, char *why,
                                       size_t why_bytes)
@@ -254,6 +267,9 @@ static enum crmpi_status regions_read(struct crmpi_memory *memory,
         const struct crmpi_region *region = &shown.region;
 
         memory->lock_future |= lock_future_of(&shown, probe);
+        status = placed_by_kernel(region, why, why_bytes);
+        if (status != CRMPI_OK)
+            break;
         if (!crmpi_is_application(region->start) ||
             !crmpi_is_application(region->start + region->bytes - 1))
             continue;
@@ -282,8 +298,6 @@ static enum crmpi_status region_check(const struct crmpi_region *region, char *w
         snprintf(why, why_bytes, "%s is mapped at %#lx", region->name, region->start);
     else if (region->flags & MAP_ANONYMOUS)
         return CRMPI_OK;
-    else if (strncmp(region->name, "/[aio]", 6) == 0)
-        snprintf(why, why_bytes, "a context of asynchronous I/O exists (io_setup)");
     else if (strncmp(region->name, "/SYSV", 5) == 0)
         snprintf(why, why_bytes, "a System V shared memory segment is attached at %#lx",
                  region->start);

@@ -29,6 +29,26 @@
 #define MREMAP_DONTUNMAP 4
 #endif
 
+/* Whether a descriptor is one of io_uring: the kernel maps its rings where it likes only. */
+static int is_uring(long fd)
+{
+    static const char wanted[] = "anon_inode:[io_uring]";
+    char path[32] = "/proc/self/fd/", name[sizeof wanted], *end = path + 14;
+    unsigned long digits = 1, i = 0;
+
+    for (long n = fd; n >= 10; n /= 10)
+        digits *= 10;
+    for (; digits && fd >= 0; digits /= 10)
+        *end++ = (char)('0' + fd / (long)digits % 10);
+    *end = 0;
+    if (crmpi_raw(SYS_readlink, (long)path, (long)name, sizeof name, 0, 0, 0) !=
+        sizeof wanted - 1)
+        return 0;
+    while (i < sizeof wanted - 1 && name[i] == wanted[i])
+        i++;
+    return i == sizeof wanted - 1;
+}
+
 /* Next-fit: try at the running pointer, skip what is in use, wrap round at the end. */
 long crmpi_trap_map(unsigned long hint, unsigned long bytes, long prot, long flags, long fd,
                     long offset)
@@ -224,7 +244,12 @@ long crmpi_addresses_mmap(unsigned long address, unsigned long bytes, long prot,
         return map_fixed(address, bytes, prot, flags, fd, offset);
     if (flags & MAP_32BIT)
         return crmpi_raw(SYS_mmap, address, bytes, prot, flags, fd, offset);
-    return crmpi_trap_map(address, bytes, prot, flags, fd, offset);
+    long result = crmpi_trap_map(address, bytes, prot, flags, fd, offset);
+
+    /* it is among the lower half's then, and no checkpoint is taken while it is there */
+    return result == -EINVAL && !(flags & MAP_ANONYMOUS) && is_uring(fd)
+               ? crmpi_raw(SYS_mmap, 0, bytes, prot, flags, fd, offset)
+               : result;
 }
 
 static long remap_fixed(unsigned long old, unsigned long old_bytes, unsigned long new_bytes,
