@@ -6,6 +6,7 @@
  * a kernel that is newer than crmpi, and what it stands for would be lost: so it is refused.
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/mempolicy.h>
 #include <stdio.h>
 #include <string.h>
@@ -216,6 +217,16 @@ static uint64_t lock_limit(void)
     return limit.rlim_max;
 }
 
+/* CAP_IPC_LOCK. */
+static int may_lock_all(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{0}};
+
+    return syscall(SYS_capget, &header, data) == 0 &&
+           data[0].effective & 1u << CAP_IPC_LOCK;
+}
+
 enum crmpi_status crmpi_attributes_check(const struct crmpi_region *regions,
                                          size_t n_regions)
 {
@@ -224,7 +235,7 @@ enum crmpi_status crmpi_attributes_check(const struct crmpi_region *regions,
     for (size_t i = 0; i < n_regions; i++)
         if (regions[i].attributes & CRMPI_REGION_LOCKED)
             bytes += regions[i].bytes;
-    if (bytes == 0 || bytes <= (limit = lock_limit()) || geteuid() == 0)
+    if (bytes == 0 || bytes <= (limit = lock_limit()) || may_lock_all())
         return CRMPI_OK;
     crmpi_error("the program has locked %lu KiB of memory, and only %lu KiB may be locked "
                 "here: raise the limit (ulimit -l)",
@@ -244,15 +255,23 @@ enum crmpi_status crmpi_guards_restore(const struct crmpi_extent *guards, size_t
     return CRMPI_OK;
 }
 
+/* Pages that cannot be touched, as those behind a file's end, are an error to the kernel
+ * when all others are locked. */
+static int region_lock(const struct crmpi_region *region)
+{
+    int on_fault = region->attributes & CRMPI_REGION_LOCKED_ON_FAULT;
+
+    return syscall(SYS_mlock2, region->start, region->bytes,
+                   on_fault ? MLOCK_ONFAULT : 0) == 0 ||
+           (errno == ENOMEM &&
+            (!(region->prot & PROT_READ) || !(region->flags & MAP_ANONYMOUS)));
+}
+
 enum crmpi_status crmpi_attributes_restore(const struct crmpi_region *regions,
                                            size_t n_regions, int lock_future)
 {
     for (size_t i = 0; i < n_regions; i++)
-        if (regions[i].attributes & CRMPI_REGION_LOCKED &&
-            syscall(SYS_mlock2, regions[i].start, regions[i].bytes,
-                    regions[i].attributes & CRMPI_REGION_LOCKED_ON_FAULT ? MLOCK_ONFAULT
-                                                                         : 0) != 0 &&
-            !(errno == ENOMEM && !(regions[i].prot & PROT_READ))) {
+        if (regions[i].attributes & CRMPI_REGION_LOCKED && !region_lock(&regions[i])) {
             crmpi_error("cannot lock memory at %#lx: %s: raise the limit (ulimit -l)",
                         regions[i].start, strerror(errno));
             return CRMPI_ERR_SYSTEM;

@@ -350,9 +350,15 @@ enum crmpi_status crmpi_memory_survey(const struct crmpi_window_segment *windows
         const struct crmpi_region *region = &memory.regions[i];
 
         status = region_check(region, why, why_bytes);
-        if (status == CRMPI_OK && !(region->prot & PROT_READ) &&
-            mprotect((void *)region->start, region->bytes, PROT_READ | region->prot) != 0)
-            status = CRMPI_ERR_SYSTEM;
+        if (status != CRMPI_OK || region->prot & PROT_READ ||
+            mprotect((void *)region->start, region->bytes, PROT_READ | region->prot) == 0)
+            continue;
+        status = CRMPI_ERR_SYSTEM;
+        if (region->attributes & CRMPI_REGION_SEALED) {
+            snprintf(why, why_bytes, "the mapping at %#lx is sealed and cannot be read",
+                     region->start);
+            status = CRMPI_ERR_UNSUPPORTED;
+        }
     }
     if (status == CRMPI_OK) {
         *memory_out = memory;

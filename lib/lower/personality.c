@@ -31,6 +31,8 @@ void crmpi_personality_set(unsigned wanted)
         crmpi_warn("cannot set the personality %#x: %s", wanted, strerror(errno));
 }
 
+static int was_again; /* this process comes from crmpi_layout_again() */
+
 /* In the program that was executed: everything as it was before. */
 static int note_take(void)
 {
@@ -38,7 +40,7 @@ static int note_take(void)
     unsigned had;
     unsigned long long soft;
     struct rlimit stack;
-    int known = note && sscanf(note, "%x %llx", &had, &soft) == 2;
+    int known = note && sscanf(note, "%x %llx %d", &had, &soft, &was_again) == 3;
 
     unsetenv(CRMPI_LAYOUT_VARIABLE);
     if (!known)
@@ -52,24 +54,45 @@ static int note_take(void)
     return 1;
 }
 
+/* Execute the program with another personality and limit of the stack; returns if that
+ * cannot be done. */
+static void execute(char **argv, unsigned wanted, const struct rlimit *stack, int again)
+{
+    unsigned had = crmpi_personality();
+    struct rlimit lowered = *stack;
+    char note[64];
+
+    if (stack->rlim_cur > LARGE_STACK)
+        lowered.rlim_cur = USUAL_STACK;
+    snprintf(note, sizeof note, "%x %llx %d", had, (unsigned long long)stack->rlim_cur,
+             again);
+    if (setenv(CRMPI_LAYOUT_VARIABLE, note, 1) == 0 &&
+        setrlimit(RLIMIT_STACK, &lowered) == 0 &&
+        (wanted == had || personality(wanted) >= 0))
+        execv("/proc/self/exe", argv);
+}
+
+void crmpi_layout_again(char **argv)
+{
+    struct rlimit stack;
+
+    if (was_again || getrlimit(RLIMIT_STACK, &stack) != 0)
+        return;
+    crmpi_info("addresses of the checkpoint are in use: once more, without randomness");
+    execute(argv, (crmpi_personality() & ~(unsigned)ADDR_COMPAT_LAYOUT) | ADDR_NO_RANDOMIZE,
+            &stack, 1);
+}
+
 void crmpi_layout_settle(char **argv)
 {
     unsigned had = crmpi_personality(), usual = had & ~(unsigned)ADDR_COMPAT_LAYOUT;
-    struct rlimit stack, lowered;
-    char note[64];
+    struct rlimit stack;
 
     if (note_take() || getrlimit(RLIMIT_STACK, &stack) != 0)
         return;
-    lowered = stack;
-    if (stack.rlim_cur > LARGE_STACK)
-        lowered.rlim_cur = USUAL_STACK;
-    if (usual == had && lowered.rlim_cur == stack.rlim_cur)
+    if (usual == had && stack.rlim_cur <= LARGE_STACK)
         return;
-    snprintf(note, sizeof note, "%x %llx", had, (unsigned long long)stack.rlim_cur);
-    if (setenv(CRMPI_LAYOUT_VARIABLE, note, 1) == 0 &&
-        setrlimit(RLIMIT_STACK, &lowered) == 0 &&
-        (usual == had || personality(usual) >= 0))
-        execv("/proc/self/exe", argv);
+    execute(argv, usual, &stack, 0);
     crmpi_error("cannot have the ordinary layout of addresses: %s: start the program with a "
                 "limited stack (ulimit -s 8192), and without setarch -L",
                 strerror(errno));

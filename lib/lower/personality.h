@@ -15,6 +15,13 @@
  */
 void crmpi_layout_settle(char **argv);
 
+/**
+ * Execute this process once more, without randomness, because there is something of it at
+ * an address where a checkpoint has memory; afterwards everything is as before.  Returns
+ * if that has been tried already.
+ */
+void crmpi_layout_again(char **argv);
+
 /** The personality(2) of the process, and setting it. */
 unsigned crmpi_personality(void);
 void crmpi_personality_set(unsigned personality);

@@ -187,6 +187,28 @@ enum crmpi_status crmpi_restart_file_open(const char *dir, uint32_t world_rank,
     return status;
 }
 
+static char **arguments;
+
+/* Whether something of this process is where a region was: that is possible outside of the
+ * upper range, if addresses are as random as can be. */
+static int is_occupied(const struct crmpi_region *regions, size_t n)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    unsigned long start, end;
+    char line[4400];
+    int found = 0;
+
+    while (maps && !found && fgets(line, sizeof line, maps)) {
+        if (sscanf(line, "%lx-%lx ", &start, &end) != 2)
+            continue;
+        for (size_t i = 0; !found && i < n; i++)
+            found = regions[i].start < end && regions[i].start + regions[i].bytes > start;
+    }
+    if (maps)
+        fclose(maps);
+    return found;
+}
+
 /* Occupy the numbers of the application's descriptors.  The rank file is opened for this
  * alone, as its own descriptor may have one of them.  A file without a process has none:
  * the program is started anew. */
@@ -212,6 +234,8 @@ static enum crmpi_status descriptors_reserve(const char *dir, uint32_t world_ran
         status = n_ranks_check(crmpi_reader_job(reader));
         return status == CRMPI_OK ? crmpi_anew_start(reader, dir, line_number) : status;
     }
+    if (is_occupied(regions, n_regions))
+        crmpi_layout_again(arguments); /* nothing has been done yet */
     status = crmpi_reader_record(reader, CRMPI_RECORD_FILES, &files, &bytes);
     crmpi_reader_close(reader);
     if (status != CRMPI_OK)
@@ -439,6 +463,7 @@ int crmpi_restart_main(int argc, char **argv)
     const char *dir = NULL, *number = NULL;
     struct saved saved = {0};
 
+    arguments = argv;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--restore") == 0 && i + 1 < argc)
             dir = argv[++i];

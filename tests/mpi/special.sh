@@ -79,6 +79,16 @@ refused pkey "has the protection key"
 refused file_guards "has guards"
 
 restored mlockall "" "" "$program" mlockall
+restored mlock "" "" "$program" mlock
+if [ -d "$CRMPI_DIR/lines" ] && ! grep -q "^no mlock" "$log"; then
+    name="mlock without permission"
+    drop=$([ "$(id -u)" = 0 ] && echo "setpriv --bounding-set -ipc_lock --inh-caps -ipc_lock")
+    # shellcheck disable=SC2086
+    timeout 100 $drop sh -c "ulimit -l 64; exec $CRMPI_BIN/crmpi-restart $CRMPI_DIR" \
+        >"$log" 2>&1 && fail "restarted"
+    grep -q "has locked 512 KiB of memory, and only 64 KiB may be locked here" "$log" ||
+        fail "not said"
+fi
 restored "huge pages" "" "" "$program" huge
 restored droppable "" "" "$program" droppable
 restored "a file that stays" "" "" "$program" file
