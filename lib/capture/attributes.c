@@ -199,7 +199,7 @@ enum crmpi_status crmpi_attributes_advise(const struct crmpi_region *region)
     }
     if (region->policy &&
         syscall(SYS_mbind, region->start, region->bytes, region->policy, region->nodes,
-                CRMPI_POLICY_NODES, 0) != 0)
+                CRMPI_POLICY_NODES + 1, 0) != 0) /* the kernel counts so */
         crmpi_warn("memory at %#lx cannot have the NUMA policy here that it had: %s",
                    region->start, strerror(errno));
     return CRMPI_OK;

@@ -173,8 +173,8 @@ static void file_describe(struct crmpi_region *region, const struct crmpi_region
 
     if (region->flags & (MAP_SHARED | MAP_ANONYMOUS))
         return;
-    if (before && !(before->flags & MAP_SHARED) && before->inode == region->inode && before->device == region->device &&
-        strcmp(before->name, region->name) == 0) {
+    if (before && !(before->flags & MAP_SHARED) && before->inode == region->inode &&
+        before->device == region->device && strcmp(before->name, region->name) == 0) {
         region->file_bytes = before->file_bytes;
         region->file_mtime_ns = before->file_mtime_ns;
     } else if (stat(region->name, &about) == 0 && S_ISREG(about.st_mode) &&

@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -309,8 +310,19 @@ static enum crmpi_status views_map(const struct saved *saved)
     return status;
 }
 
+/* Memory is placed by the policy of the thread that fills it. */
+static void policy_restore(const struct saved *saved)
+{
+    for (size_t i = 0; i < saved->n_threads; i++)
+        if (saved->threads[i].is_main && saved->threads[i].policy &&
+            syscall(SYS_set_mempolicy, saved->threads[i].policy, saved->threads[i].nodes,
+                    CRMPI_PARKED_NODES + 1) != 0)
+            crmpi_warn("the program's NUMA policy cannot be set here: %s", strerror(errno));
+}
+
 static enum crmpi_status memory_restore(struct saved *saved)
 {
+    policy_restore(saved);
     enum crmpi_status status = crmpi_memory_map(saved->regions, saved->n_regions,
                                                 saved->extents, saved->n_extents);
 

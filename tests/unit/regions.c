@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "boundary/control.h"
+#include "capture/attributes.h"
 #include "capture/regions.h"
 #include "capture/segments.h"
 
@@ -226,6 +227,60 @@ START_TEST(mappings_of_files_are_cleared)
 }
 END_TEST
 
+/* What the kernel says of mappings: kept, refused with words, or not known. */
+START_TEST(attributes_are_kept_or_refused)
+{
+    struct crmpi_region region = {
+        .start = MEMORY, .bytes = PAGE, .flags = MAP_PRIVATE | MAP_ANONYMOUS};
+    static const char *const refused[][2] = {
+        {"rd zq wr", "the attribute \"zq\" (VmFlags), which this crmpi does not know"},
+        {"??", "\"??\""},
+        {"rd um", "a userfaultfd of the program"},
+        {"io pf", "memory of a device"},
+        {"rd wr ss", "a shadow stack"},
+        {"ht", "hugetlbfs"},
+    };
+    ck_assert_int_eq(crmpi_attributes_parse(" rd wr mr mw me ac sd uw\n", &region, why,
+                                            sizeof why),
+                     CRMPI_OK);
+    ck_assert_uint_eq(region.attributes, CRMPI_REGION_MAY_WRITE);
+    ck_assert_int_eq(crmpi_attributes_parse("rd lo lf hg nh dc dd wf mg sr rr gd nr dp sl",
+                                            &region, why, sizeof why),
+                     CRMPI_OK);
+    ck_assert_uint_eq(region.attributes,
+                      CRMPI_REGION_ATTRIBUTES &
+                          ~(CRMPI_REGION_MAY_WRITE | CRMPI_REGION_HUGETLB));
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        ck_assert_int_eq(crmpi_attributes_parse(refused[i][0], &region, why, sizeof why),
+                         CRMPI_ERR_UNSUPPORTED);
+        ck_assert_ptr_nonnull(strstr(why, refused[i][1]));
+    }
+}
+END_TEST
+
+/* Two mappings of one memory are one again, and apart from another one's. */
+START_TEST(shared_memory_is_shared_again)
+{
+    struct crmpi_region regions[4] = {{0}};
+    for (int i = 0; i < 4; i++) {
+        regions[i].start = MEMORY + (uint64_t)i * 8 * PAGE;
+        regions[i].bytes = 4 * PAGE;
+        regions[i].prot = PROT_READ | PROT_WRITE;
+        regions[i].flags = MAP_SHARED | MAP_ANONYMOUS;
+        regions[i].inode = i == 1 ? 8 : 7;
+        regions[i].file_offset = i == 2 ? 2 * PAGE : i == 3 ? 6 * PAGE : 0;
+    }
+    ck_assert_int_eq(crmpi_memory_map(regions, 4, NULL, 0), CRMPI_OK);
+    volatile char *first = (char *)regions[0].start, *second = (char *)regions[2].start;
+    first[2 * PAGE] = 3;
+    ck_assert_int_eq(second[0], 3);
+    second[PAGE] = 4;
+    ck_assert_int_eq(first[3 * PAGE], 4);
+    ck_assert_int_eq(*(volatile char *)(regions[1].start + 2 * PAGE), 0);
+    ck_assert_int_eq(*(volatile char *)regions[3].start, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("regions");
@@ -238,6 +293,8 @@ int main(void)
     tcase_add_test(tests, what_the_window_says_is_handed_on);
     tcase_add_test(tests, memory_that_cannot_be_read_is_told);
     tcase_add_test(tests, mappings_of_files_are_cleared);
+    tcase_add_test(tests, attributes_are_kept_or_refused);
+    tcase_add_test(tests, shared_memory_is_shared_again);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);
