@@ -187,7 +187,7 @@ static void moves_check(long step)
     CHECK_FILLED(whole + 2 * PAGE, 3 * PAGE, (uint64_t)step);
     whole[4 * PAGE] = (char)step;
     CHECK_EQ(part[2 * PAGE], (char)step);
-    if (step % 7 != 0)
+    if (step % 20 != 7) /* no checkpoint is taken while there is a child */
         return;
     CHECK_SYS(child = fork());
     if (child == 0) {
@@ -358,14 +358,15 @@ int main(int argc, char **argv)
         fixed_check(step);
         files_check(step);
         moves_check(step);
-        if (step % 5 == 0)
+        if (step % 20 == 0)
             attributes_check();
         value = (int)step;
         CHECK_MPI(MPI_Bcast(&value, 1, MPI_INT, 0, MPI_COMM_WORLD));
         CHECK_EQ(value, step);
         check_note((uint64_t)value);
-        check_sleep_ms(5);
+        check_sleep_ms(8);
     }
+    attributes_check();
     check_end(steps);
     MPI_Finalize();
     return 0;
