@@ -22,11 +22,13 @@ int crmpi_memory_overlaps(uint64_t start, uint64_t bytes, uint64_t other,
 const char *crmpi_memory_is_wrong(uint64_t start, uint64_t bytes)
 {
     uint64_t end = start + bytes;
+    int is_outside = (start < CRMPI_U0 || start >= CRMPI_UPPER_END) &&
+                     crmpi_is_application(start) && crmpi_is_application(end - 1);
 
     if (bytes == 0)
         return "it is empty";
     if (end < start || start == 0 ||
-        !(end <= CRMPI_LOW_END || (start >= CRMPI_IMAGE_ADDR && end <= CRMPI_U1)))
+        !(is_outside || (start >= CRMPI_IMAGE_ADDR && end <= CRMPI_U1)))
         return "it is not the program's memory";
     return NULL;
 }

@@ -14,13 +14,37 @@
  *             +15 TiB   contents of its files, while they are being saved or restored
  *   CRMPI_U1            the gate (lib/lower/trap.c), one page
  *
+ * Linux places nothing in U0..U1 by itself, whatever layout a process has; each may begin
+ * anywhere in its bracket, depending on how many bits are random (vm.mmap_rnd_bits):
+ *
+ *   0x0000_7fff_8000  [  AddressSanitizer's shadow (not the kernel's, but not to be in
+ *   0x1000_7fff_7fff  ]  its way)
+ *   0x0555_5555_5000  [  top down from here, with an unlimited stack (ulimit -s)
+ *   0x1555_5555_5000  ]
+ *   0x1600_0000_0000     U0
+ *   0x2600_0000_0000     U1
+ *   0x2aaa_aaaa_a000  [  bottom up from here, in the legacy layout (setarch -L, or
+ *   0x3aaa_aaaa_a000  ]  vm.legacy_va_layout), or where top down has no room left
+ *   0x5555_5555_4000  [  position-independent programs and, behind them, the break
+ *   0x6555_5555_4000  ]
+ *   0x6ff0_0000_0000  [  top down from here, ordinarily
+ *   0x7fff_ffff_f000  ]  stack
+ *
+ * crmpi-host has itself executed in the ordinary layout (lib/lower/personality.c); but the
+ * programs that an application starts inherit the filter that knows U0..U1.  With five
+ * levels of page tables nothing is different: the kernel goes above 47 bits only where a
+ * hint says so.
+ *
+ * What the application itself maps elsewhere, at fixed addresses, is noted in `outside`
+ * (lib/lower/addresses.c).
+ *
  * Included by assembly too: the offsets below are checked in control.c.
  */
 #ifndef CRMPI_BOUNDARY_CONTROL_H
 #define CRMPI_BOUNDARY_CONTROL_H
 
-#define CRMPI_U0 0x100000000000
-#define CRMPI_U1 0x200000000000
+#define CRMPI_U0 0x160000000000
+#define CRMPI_U1 0x260000000000
 #define CRMPI_LOW_END 0x100000000 /* a non-PIE program and MAP_32BIT live below */
 #define CRMPI_TIB 0x10000000000
 #define CRMPI_CONTROL_BYTES 0x10000
@@ -36,6 +60,12 @@
 
 #define CRMPI_GATE_ADDR CRMPI_U1 /* one page: its system calls are not trapped */
 #define CRMPI_UPPER_END (CRMPI_GATE_ADDR + 0x1000)
+
+/* Of the lower half, with 28 random bits as usual: crmpi-host, all else. */
+#define CRMPI_LOWER_HOST 0x550000000000
+#define CRMPI_LOWER_HOST_END 0x570000000000
+#define CRMPI_LOWER_MAP 0x6f0000000000
+#define CRMPI_OUTSIDE_MAX 128
 
 #define CRMPI_CONTROL_MAGIC 0x6c74636d70697263 /* "crpimctl" */
 
@@ -154,6 +184,12 @@ struct crmpi_control_page {
     uint64_t arguments, environment, environment_end; /* strings on the first stack, one
                                 behind the other */
     int64_t lower_self_offset; /* renewed: of the lower crmpi_thread from a lower FS */
+    int32_t outside_lock;
+    uint32_t n_outside;
+    struct {
+        uint64_t start, end;
+    } outside[CRMPI_OUTSIDE_MAX]; /* what the application has mapped outside of the ranges;
+                                     it may be gone again */
 };
 
 #define crmpi_control ((struct crmpi_control_page *)CRMPI_U0)
@@ -168,6 +204,32 @@ static inline int crmpi_is_upper(uint64_t address)
 static inline int crmpi_is_file_part(uint64_t address)
 {
     return address >= CRMPI_FILES_ADDR && address < CRMPI_U1;
+}
+
+/* Whether the application may have memory there, and crmpi-host has none: pages that do
+ * not reach over an end of the upper range. */
+static inline int crmpi_may_be_application(uint64_t start, uint64_t end)
+{
+    if (start < CRMPI_UPPER_END && end > CRMPI_U0)
+        return start >= CRMPI_U0 && end <= CRMPI_UPPER_END;
+    return start < end && (end <= CRMPI_LOWER_HOST || (start >= CRMPI_LOWER_HOST_END &&
+                                                       end <= CRMPI_LOWER_MAP));
+}
+
+/* Whether what is mapped at an address is the application's. */
+static inline int crmpi_is_application(uint64_t address)
+{
+    uint32_t i = 0, n;
+
+    if (crmpi_is_upper(address))
+        return 1;
+    if (!crmpi_may_be_application(address, address + 1))
+        return 0; /* where the lower half is */
+    n = __atomic_load_n(&crmpi_control->n_outside, __ATOMIC_ACQUIRE);
+    while (i < n && (address < crmpi_control->outside[i].start ||
+                     address >= crmpi_control->outside[i].end))
+        i++;
+    return i < n;
 }
 #endif
 #endif

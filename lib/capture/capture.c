@@ -212,7 +212,8 @@ static enum crmpi_status file_begin(const struct crmpi_capture_request *request)
         status =
             crmpi_writer_reserve(current.writer, CRMPI_DATA_OFFSET + current.pump.bytes);
     if (status == CRMPI_OK)
-        status = crmpi_records_save(current.writer, &current.records);
+        status = crmpi_records_save(current.writer, &current.records,
+                                    &current.survey.memory);
     if (status == CRMPI_OK && request->dependencies)
         status = crmpi_writer_dependencies(current.writer, request->dependencies);
     if (status == CRMPI_OK)

@@ -18,6 +18,8 @@ struct crmpi_process {
     struct itimerval timers[3]; /* ITIMER_REAL, VIRTUAL, PROF */
     struct rlimit limits[16];   /* soft limits are set again where they may be */
     uint32_t umask;
+    uint32_t personality;       /* as personality(2) has it */
+    int32_t lock_future;        /* flags of mlockall(2) for what is mapped later; 0: none */
     int32_t thread_level;       /* MPI_THREAD_* that was provided */
     uint32_t control_bytes;     /* sizes of the structures both halves share: another build */
     uint32_t thread_bytes;      /* of crmpi has to have the same */
@@ -25,5 +27,6 @@ struct crmpi_process {
 
 #define CRMPI_RECORD_PROCESS "/task/process"
 #define CRMPI_RECORD_THREADS "/task/threads"
+#define CRMPI_RECORD_GUARDS "/task/guards" /* struct crmpi_extent */
 
 #endif

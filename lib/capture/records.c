@@ -22,6 +22,7 @@
 #include "lower/children.h"
 #include "lower/clock.h"
 #include "lower/park.h"
+#include "lower/personality.h"
 
 #define ENDED_REFUSALS 3 /* in a row: some programs wait for none of many children */
 
@@ -161,16 +162,18 @@ static void timers_save(struct crmpi_process *process)
     } while (pending_signals(getpid(), "ShdPnd") != process->pending);
 }
 
-static enum crmpi_status process_save(struct crmpi_writer *writer)
+static enum crmpi_status process_save(struct crmpi_writer *writer, int lock_future)
 {
     struct crmpi_process process = {.control_bytes = sizeof(struct crmpi_control_page),
-                                    .thread_bytes = sizeof(struct crmpi_thread)};
+                                    .thread_bytes = sizeof(struct crmpi_thread),
+                                    .lock_future = lock_future};
     int level = MPI_THREAD_SINGLE;
 
     if (!getcwd(process.directory, sizeof process.directory))
         process.directory[0] = 0;
     process.umask = umask(0);
     umask(process.umask);
+    process.personality = crmpi_personality();
     timers_save(&process);
     crmpi_clock_read(&process.clock_ns, &process.wtime);
     for (int i = 0; i < 16; i++)
@@ -227,13 +230,17 @@ static enum crmpi_status files_save(struct crmpi_writer *writer,
 }
 
 enum crmpi_status crmpi_records_save(struct crmpi_writer *writer,
-                                     const struct crmpi_records *records)
+                                     const struct crmpi_records *records,
+                                     const struct crmpi_memory *memory)
 {
     enum crmpi_status status = files_save(writer, records);
 
     if (status == CRMPI_OK)
         status = threads_save(writer);
     if (status == CRMPI_OK)
-        status = process_save(writer);
+        status = process_save(writer, memory->lock_future);
+    if (status == CRMPI_OK)
+        status = crmpi_writer_record(writer, CRMPI_RECORD_GUARDS, memory->guards.list,
+                                     memory->guards.n * sizeof *memory->guards.list);
     return status;
 }

@@ -6,6 +6,7 @@
 #ifndef CRMPI_CAPTURE_RECORDS_H
 #define CRMPI_CAPTURE_RECORDS_H
 
+#include "capture/regions.h"
 #include "files/inodes.h"
 #include "storage/container.h"
 
@@ -25,9 +26,11 @@ struct crmpi_records {
 enum crmpi_status crmpi_records_take(struct crmpi_records *records, char *why,
                                      size_t why_bytes);
 
-/** Give the writer all records. */
+/** Give the writer all records.
+ * @param memory  that has been surveyed since */
 enum crmpi_status crmpi_records_save(struct crmpi_writer *writer,
-                                     const struct crmpi_records *records);
+                                     const struct crmpi_records *records,
+                                     const struct crmpi_memory *memory);
 
 void crmpi_records_fini(struct crmpi_records *records);
 

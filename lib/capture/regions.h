@@ -13,6 +13,8 @@ struct crmpi_memory {
     struct crmpi_region *regions;
     size_t n_regions;
     struct crmpi_extents mappings; /* private anonymous ones, each apart as in the kernel */
+    struct crmpi_extents guards;   /* pages that must not be touched; for the survey */
+    int lock_future; /* flags of mlockall(2) for what is mapped later */
 };
 
 /**
@@ -29,6 +31,14 @@ void crmpi_memory_release(const struct crmpi_memory *memory);
 
 /** Free the list. */
 void crmpi_memory_fini(struct crmpi_memory *memory);
+
+/** Whether a region is a file's mapping through which nothing can be written: it shows the
+ * file, and has no data of its own. */
+int crmpi_region_is_only_read(const struct crmpi_region *region);
+
+/** Whether what a region shows is saved with the memory: not that of a mapping that is only
+ * read, nor that of a file whose contents are saved. */
+int crmpi_region_has_data(const struct crmpi_region *region);
 
 /** Bytes of a region that can be read: of a file mapping, pages behind the file's end
  * cannot. */

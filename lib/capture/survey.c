@@ -47,17 +47,29 @@ static enum crmpi_status span_add(struct crmpi_survey *survey, struct crmpi_span
  * Named regions and segments
  */
 
-static const struct crmpi_region *region_with(const struct crmpi_memory *memory,
-                                              uint64_t start, uint64_t bytes)
+/* Whether some memory is all mapped, and has data of its own: regions that follow each
+ * other count as one, for they may differ in nothing but an attribute. */
+static int is_whole(const struct crmpi_memory *memory, uint64_t start, uint64_t bytes,
+                    int *is_shared_out)
 {
-    for (size_t i = 0; i < memory->n_regions; i++) {
+    uint64_t end = start + bytes;
+
+    *is_shared_out = 0;
+    for (size_t i = 0; i < memory->n_regions && start < end; i++) {
         const struct crmpi_region *region = &memory->regions[i];
 
-        if (region->start <= start && start - region->start < region->bytes &&
-            bytes <= region->bytes - (start - region->start))
-            return region;
+        if (region->start + region->bytes <= start)
+            continue;
+        if (region->start > start || crmpi_region_is_only_read(region))
+            return 0;
+        start = region->start + crmpi_region_readable(region);
+        if (start < end && start < region->start + region->bytes)
+            return 0;
+        if (region->flags & MAP_SHARED || !(region->flags & MAP_ANONYMOUS) ||
+            region->attributes & (CRMPI_REGION_DONTFORK | CRMPI_REGION_WIPEONFORK))
+            *is_shared_out = 1;
     }
-    return NULL;
+    return start >= end;
 }
 
 /* Whether a process split off does not get some of it. */
@@ -78,21 +90,19 @@ static enum crmpi_status named_add(struct crmpi_survey *survey,
 {
     for (size_t i = 0; i < survey->wishes.n_named; i++) {
         const struct crmpi_named *named = &survey->wishes.named[i];
-        const struct crmpi_region *region =
-            region_with(&survey->memory, named->start, named->bytes);
+        int is_shared;
         struct crmpi_span span = {.start = named->start,
                                   .bytes = named->bytes,
                                   .content = (uint32_t)i,
                                   .flags = CRMPI_SPAN_WHOLE};
 
-        if (!region ||
-            named->start + named->bytes > region->start + crmpi_region_readable(region)) {
+        if (!is_whole(&survey->memory, named->start, named->bytes, &is_shared)) {
             snprintf(why, why_bytes,
-                     "the named region %.63s is not memory of one mapping", named->name);
+                     "the named region %.63s is not memory that is all mapped",
+                     named->name);
             return CRMPI_ERR_UNSUPPORTED;
         }
-        if (region->flags & MAP_SHARED || !(region->flags & MAP_ANONYMOUS) ||
-            is_copied(copied, named->start, named->bytes))
+        if (is_shared || is_copied(copied, named->start, named->bytes))
             span.flags |= CRMPI_SPAN_SHARED;
         if (span_add(survey, span) != CRMPI_OK)
             return CRMPI_ERR_NOMEM;
@@ -193,6 +203,8 @@ static enum crmpi_status part_add(struct making *making, uint64_t start, uint64_
                               .owner = CRMPI_OWNER_TASK,
                               .content = (uint32_t)making->survey->n_contents};
 
+    if (kind == CRMPI_PAGES_GUARDS)
+        return crmpi_extents_add(&making->survey->memory.guards, start, bytes, 0);
     if (kind == CRMPI_PAGES_UNCHANGED && making->holes_before)
         return crmpi_extents_add(
             &making->survey->unchanged[making->survey->n_contents].extents, start, bytes,
@@ -201,7 +213,9 @@ static enum crmpi_status part_add(struct making *making, uint64_t start, uint64_
     span.flags = region->flags & MAP_SHARED || !(region->flags & MAP_ANONYMOUS)
                      ? CRMPI_SPAN_SHARED
                      : CRMPI_SPAN_PRESENT;
-    if (is_copied(making->copied, start, bytes))
+    /* what a process split off does not get, or not as it is */
+    if (region->attributes & (CRMPI_REGION_DONTFORK | CRMPI_REGION_WIPEONFORK) ||
+        is_copied(making->copied, start, bytes))
         span.flags = CRMPI_SPAN_SHARED;
     return span_add(making->survey, span);
 }
@@ -237,11 +251,13 @@ static enum crmpi_status region_take(struct making *making)
 {
     const struct crmpi_region *region = making->region;
 
+    if (!crmpi_region_has_data(region))
+        return CRMPI_OK;
     /* What is not in the page table of private anonymous memory was never written. */
     if (!(region->flags & MAP_ANONYMOUS) || region->flags & MAP_SHARED)
         return pages_take(making, region->start, crmpi_region_readable(region),
                           CRMPI_PAGES_WRITTEN);
-    return making->survey->is_tracked
+    return making->survey->is_tracked && !(region->attributes & CRMPI_REGION_HUGETLB)
                ? crmpi_tracking_look(region->start, region->bytes, pages_take, making)
                : crmpi_pages_list(region->start, region->bytes, pages_take, making);
 }
@@ -270,6 +286,24 @@ static enum crmpi_status task_add(struct making *making)
     return status;
 }
 
+/* Guards are found on the way through private memory; elsewhere they would be in it. */
+static enum crmpi_status guards_check(const struct crmpi_memory *memory, char *why,
+                                      size_t why_bytes)
+{
+    for (size_t i = 0; i < memory->n_regions; i++) {
+        const struct crmpi_region *region = &memory->regions[i];
+
+        if ((region->flags & (MAP_SHARED | MAP_ANONYMOUS)) == MAP_ANONYMOUS ||
+            !crmpi_pages_have_guards(region->start, region->bytes))
+            continue;
+        snprintf(why, why_bytes, "the mapping at %#lx of %.200s has guards "
+                                 "(MADV_GUARD_INSTALL)",
+                 region->start, region->name);
+        return CRMPI_ERR_UNSUPPORTED;
+    }
+    return CRMPI_OK;
+}
+
 static enum crmpi_status memory_look(struct crmpi_survey *survey,
                                      const struct crmpi_extents *holes, int written,
                                      const struct crmpi_extents *copied, char *why,
@@ -286,6 +320,8 @@ static enum crmpi_status memory_look(struct crmpi_survey *survey,
         survey->n_segments = n;
         status = crmpi_memory_survey(windows, n, &survey->memory, why, why_bytes);
     }
+    if (status == CRMPI_OK)
+        status = guards_check(&survey->memory, why, why_bytes);
     if (status == CRMPI_OK)
         status = crmpi_wishes_list(&survey->wishes);
     if (status == CRMPI_OK) {

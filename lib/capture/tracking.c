@@ -54,6 +54,10 @@ struct pm_scan_arg {
 #define PAGEMAP_SCAN _IOWR('f', 16, struct pm_scan_arg)
 #endif
 
+#ifndef PAGE_IS_GUARD
+#define PAGE_IS_GUARD (1 << 8)
+#endif
+
 /* The first stays open.  An application that closes it ends the tracking of all memory,
  * which is found to be so at the next look. */
 static int faults = -1;
@@ -125,6 +129,30 @@ static int scan(struct pm_scan_arg *argument, struct page_region *ranges, size_t
     return ioctl(pagemap, PAGEMAP_SCAN, argument);
 }
 
+/* The category of guards where the kernel has it, else 0. */
+static uint64_t guards_category(void)
+{
+    static int known, exists;
+    struct page_region range;
+    struct pm_scan_arg nothing = {.return_mask = PAGE_IS_GUARD};
+
+    if (!known)
+        exists = scan(&nothing, &range, 1) == 0;
+    known = 1;
+    return exists ? PAGE_IS_GUARD : 0;
+}
+
+int crmpi_pages_have_guards(uint64_t start, uint64_t bytes)
+{
+    struct page_region range;
+    struct pm_scan_arg argument = {.start = start,
+                                   .end = start + bytes,
+                                   .category_mask = PAGE_IS_GUARD,
+                                   .return_mask = PAGE_IS_GUARD};
+
+    return guards_category() && scan(&argument, &range, 1) > 0;
+}
+
 int crmpi_tracking_is_possible(char *why, size_t why_bytes)
 {
     struct page_region range;
@@ -183,6 +211,9 @@ static enum crmpi_status range_tell(const struct look *look,
     int exists = (range->categories & (PAGE_IS_PRESENT | PAGE_IS_SWAPPED)) != 0;
     int unchanged = look->known && exists && !(range->categories & PAGE_IS_WRITTEN);
 
+    if (range->categories & PAGE_IS_GUARD && !look->is_shared)
+        return look->call(look->context, range->start, range->end - range->start,
+                          CRMPI_PAGES_GUARDS);
     if (range->categories & PAGE_IS_PFNZERO && !look->is_shared)
         return CRMPI_OK;
     return look->call(look->context, range->start, range->end - range->start,
@@ -201,7 +232,8 @@ static enum crmpi_status pages_scan(uint64_t start, uint64_t bytes,
         .category_mask = look->is_plain ? 0 : PAGE_IS_WPALLOWED,
         .category_anyof_mask = look->is_shared ? 0 : PAGE_IS_PRESENT | PAGE_IS_SWAPPED,
         .return_mask =
-            PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_WRITTEN | PAGE_IS_PFNZERO,
+            PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_WRITTEN | PAGE_IS_PFNZERO |
+            guards_category(),
     };
     enum crmpi_status status = CRMPI_OK;
 

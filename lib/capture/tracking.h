@@ -18,6 +18,7 @@
 enum crmpi_page_kind {
     CRMPI_PAGES_WRITTEN,   /* may hold anything */
     CRMPI_PAGES_UNCHANGED, /* have not been written since they were looked at last */
+    CRMPI_PAGES_GUARDS,    /* must not be touched (MADV_GUARD_INSTALL) */
 };
 
 /* Is called with pages that exist, ascending; those that are surely zero are left out. */
@@ -54,5 +55,8 @@ enum crmpi_status crmpi_tracking_look_shared(uint64_t start, uint64_t bytes,
 /** The pages that exist of private anonymous memory, all as written.  Works everywhere. */
 enum crmpi_status crmpi_pages_list(uint64_t start, uint64_t bytes, crmpi_pages_fn call,
                                    void *context);
+
+/** Whether some memory, of any kind, has guards; only newer kernels tell (Linux 6.16). */
+int crmpi_pages_have_guards(uint64_t start, uint64_t bytes);
 
 #endif

@@ -134,10 +134,12 @@ static enum crmpi_status pipe_fill(const struct crmpi_restoring *restoring,
                                    const struct crmpi_descriptor *descriptor,
                                    const void *data)
 {
-    const char *at = data;
+    const struct crmpi_descriptor *other =
+        crmpi_descriptor_find(restoring, descriptor->other);
+    int packets = other && other->flags & O_DIRECT; /* it is the writer that makes them */
     int flags = fcntl(descriptor->other, F_GETFL);
-    int packets = (descriptor->flags & O_DIRECT) != 0;
-    (void)restoring;
+    const char *at = data;
+
     if (!descriptor->data_bytes)
         return CRMPI_OK;
     fcntl(descriptor->other, F_SETFL, O_NONBLOCK | (packets ? O_DIRECT : 0));

@@ -270,7 +270,7 @@ static void remove_segments(void)
 
     while (maps != NULL && fgets(line, sizeof line, maps) != NULL)
         if (sscanf(line, "%lx-%*x %*s %*s %*s %*s %4199[^\n]", &start, path) == 2 &&
-            strncmp(path, "/dev/shm/", 9) == 0 && !crmpi_is_upper(start))
+            strncmp(path, "/dev/shm/", 9) == 0 && !crmpi_is_application(start))
             unlink(path); /* another rank may have been faster */
     if (maps != NULL)
         fclose(maps);

@@ -35,6 +35,8 @@ struct state {
     int is_written; /* by some rank */
     int is_gone;
     int fd;         /* without a name: the file; else -1 */
+    uint64_t inode; /* as it was at the checkpoint; the beginning of its name, likewise */
+    char name[256];
 };
 
 static struct {
@@ -264,6 +266,8 @@ static enum crmpi_status file_check(size_t i)
         return CRMPI_OK;
     if (there == 0)
         snprintf(where, sizeof where, "%s", inode->path);
+    if (there != 0 && inode->flags & CRMPI_INODE_WHOLE)
+        state->is_written = 1; /* by the job, though it was open for reading only */
     state->is_gone = there < 0 || stat(where, &now) != 0;
     if (!state->is_gone && !S_ISREG(now.st_mode))
         return refuse(inode, "is no longer a file");
@@ -299,6 +303,9 @@ enum crmpi_status crmpi_bring_prepare(const struct crmpi_bring_request *request)
         status = CRMPI_ERR_NOMEM;
     for (size_t i = 0; status == CRMPI_OK && i < bring.inodes.n; i++) {
         bring.states[i].fd = -1;
+        bring.states[i].inode = bring.inodes.list[i].inode;
+        snprintf(bring.states[i].name, sizeof bring.states[i].name, "%.255s",
+                 bring.inodes.list[i].path);
         crmpi_path_map(bring.inodes.list[i].path, sizeof bring.inodes.list[i].path);
     }
     status = crmpi_agree(status);
@@ -577,15 +584,17 @@ int crmpi_bring_open(size_t index, int flags)
     return open(link, flags | O_CLOEXEC);
 }
 
-int crmpi_bring_open_mapped(const char *name, int flags)
+int crmpi_bring_open_mapped(const char *name, uint64_t inode, int flags)
 {
     char path[CRMPI_PATH_BYTES];
 
+    for (size_t i = 0; i < bring.inodes.n; i++)
+        if (bring.inodes.list[i].flags & CRMPI_INODE_MAPPED &&
+            bring.states[i].inode == inode &&
+            strncmp(bring.states[i].name, name, sizeof bring.states[i].name - 1) == 0)
+            return crmpi_bring_open(i, flags);
     snprintf(path, sizeof path, "%s", name);
     crmpi_path_map(path, sizeof path);
-    for (size_t i = 0; i < bring.inodes.n; i++)
-        if (strcmp(bring.inodes.list[i].path, path) == 0)
-            return crmpi_bring_open(i, flags);
     return open(path, flags | O_CLOEXEC);
 }
 

@@ -48,7 +48,7 @@ enum crmpi_status crmpi_bring_contents(void);
 int crmpi_bring_open(size_t index, int flags);
 
 /** The same for a mapping, told by what /proc/self/maps said at the checkpoint. */
-int crmpi_bring_open_mapped(const char *name, int flags);
+int crmpi_bring_open_mapped(const char *name, uint64_t inode, int flags);
 
 /** Seal memfds as they were; when nothing has to be written to them any more. */
 void crmpi_bring_seal(void);

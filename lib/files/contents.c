@@ -157,9 +157,30 @@ static int part_add(struct crmpi_inode *inode, const struct crmpi_inode_source *
     return 0;
 }
 
+static struct crmpi_hash block_hash(const char *bytes, uint64_t n_bytes, uint64_t block)
+{
+    uint64_t left = n_bytes - block * BLOCK;
+
+    return crmpi_hash(bytes + block * BLOCK, left < BLOCK ? left : BLOCK);
+}
+
 /*
  * Whole files
  */
+
+/* A restart looks whether a file that is only read has the same contents. */
+static void hashes_make(struct crmpi_inodes *inodes, size_t i)
+{
+    struct crmpi_inode *inode = &inodes->list[i];
+    uint64_t n = (inode->bytes + BLOCK - 1) / BLOCK;
+    struct crmpi_hash *hashes = n ? malloc(n * sizeof *hashes) : NULL;
+
+    for (uint64_t block = 0; hashes && block < n; block++)
+        hashes[block] =
+            block_hash((const char *)inode->parts[0].address, inode->bytes, block);
+    inodes->hashes[i] = hashes;
+    inode->n_blocks = hashes ? n : 0;
+}
 
 /* Take a file as a whole, if it is within @p limit; 1 if it was. */
 static int whole_take(struct crmpi_inodes *inodes, size_t i, uint64_t *left, int *error_out)
@@ -181,6 +202,8 @@ static int whole_take(struct crmpi_inodes *inodes, size_t i, uint64_t *left, int
         return 0;
     *left -= inode->bytes;
     inode->flags |= CRMPI_INODE_WHOLE;
+    if (!(inode->flags & CRMPI_INODE_WRITTEN))
+        hashes_make(inodes, i);
     return 1;
 }
 
@@ -243,13 +266,6 @@ static void tell(const struct crmpi_inode *inode, struct known *file, const char
                    inode->path, (double)inode->bytes / 1048576.0, what);
     if (file)
         file->was_told = 1;
-}
-
-static struct crmpi_hash block_hash(const char *bytes, uint64_t n_bytes, uint64_t block)
-{
-    uint64_t left = n_bytes - block * BLOCK;
-
-    return crmpi_hash(bytes + block * BLOCK, left < BLOCK ? left : BLOCK);
 }
 
 /* Hash what is new of a file; the first block and the last are saved, so they may change. */
@@ -357,10 +373,13 @@ void crmpi_inodes_release(void)
     current = NULL;
 }
 
-int crmpi_inodes_has(uint64_t device, uint64_t inode)
+int crmpi_inodes_has(uint64_t inode, const char *name)
 {
+    size_t length = strlen(name); /* of a long name the region has the beginning */
+
     for (size_t i = 0; current && i < current->n; i++)
-        if (current->list[i].device == device && current->list[i].inode == inode)
-            return (current->list[i].flags & CRMPI_INODE_WHOLE) != 0;
+        if (current->list[i].inode == inode && current->list[i].flags & CRMPI_INODE_WHOLE &&
+            strncmp(current->list[i].path, name, length) == 0)
+            return 1;
     return 0;
 }

@@ -180,7 +180,7 @@ static int mapping_parse(const char *line, struct crmpi_inode_source *source_out
     if (sscanf(line, "%lx-%lx %*c%c%*c%c %*x %*s %lu %n", &source_out->start,
                &source_out->end, &writable, &shared, inode_out, &name) < 5 ||
         name == 0 || shared != 's' || *inode_out == 0 ||
-        !crmpi_is_upper(source_out->start) || crmpi_is_file_part(source_out->start) ||
+        !crmpi_is_application(source_out->start) || crmpi_is_file_part(source_out->start) ||
         line[name] != '/' || strncmp(line + name, "/dev/zero (deleted)", 19) == 0 ||
         strncmp(line + name, "/SYSV", 5) == 0)
         return 0;

@@ -103,8 +103,9 @@ enum crmpi_status crmpi_inodes_contents(struct crmpi_inodes *inodes, char *why,
                                         size_t why_bytes);
 void crmpi_inodes_release(void);
 
-/** Whether the memory of a shared mapping need not be saved: its file's contents are. */
-int crmpi_inodes_has(uint64_t device, uint64_t inode);
+/** Whether the memory of a shared mapping need not be saved: the contents of its file are,
+ * which /proc/self/maps calls so. */
+int crmpi_inodes_has(uint64_t inode, const char *name);
 
 /** The record, from malloc(). */
 enum crmpi_status crmpi_inodes_pack(const struct crmpi_inodes *inodes, void **data_out,

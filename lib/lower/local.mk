@@ -2,6 +2,7 @@
 #
 # The host program: loader, traps, threads.
 crmpi_host_SOURCES += \
+	lib/lower/addresses.c lib/lower/addresses.h \
 	lib/lower/calls.h \
 	lib/lower/apart.c lib/lower/apart.h \
 	lib/lower/children.c lib/lower/children.h \
@@ -12,7 +13,9 @@ crmpi_host_SOURCES += \
 	lib/lower/loader.c lib/lower/loader.h \
 	lib/lower/main.c \
 	lib/lower/park.c lib/lower/park.h \
+	lib/lower/personality.c lib/lower/personality.h \
 	lib/lower/raw.h \
+	lib/lower/sanitizer.c lib/lower/sanitizer.h \
 	lib/lower/thread.c lib/lower/thread.h \
 	lib/lower/trap.c lib/lower/trap.h
 

@@ -32,7 +32,9 @@
 #include "lower/calls.h"
 #include "lower/host.h"
 #include "lower/loader.h"
+#include "lower/personality.h"
 #include "lower/raw.h"
+#include "lower/sanitizer.h"
 #include "lower/thread.h"
 #include "lower/trap.h"
 #include "restart/restart.h"
@@ -83,7 +85,8 @@ static void signals_inherit(void)
 static char **upper_environment(char **envp)
 {
     static const char preload[] = "CRMPI_LD_PRELOAD=", program[] = "CRMPI_EXE=",
-                      name[] = "CRMPI_COMM=", anew[] = "CRMPI_ANEW=";
+                      name[] = "CRMPI_COMM=", anew[] = "CRMPI_ANEW=",
+                      layout[] = CRMPI_LAYOUT_VARIABLE "=";
     size_t n = 0, kept = 0;
 
     while (envp[n])
@@ -94,7 +97,8 @@ static char **upper_environment(char **envp)
     for (size_t i = 0; i < n; i++) {
         if (strncmp(envp[i], program, strlen(program)) == 0 ||
             strncmp(envp[i], name, strlen(name)) == 0 ||
-            strncmp(envp[i], anew, strlen(anew)) == 0)
+            strncmp(envp[i], anew, strlen(anew)) == 0 ||
+            strncmp(envp[i], layout, strlen(layout)) == 0)
             continue;
         if (strncmp(envp[i], preload, strlen(preload)) != 0)
             copy[kept++] = envp[i];
@@ -132,7 +136,8 @@ static int start_program(const char *program, int argc, char **argv, char **envp
     const char *base = strrchr(program, '/'), *name = getenv("CRMPI_COMM");
     char **environment = upper_environment(envp);
 
-    if (!environment || crmpi_host_check() != CRMPI_OK || crmpi_control_map() != CRMPI_OK)
+    if (!environment || crmpi_host_check() != CRMPI_OK ||
+        crmpi_sanitizer_check(program) != CRMPI_OK || crmpi_control_map() != CRMPI_OK)
         return 1;
     crmpi_host_renew();
     crmpi_descriptors_start();
@@ -170,6 +175,7 @@ int main(int argc, char **argv, char **envp)
 {
     const char *program = getenv("CRMPI_EXE");
 
+    crmpi_layout_settle(argv);
     if (crmpi_host_configure() != 0)
         return 2;
     if (program)

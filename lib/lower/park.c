@@ -72,6 +72,9 @@ static void park(struct crmpi_parked *slot, int32_t generation)
     crmpi_raw(SYS_get_robust_list, 0, (long)&slot->robust_list, (long)&slot->robust_bytes, 0,
               0, 0);
     crmpi_raw(SYS_prctl, PR_GET_NAME, (long)slot->name, 0, 0, 0, 0);
+    if (crmpi_raw(SYS_get_mempolicy, (long)&slot->policy, (long)slot->nodes,
+                  CRMPI_PARKED_NODES, 0, 0, 0) < 0)
+        slot->policy = 0; /* a kernel without NUMA */
     slot->known_tid = crmpi_trap_known_tid(slot->kernel_tid);
     __atomic_store_n(&slot->ready, 1, __ATOMIC_RELEASE);
     __atomic_fetch_add(&n_ready, 1, __ATOMIC_ACQ_REL);
@@ -152,7 +155,7 @@ static void handle_park(int signal, siginfo_t *info, void *data)
 
     (void)signal;
     (void)info;
-    if (fs < CRMPI_U0 || fs >= CRMPI_U1 || !crmpi_is_upper(rip))
+    if (fs < CRMPI_U0 || fs >= CRMPI_U1 || !crmpi_is_application(rip))
         return; /* below, or in the kernel's vdso */
     system_call_again(r);
     if (__atomic_load_n(&crmpi_control->phase, __ATOMIC_ACQUIRE) != CRMPI_PHASE_STOP ||
@@ -387,7 +390,7 @@ static int has_lower_stack(int tid)
         known = sscanf(line, "-1 %lx", &stack) == 1 ||
                 sscanf(line, "%*d %*x %*x %*x %*x %*x %*x %lx", &stack) == 1;
     fclose(file);
-    return known && !crmpi_is_upper(stack);
+    return known && !crmpi_is_application(stack);
 }
 
 /* Visit the application's threads; signal those that have not parked if @p signal_them. */

@@ -11,6 +11,8 @@
 #include "base/status.h"
 #include "boundary/control.h"
 
+#define CRMPI_PARKED_NODES 1024 /* as many as a kernel can have */
+
 /*
  * A parked thread: enough to bring it back.  Written as it stands to the container, as
  * record /task/threads.
@@ -30,6 +32,8 @@ struct crmpi_parked {
     uint64_t altstack[3];  /* below: stack_t */
     uint64_t tid_address;  /* cleared by the kernel when it ends */
     uint64_t robust_list, robust_bytes;
+    uint64_t nodes[CRMPI_PARKED_NODES / 64];
+    int32_t policy;        /* of NUMA, with its nodes; 0: none of its own */
     uint32_t mxcsr;        /* below */
     uint16_t x87_control;  /* below */
     uint16_t is_main;

@@ -27,13 +27,13 @@
 #include "descriptors/inotify.h"
 #include "engine/engine.h"
 #include "files/journal.h"
+#include "lower/addresses.h"
 #include "lower/park.h"
 #include "lower/raw.h"
 #include "lower/trap.h"
 
 #define PAGE 4096ul
 #define PAGE_UP(n) (((n) + PAGE - 1) & ~(PAGE - 1))
-#define HUGE_PAGE (2ul << 20)
 #define KERNEL_SA_RESTORER 0x04000000
 
 /* Signals the application may neither block nor handle itself. */
@@ -45,63 +45,8 @@ static struct {
 static int n_thread_map;
 
 /*
- * Addresses
+ * Addresses (see also addresses.c)
  */
-
-/* Next-fit: try at the running pointer, skip what is in use, wrap round at the end. */
-long crmpi_trap_map(unsigned long hint, unsigned long bytes, long prot, long flags, long fd,
-                    long offset)
-{
-    unsigned long want = PAGE_UP(bytes), skip = HUGE_PAGE;
-    long result;
-
-    if (want == 0 || want < bytes)
-        return bytes == 0 ? -EINVAL : -ENOMEM;
-    if (want > CRMPI_FILES_ADDR - CRMPI_MAP_ADDR)
-        return -ENOMEM;
-    hint &= ~(PAGE - 1);
-    flags |= MAP_FIXED_NOREPLACE;
-    if (crmpi_is_upper(hint) && hint && crmpi_is_upper(hint + want)) {
-        result = crmpi_raw(SYS_mmap, hint, want, prot, flags, fd, offset);
-        if (result != -EEXIST)
-            return result;
-    }
-    for (int tries = 0; tries < 10000; tries++) {
-        /* large mappings start where huge pages can, with a page of distance */
-        unsigned long align = want >= HUGE_PAGE ? HUGE_PAGE : PAGE;
-        unsigned long at = __atomic_fetch_add(&crmpi_control->map_next,
-                                              want + align + PAGE, __ATOMIC_RELAXED);
-
-        at = (at + align - 1) & ~(align - 1);
-        if (at + want > CRMPI_FILES_ADDR) {
-            __atomic_store_n(&crmpi_control->map_next, CRMPI_MAP_ADDR, __ATOMIC_RELAXED);
-            continue;
-        }
-        result = crmpi_raw(SYS_mmap, at, want, prot, flags, fd, offset);
-        if (result != -EEXIST)
-            return result;
-        __atomic_fetch_add(&crmpi_control->map_next, skip, __ATOMIC_RELAXED);
-        skip = skip < 1ul << 38 ? skip * 2 : skip;
-    }
-    return -ENOMEM;
-}
-
-static long do_mremap(unsigned long old, unsigned long old_bytes, unsigned long new_bytes,
-                      long flags)
-{
-    long result = crmpi_raw(SYS_mremap, old, old_bytes, new_bytes, 0, 0, 0);
-
-    if (result != -ENOMEM)
-        return result;
-    long at = crmpi_trap_map(0, new_bytes, PROT_NONE,
-                             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (at < 0)
-        return at;
-    result = crmpi_raw(SYS_mremap, old, old_bytes, new_bytes, flags | MREMAP_FIXED, at, 0);
-    if (result < 0)
-        crmpi_raw(SYS_munmap, at, new_bytes, 0, 0, 0, 0);
-    return result;
-}
 
 /* The break lies in an area of its own, mapped as far as it is in use. */
 static long do_brk(unsigned long wanted)
@@ -603,11 +548,9 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
 
     switch (number) {
     case SYS_mmap:
-        if (d & MAP_32BIT)
-            return crmpi_raw(SYS_mmap, a, b, c, d, e, r[REG_R9]);
-        return crmpi_trap_map(a, b, c, d, e, r[REG_R9]);
+        return crmpi_addresses_mmap(a, b, c, d, e, r[REG_R9]);
     case SYS_mremap:
-        return do_mremap(a, b, c, d);
+        return crmpi_addresses_mremap(a, b, c, d, e);
     case SYS_brk:
         return do_brk(a);
     case SYS_shmat:
@@ -689,17 +632,17 @@ static void handle_sigsys(int signal, siginfo_t *info, void *data)
 enum {
     TAIL_MMAP = 1,
     TAIL_MREMAP = 3,
-    TAIL_FUTEX = 6,
-    TAIL_CLOCK_NANOSLEEP = 11,
-    TAIL_NANOSLEEP = 15,
-    TAIL_POLL = 17,
-    TAIL_EPOLL = 19,
-    TAIL_ABSOLUTE = 22,
-    TAIL_OPEN = 24,
-    TAIL_OPENAT = 26,
-    TAIL_ADDRESS = 28,
-    TAIL_ALLOW = 31,
-    TAIL_TRAP = 32,
+    TAIL_FUTEX = 11,
+    TAIL_CLOCK_NANOSLEEP = 16,
+    TAIL_NANOSLEEP = 20,
+    TAIL_POLL = 22,
+    TAIL_EPOLL = 24,
+    TAIL_ABSOLUTE = 27,
+    TAIL_OPEN = 29,
+    TAIL_OPENAT = 31,
+    TAIL_ADDRESS = 33,
+    TAIL_ALLOW = 36,
+    TAIL_TRAP = 37,
 };
 
 static const struct {
@@ -759,52 +702,59 @@ static const struct {
 #define N_TRAPPED (sizeof trapped / sizeof *trapped)
 
 #define LOAD(field) BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field))
+#define LOAD_HIGH(field)                                                                   \
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, field) + 4)
 /* at @p place: on to @p yes or @p no */
 #define JUMP(place, test, value, yes, no)                                                  \
     BPF_JUMP(BPF_JMP | test | BPF_K, value, (yes) - (place)-1, (no) - (place)-1)
 static const struct sock_filter tail[] = {
     /* 0 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    /* 1: mmap, where the kernel would choose the address */
+    /* 1: mmap, where the kernel would choose the address, or outside of the range */
     LOAD(args[3]),
-    JUMP(2, BPF_JSET, MAP_FIXED, TAIL_ALLOW, TAIL_ADDRESS),
+    JUMP(2, BPF_JSET, MAP_FIXED, 6, TAIL_ADDRESS),
     /* 3: mremap, likewise */
     LOAD(args[3]),
-    JUMP(4, BPF_JSET, MREMAP_FIXED, TAIL_ALLOW, 5),
+    JUMP(4, BPF_JSET, MREMAP_FIXED, 8, 5),
     JUMP(5, BPF_JSET, MREMAP_MAYMOVE, TAIL_ADDRESS, TAIL_ALLOW),
-    /* 6: futex, waiting until a time on the monotonic clock */
+    LOAD_HIGH(args[0]),
+    JUMP(7, BPF_JEQ, 0, TAIL_ADDRESS, 9),
+    LOAD_HIGH(args[4]),
+    JUMP(9, BPF_JGE, CRMPI_U0 >> 32, 10, TAIL_ADDRESS),
+    JUMP(10, BPF_JGE, CRMPI_U1 >> 32, TAIL_ADDRESS, TAIL_ALLOW),
+    /* 11: futex, waiting until a time on the monotonic clock */
     LOAD(args[1]),
-    JUMP(7, BPF_JEQ, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 9, 8),
-    JUMP(8, BPF_JEQ, FUTEX_WAIT_BITSET, 9, TAIL_ALLOW),
+    JUMP(12, BPF_JEQ, FUTEX_WAIT_BITSET | FUTEX_PRIVATE_FLAG, 14, 13),
+    JUMP(13, BPF_JEQ, FUTEX_WAIT_BITSET, 14, TAIL_ALLOW),
     LOAD(args[3]),
-    JUMP(10, BPF_JEQ, 0, TAIL_ALLOW, TAIL_ADDRESS),
-    /* 11: clock_nanosleep until a time, or without asking for what is left */
+    JUMP(15, BPF_JEQ, 0, TAIL_ALLOW, TAIL_ADDRESS),
+    /* 16: clock_nanosleep until a time, or without asking for what is left */
     LOAD(args[1]),
-    JUMP(12, BPF_JSET, TIMER_ABSTIME, TAIL_ADDRESS, 13),
+    JUMP(17, BPF_JSET, TIMER_ABSTIME, TAIL_ADDRESS, 18),
     LOAD(args[3]),
-    JUMP(14, BPF_JEQ, 0, TAIL_ADDRESS, TAIL_ALLOW),
-    /* 15: nanosleep without asking for what is left */
+    JUMP(19, BPF_JEQ, 0, TAIL_ADDRESS, TAIL_ALLOW),
+    /* 20: nanosleep without asking for what is left */
     LOAD(args[1]),
-    JUMP(16, BPF_JEQ, 0, TAIL_ADDRESS, TAIL_ALLOW),
-    /* 17: poll, 19: epoll_wait, for a time */
+    JUMP(21, BPF_JEQ, 0, TAIL_ADDRESS, TAIL_ALLOW),
+    /* 22: poll, 24: epoll_wait, for a time */
     LOAD(args[2]),
-    JUMP(18, BPF_JEQ, 0, TAIL_ALLOW, 20),
+    JUMP(23, BPF_JEQ, 0, TAIL_ALLOW, 25),
     LOAD(args[3]),
-    JUMP(20, BPF_JSET, 0x80000000, TAIL_ALLOW, 21),
-    JUMP(21, BPF_JEQ, 0, TAIL_ALLOW, TAIL_ADDRESS),
-    /* 22: a timer that is set to an absolute time */
+    JUMP(25, BPF_JSET, 0x80000000, TAIL_ALLOW, 26),
+    JUMP(26, BPF_JEQ, 0, TAIL_ALLOW, TAIL_ADDRESS),
+    /* 27: a timer that is set to an absolute time */
     LOAD(args[1]),
-    JUMP(23, BPF_JSET, TFD_TIMER_ABSTIME, TAIL_ADDRESS, TAIL_ALLOW),
-    /* 24: open, 26: openat, for anything but reading what is there */
+    JUMP(28, BPF_JSET, TFD_TIMER_ABSTIME, TAIL_ADDRESS, TAIL_ALLOW),
+    /* 29: open, 31: openat, for anything but reading what is there */
     LOAD(args[1]),
-    JUMP(25, BPF_JSET, OPEN_CHANGES, TAIL_ADDRESS, TAIL_ALLOW),
+    JUMP(30, BPF_JSET, OPEN_CHANGES, TAIL_ADDRESS, TAIL_ALLOW),
     LOAD(args[2]),
-    JUMP(27, BPF_JSET, OPEN_CHANGES, TAIL_ADDRESS, TAIL_ALLOW),
-    /* 28: the call was made in the upper range if its address's high half says so */
-    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, instruction_pointer) + 4),
-    JUMP(29, BPF_JGE, CRMPI_U0 >> 32, 30, TAIL_ALLOW),
-    JUMP(30, BPF_JGE, CRMPI_U1 >> 32, TAIL_ALLOW, TAIL_TRAP),
-    /* 31 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    /* 32 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+    JUMP(32, BPF_JSET, OPEN_CHANGES, TAIL_ADDRESS, TAIL_ALLOW),
+    /* 33: the call was made in the upper range if its address's high half says so */
+    LOAD_HIGH(instruction_pointer),
+    JUMP(34, BPF_JGE, CRMPI_U0 >> 32, 35, TAIL_ALLOW),
+    JUMP(35, BPF_JGE, CRMPI_U1 >> 32, TAIL_ALLOW, TAIL_TRAP),
+    /* 36 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    /* 37 */ BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
 };
 #define N_TAIL (sizeof tail / sizeof *tail)
 #define N_HEAD 3

@@ -25,6 +25,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -34,6 +35,7 @@
 #include "base/log.h"
 #include "base/pathmap.h"
 #include "boundary/control.h"
+#include "capture/attributes.h"
 #include "capture/process.h"
 #include "capture/regions.h"
 #include "descriptors/descriptors.h"
@@ -46,8 +48,10 @@
 #include "lower/host.h"
 #include "lower/loader.h"
 #include "lower/park.h"
+#include "lower/personality.h"
 #include "lower/thread.h"
 #include "lower/trap.h"
+#include "restart/backing.h"
 #include "restart/gather.h"
 #include "restart/restart.h"
 #include "restart/resume.h"
@@ -64,6 +68,8 @@ struct saved {
     size_t n_regions, n_extents;
     const struct crmpi_segment *segments;
     size_t n_segments;
+    struct crmpi_extent *guards;
+    size_t n_guards;
     struct crmpi_process *process;
     struct crmpi_parked *threads;
     size_t n_threads;
@@ -145,8 +151,12 @@ static enum crmpi_status records_read(struct saved *saved)
     if (status != CRMPI_OK)
         return status;
     saved->n_threads = bytes / sizeof *saved->threads;
-    status = crmpi_reader_record(saved->reader, CRMPI_RECORD_DESCRIPTORS,
-                                 &saved->descriptors, &saved->descriptors_bytes);
+    status = crmpi_reader_record(saved->reader, CRMPI_RECORD_GUARDS,
+                                 (void **)&saved->guards, &bytes);
+    saved->n_guards = status == CRMPI_OK ? bytes / sizeof *saved->guards : 0;
+    if (status == CRMPI_OK)
+        status = crmpi_reader_record(saved->reader, CRMPI_RECORD_DESCRIPTORS,
+                                     &saved->descriptors, &saved->descriptors_bytes);
     if (status == CRMPI_OK)
         status = crmpi_reader_record(saved->reader, CRMPI_RECORD_INODES, &saved->inodes,
                                      &saved->inodes_bytes);
@@ -197,6 +207,28 @@ enum crmpi_status crmpi_restart_file_open(const char *dir, uint32_t world_rank,
     return status;
 }
 
+static char **arguments;
+
+/* Whether something of this process is where a region was: that is possible outside of the
+ * upper range, if addresses are as random as can be. */
+static int is_occupied(const struct crmpi_region *regions, size_t n)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    unsigned long start, end;
+    char line[4400];
+    int found = 0;
+
+    while (maps && !found && fgets(line, sizeof line, maps)) {
+        if (sscanf(line, "%lx-%lx ", &start, &end) != 2)
+            continue;
+        for (size_t i = 0; !found && i < n; i++)
+            found = regions[i].start < end && regions[i].start + regions[i].bytes > start;
+    }
+    if (maps)
+        fclose(maps);
+    return found;
+}
+
 /* Occupy the numbers of the application's descriptors.  The rank file is opened for this
  * alone, as its own descriptor may have one of them.  A file without a process has none:
  * the program is started anew. */
@@ -222,6 +254,8 @@ static enum crmpi_status descriptors_reserve(const char *dir, uint32_t world_ran
         status = n_ranks_check(crmpi_reader_job(reader));
         return status == CRMPI_OK ? crmpi_anew_start(reader, dir, line_number) : status;
     }
+    if (is_occupied(regions, n_regions))
+        crmpi_layout_again(arguments); /* nothing has been done yet */
     status = crmpi_reader_record(reader, CRMPI_RECORD_DESCRIPTORS, &files, &bytes);
     crmpi_reader_close(reader);
     if (status != CRMPI_OK)
@@ -296,8 +330,19 @@ static enum crmpi_status views_map(const struct saved *saved)
     return status;
 }
 
+/* Memory is placed by the policy of the thread that fills it. */
+static void policy_restore(const struct saved *saved)
+{
+    for (size_t i = 0; i < saved->n_threads; i++)
+        if (saved->threads[i].is_main && saved->threads[i].policy &&
+            syscall(SYS_set_mempolicy, saved->threads[i].policy, saved->threads[i].nodes,
+                    CRMPI_PARKED_NODES + 1) != 0)
+            crmpi_warn("the program's NUMA policy cannot be set here: %s", strerror(errno));
+}
+
 static enum crmpi_status memory_restore(struct saved *saved)
 {
+    policy_restore(saved);
     enum crmpi_status status = crmpi_memory_map(saved->regions, saved->n_regions,
                                                 saved->extents, saved->n_extents);
 
@@ -316,13 +361,22 @@ static enum crmpi_status memory_restore(struct saved *saved)
     if (status != CRMPI_OK)
         return status;
     crmpi_memory_excluded_clear();
-    return crmpi_memory_protect(saved->regions, saved->n_regions);
+    status = crmpi_backing_restore(saved->regions, saved->n_regions);
+    if (status == CRMPI_OK)
+        status = crmpi_guards_restore(saved->guards, saved->n_guards);
+    if (status == CRMPI_OK)
+        status = crmpi_memory_protect(saved->regions, saved->n_regions);
+    return status == CRMPI_OK ? crmpi_attributes_restore(saved->regions, saved->n_regions,
+                                                         saved->process->lock_future)
+                              : status;
 }
 
 static enum crmpi_status process_restore(const struct saved *saved)
 {
     const struct crmpi_process *process = saved->process;
 
+    if (process->personality != crmpi_personality())
+        crmpi_personality_set(process->personality);
     if (process->directory[0] && chdir(process->directory) != 0) {
         crmpi_error("cannot go to the working directory %s: %s", process->directory,
                     strerror(errno));
@@ -479,6 +533,7 @@ static int options_read(int argc, char **argv, struct options *options)
 {
     const char *number = NULL;
 
+    arguments = argv;
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--restore") == 0 && i + 1 < argc)
             options->dir = argv[++i];

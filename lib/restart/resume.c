@@ -4,7 +4,8 @@
  *
  * A kernel thread is made for each, on a small stack of its own, with the TLS base the
  * thread had; so from there on no libc.  It renews what the kernel knows of a thread (rseq,
- * robust list, where its id is cleared, name), waits until all are there, and leaves:
+ * robust list, where its id is cleared, name, NUMA policy), waits until all are there, and
+ * leaves:
  *
  *   parked above:  rt_sigreturn on the frame the parking signal left on its stack
  *   parked below:  signal mask and floating-point modes, then its call is made again
@@ -89,6 +90,9 @@ static void kernel_state_renew(const struct crmpi_parked *parked)
     if (parked->robust_list)
         crmpi_raw(SYS_set_robust_list, parked->robust_list, parked->robust_bytes, 0, 0, 0, 0);
     crmpi_raw(SYS_prctl, PR_SET_NAME, (long)parked->name, 0, 0, 0, 0);
+    if (parked->policy) /* else what the launcher has set here; as far as there are nodes */
+        crmpi_raw(SYS_set_mempolicy, parked->policy, (long)parked->nodes,
+                  CRMPI_PARKED_NODES + 1, 0, 0, 0); /* the kernel counts so */
     if (parked->gs)
         __builtin_ia32_wrgsbase64(parked->gs);
 }

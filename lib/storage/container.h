@@ -17,7 +17,7 @@
 #include "interaction/dependencies.h"
 #include "recovery/history.h"
 
-#define CRMPI_FORMAT_VERSION 4
+#define CRMPI_FORMAT_VERSION 5
 #define CRMPI_RANKS_MAX (1u << 24)
 #define CRMPI_SEGMENTS_MAX ((size_t)1 << 16)
 #define CRMPI_NAMED_MAX ((size_t)1 << 12)
@@ -25,12 +25,43 @@
 #define CRMPI_DATA_OFFSET ((uint64_t)8192)    /* in a file: where the data area begins */
 #define CRMPI_BLOCK_BYTES ((uint64_t)1 << 20) /* of data, in a block: at most */
 
+/* What a mapped region has beyond its protection: the numbers are those of the file. */
+enum {
+    CRMPI_REGION_LOCKED = 1,          /* mlock */
+    CRMPI_REGION_LOCKED_ON_FAULT = 2, /* the pages that are there: mlock2 */
+    CRMPI_REGION_HUGEPAGE = 4,        /* madvise(2)'s, up to RANDOM */
+    CRMPI_REGION_NOHUGEPAGE = 8,
+    CRMPI_REGION_DONTFORK = 16,
+    CRMPI_REGION_DONTDUMP = 32,
+    CRMPI_REGION_WIPEONFORK = 64,
+    CRMPI_REGION_MERGEABLE = 128,
+    CRMPI_REGION_SEQUENTIAL = 256,
+    CRMPI_REGION_RANDOM = 512,
+    CRMPI_REGION_GROWSDOWN = 1024, /* mmap(2)'s, up to HUGETLB */
+    CRMPI_REGION_NORESERVE = 2048,
+    CRMPI_REGION_DROPPABLE = 4096,
+    CRMPI_REGION_HUGETLB = 8192,
+    CRMPI_REGION_MAY_WRITE = 16384, /* it is or could be made writable */
+    CRMPI_REGION_SEALED = 32768,    /* mseal */
+    CRMPI_REGION_IN_FILE = 65536,   /* what it shows is saved with its file (lib/files) */
+};
+#define CRMPI_REGION_ATTRIBUTES 131071u /* all of them */
+#define CRMPI_POLICY_NODES 256
+
 /* A mapped region of the upper half. */
 struct crmpi_region {
     uint64_t start, bytes;
     uint32_t prot;  /* PROT_* */
-    uint32_t flags; /* MAP_PRIVATE or MAP_SHARED, MAP_ANONYMOUS, MAP_GROWSDOWN, ... */
+    uint32_t flags; /* MAP_PRIVATE or MAP_SHARED, MAP_ANONYMOUS */
     uint64_t file_offset;
+    uint64_t device, inode;  /* of what is mapped, as /proc/self/maps says; 0, 0: nothing.
+                                Shared anonymous memory has a number, too */
+    uint64_t file_bytes;     /* of a private mapping: what the file was like, */
+    int64_t file_mtime_ns;   /* if its name was still its own; else 0, 0 */
+    uint32_t attributes;     /* CRMPI_REGION_* */
+    uint32_t huge_page_kib;  /* of HUGETLB */
+    uint64_t policy;         /* of NUMA, MPOL_*; 0: none of its own */
+    uint64_t nodes[CRMPI_POLICY_NODES / 64];
     char name[256]; /* what /proc/self/maps says: a path, or "" */
 };
 

@@ -75,6 +75,8 @@ hid_t crmpi_hdf_region_type(void)
 {
     hid_t type = H5Tcreate(H5T_COMPOUND, sizeof(struct crmpi_region));
     hid_t name = H5Tcopy(H5T_C_S1);
+    const hsize_t n_words = CRMPI_POLICY_NODES / 64;
+    hid_t nodes = H5Tarray_create2(H5T_STD_U64LE, 1, &n_words);
 
     H5Tset_size(name, sizeof((struct crmpi_region *)NULL)->name);
     H5Tinsert(type, "start", HOFFSET(struct crmpi_region, start), H5T_STD_U64LE);
@@ -83,8 +85,21 @@ hid_t crmpi_hdf_region_type(void)
     H5Tinsert(type, "flags", HOFFSET(struct crmpi_region, flags), H5T_STD_U32LE);
     H5Tinsert(type, "file_offset", HOFFSET(struct crmpi_region, file_offset),
               H5T_STD_U64LE);
+    H5Tinsert(type, "device", HOFFSET(struct crmpi_region, device), H5T_STD_U64LE);
+    H5Tinsert(type, "inode", HOFFSET(struct crmpi_region, inode), H5T_STD_U64LE);
+    H5Tinsert(type, "file_bytes", HOFFSET(struct crmpi_region, file_bytes),
+              H5T_STD_U64LE);
+    H5Tinsert(type, "file_mtime_ns", HOFFSET(struct crmpi_region, file_mtime_ns),
+              H5T_STD_I64LE);
+    H5Tinsert(type, "attributes", HOFFSET(struct crmpi_region, attributes),
+              H5T_STD_U32LE);
+    H5Tinsert(type, "huge_page_kib", HOFFSET(struct crmpi_region, huge_page_kib),
+              H5T_STD_U32LE);
+    H5Tinsert(type, "policy", HOFFSET(struct crmpi_region, policy), H5T_STD_U64LE);
+    H5Tinsert(type, "nodes", HOFFSET(struct crmpi_region, nodes), nodes);
     H5Tinsert(type, "name", HOFFSET(struct crmpi_region, name), name);
     H5Tclose(name);
+    H5Tclose(nodes);
     return type;
 }
 

@@ -23,10 +23,15 @@ static const char *region_fault(const struct crmpi_region *region, uint64_t afte
         return "it is not whole pages";
     if (region->start < after)
         return "it is not behind the one before";
-    if (end > CRMPI_LOW_END && (region->start < CRMPI_U0 || end > CRMPI_UPPER_END))
-        return "it is outside the range that is saved";
+    if (!crmpi_may_be_application(region->start, end))
+        return "it is where a program has no memory";
     if (region->prot & ~(uint32_t)(PROT_READ | PROT_WRITE | PROT_EXEC))
         return "its protection is impossible";
+    if (region->attributes & ~CRMPI_REGION_ATTRIBUTES)
+        return "its attributes are impossible";
+    if (region->attributes & CRMPI_REGION_HUGETLB &&
+        (region->huge_page_kib < 8 || region->huge_page_kib & (region->huge_page_kib - 1)))
+        return "its huge pages are impossible";
     if (!memchr(region->name, '\0', sizeof region->name))
         return "its name has no end";
     return NULL;
@@ -144,15 +149,16 @@ enum crmpi_status crmpi_layout_check_named(const char *path,
                                            const struct crmpi_region *regions,
                                            size_t n_regions)
 {
-    for (size_t i = 0; i < n_regions; i++)
-        if (named->start >= regions[i].start &&
-            named->start - regions[i].start <= regions[i].bytes &&
-            named->bytes <= regions[i].bytes - (named->start - regions[i].start))
+    uint64_t at = named->start, end = at + named->bytes;
+
+    for (size_t i = 0; i < n_regions && end >= named->start; i++)
+        if (at >= regions[i].start && at - regions[i].start < regions[i].bytes &&
+            (at = regions[i].start + regions[i].bytes) >= end)
             return CRMPI_OK;
     if (n_regions == 0)
         return CRMPI_OK;
     crmpi_error("%s: the named region %s (%#" PRIx64 ", %" PRIu64
-                " bytes) is not within a memory region",
+                " bytes) is not within memory regions",
                 path, named->name, named->start, named->bytes);
     return CRMPI_ERR_CORRUPT;
 }

@@ -97,6 +97,16 @@ void *crmpi_enter(int call)
     return NULL;
 }
 
+/*
+ * AddressSanitizer's settings where the program has none of its own: it objects to any
+ * library that comes before it (LD_PRELOAD), and does not mind this one.
+ */
+const char *__asan_default_options(void) __attribute__((visibility("default")));
+const char *__asan_default_options(void)
+{
+    return "verify_asan_link_order=0";
+}
+
 static int is_mapped(uint64_t address)
 {
     unsigned char present;
@@ -169,6 +179,7 @@ static void forking(void)
 static void forked(void)
 {
     crmpi_control->owner = getpid();
+    crmpi_control->outside_lock = 0; /* of a thread that this process has not */
 }
 
 static void introduce(void)

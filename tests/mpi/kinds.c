@@ -315,7 +315,7 @@ int main(int argc, char **argv)
         locks_use(step);
         if (step % 10 == 0)
             MPI_Barrier(MPI_COMM_WORLD);
-        check_sleep_ms(3);
+        check_sleep_ms(4);
         check_note(memory_map[step % 100] + (uint64_t)big_read);
     }
     CHECK_SYS(dup2(saved_out, 1)); /* where the launcher sees it */

@@ -8,7 +8,8 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 	mpiio_open mpiio_threads neighbor nonblock nopie ops p2p persistent pmpi probe \
 	process sendrecv signals skew stdin threads_multiple threads_team threads_wait \
 	timers topologies traffic windows
-mpi_c_tests += churn kinds descriptors dist_graph obstacles pairs pipeline reach truncated waits
+mpi_c_tests += churn kinds layout mappings special
+mpi_c_tests += descriptors dist_graph obstacles pairs pipeline reach truncated waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/hold.h \
 	tests/mpi/message.h
@@ -21,9 +22,12 @@ if HAVE_MPICXX
 check_DATA += tests/mpi/pool
 endif
 
-check_SCRIPTS += tests/mpi/pairs.sh tests/mpi/waits.sh
-TESTS += tests/mpi/pairs.sh tests/mpi/waits.sh
-EXTRA_DIST += tests/mpi/pairs.sh tests/mpi/waits.sh
+check_SCRIPTS += tests/mpi/layout.sh tests/mpi/pairs.sh tests/mpi/special.sh \
+	tests/mpi/waits.sh
+TESTS += tests/mpi/layout.sh tests/mpi/pairs.sh tests/mpi/special.sh \
+	tests/mpi/waits.sh
+EXTRA_DIST += tests/mpi/layout.sh tests/mpi/pairs.sh tests/mpi/special.sh \
+	tests/mpi/waits.sh
 
 MPI_C_COMPILE = $(MPICC) -std=gnu11 -O2 -g $(WARN_CFLAGS)
 

@@ -67,8 +67,8 @@ static struct forgery forgery_make(void)
     struct forgery forgery = {
         .job = job_make(0, 1),
         .data_end = 32768,
-        .regions = {{CRMPI_MAP_ADDR, MIB, 3, MAP_PRIVATE, 0, "a"},
-                    {CRMPI_MAP_ADDR + 2 * MIB, MIB, 3, MAP_PRIVATE, 0, "b"}},
+        .regions = {{CRMPI_MAP_ADDR, MIB, 3, MAP_PRIVATE, 0, .name = "a"},
+                    {CRMPI_MAP_ADDR + 2 * MIB, MIB, 3, MAP_PRIVATE, 0, .name = "b"}},
         .n_regions = 2,
         .task = {.extents = {{CRMPI_MAP_ADDR, 4096, 0},
                              {CRMPI_MAP_ADDR + 2 * MIB, 8192, 4096}},
@@ -244,7 +244,9 @@ START_TEST(regions_elsewhere_are_refused)
     REFUSED(f.regions[0].start = 0x7f0000000000);
     REFUSED(f.regions[0].start = 0x550000000000);
     REFUSED(f.regions[0].start = CRMPI_U0 - 4096);
-    REFUSED(f.regions[0].start = CRMPI_LOW_END - 4096);
+    REFUSED(f.regions[0].start = CRMPI_LOWER_HOST - 4096);
+    REFUSED(f.regions[0].start = CRMPI_LOWER_MAP - 4096);
+    REFUSED(f.regions[0].start = 0x2000; f.regions[0].bytes = CRMPI_U1);
     REFUSED(f.regions[1].bytes = CRMPI_UPPER_END - f.regions[1].start + 4096);
     REFUSED(f.regions[1].bytes = UINT64_MAX - 4095);
     REFUSED(f.regions[1].bytes = -(f.regions[1].start & -(uint64_t)4096));
@@ -261,6 +263,10 @@ START_TEST(impossible_regions_are_refused)
     REFUSED(f.regions[0].start = f.regions[1].start + MIB);
     REFUSED(f.regions[0].prot = 8);
     REFUSED(f.regions[0].prot = 0x10000000);
+    REFUSED(f.regions[0].attributes = CRMPI_REGION_ATTRIBUTES + 1);
+    REFUSED(f.regions[0].attributes = CRMPI_REGION_HUGETLB);
+    REFUSED(f.regions[0].attributes = CRMPI_REGION_HUGETLB;
+            f.regions[0].huge_page_kib = 2049);
     REFUSED(f.n_regions = 1);
     REFUSED(f.n_regions = 0);
 }

@@ -39,7 +39,7 @@ check_SCRIPTS += tests/unit/inspect.sh
 TESTS += tests/unit/inspect.sh
 EXTRA_DIST += tests/unit/inspect.sh tests/unit/read-container.py \
 	tests/golden/version-2.b64 tests/golden/version-3.b64 \
-	tests/golden/version-4.b64
+	tests/golden/version-4.b64 tests/golden/version-5.b64
 
 check_PROGRAMS += tests/unit/interface
 tests_unit_interface_SOURCES = tests/unit/interface.c
@@ -147,13 +147,13 @@ if HAVE_CHECK
 check_PROGRAMS += tests/unit/regions
 TESTS += tests/unit/regions
 tests_unit_regions_SOURCES = tests/unit/regions.c \
-	lib/capture/extents.c lib/capture/regions.c lib/capture/segments.c
+	lib/capture/attributes.c lib/capture/extents.c lib/capture/regions.c lib/capture/segments.c
 tests_unit_regions_CPPFLAGS = $(storage_cppflags) $(MPI_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_regions_LDADD = $(storage_libs) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/changes
 TESTS += tests/unit/changes
 tests_unit_changes_SOURCES = tests/unit/changes.c \
-	lib/capture/background.c lib/capture/capture.c lib/capture/contents.c \
+	lib/capture/attributes.c lib/capture/background.c lib/capture/capture.c lib/capture/contents.c \
 	lib/capture/datamap.c lib/capture/extents.c lib/capture/limit.c lib/capture/pump.c \
 	lib/capture/regions.c lib/capture/segments.c lib/capture/survey.c \
 	lib/capture/tracking.c lib/capture/workers.c lib/capture/writes.c

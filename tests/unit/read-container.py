@@ -41,7 +41,7 @@ def check_seal(path, kind):
     data = path.read_bytes()
     magic, version, what, size, end, parent, parent_digest, digest = SEAL.unpack_from(data)
     require(magic == b"crmpi\r\n\x1a", f"{path}: magic {magic}")
-    require((version, what) == (4, KINDS[kind]), f"{path}: version {version}, {what}")
+    require((version, what) == (5, KINDS[kind]), f"{path}: version {version}, {what}")
     require(size == len(data), f"{path}: {len(data)} bytes instead of {size}")
     require(DATA <= end < size, f"{path}: its data end at {end}")
     require(xxh3(data[:48] + data[56:DATA] + data[end:]) == digest, f"{path}: digest")

@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "boundary/control.h"
+#include "capture/attributes.h"
 #include "capture/regions.h"
 #include "files/bring.h"
 #include "capture/segments.h"
@@ -73,8 +74,16 @@ static void remove_all(void)
     why[0] = 0;
 }
 
-int crmpi_bring_open_mapped(const char *name, int flags)
+int crmpi_inodes_has(uint64_t inode, const char *name)
 {
+    (void)inode;
+    (void)name;
+    return 0;
+}
+
+int crmpi_bring_open_mapped(const char *name, uint64_t inode, int flags)
+{
+    (void)inode;
     return open(name, flags | O_CLOEXEC);
 }
 
@@ -109,17 +118,19 @@ START_TEST(neighbours_of_one_kind_are_one_region)
     madvise((void *)(MEMORY + 2 * PAGE), PAGE, MADV_DONTFORK);
     mprotect((void *)(MEMORY + 5 * PAGE), PAGE, PROT_NONE);
     ck_assert_int_eq(crmpi_memory_survey(NULL, 0, &memory, why, sizeof why), CRMPI_OK);
-    const uint64_t parts[3][2] = {{0, 5}, {5, 1}, {6, 2}};
-    ck_assert_uint_eq(memory.n_regions, 3);
-    for (int i = 0; i < 3; i++) {
+    const uint64_t parts[5][2] = {{0, 2}, {2, 1}, {3, 2}, {5, 1}, {6, 2}};
+    ck_assert_uint_eq(memory.n_regions, 5);
+    for (int i = 0; i < 5; i++) {
         ck_assert_uint_eq(memory.regions[i].start, MEMORY + parts[i][0] * PAGE);
         ck_assert_uint_eq(memory.regions[i].bytes, parts[i][1] * PAGE);
+        ck_assert_uint_eq(memory.regions[i].attributes,
+                          CRMPI_REGION_MAY_WRITE | (i == 1 ? CRMPI_REGION_DONTFORK : 0));
     }
     ck_assert_uint_eq(memory.mappings.n, 5);
     ck_assert_int_eq(*(volatile char *)(MEMORY + 5 * PAGE), 0); /* until it is released */
     memory_end(&memory);
     ck_assert_int_eq(crmpi_memory_survey(NULL, 0, &memory, why, sizeof why), CRMPI_OK);
-    ck_assert_uint_eq(memory.regions[1].prot, PROT_NONE);
+    ck_assert_uint_eq(memory.regions[3].prot, PROT_NONE);
     memory_end(&memory);
 }
 END_TEST
@@ -207,6 +218,7 @@ START_TEST(mappings_of_files_are_cleared)
                                   .bytes = 8 * PAGE,
                                   .prot = PROT_READ | PROT_WRITE,
                                   .flags = MAP_SHARED,
+                                  .attributes = CRMPI_REGION_MAY_WRITE,
                                   .file_offset = PAGE};
     const struct crmpi_extent data = {MEMORY + PAGE, PAGE};
     char page[PAGE];
@@ -229,6 +241,60 @@ START_TEST(mappings_of_files_are_cleared)
 }
 END_TEST
 
+/* What the kernel says of mappings: kept, refused with words, or not known. */
+START_TEST(attributes_are_kept_or_refused)
+{
+    struct crmpi_region region = {
+        .start = MEMORY, .bytes = PAGE, .flags = MAP_PRIVATE | MAP_ANONYMOUS};
+    static const char *const refused[][2] = {
+        {"rd zq wr", "the attribute \"zq\" (VmFlags), which this crmpi does not know"},
+        {"??", "\"??\""},
+        {"rd um", "a userfaultfd of the program"},
+        {"io pf", "memory of a device"},
+        {"rd wr ss", "a shadow stack"},
+        {"ht", "hugetlbfs"},
+    };
+    ck_assert_int_eq(crmpi_attributes_parse(" rd wr mr mw me ac sd uw\n", &region, why,
+                                            sizeof why),
+                     CRMPI_OK);
+    ck_assert_uint_eq(region.attributes, CRMPI_REGION_MAY_WRITE);
+    ck_assert_int_eq(crmpi_attributes_parse("rd lo lf hg nh dc dd wf mg sr rr gd nr dp sl",
+                                            &region, why, sizeof why),
+                     CRMPI_OK);
+    ck_assert_uint_eq(region.attributes,
+                      CRMPI_REGION_ATTRIBUTES &
+                          ~(CRMPI_REGION_MAY_WRITE | CRMPI_REGION_HUGETLB));
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
+        ck_assert_int_eq(crmpi_attributes_parse(refused[i][0], &region, why, sizeof why),
+                         CRMPI_ERR_UNSUPPORTED);
+        ck_assert_ptr_nonnull(strstr(why, refused[i][1]));
+    }
+}
+END_TEST
+
+/* Two mappings of one memory are one again, and apart from another one's. */
+START_TEST(shared_memory_is_shared_again)
+{
+    struct crmpi_region regions[4] = {{0}};
+    for (int i = 0; i < 4; i++) {
+        regions[i].start = MEMORY + (uint64_t)i * 8 * PAGE;
+        regions[i].bytes = 4 * PAGE;
+        regions[i].prot = PROT_READ | PROT_WRITE;
+        regions[i].flags = MAP_SHARED | MAP_ANONYMOUS;
+        regions[i].inode = i == 1 ? 8 : 7;
+        regions[i].file_offset = i == 2 ? 2 * PAGE : i == 3 ? 6 * PAGE : 0;
+    }
+    ck_assert_int_eq(crmpi_memory_map(regions, 4, NULL, 0), CRMPI_OK);
+    volatile char *first = (char *)regions[0].start, *second = (char *)regions[2].start;
+    first[2 * PAGE] = 3;
+    ck_assert_int_eq(second[0], 3);
+    second[PAGE] = 4;
+    ck_assert_int_eq(first[3 * PAGE], 4);
+    ck_assert_int_eq(*(volatile char *)(regions[1].start + 2 * PAGE), 0);
+    ck_assert_int_eq(*(volatile char *)regions[3].start, 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("regions");
@@ -241,6 +307,8 @@ int main(void)
     tcase_add_test(tests, what_the_window_says_is_handed_on);
     tcase_add_test(tests, memory_that_cannot_be_read_is_told);
     tcase_add_test(tests, mappings_of_files_are_cleared);
+    tcase_add_test(tests, attributes_are_kept_or_refused);
+    tcase_add_test(tests, shared_memory_is_shared_again);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

@@ -27,9 +27,12 @@
 #define OTHERS 0x5a /* what the views have in other ranks' bytes */
 
 const struct crmpi_region regions[N_REGIONS] = {
-    {LOW, MIB, PROT_READ | PROT_EXEC, MAP_PRIVATE, 8192, "/bin/program"},
-    {A, 8 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0, "[heap]"},
-    {B, MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, 0, ""},
+    {LOW, MIB, PROT_READ | PROT_EXEC, MAP_PRIVATE, 8192, 0xfe01, 77, 23456,
+     1700000000123456789, CRMPI_REGION_SEQUENTIAL, .name = "/bin/program"},
+    {A, 8 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, 0,
+     .attributes = CRMPI_REGION_MAY_WRITE | CRMPI_REGION_HUGETLB, .huge_page_kib = 2048,
+     .policy = 2, .nodes = {5, 0, 0, 1ul << 63}, .name = "[heap]"},
+    {B, MIB, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, 0, .name = ""},
 };
 const struct crmpi_extent small_extents[N_EXTENTS] = {
     {LOW, 4096}, {A, 4096}, {A + 8192, 8192}, {B + 4096, 4096}};
