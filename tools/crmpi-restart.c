@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "base/pathmap.h"
 #include "engine/contact.h"
 #include "restart/restart.h"
 #include "tools/fetch.h"
@@ -33,6 +34,8 @@ static const char usage[] =
     "\n"
     "  --at N         use recovery line N ('crmpi-inspect DIR' lists them)\n"
     "  --no-truncate  leave files that have grown since the checkpoint as they are\n"
+    "  --accept-files go on also with files that are not what they were, as they are\n"
+    "  --map OLD=NEW  the folder OLD of the checkpoint's files is NEW now (may be repeated)\n"
     "  --dry-run      print the command, do not run it\n"
     "  --help, --version\n"
     "\n"
@@ -65,6 +68,12 @@ static struct options parse(int argc, char **argv)
                 tool_usage(TOOL, "--at 0: recovery lines are numbered from 1");
         } else if (strcmp(argv[i], "--no-truncate") == 0) {
             options.no_truncate = 1;
+        } else if (strcmp(argv[i], "--accept-files") == 0) {
+            tool_host_option("--accept-files", NULL);
+        } else if ((value = tool_option_value(TOOL, argc, argv, &i, "--map")) != NULL) {
+            if (crmpi_path_map_add(value) != CRMPI_OK)
+                tool_usage(TOOL, "--map %s: has to be OLD=NEW, both absolute", value);
+            tool_host_option("--map", value);
         } else if (strcmp(argv[i], "--dry-run") == 0) {
             options.dry_run = 1;
         } else if (argv[i][0] == '-') {

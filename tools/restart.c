@@ -76,6 +76,15 @@ static void make_mpirun(const struct crmpi_line *line, const struct crmpi_words 
     tool_words_add2(words, "-np", n_ranks);
 }
 
+static struct crmpi_words host_options;
+
+void tool_host_option(const char *option, const char *value)
+{
+    tool_words_add(&host_options, option);
+    if (value != NULL)
+        tool_words_add(&host_options, value);
+}
+
 void tool_host_command(uint64_t sn, int truncate, struct crmpi_words *words)
 {
     char host[4096], number[32];
@@ -87,6 +96,8 @@ void tool_host_command(uint64_t sn, int truncate, struct crmpi_words *words)
     tool_words_add2(words, "--at", number);
     if (!truncate)
         tool_words_add(words, "--no-truncate");
+    for (size_t i = 0; i < host_options.n; i++)
+        tool_words_add(words, host_options.items[i]);
 }
 
 void tool_launcher_command(const struct crmpi_line *line, char *const *extra,

@@ -47,6 +47,9 @@ void tool_restart_command(const struct crmpi_line *line, char *const *extra, int
 /** Make the command that a rank itself runs, under a launcher's words or alone. */
 void tool_host_command(uint64_t sn, int truncate, struct crmpi_words *words);
 
+/** Give the host one more option, with a value unless that is NULL. */
+void tool_host_option(const char *option, const char *value);
+
 /** Tell whether a checksum in the line's files is wrong, after saying which.  Reads
  * all. */
 int tool_line_is_damaged(const char *dir, const struct crmpi_line *line);

@@ -263,7 +263,8 @@ START_TEST(attributes_are_kept_or_refused)
                      CRMPI_OK);
     ck_assert_uint_eq(region.attributes,
                       CRMPI_REGION_ATTRIBUTES &
-                          ~(CRMPI_REGION_MAY_WRITE | CRMPI_REGION_HUGETLB));
+                          ~(CRMPI_REGION_MAY_WRITE | CRMPI_REGION_HUGETLB |
+                            CRMPI_REGION_IN_FILE));
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++) {
         ck_assert_int_eq(crmpi_attributes_parse(refused[i][0], &region, why, sizeof why),
                          CRMPI_ERR_UNSUPPORTED);
