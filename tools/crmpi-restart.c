@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "engine/contact.h"
 #include "restart/restart.h"
+#include "storage/former.h"
 #include "tools/fetch.h"
 #include "tools/launch.h"
 #include "tools/restart.h"
@@ -235,7 +236,8 @@ int main(int argc, char **argv)
     tool_config_load(TOOL, options.dir);
     if (is_rank() && options.extra != NULL)
         tool_usage(TOOL, "options for mpirun belong to the mpirun that starts it");
-    if (!is_rank() && !options.dry_run && !job_is_gone())
+    if (!is_rank() && !options.dry_run &&
+        (!job_is_gone() || crmpi_former_settle(crmpi_config.dir) != CRMPI_OK))
         return TOOL_FAILED;
     if (!is_rank() && !options.dry_run) {
         int status;

@@ -12,7 +12,9 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "engine/contact.h"
 #include "restart/restart.h"
+#include "storage/former.h"
 #include "tools/fetch.h"
 #include "tools/launch.h"
 #include "tools/restart.h"
@@ -25,6 +27,8 @@
 struct options {
     unsigned long long max_restarts;
     int progress;
+    int anew;    /* whatever another job has left: it is kept */
+    int discard; /* likewise: it is removed */
     int first; /* argv index of the launcher */
 };
 
@@ -50,6 +54,9 @@ static void print_usage(char *text, size_t bytes)
         "  --max-restarts N  restart the job from its newest recovery line when it\n"
         "                    fails, at most N times; it is given up when it failed\n"
         "                    twice in a row without a new line (default: 0)\n"
+        "  --new             begin where another job has left recovery lines and has not\n"
+        "                    ended: they are kept in DIR/jobs/JOB\n"
+        "  --discard         likewise, and they are removed\n"
         "  --progress        show on the terminal how it goes\n"
         "  --config FILE     take settings from FILE, as CRMPI_CONFIG does\n"
         "  --help, --version\n"
@@ -114,14 +121,71 @@ static struct options parse(int argc, char **argv)
             setenv("CRMPI_CONFIG", value, 1);
         else if (strcmp(argv[i], "--progress") == 0)
             options.progress = 1;
+        else if (strcmp(argv[i], "--new") == 0)
+            options.anew = 1;
+        else if (strcmp(argv[i], "--discard") == 0)
+            options.discard = 1;
         else
             tool_usage(TOOL, "there is no option %s; the launcher's own come behind it",
                        argv[i]);
     }
     options.first = i;
+    if (options.anew && options.discard)
+        tool_usage(TOOL, "--new keeps what another job has left, --discard removes it");
     if (i >= argc)
         tool_usage(TOOL, "which launcher? For example: crmpi-run mpirun -np 4 ./program");
     return options;
+}
+
+/* ---- what another job has left ---- */
+
+static void describe_former(const struct crmpi_former *former)
+{
+    const struct crmpi_job *job = &former->job;
+    time_t taken = (time_t)job->time;
+    char when[64] = "?";
+    struct tm local;
+
+    if (job->job_id[0] == '\0') {
+        crmpi_error("%s has %zu recovery lines of another job, none of which can be read",
+                    crmpi_config.dir, former->n_lines);
+        return;
+    }
+    if (localtime_r(&taken, &local) != NULL)
+        strftime(when, sizeof when, "%F %T", &local);
+    crmpi_error("%s has the recovery lines of a job that has not ended:\n"
+                "  job      %s\n"
+                "  program  %s\n"
+                "  ranks    %u\n"
+                "  newest   line %llu of %s",
+                crmpi_config.dir, job->job_id, job->program, job->n_ranks,
+                (unsigned long long)job->sn, when);
+}
+
+/* Nobody's lines are lost because somebody forgets that they are there.  The job itself sees
+ * to them, as it has the lock then. */
+static void look_for_former(const struct options *options)
+{
+    struct crmpi_former former;
+    char who[512];
+
+    if (access(crmpi_config.dir, F_OK) != 0 ||
+        crmpi_contact_alive(crmpi_config.dir, who, sizeof who) ||
+        crmpi_former_look(crmpi_config.dir, &former) != CRMPI_OK ||
+        former.n_lines == 0 || former.has_ended || options->anew)
+        return;
+    if (options->discard) {
+        setenv("CRMPI_DISCARD", former.job.job_id, 1);
+        return;
+    }
+    describe_former(&former);
+    fprintf(stderr,
+            "Go on with it:      crmpi-restart %s\n"
+            "Or begin anew, and  crmpi-run --new ...      keep them,\n"
+            "                    crmpi-run --discard ...  remove them,\n"
+            "                    or use another directory: CRMPI_DIR, --dir\n",
+            crmpi_config.dir);
+    exit(TOOL_FAILED);
 }
 
 /* ---- the launcher's command line ---- */
@@ -183,7 +247,8 @@ static void make_mpirun(const struct crmpi_words *given, const char *preload,
     }
 }
 
-static void make_command(char **argv, struct crmpi_words *words)
+static void make_command(char **argv, const struct options *options,
+                         struct crmpi_words *words)
 {
     struct crmpi_words given = {0};
     char library[4096], host[4096], *preload;
@@ -198,6 +263,8 @@ static void make_command(char **argv, struct crmpi_words *words)
             tool_words_add(&given, *argv);
     }
     tool_config_load(TOOL, NULL);
+    unsetenv("CRMPI_DISCARD");
+    look_for_former(options);
     if (tool_stop_plan() != 0)
         exit(TOOL_FAILED);
     tool_path_find("CRMPI_LIB", "libcrmpi.so", CRMPI_LIBDIR, library, sizeof library);
@@ -347,6 +414,6 @@ int main(int argc, char **argv)
     struct options options = parse(argc, argv);
     struct crmpi_words words = {0};
 
-    make_command(argv + options.first, &words);
+    make_command(argv + options.first, &options, &words);
     return supervise(&words, &options);
 }

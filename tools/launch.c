@@ -11,7 +11,9 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/config.h"
 #include "base/log.h"
+#include "storage/former.h"
 #include "tools/launch.h"
 #include "tools/stop.h"
 #include "tools/tool.h"
@@ -99,8 +101,29 @@ static int await(pid_t pid, void (*show)(void *), void *context, const sigset_t 
     return status;
 }
 
+/* Which run of a job has ended in the directory; none: no job_id. */
+static struct crmpi_ended ended_look(void)
+{
+    struct crmpi_ended ended;
+
+    return crmpi_ended_read(crmpi_config.dir, &ended) == CRMPI_OK
+               ? ended
+               : (struct crmpi_ended){.incarnation = 0};
+}
+
+/* All ranks came to MPI_Finalize, but one has failed behind it: the job may be wanted again. */
+static void take_back_end(const struct crmpi_ended *before)
+{
+    struct crmpi_ended ended = ended_look();
+
+    if (ended.job_id[0] != '\0' && (strcmp(ended.job_id, before->job_id) != 0 ||
+                                    ended.incarnation != before->incarnation))
+        crmpi_ended_remove(crmpi_config.dir);
+}
+
 int tool_launch(const struct crmpi_words *words, void (*show)(void *), void *context)
 {
+    struct crmpi_ended ended = ended_look();
     sigset_t blocked, before;
     pid_t pid;
     int status;
@@ -128,6 +151,8 @@ int tool_launch(const struct crmpi_words *words, void (*show)(void *), void *con
     }
     status = await(pid, show, context, &before);
     sigprocmask(SIG_SETMASK, &before, NULL);
+    if (status != 0)
+        take_back_end(&ended);
     return status;
 }
 

@@ -17,7 +17,7 @@
  *     storage.create storage.reserve storage.write storage.fsync storage.close
  *     storage.rename                                              writing a file
  *     storage.open storage.read                                   reading a file
- *     storage.mkdir storage.unlink                                the directory
+ *     storage.mkdir storage.unlink storage.move                   the directory
  *     storage.history                                             a row of history.csv
  * Those of lib/engine, at the beginning of a phase of a checkpoint:
  *     engine.park engine.drain engine.balance engine.quiet

@@ -10,6 +10,7 @@ libcrmpi_storage_a_SOURCES += \
 	lib/storage/dependencies.c lib/storage/dependencies.h \
 	lib/storage/directory.c lib/storage/directory.h \
 	lib/storage/file.c lib/storage/file.h \
+	lib/storage/former.c lib/storage/former.h \
 	lib/storage/hdf.c lib/storage/hdf.h \
 	lib/storage/history.c \
 	lib/storage/image.c lib/storage/image.h \
