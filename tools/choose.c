@@ -61,6 +61,11 @@ static enum crmpi_status check_line(const char *dir, const struct crmpi_line *li
     return status;
 }
 
+int tool_line_is_whole(const char *dir, const struct crmpi_line *line)
+{
+    return check_line(dir, line, 0) == CRMPI_OK;
+}
+
 static enum crmpi_status read_whole(const char *dir, uint64_t number, int glance,
                                     struct crmpi_line *line_out)
 {

@@ -22,6 +22,11 @@ static volatile sig_atomic_t child;       /* the launcher's process id */
 static volatile sig_atomic_t told_to_end; /* a signal that ends, which we were sent */
 static volatile sig_atomic_t told_to_stop; /* the first SIGTERM or SIGUSR1 */
 
+static struct {
+    int (*call)(void *context); /* NULL: nobody wants to watch */
+    void *context;
+} watch;
+
 /* What the terminal sends goes to the launcher, too: only signals sent to us are
  * passed. */
 static void pass_on(int signal, siginfo_t *info, void *context)
@@ -88,7 +93,9 @@ static int await(pid_t pid, void (*show)(void *), void *context, const sigset_t 
         }
         if (show != NULL)
             show(context);
-        if (show != NULL && wait_ms < 0)
+        if (watch.call != NULL && !watch.call(watch.context))
+            watch.call = NULL;
+        if ((show != NULL || watch.call != NULL) && wait_ms < 0)
             wait_ms = 1000;
         ppoll(&entry, 1,
               wait_ms < 0 ? NULL
@@ -119,6 +126,12 @@ static void take_back_end(const struct crmpi_ended *before)
     if (ended.job_id[0] != '\0' && (strcmp(ended.job_id, before->job_id) != 0 ||
                                     ended.incarnation != before->incarnation))
         crmpi_ended_remove(crmpi_config.dir);
+}
+
+void tool_launch_watch(int (*call)(void *context), void *context)
+{
+    watch.call = call;
+    watch.context = context;
 }
 
 int tool_launch(const struct crmpi_words *words, void (*show)(void *), void *context)

@@ -29,6 +29,10 @@
  *     levels.send                                                 to a rank that keeps some
  *     levels.receive levels.store                                 in the rank that does
  *     levels.flush                                                to the global directory
+ * Those of lib/restart, in every rank:
+ *     restart.check                                               before anything is done
+ *     restart.memory                                              it is about to be loaded
+ *     restart.threads                                             they are about to be made
  */
 #ifndef CRMPI_BASE_FAULT_H
 #define CRMPI_BASE_FAULT_H

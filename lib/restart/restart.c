@@ -28,6 +28,7 @@
 #include "application/anew.h"
 #include "application/hooks.h"
 #include "base/config.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "boundary/control.h"
 #include "capture/files.h"
@@ -45,8 +46,11 @@
 #include "restart/restart.h"
 #include "restart/resume.h"
 #include "restart/telling.h"
+#include "storage/attempt.h"
 #include "storage/container.h"
 #include "storage/directory.h"
+
+static struct crmpi_refusal refusal; /* of this rank */
 
 struct saved {
     struct crmpi_reader *reader;
@@ -83,7 +87,22 @@ static enum crmpi_status n_ranks_check(const struct crmpi_job *job)
     crmpi_error("the job had %u ranks, and cannot be restarted with %d: start it with "
                 "mpirun -np %u",
                 job->n_ranks, size, job->n_ranks);
-    return CRMPI_ERR_MISMATCH;
+    return CRMPI_ERR_USAGE;
+}
+
+/* What has failed, and was told, has to do with this machine. */
+static enum crmpi_status unfit(enum crmpi_status status)
+{
+    return status == CRMPI_OK ? CRMPI_OK : CRMPI_ERR_UNFIT;
+}
+
+static enum crmpi_status fault(const char *point)
+{
+    int error = crmpi_fault(point);
+
+    if (error != 0)
+        crmpi_error("%s: %s", point, strerror(error));
+    return error != 0 ? CRMPI_ERR_UNFIT : CRMPI_OK;
 }
 
 /* Refuse what cannot work here, by name. */
@@ -91,8 +110,12 @@ static enum crmpi_status job_check(const struct crmpi_job *job, uint32_t world_r
 {
     char lacking[64];
 
-    if (n_ranks_check(job) != CRMPI_OK)
-        return CRMPI_ERR_MISMATCH;
+    enum crmpi_status status = n_ranks_check(job);
+
+    if (status == CRMPI_OK)
+        status = fault("restart.check");
+    if (status != CRMPI_OK)
+        return status;
     if (job->world_rank != world_rank) {
         crmpi_error("this is the file of rank %u", job->world_rank);
         return CRMPI_ERR_MISMATCH;
@@ -101,7 +124,7 @@ static enum crmpi_status job_check(const struct crmpi_job *job, uint32_t world_r
         crmpi_error("this processor lacks %s, which the processor of the checkpoint (on %s) "
                     "had: restart on a node of that kind",
                     lacking, job->host);
-        return CRMPI_ERR_MISMATCH;
+        return CRMPI_ERR_UNFIT;
     }
     return CRMPI_OK;
 }
@@ -119,7 +142,7 @@ static enum crmpi_status records_read(struct saved *saved)
          saved->process->thread_bytes != sizeof(struct crmpi_thread))) {
         crmpi_error("the checkpoint was taken by another version of crmpi: restart it with "
                     "that version");
-        return CRMPI_ERR_MISMATCH;
+        return CRMPI_ERR_UNFIT;
     }
     if (status == CRMPI_OK)
         status = crmpi_reader_record(saved->reader, CRMPI_RECORD_THREADS,
@@ -208,7 +231,7 @@ static enum crmpi_status descriptors_reserve(const char *dir, uint32_t world_ran
         return status;
     status = crmpi_files_reserve(files, bytes);
     free(files);
-    return status;
+    return unfit(status);
 }
 
 static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32_t world_rank,
@@ -277,11 +300,14 @@ static enum crmpi_status views_map(const struct saved *saved)
 
 static enum crmpi_status memory_restore(struct saved *saved)
 {
-    enum crmpi_status status = crmpi_memory_map(saved->regions, saved->n_regions,
-                                                saved->extents, saved->n_extents);
+    enum crmpi_status status =
+        unfit(crmpi_memory_map(saved->regions, saved->n_regions, saved->extents,
+                               saved->n_extents));
 
     if (status == CRMPI_OK)
-        status = views_map(saved);
+        status = unfit(views_map(saved));
+    if (status == CRMPI_OK)
+        status = fault("restart.memory");
     if (status == CRMPI_OK)
         status = memory_load(saved);
     if (status == CRMPI_OK && crmpi_control->magic != CRMPI_CONTROL_MAGIC) {
@@ -352,7 +378,7 @@ static enum crmpi_status lower_restore(struct saved *saved)
     if (status == CRMPI_OK)
         crmpi_trap_signals_restore();
     if (status == CRMPI_OK)
-        status = process_restore(saved);
+        status = unfit(process_restore(saved));
     if (status == CRMPI_OK)
         status = crmpi_park_progress_register();
     return status;
@@ -408,15 +434,52 @@ static enum crmpi_status restore(const char *dir, uint64_t line_number, uint32_t
 
 static int exit_status(enum crmpi_status status)
 {
-    return status == CRMPI_ERR_CORRUPT || status == CRMPI_ERR_FORMAT ||
-                   status == CRMPI_ERR_IO || status == CRMPI_ERR_NOTFOUND
-               ? CRMPI_EXIT_DAMAGED
-               : 1;
+    switch (status) {
+    case CRMPI_ERR_CORRUPT:
+    case CRMPI_ERR_FORMAT:
+    case CRMPI_ERR_IO:
+    case CRMPI_ERR_NOTFOUND:
+        return CRMPI_EXIT_DAMAGED;
+    case CRMPI_ERR_UNFIT:
+        return CRMPI_EXIT_UNFIT;
+    case CRMPI_ERR_USAGE:
+        return CRMPI_EXIT_WRONG;
+    default:
+        return 1;
+    }
+}
+
+/* The tool that restarts the job hears of it, and tells it once; without one each rank
+ * does. */
+static void __attribute__((noreturn)) refuse(const char *dir, int world_rank, int status)
+{
+    int initialized = 0;
+
+    crmpi_log_hold(NULL, 0);
+    refusal.exit_status = status;
+    refusal.world_rank = (uint32_t)world_rank;
+    gethostname(refusal.host, sizeof refusal.host - 1);
+    crmpi_attempt_refuse(dir, &refusal);
+    PMPI_Initialized(&initialized);
+    if (initialized)
+        PMPI_Abort(MPI_COMM_WORLD, status);
+    exit(status);
+}
+
+/* All ranks are ready to go on. */
+static void restored(void)
+{
+    int world_rank;
+
+    crmpi_log_hold(NULL, 0);
+    PMPI_Comm_rank(MPI_COMM_WORLD, &world_rank);
+    if (PMPI_Barrier(MPI_COMM_WORLD) == MPI_SUCCESS && world_rank == 0)
+        crmpi_attempt_succeed(crmpi_config.dir);
 }
 
 int crmpi_restart_main(int argc, char **argv)
 {
-    int rank = launcher_number("OMPI_COMM_WORLD_RANK", "PMIX_RANK"), initialized = 0;
+    int rank = launcher_number("OMPI_COMM_WORLD_RANK", "PMIX_RANK");
     const char *dir = NULL, *number = NULL;
     struct saved saved = {0};
 
@@ -436,20 +499,22 @@ int crmpi_restart_main(int argc, char **argv)
     }
     crmpi_files_start();
     crmpi_host_environment();
+    if (crmpi_attempt_is_watched())
+        crmpi_log_hold(refusal.reason, sizeof refusal.reason);
     enum crmpi_status status = crmpi_host_check();
 
     if (status == CRMPI_OK)
         status = restore(dir, strtoull(number, NULL, 10), rank < 0 ? 0 : rank, &saved);
-    if (status != CRMPI_OK) {
-        PMPI_Initialized(&initialized);
-        if (initialized)
-            PMPI_Abort(MPI_COMM_WORLD, exit_status(status));
-        return exit_status(status);
-    }
+    if (status != CRMPI_OK)
+        refuse(dir, rank < 0 ? 0 : rank, exit_status(status));
     sigset_t all;
 
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, NULL); /* until each thread restores its own mask */
+    if (fault("restart.threads") != CRMPI_OK ||
+        crmpi_threads_make(saved.threads, saved.n_threads) != CRMPI_OK)
+        refuse(dir, rank < 0 ? 0 : rank, CRMPI_EXIT_UNFIT);
+    restored();
     timers_restore(saved.process);
     crmpi_threads_resume(saved.threads, saved.n_threads, saved.process->pending);
 }

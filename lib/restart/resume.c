@@ -195,25 +195,35 @@ static int thread_create(struct crmpi_parked *parked)
     return 0;
 }
 
+static struct crmpi_parked *first_of(struct crmpi_parked *threads, size_t n_threads)
+{
+    for (size_t i = 0; i < n_threads; i++)
+        if (threads[i].is_main)
+            return &threads[i];
+    return NULL;
+}
+
+enum crmpi_status crmpi_threads_make(struct crmpi_parked *threads, size_t n_threads)
+{
+    for (size_t i = 0; i < n_threads; i++)
+        if (!threads[i].is_main && thread_create(&threads[i]) != 0) {
+            crmpi_error("cannot create a thread again, of %zu: %s", n_threads,
+                        strerror(errno));
+            return CRMPI_ERR_SYSTEM;
+        }
+    if (first_of(threads, n_threads) != NULL)
+        return CRMPI_OK;
+    crmpi_error("the checkpoint's list of threads lacks the first");
+    return CRMPI_ERR_CORRUPT;
+}
+
 void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64_t pending)
 {
-    struct crmpi_parked *first = NULL;
+    struct crmpi_parked *first = first_of(threads, n_threads);
     int n_ahead = 0;
 
     for (size_t i = 0; i < n_threads; i++)
         n_ahead += is_ahead(&threads[i]);
-    for (size_t i = 0; i < n_threads; i++) {
-        if (threads[i].is_main)
-            first = &threads[i];
-        else if (thread_create(&threads[i]) != 0) {
-            crmpi_error("cannot create a thread again: %s", strerror(errno));
-            _exit(1);
-        }
-    }
-    if (!first) {
-        crmpi_error("the checkpoint's list of threads lacks the first");
-        _exit(1);
-    }
     if (getpid() != first->known_tid)
         crmpi_trap_thread_map(first->known_tid, getpid());
     signals_send(first, first->pending, getpid());

@@ -18,6 +18,7 @@
 #include "storage/directory.h"
 #include "storage/file.h"
 #include "storage/former.h"
+#include "storage/note.h"
 
 #define MOVING_NAME "moving"
 #define ENDED_NAME "ended"
@@ -44,63 +45,6 @@ static enum crmpi_status path_make(char path[CRMPI_PATH_BYTES], const char *dir,
     return CRMPI_ERR_USAGE;
 }
 
-/* ---- small text files ---- */
-
-/* Write DIR/NAME as a whole. */
-static enum crmpi_status text_put(const char *dir, const char *name, const char *text)
-{
-    char path[CRMPI_PATH_BYTES], new_path[CRMPI_PATH_BYTES];
-    enum crmpi_status status = path_make(path, dir, name, "");
-    size_t bytes = strlen(text);
-    int fd, written;
-
-    if (status != CRMPI_OK ||
-        snprintf(new_path, sizeof new_path, "%.4000s" CRMPI_TMP_SUFFIX, path) < 0)
-        return status;
-    unlink(new_path);
-    fd = open(new_path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0)
-        return failed("make", new_path);
-    written = write(fd, text, bytes) == (ssize_t)bytes && fsync(fd) == 0;
-    if (close(fd) == 0 && written && rename(new_path, path) == 0)
-        return CRMPI_OK;
-    status = failed("write", new_path);
-    unlink(new_path);
-    return status;
-}
-
-/* Read DIR/NAME, which nobody else may have written. */
-static enum crmpi_status text_get(const char *dir, const char *name, char *text,
-                                  size_t bytes)
-{
-    char path[CRMPI_PATH_BYTES];
-    uint64_t size;
-    ssize_t got;
-    int fd;
-    enum crmpi_status status = path_make(path, dir, name, "");
-
-    if (status == CRMPI_OK && access(path, F_OK) != 0)
-        return errno == ENOENT || errno == ENOTDIR ? CRMPI_ERR_NOTFOUND
-                                                   : failed("read", path);
-    if (status != CRMPI_OK || (status = crmpi_input_open(path, &fd, &size)) != CRMPI_OK)
-        return status;
-    got = read(fd, text, bytes - 1);
-    close(fd);
-    if (got < 0)
-        return failed("read", path);
-    text[got] = '\0';
-    return CRMPI_OK;
-}
-
-static void text_remove(const char *dir, const char *name)
-{
-    char path[CRMPI_PATH_BYTES];
-
-    if (path_make(path, dir, name, "") == CRMPI_OK && unlink(path) != 0 &&
-        errno != ENOENT)
-        crmpi_warn("cannot remove %s: %s", path, strerror(errno));
-}
-
 /* ---- the end of a job ---- */
 
 void crmpi_ended_write(const char *dir, const struct crmpi_job *job)
@@ -109,14 +53,14 @@ void crmpi_ended_write(const char *dir, const struct crmpi_job *job)
 
     snprintf(text, sizeof text, "crmpi ended 1\njob %s\nincarnation %" PRIu64 "\n",
              job->job_id, job->incarnation);
-    text_put(dir, ENDED_NAME, text);
+    crmpi_note_put(dir, ENDED_NAME, text);
 }
 
 enum crmpi_status crmpi_ended_read(const char *dir, struct crmpi_ended *ended_out)
 {
     struct crmpi_ended ended = {0};
     char text[256];
-    enum crmpi_status status = text_get(dir, ENDED_NAME, text, sizeof text);
+    enum crmpi_status status = crmpi_note_get(dir, ENDED_NAME, text, sizeof text);
 
     if (status != CRMPI_OK)
         return status;
@@ -129,7 +73,7 @@ enum crmpi_status crmpi_ended_read(const char *dir, struct crmpi_ended *ended_ou
 
 void crmpi_ended_remove(const char *dir)
 {
-    text_remove(dir, ENDED_NAME);
+    crmpi_note_remove(dir, ENDED_NAME);
 }
 
 /* ---- looking ---- */
@@ -193,7 +137,7 @@ static enum crmpi_status moving_read(const char *dir, char to_out[TO_BYTES])
     static const char jobs[] = CRMPI_JOBS_NAME "/";
     char text[256], to[TO_BYTES] = "";
     const char *name = to + strlen(jobs);
-    enum crmpi_status status = text_get(dir, MOVING_NAME, text, sizeof text);
+    enum crmpi_status status = crmpi_note_get(dir, MOVING_NAME, text, sizeof text);
 
     if (status != CRMPI_OK)
         return status;
@@ -243,7 +187,7 @@ enum crmpi_status crmpi_former_settle(const char *dir)
     errno = crmpi_fault("storage.move");
     if (errno != 0)
         return failed("put aside", dir);
-    text_remove(dir, MOVING_NAME);
+    crmpi_note_remove(dir, MOVING_NAME);
     return CRMPI_OK;
 }
 
@@ -257,7 +201,7 @@ static enum crmpi_status move_to(const char *dir, const char *to)
     if (errno != 0)
         status = failed("put aside", dir);
     if (status == CRMPI_OK)
-        status = text_put(dir, MOVING_NAME, text);
+        status = crmpi_note_put(dir, MOVING_NAME, text);
     return status == CRMPI_OK ? crmpi_former_settle(dir) : status;
 }
 
@@ -317,7 +261,7 @@ void crmpi_discarded_remove(const char *dir, uint32_t first, uint32_t step)
     if (first == 0 && path_make(path, discarded, "lines", "") == CRMPI_OK)
         folder_remove(path);
     for (size_t i = 0; first == 0 && i < sizeof texts / sizeof *texts; i++)
-        text_remove(discarded, texts[i]);
+        crmpi_note_remove(discarded, texts[i]);
     for (uint64_t rank = first; crmpi_rank_folder(discarded, (uint32_t)rank, path,
                                                   sizeof path) == CRMPI_OK &&
                                 folder_remove(path);

@@ -6,9 +6,12 @@
 #include <pthread.h>
 
 #include "application/anew.h"
+#include "base/config.h"
 #include "engine/engine.h"
+#include "engine/presence.h"
 #include "interaction/cut.h"
 #include "lower/park.h"
+#include "storage/attempt.h"
 #include "wrappers/objects.h"
 
 int crmpi_finalize_begun;
@@ -34,7 +37,11 @@ static enum crmpi_status engine_start(void)
 
     PMPI_Comm_rank(MPI_COMM_WORLD, &world_rank);
     status = crmpi_anew_open((uint32_t)world_rank, &job, &found);
-    return status == CRMPI_OK ? crmpi_engine_start(found ? &job : NULL) : status;
+    if (status == CRMPI_OK)
+        status = crmpi_engine_start(found ? &job : NULL);
+    if (status == CRMPI_OK && found && world_rank == 0)
+        crmpi_attempt_succeed(crmpi_config.dir);
+    return status;
 }
 
 static int init(int required, int *provided_out)
@@ -52,6 +59,7 @@ static int init(int required, int *provided_out)
         crmpi_thread->nest--;
         return error;
     }
+    crmpi_presence_check();
     o->main_thread = crmpi_thread;
     o->thread_provided = provided;
     crmpi_thread_multiple = provided == MPI_THREAD_MULTIPLE;
