@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "boundary/control.h"
+#include "capture/attributes.h"
 #include "capture/capture.h"
 #include "capture/files.h"
 #include "capture/process.h"
@@ -112,7 +113,7 @@ static int timer_refusal(char *why, size_t why_bytes)
 int crmpi_capture_refusal(char *why, size_t why_bytes)
 {
     return child_refusal(why, why_bytes) || timer_refusal(why, why_bytes) ||
-           crmpi_files_refusal(why, why_bytes);
+           crmpi_attributes_refusal(why, why_bytes) || crmpi_files_refusal(why, why_bytes);
 }
 
 /* Signals sent and not yet delivered: to a thread (SigPnd), or to the process (ShdPnd). */
@@ -162,7 +163,8 @@ static void timers_save(struct crmpi_process *process)
 static enum crmpi_status process_save(struct crmpi_writer *writer)
 {
     struct crmpi_process process = {.control_bytes = sizeof(struct crmpi_control_page),
-                                    .thread_bytes = sizeof(struct crmpi_thread)};
+                                    .thread_bytes = sizeof(struct crmpi_thread) +
+                                                    sizeof(struct crmpi_parked)};
     int level = MPI_THREAD_SINGLE;
 
     if (!getcwd(process.directory, sizeof process.directory))
@@ -193,5 +195,7 @@ enum crmpi_status crmpi_records_save(struct crmpi_writer *writer, char *why,
         status = threads_save(writer);
     if (status == CRMPI_OK)
         status = process_save(writer);
+    if (status == CRMPI_OK)
+        status = crmpi_attributes_save(writer);
     return status;
 }

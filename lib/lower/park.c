@@ -72,6 +72,9 @@ static void park(struct crmpi_parked *slot, int32_t generation)
     crmpi_raw(SYS_get_robust_list, 0, (long)&slot->robust_list, (long)&slot->robust_bytes, 0,
               0, 0);
     crmpi_raw(SYS_prctl, PR_GET_NAME, (long)slot->name, 0, 0, 0, 0);
+    crmpi_raw(SYS_prctl, PR_GET_PDEATHSIG, (long)&slot->death_signal, 0, 0, 0, 0);
+    slot->timer_slack_ns = (uint64_t)crmpi_raw(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0, 0);
+    slot->secure_bits = (uint32_t)crmpi_raw(SYS_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0, 0);
     slot->known_tid = crmpi_trap_known_tid(slot->kernel_tid);
     __atomic_store_n(&slot->ready, 1, __ATOMIC_RELEASE);
     __atomic_fetch_add(&n_ready, 1, __ATOMIC_ACQ_REL);

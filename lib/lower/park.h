@@ -33,6 +33,9 @@ struct crmpi_parked {
     uint32_t mxcsr;        /* below */
     uint16_t x87_control;  /* below */
     uint16_t is_main;
+    uint64_t timer_slack_ns;
+    int32_t death_signal;  /* PR_SET_PDEATHSIG */
+    uint32_t secure_bits;
     char name[16];
 };
 

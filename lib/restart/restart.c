@@ -31,6 +31,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "boundary/control.h"
+#include "capture/attributes.h"
 #include "capture/files.h"
 #include "capture/process.h"
 #include "capture/regions.h"
@@ -66,6 +67,8 @@ struct saved {
     size_t n_threads;
     void *files;
     size_t files_bytes;
+    void *attributes;
+    size_t attributes_bytes;
     int in_transit; /* messages between the checkpoints of the line */
 };
 
@@ -139,7 +142,8 @@ static enum crmpi_status records_read(struct saved *saved)
     if (status == CRMPI_OK &&
         (bytes != sizeof *saved->process ||
          saved->process->control_bytes != sizeof(struct crmpi_control_page) ||
-         saved->process->thread_bytes != sizeof(struct crmpi_thread))) {
+         saved->process->thread_bytes !=
+             sizeof(struct crmpi_thread) + sizeof(struct crmpi_parked))) {
         crmpi_error("the checkpoint was taken by another version of crmpi: restart it with "
                     "that version");
         return CRMPI_ERR_UNFIT;
@@ -154,6 +158,12 @@ static enum crmpi_status records_read(struct saved *saved)
     if (status != CRMPI_OK)
         return status;
     saved->n_threads = bytes / sizeof *saved->threads;
+    status = crmpi_reader_record(saved->reader, CRMPI_RECORD_ATTRIBUTES, &saved->attributes,
+                                 &saved->attributes_bytes);
+    if (status == CRMPI_OK)
+        status = crmpi_attributes_check(saved->attributes, saved->attributes_bytes);
+    if (status != CRMPI_OK)
+        return status;
     return crmpi_reader_record(saved->reader, CRMPI_RECORD_FILES, &saved->files,
                                &saved->files_bytes);
 }
@@ -334,6 +344,8 @@ static enum crmpi_status process_restore(const struct saved *saved)
                     strerror(errno));
         return CRMPI_ERR_SYSTEM;
     }
+    if (crmpi_attributes_restore(saved->attributes, saved->attributes_bytes) != CRMPI_OK)
+        return CRMPI_ERR_SYSTEM;
     for (int i = 0; i < 16; i++) {
         struct rlimit limit;
 
@@ -375,6 +387,7 @@ static enum crmpi_status lower_restore(struct saved *saved)
         status = crmpi_hooks_restored();
     if (status == CRMPI_OK)
         status = crmpi_trap_install();
+    crmpi_attributes_filtered();
     if (status == CRMPI_OK)
         crmpi_trap_signals_restore();
     if (status == CRMPI_OK)
@@ -498,6 +511,7 @@ int crmpi_restart_main(int argc, char **argv)
         return 2;
     }
     crmpi_files_start();
+    crmpi_attributes_start();
     crmpi_host_environment();
     if (crmpi_attempt_is_watched())
         crmpi_log_hold(refusal.reason, sizeof refusal.reason);
@@ -514,6 +528,10 @@ int crmpi_restart_main(int argc, char **argv)
     if (fault("restart.threads") != CRMPI_OK ||
         crmpi_threads_make(saved.threads, saved.n_threads) != CRMPI_OK)
         refuse(dir, rank < 0 ? 0 : rank, CRMPI_EXIT_UNFIT);
+    for (size_t i = 0; i < saved.n_threads; i++)
+        crmpi_attributes_restore_thread(
+            saved.attributes, saved.attributes_bytes, saved.threads[i].known_tid,
+            saved.threads[i].is_main ? getpid() : saved.threads[i].kernel_tid);
     restored();
     timers_restore(saved.process);
     crmpi_threads_resume(saved.threads, saved.n_threads, saved.process->pending);

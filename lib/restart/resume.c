@@ -33,6 +33,7 @@
 #include "restart/resume.h"
 
 #define STACK_BYTES 32768ul
+#define KEEP_CAPS 16u /* of the secure bits; others are not set again */
 #define RSEQ_SIGNATURE 0x53053053 /* glibc's, on x86 */
 
 static int32_t all_go; /* a futex word */
@@ -89,6 +90,12 @@ static void kernel_state_renew(const struct crmpi_parked *parked)
     if (parked->robust_list)
         crmpi_raw(SYS_set_robust_list, parked->robust_list, parked->robust_bytes, 0, 0, 0, 0);
     crmpi_raw(SYS_prctl, PR_SET_NAME, (long)parked->name, 0, 0, 0, 0);
+    if ((uint64_t)crmpi_raw(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0, 0) !=
+        parked->timer_slack_ns)
+        crmpi_raw(SYS_prctl, PR_SET_TIMERSLACK, (long)parked->timer_slack_ns, 0, 0, 0, 0);
+    crmpi_raw(SYS_prctl, PR_SET_PDEATHSIG, parked->death_signal, 0, 0, 0, 0);
+    if (parked->secure_bits & KEEP_CAPS)
+        crmpi_raw(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0, 0);
     if (parked->gs)
         __builtin_ia32_wrgsbase64(parked->gs);
 }
@@ -189,6 +196,7 @@ static int thread_create(struct crmpi_parked *parked)
 
     if (thread)
         thread->tid = tid;
+    parked->kernel_tid = tid;
     if (tid != parked->known_tid)
         crmpi_trap_thread_map(parked->known_tid, tid);
     signals_send(parked, parked->pending, tid);
