@@ -278,7 +278,7 @@ void crmpi_attributes_start(void)
         status_get(getpid(), status_lines[i].field, base.status[i]);
     for (size_t i = 0; i < N_NAMESPACES; i++)
         link_get(namespaces[i], base.links[i]);
-    if (stat("/proc/self/root/", &root) == 0) {
+    if (stat("/", &root) == 0) {
         base.root_device = root.st_dev;
         base.root_inode = root.st_ino;
     }
@@ -307,7 +307,7 @@ int crmpi_attributes_refusal(char *why, size_t why_bytes)
             return 1;
         }
     }
-    if (stat("/proc/self/root/", &root) == 0 &&
+    if (stat("/", &root) == 0 &&
         (root.st_dev != base.root_device || root.st_ino != base.root_inode)) {
         snprintf(why, why_bytes, "the program has changed its root directory (chroot)");
         return 1;

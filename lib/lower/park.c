@@ -540,7 +540,10 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
             pause_us *= 2;
     }
     if (missing < 0)
-        snprintf(why, why_bytes, "cannot read /proc/self/task: %s", strerror(errno));
+        snprintf(why, why_bytes,
+                 "cannot read /proc/self/task: %s; has the program changed its root "
+                 "directory (chroot)?",
+                 strerror(errno));
     else if (missing > table->n_slots)
         snprintf(why, why_bytes, "threads are being created faster than they can be stopped");
     else if (!stuck)
