@@ -16,6 +16,7 @@ crmpi_host_SOURCES += \
 	lib/capture/records.c lib/capture/records.h \
 	lib/capture/regions.c lib/capture/regions.h \
 	lib/capture/segments.c lib/capture/segments.h \
+	lib/capture/signals.c lib/capture/signals.h \
 	lib/capture/socket.c lib/capture/socket.h \
 	lib/capture/survey.c lib/capture/survey.h \
 	lib/capture/tracking.c lib/capture/tracking.h \

@@ -18,6 +18,7 @@
 #include "capture/files.h"
 #include "capture/process.h"
 #include "capture/records.h"
+#include "capture/signals.h"
 #include "lower/children.h"
 #include "lower/clock.h"
 #include "lower/park.h"
@@ -96,42 +97,10 @@ static int child_refusal(char *why, size_t why_bytes)
     return child;
 }
 
-/* POSIX timers could be made again under their ids; but the kernel does not tell to which
- * of several a pending signal belongs, and in a stopped process one is, often. */
-static int timer_refusal(char *why, size_t why_bytes)
-{
-    FILE *timers = fopen("/proc/self/timers", "re");
-    int id, found = timers && fscanf(timers, "ID: %d", &id) == 1;
-
-    if (timers)
-        fclose(timers);
-    if (found)
-        snprintf(why, why_bytes, "the POSIX timer %d exists (timer_create)", id);
-    return found;
-}
-
 int crmpi_capture_refusal(char *why, size_t why_bytes)
 {
-    return child_refusal(why, why_bytes) || timer_refusal(why, why_bytes) ||
+    return child_refusal(why, why_bytes) || crmpi_signals_refusal(why, why_bytes) ||
            crmpi_attributes_refusal(why, why_bytes) || crmpi_files_refusal(why, why_bytes);
-}
-
-/* Signals sent and not yet delivered: to a thread (SigPnd), or to the process (ShdPnd). */
-static uint64_t pending_signals(int tid, const char *whose)
-{
-    char path[64], line[256], format[16];
-    unsigned long pending = 0;
-    FILE *status;
-
-    snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
-    snprintf(format, sizeof format, "%s: %%lx", whose);
-    if (!(status = fopen(path, "re")))
-        return 0;
-    while (fgets(line, sizeof line, status))
-        if (sscanf(line, format, &pending) == 1)
-            break;
-    fclose(status);
-    return pending;
 }
 
 static enum crmpi_status threads_save(struct crmpi_writer *writer)
@@ -144,8 +113,10 @@ static enum crmpi_status threads_save(struct crmpi_writer *writer)
     if (!threads)
         return CRMPI_ERR_NOMEM;
     memcpy(threads, parked, n * sizeof *threads);
-    for (size_t i = 0; i < n; i++)
-        threads[i].pending = pending_signals(threads[i].kernel_tid, "SigPnd");
+    for (size_t i = 0; i < n; i++) {
+        threads[i].pending = crmpi_signals_left(threads[i].kernel_tid, "SigPnd");
+        threads[i].queue = 0; /* it is in a record of its own */
+    }
     status = crmpi_writer_record(writer, CRMPI_RECORD_THREADS, threads, n * sizeof *threads);
     free(threads);
     return status;
@@ -154,10 +125,10 @@ static enum crmpi_status threads_save(struct crmpi_writer *writer)
 static void timers_save(struct crmpi_process *process)
 {
     do { /* each expiry is seen once: in the timer or pending */
-        process->pending = pending_signals(getpid(), "ShdPnd");
+        process->pending = crmpi_signals_left(getpid(), "ShdPnd");
         for (int i = 0; i < 3; i++)
             getitimer(i, &process->timers[i]);
-    } while (pending_signals(getpid(), "ShdPnd") != process->pending);
+    } while (crmpi_signals_left(getpid(), "ShdPnd") != process->pending);
 }
 
 static enum crmpi_status process_save(struct crmpi_writer *writer)
@@ -191,6 +162,8 @@ enum crmpi_status crmpi_records_save(struct crmpi_writer *writer, char *why,
         return status;
     status = crmpi_writer_record(writer, CRMPI_RECORD_FILES, files, files_bytes);
     free(files);
+    if (status == CRMPI_OK)
+        status = crmpi_signals_save(writer);
     if (status == CRMPI_OK)
         status = threads_save(writer);
     if (status == CRMPI_OK)

@@ -11,6 +11,7 @@ crmpi_host_SOURCES += \
 	lib/lower/loader.c lib/lower/loader.h \
 	lib/lower/main.c \
 	lib/lower/park.c lib/lower/park.h \
+	lib/lower/queue.c lib/lower/queue.h \
 	lib/lower/raw.h \
 	lib/lower/thread.c lib/lower/thread.h \
 	lib/lower/trap.c lib/lower/trap.h

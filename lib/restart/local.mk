@@ -5,5 +5,6 @@ crmpi_host_SOURCES += \
 	lib/restart/agree.c lib/restart/files.c \
 	lib/restart/restart.c lib/restart/restart.h \
 	lib/restart/resume.c lib/restart/resume.h \
+	lib/restart/signals.c lib/restart/signals.h \
 	lib/restart/socket.c lib/restart/socket.h \
 	lib/restart/telling.c lib/restart/telling.h

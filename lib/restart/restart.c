@@ -35,6 +35,7 @@
 #include "capture/files.h"
 #include "capture/process.h"
 #include "capture/regions.h"
+#include "capture/signals.h"
 #include "engine/engine.h"
 #include "interaction/cut.h"
 #include "levels/levels.h"
@@ -42,10 +43,12 @@
 #include "lower/host.h"
 #include "lower/loader.h"
 #include "lower/park.h"
+#include "lower/raw.h"
 #include "lower/thread.h"
 #include "lower/trap.h"
 #include "restart/restart.h"
 #include "restart/resume.h"
+#include "restart/signals.h"
 #include "restart/telling.h"
 #include "storage/attempt.h"
 #include "storage/container.h"
@@ -132,6 +135,17 @@ static enum crmpi_status job_check(const struct crmpi_job *job, uint32_t world_r
     return CRMPI_OK;
 }
 
+/* Stays: threads look into it when they go on. */
+static enum crmpi_status signals_read(const struct saved *saved)
+{
+    void *record;
+    size_t bytes;
+    enum crmpi_status status =
+        crmpi_reader_record(saved->reader, CRMPI_RECORD_SIGNALS, &record, &bytes);
+
+    return status == CRMPI_OK ? crmpi_signals_open(record, bytes) : status;
+}
+
 /* The records, checked for their sizes. */
 static enum crmpi_status records_read(struct saved *saved)
 {
@@ -162,6 +176,8 @@ static enum crmpi_status records_read(struct saved *saved)
                                  &saved->attributes_bytes);
     if (status == CRMPI_OK)
         status = crmpi_attributes_check(saved->attributes, saved->attributes_bytes);
+    if (status == CRMPI_OK)
+        status = signals_read(saved);
     if (status != CRMPI_OK)
         return status;
     return crmpi_reader_record(saved->reader, CRMPI_RECORD_FILES, &saved->files,
@@ -521,10 +537,10 @@ int crmpi_restart_main(int argc, char **argv)
         status = restore(dir, strtoull(number, NULL, 10), rank < 0 ? 0 : rank, &saved);
     if (status != CRMPI_OK)
         refuse(dir, rank < 0 ? 0 : rank, exit_status(status));
-    sigset_t all;
+    const uint64_t all = ~0ul; /* libc would leave out its own */
 
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL); /* until each thread restores its own mask */
+    /* until each thread restores its own mask */
+    crmpi_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, 8, 0, 0);
     if (fault("restart.threads") != CRMPI_OK ||
         crmpi_threads_make(saved.threads, saved.n_threads) != CRMPI_OK)
         refuse(dir, rank < 0 ? 0 : rank, CRMPI_EXIT_UNFIT);

@@ -31,6 +31,7 @@
 #include "lower/thread.h"
 #include "lower/trap.h"
 #include "restart/resume.h"
+#include "restart/signals.h"
 
 #define STACK_BYTES 32768ul
 #define KEEP_CAPS 16u /* of the secure bits; others are not set again */
@@ -146,29 +147,18 @@ static int thread_start(void *data)
     struct crmpi_parked *parked = data;
 
     kernel_state_renew(parked);
+    crmpi_signals_queue(parked);
     if (!is_ahead(parked))
         crmpi_threads_await();
     leave(parked);
 }
 
-/*
- * Send a thread, or the process (its first thread's mask counts), the signals it had
- * pending.  One that is neither blocked nor handled was about to end the first process, and
- * should not end this one.
- */
+/* Send a thread, or the process (its first thread's mask counts), signals of which it is
+ * known that they were pending, and no more. */
 static void signals_send(const struct crmpi_parked *parked, uint64_t pending, int tid)
 {
-    const ucontext_t *context = (const ucontext_t *)parked->context;
-    uint64_t mask = parked->state == CRMPI_THREAD_PARKED_ABOVE
-                        ? *(const uint64_t *)&context->uc_sigmask
-                        : parked->signal_mask;
-
     for (int signal = 1; signal < CRMPI_SIGNAL_PARK; signal++) {
-        uint64_t bit = 1ul << (signal - 1);
-        int is_handled =
-            (uintptr_t)crmpi_control->sigactions[signal].handler > (uintptr_t)SIG_IGN;
-
-        if (!(pending & bit) || !(mask & bit || is_handled))
+        if (!(pending >> (signal - 1) & 1) || !crmpi_signal_is_welcome(parked, signal))
             continue;
         if (tid)
             crmpi_raw(SYS_tgkill, getpid(), tid, signal, 0, 0, 0);
@@ -234,8 +224,10 @@ void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64
         n_ahead += is_ahead(&threads[i]);
     if (getpid() != first->known_tid)
         crmpi_trap_thread_map(first->known_tid, getpid());
+    crmpi_signals_queue(first);
     signals_send(first, first->pending, getpid());
     signals_send(first, pending, 0);
+    crmpi_timers_restore(threads, n_threads);
     crmpi_host_rseq_release();
     if (n_ahead == 0)
         crmpi_threads_go();
