@@ -284,6 +284,23 @@ void crmpi_attributes_start(void)
     }
 }
 
+static struct thread before_mpi;
+
+void crmpi_attributes_mpi_begin(void)
+{
+    thread_get(getpid(), &before_mpi);
+}
+
+/* Where the launcher has bound no rank the library does. */
+void crmpi_attributes_mpi_end(void)
+{
+    struct thread now;
+
+    thread_get(getpid(), &now);
+    if (memcmp(now.cpus, before_mpi.cpus, sizeof now.cpus) != 0)
+        memcpy(base.thread.cpus, now.cpus, sizeof now.cpus);
+}
+
 void crmpi_attributes_filtered(void)
 {
     base.n_filters = filters_of(getpid());

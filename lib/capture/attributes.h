@@ -23,6 +23,11 @@ void crmpi_attributes_start(void);
 /** The same for what crmpi itself adds to: its filter is in place. */
 void crmpi_attributes_filtered(void);
 
+/** Called before MPI_Init of the library below, and after it: what it binds to processors is
+ * not the program's doing. */
+void crmpi_attributes_mpi_begin(void);
+void crmpi_attributes_mpi_end(void);
+
 /** Name something that the program has set and that no restart can set again. */
 int crmpi_attributes_refusal(char *why, size_t why_bytes);
 

@@ -420,10 +420,12 @@ static enum crmpi_status mpi_start(const struct saved *saved)
 
     /* the break shrinks in no thread while crmpi_program_show() sets it to what it is */
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    crmpi_attributes_mpi_begin();
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &old); /* its threads take no signals */
     result = PMPI_Init_thread(NULL, NULL, saved->process->thread_level, &provided);
     sigprocmask(SIG_SETMASK, &old, NULL);
+    crmpi_attributes_mpi_end();
     if (result != MPI_SUCCESS || provided < saved->process->thread_level) {
         crmpi_error("MPI cannot be initialised with the thread level the job had");
         return CRMPI_ERR_MPI;

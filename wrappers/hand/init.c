@@ -7,6 +7,7 @@
 
 #include "application/anew.h"
 #include "base/config.h"
+#include "capture/attributes.h"
 #include "engine/engine.h"
 #include "engine/presence.h"
 #include "interaction/cut.h"
@@ -21,10 +22,12 @@ static int lower_init(int required, int *provided)
 {
     sigset_t all, old;
 
+    crmpi_attributes_mpi_begin();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int error = PMPI_Init_thread(NULL, NULL, required, provided);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
+    crmpi_attributes_mpi_end();
     return error;
 }
 
