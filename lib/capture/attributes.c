@@ -127,7 +127,8 @@ static int64_t dumpable_get(void)
 
 static int dumpable_set(int64_t value)
 {
-    return value == 2 ? 0 : prctl(PR_SET_DUMPABLE, value, 0, 0, 0); /* 2: the kernel's own */
+    return value == 2 ? 0
+                      : prctl(PR_SET_DUMPABLE, value, 0, 0, 0); /* 2: the kernel's own */
 }
 
 static int64_t core_filter_get(void)
@@ -232,9 +233,9 @@ static const struct status_line {
 };
 #define N_STATUS (sizeof status_lines / sizeof *status_lines)
 
-static const char *const namespaces[] = {"cgroup", "ipc",  "mnt",  "net",
-                                         "pid_for_children", "time_for_children",
-                                         "user",   "uts"};
+static const char *const namespaces[] = {
+    "cgroup", "ipc", "mnt", "net", "pid_for_children", "time_for_children",
+    "user",   "uts"};
 #define N_NAMESPACES (sizeof namespaces / sizeof *namespaces)
 
 static void link_get(const char *name, char text_out[TEXT_BYTES])
@@ -331,8 +332,9 @@ int crmpi_attributes_refusal(char *why, size_t why_bytes)
     }
     for (size_t i = 0; i < n; i++)
         if (filters_of(parked[i].kernel_tid) > base.n_filters) {
-            snprintf(why, why_bytes, "the program has a filter of its own for system "
-                                     "calls (seccomp)");
+            snprintf(why, why_bytes,
+                     "the program has a filter of its own for system "
+                     "calls (seccomp)");
             return 1;
         }
     return 0;
@@ -343,8 +345,8 @@ int crmpi_attributes_refusal(char *why, size_t why_bytes)
 struct record {
     uint32_t bytes, n_threads; /* of this structure; threads behind it */
     int64_t numbers[N_NUMBERS];
-    uint32_t set;         /* bits of numbers */
-    uint32_t status_set;  /* bits of lines */
+    uint32_t set;        /* bits of numbers */
+    uint32_t status_set; /* bits of lines */
     char status[N_STATUS][TEXT_BYTES];
     uint32_t secure_bits;
     char removed_directory[4096]; /* the working directory, if it has been removed */
@@ -382,8 +384,7 @@ static void thread_save(const struct crmpi_parked *parked, struct thread *thread
 
     thread_get(parked->kernel_tid, thread);
     thread->known_tid = parked->known_tid;
-    thread->is_scheduled =
-        memcmp(&thread->scheduling, &of_base, sizeof of_base) != 0;
+    thread->is_scheduled = memcmp(&thread->scheduling, &of_base, sizeof of_base) != 0;
     thread->has_cpus = memcmp(thread->cpus, base.thread.cpus, sizeof thread->cpus) != 0;
     thread->has_ioprio = thread->ioprio != base.thread.ioprio && !is_implied(thread);
 }
@@ -429,7 +430,8 @@ static const struct record *record_of(const void *data, size_t bytes)
     const struct record *record = data;
 
     return bytes >= sizeof *record && record->bytes == sizeof *record &&
-                   (bytes - sizeof *record) / sizeof(struct thread) == record->n_threads &&
+                   (bytes - sizeof *record) / sizeof(struct thread) ==
+                       record->n_threads &&
                    (bytes - sizeof *record) % sizeof(struct thread) == 0
                ? record
                : NULL;
@@ -447,23 +449,26 @@ enum crmpi_status crmpi_attributes_check(const void *data, size_t bytes)
     char text[TEXT_BYTES];
 
     if (!record) {
-        crmpi_error("the checkpoint was taken by another version of crmpi: restart it with "
-                    "that version");
+        crmpi_error(
+            "the checkpoint was taken by another version of crmpi: restart it with "
+            "that version");
         return CRMPI_ERR_UNFIT;
     }
     for (size_t i = 0; i < N_STATUS; i++) {
         status_get(getpid(), status_lines[i].field, text);
         if (record->status_set >> i & 1 && strcmp(text, record->status[i]) != 0) {
-            crmpi_error("the program had changed its %s to '%.*s', and here they are '%s': "
-                        "this is not set again",
-                        status_lines[i].name, TEXT_BYTES, record->status[i], text);
+            crmpi_error(
+                "the program had changed its %s to '%.*s', and here they are '%s': "
+                "this is not set again",
+                status_lines[i].name, TEXT_BYTES, record->status[i], text);
             return CRMPI_ERR_UNFIT;
         }
     }
     if ((prctl(PR_GET_SECUREBITS) & ~(int)KEEP_CAPS) != (int)record->secure_bits) {
-        crmpi_error("the program had secure bits %#x (PR_SET_SECUREBITS), which are not set "
-                    "again",
-                    record->secure_bits);
+        crmpi_error(
+            "the program had secure bits %#x (PR_SET_SECUREBITS), which are not set "
+            "again",
+            record->secure_bits);
         return CRMPI_ERR_UNFIT;
     }
     return CRMPI_OK;
@@ -477,9 +482,10 @@ static void not_set(const char *what)
 static void cpus_set(const struct thread *thread, int tid)
 {
     if (syscall(SYS_sched_setaffinity, tid, sizeof thread->cpus, thread->cpus) < 0)
-        crmpi_warn("the processors that thread %d was bound to are not here: it stays where "
-                   "the launcher has bound it",
-                   thread->known_tid);
+        crmpi_warn(
+            "the processors that thread %d was bound to are not here: it stays where "
+            "the launcher has bound it",
+            thread->known_tid);
 }
 
 /* Real-time priority may need a permission that is not here: then it runs as others do. */
@@ -494,8 +500,9 @@ static void thread_set(const struct thread *thread, int tid)
     if (thread->is_scheduled &&
         (setpriority(PRIO_PROCESS, (id_t)tid, scheduling.nice) != 0 ||
          syscall(SYS_sched_setattr, tid, &scheduling, 0) != 0))
-        not_set(is_real_time(&scheduling) ? "real-time priority of a thread"
-                                          : "scheduling policy and nice value of a thread");
+        not_set(is_real_time(&scheduling)
+                    ? "real-time priority of a thread"
+                    : "scheduling policy and nice value of a thread");
     if (thread->has_ioprio &&
         syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, tid, thread->ioprio) != 0)
         not_set("I/O priority of a thread");
@@ -508,9 +515,10 @@ static enum crmpi_status removed_directory_make(const char *path)
     char made[] = "/tmp/crmpi-removed-XXXXXX";
 
     if (mkdir(path, 0700) != 0 && !(path = mkdtemp(made))) {
-        crmpi_error("cannot make a directory to be removed, as the working directory was: "
-                    "%s",
-                    strerror(errno));
+        crmpi_error(
+            "cannot make a directory to be removed, as the working directory was: "
+            "%s",
+            strerror(errno));
         return CRMPI_ERR_SYSTEM;
     }
     if (chdir(path) == 0 && rmdir(path) == 0)

@@ -21,7 +21,8 @@
 
 #define ROUNDS 10
 #define SECOND 1000000000ll
-#define THREAD_CLOCK 3 /* CLOCK_THREAD_CPUTIME_ID: of the thread that has made the timer */
+#define THREAD_CLOCK                                                                     \
+    3 /* CLOCK_THREAD_CPUTIME_ID: of the thread that has made the timer */
 
 static struct {
     struct crmpi_timer *list;
@@ -50,7 +51,8 @@ static void timer_times(struct crmpi_timer *timer)
     timer->left_ns = ns_of(&times.it_value);
     timer->interval_ns = ns_of(&times.it_interval);
     if (timer->left_ns && tells_date(timer->clock) &&
-        clock_gettime(timer->clock == CLOCK_REALTIME_ALARM ? CLOCK_REALTIME : timer->clock,
+        clock_gettime(timer->clock == CLOCK_REALTIME_ALARM ? CLOCK_REALTIME
+                                                           : timer->clock,
                       &now) == 0)
         timer->date_ns = ns_of(&now) + timer->left_ns;
 }
@@ -121,10 +123,11 @@ int crmpi_signals_refusal(char *why, size_t why_bytes)
     }
     for (size_t i = 0; i < timers.n; i++)
         if (n > 1 && timers.list[i].clock == THREAD_CLOCK) {
-            snprintf(why, why_bytes,
-                     "the POSIX timer %d is of a thread's CPU time, and the kernel does not "
-                     "tell which thread's (CLOCK_THREAD_CPUTIME_ID)",
-                     timers.list[i].id);
+            snprintf(
+                why, why_bytes,
+                "the POSIX timer %d is of a thread's CPU time, and the kernel does not "
+                "tell which thread's (CLOCK_THREAD_CPUTIME_ID)",
+                timers.list[i].id);
             return 1;
         }
     return 0;
@@ -211,7 +214,8 @@ enum crmpi_status crmpi_signals_save(struct crmpi_writer *writer)
     for (size_t i = 0; i < n_parked; i++)
         if (queue_of(&parked[i])) {
             n = (size_t)queue_of(&parked[i])->n;
-            at = mempcpy(at, queue_of(&parked[i])->items, n * sizeof(struct crmpi_queued));
+            at =
+                mempcpy(at, queue_of(&parked[i])->items, n * sizeof(struct crmpi_queued));
         }
     if (timers.n)
         memcpy(at, timers.list, timers.n * sizeof *timers.list);

@@ -14,13 +14,13 @@
 
 struct crmpi_timer {
     int32_t id, signal;
-    int32_t notify;        /* SIGEV_* */
+    int32_t notify; /* SIGEV_* */
     int32_t clock;
-    int32_t known_tid;     /* SIGEV_THREAD_ID: whom */
-    int32_t of_known_tid;  /* a CPU-time clock: whose; 0: it is none, or the caller's */
-    uint64_t value;        /* sigev_value */
+    int32_t known_tid;    /* SIGEV_THREAD_ID: whom */
+    int32_t of_known_tid; /* a CPU-time clock: whose; 0: it is none, or the caller's */
+    uint64_t value;       /* sigev_value */
     int64_t left_ns, interval_ns; /* 0: not armed; not repeated */
-    int64_t date_ns;       /* when it expires, of clocks that tell the date; 0: others */
+    int64_t date_ns; /* when it expires, of clocks that tell the date; 0: others */
 };
 
 struct crmpi_signals {

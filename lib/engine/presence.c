@@ -46,7 +46,7 @@ struct pmix_info {
     struct pmix_value value;
 };
 
-#define LOOKS 3       /* before a rank is said to be missing; each takes two seconds then */
+#define LOOKS 3 /* before a rank is said to be missing; each takes two seconds then */
 #define MISSING_MAX 4 /* that are looked for and told */
 #define END_SECONDS 10
 
@@ -123,8 +123,9 @@ static void list(const char *here, uint32_t n_ranks, char *text, size_t bytes)
             continue;
         while (last + 1 < n_ranks && !here[last + 1])
             last++;
-        used += (size_t)snprintf(text + used, bytes - used, last > rank ? "%s%u-%u" : "%s%u",
-                                 used > 0 ? ", " : "", rank, last);
+        used +=
+            (size_t)snprintf(text + used, bytes - used, last > rank ? "%s%u-%u" : "%s%u",
+                             used > 0 ? ", " : "", rank, last);
         rank = last;
     }
 }
@@ -146,11 +147,12 @@ static void end_job(uint32_t world_rank, uint32_t n_ranks)
         sleep(END_SECONDS); /* it does */
     if (here != NULL)
         list(here, n_ranks, missing, sizeof missing);
-    crmpi_error("rank%s %s%s run%s without crmpi, which the others cannot do with: linked "
-                "statically, set-user-id, or LD_PRELOAD was changed on the way to it",
-                strpbrk(missing, ",-") != NULL ? "s" : "", missing,
-                n_missing == MISSING_MAX ? ", and perhaps others," : "",
-                strpbrk(missing, ",-") != NULL ? "" : "s");
+    crmpi_error(
+        "rank%s %s%s run%s without crmpi, which the others cannot do with: linked "
+        "statically, set-user-id, or LD_PRELOAD was changed on the way to it",
+        strpbrk(missing, ",-") != NULL ? "s" : "", missing,
+        n_missing == MISSING_MAX ? ", and perhaps others," : "",
+        strpbrk(missing, ",-") != NULL ? "" : "s");
     free(here);
     PMPI_Abort(MPI_COMM_WORLD, 1);
 }

@@ -13,8 +13,8 @@
 #include "lower/trap.h"
 
 #define STATUS_BYTES (1l << 20) /* the groups are among it */
-#define FIRST_ROOM 28         /* a page */
-#define TRIES 500             /* while others of the user have taken the room for signals */
+#define FIRST_ROOM 28           /* a page */
+#define TRIES 500 /* while others of the user have taken the room for signals */
 #define TRY_NS 10000000
 #define SYS_PRIVATE_OFFSET 32 /* in a timer's siginfo: the kernel's own */
 
@@ -36,7 +36,8 @@ static uint64_t mask_in(const char *text, long bytes, const char *name)
         if (name[k])
             continue;
         for (k += i; k < bytes && text[k] != '\n'; k++)
-            mask = mask << 4 | (uint64_t)(text[k] <= '9' ? text[k] - '0' : text[k] - 'a' + 10);
+            mask = mask << 4 |
+                   (uint64_t)(text[k] <= '9' ? text[k] - '0' : text[k] - 'a' + 10);
         return mask;
     }
     return 0;
@@ -57,7 +58,8 @@ static void pending_get(uint64_t *own_out, uint64_t *shared_out)
         bytes += more > 0 ? more : 0;
     }
     *own_out = mask_in((const char *)text, bytes, "\nSigPnd:\t") & crmpi_queue_signals();
-    *shared_out = mask_in((const char *)text, bytes, "\nShdPnd:\t") & crmpi_queue_signals();
+    *shared_out =
+        mask_in((const char *)text, bytes, "\nShdPnd:\t") & crmpi_queue_signals();
     if (has_text)
         crmpi_raw(SYS_munmap, text, STATUS_BYTES, 0, 0, 0, 0);
     if (fd >= 0)
@@ -95,7 +97,8 @@ static int take_one(struct crmpi_queue *queue, uint64_t set, int32_t known_tid)
     if (!has_room(queue))
         return 0;
     to = &queue->items[queue->n];
-    signal = crmpi_raw(SYS_rt_sigtimedwait, (long)&set, (long)to->info, (long)&now, 8, 0, 0);
+    signal =
+        crmpi_raw(SYS_rt_sigtimedwait, (long)&set, (long)to->info, (long)&now, 8, 0, 0);
     if (signal <= 0)
         return 0;
     to->signal = (int32_t)signal;
@@ -126,11 +129,10 @@ void crmpi_queue_send(const struct crmpi_queued *queued)
     for (int i = 0; i < TRIES && result == -EAGAIN; i++) {
         if (i > 0)
             crmpi_raw(SYS_nanosleep, (long)&pause, 0, 0, 0, 0, 0);
-        result = queued->known_tid
-                     ? crmpi_raw(SYS_rt_tgsigqueueinfo, pid, tid, queued->signal,
-                                 (long)queued->info, 0, 0)
-                     : crmpi_raw(SYS_rt_sigqueueinfo, pid, queued->signal,
-                                 (long)queued->info, 0, 0, 0);
+        result = queued->known_tid ? crmpi_raw(SYS_rt_tgsigqueueinfo, pid, tid,
+                                               queued->signal, (long)queued->info, 0, 0)
+                                   : crmpi_raw(SYS_rt_sigqueueinfo, pid, queued->signal,
+                                               (long)queued->info, 0, 0, 0);
     }
     if (result == 0)
         return;
@@ -152,7 +154,7 @@ void crmpi_queue_give(struct crmpi_queue *queue, int32_t known_tid, int is_first
             *(int32_t *)(queue->items[i].info + SYS_PRIVATE_OFFSET) = 0;
         crmpi_queue_send(&queue->items[i]);
     }
-    crmpi_raw(SYS_munmap, (long)queue->items, queue->room * (long)sizeof *queue->items, 0, 0,
-              0, 0);
+    crmpi_raw(SYS_munmap, (long)queue->items, queue->room * (long)sizeof *queue->items, 0,
+              0, 0, 0);
     *queue = (struct crmpi_queue){0};
 }

@@ -34,9 +34,9 @@ enum crmpi_status crmpi_signals_open(const void *record, size_t bytes)
 {
     const struct crmpi_signals *head = record;
 
-    if (bytes < sizeof *head ||
-        bytes != sizeof *head + head->n_queued * sizeof *saved.queued +
-                     head->n_timers * sizeof *saved.timers) {
+    if (bytes < sizeof *head || bytes != sizeof *head +
+                                             head->n_queued * sizeof *saved.queued +
+                                             head->n_timers * sizeof *saved.timers) {
         crmpi_error("the checkpoint's list of signals and timers is damaged");
         return CRMPI_ERR_CORRUPT;
     }

@@ -262,9 +262,9 @@ void crmpi_discarded_remove(const char *dir, uint32_t first, uint32_t step)
         folder_remove(path);
     for (size_t i = 0; first == 0 && i < sizeof texts / sizeof *texts; i++)
         crmpi_note_remove(discarded, texts[i]);
-    for (uint64_t rank = first; crmpi_rank_folder(discarded, (uint32_t)rank, path,
-                                                  sizeof path) == CRMPI_OK &&
-                                folder_remove(path);
+    for (uint64_t rank = first;
+         crmpi_rank_folder(discarded, (uint32_t)rank, path, sizeof path) == CRMPI_OK &&
+         folder_remove(path);
          rank += step)
         ;
     if (path_make(path, discarded, "ranks", "") == CRMPI_OK)
@@ -280,8 +280,7 @@ static enum crmpi_status rank_remove(int fd, const char *folder, const char *nam
 
     (void)fd;
     (void)context;
-    if (crmpi_name_is(name, "", &rank) &&
-        path_make(path, folder, name, "") == CRMPI_OK)
+    if (crmpi_name_is(name, "", &rank) && path_make(path, folder, name, "") == CRMPI_OK)
         folder_remove(path);
     return CRMPI_OK;
 }

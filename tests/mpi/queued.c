@@ -20,8 +20,9 @@ static long n_once, n_periodic;
 
 static struct itimerspec times(long ns, long every_ns)
 {
-    return (struct itimerspec){.it_value = {ns / 1000000000, ns % 1000000000},
-                               .it_interval = {every_ns / 1000000000, every_ns % 1000000000}};
+    return (struct itimerspec){
+        .it_value = {ns / 1000000000, ns % 1000000000},
+        .it_interval = {every_ns / 1000000000, every_ns % 1000000000}};
 }
 
 static void take(int signal, int value, int code)
@@ -86,7 +87,8 @@ static void thread_signals(long step)
 
 static void *second_run(void *unused)
 {
-    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID, .sigev_signo = of_thread_timer};
+    struct sigevent event = {.sigev_notify = SIGEV_THREAD_ID,
+                             .sigev_signo = of_thread_timer};
     struct itimerspec soon = times(SOON_NS, SOON_NS);
     static const struct timespec a_while = {.tv_nsec = 5000000};
     siginfo_t info;
@@ -124,7 +126,8 @@ static void timers_make(void)
     event.sigev_value.sival_int = 1;
     CHECK_SYS(timer_create(CLOCK_MONOTONIC, &event, &periodic));
     event.sigev_value.sival_int = 2;
-    CHECK_SYS(timer_create(CLOCK_REALTIME, &event, &far)); /* its id is not used any more */
+    CHECK_SYS(
+        timer_create(CLOCK_REALTIME, &event, &far)); /* its id is not used any more */
     CHECK_SYS(timer_delete(far));
     CHECK_SYS(timer_create(CLOCK_MONOTONIC, &event, &once));
     event = (struct sigevent){.sigev_notify = SIGEV_NONE};
@@ -194,7 +197,8 @@ int main(int argc, char **argv)
         check_sleep_ms(4);
         check_note((uint64_t)step);
     }
-    before[0] = n_threaded, before[1] = n_directed, before[2] = n_once, before[3] = n_periodic;
+    before[0] = n_threaded, before[1] = n_directed, before[2] = n_once,
+    before[3] = n_periodic;
     for (int i = 0; i < 5000 && (n_threaded == before[0] || n_directed == before[1] ||
                                  n_once == before[2] || n_periodic == before[3]);
          i++) { /* all of them still go on */
