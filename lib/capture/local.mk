@@ -2,7 +2,7 @@
 #
 # Saving this rank's upper half.
 crmpi_host_SOURCES += \
-	lib/capture/attributes.c lib/capture/attributes.h \
+	lib/capture/settings.c lib/capture/settings.h \
 	lib/capture/background.c lib/capture/background.h \
 	lib/capture/capture.c lib/capture/capture.h \
 	lib/capture/contents.c lib/capture/contents.h \

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "boundary/control.h"
-#include "capture/attributes.h"
+#include "capture/settings.h"
 #include "capture/capture.h"
 #include "capture/files.h"
 #include "capture/process.h"
@@ -100,7 +100,7 @@ static int child_refusal(char *why, size_t why_bytes)
 int crmpi_capture_refusal(char *why, size_t why_bytes)
 {
     return child_refusal(why, why_bytes) || crmpi_signals_refusal(why, why_bytes) ||
-           crmpi_attributes_refusal(why, why_bytes) || crmpi_files_refusal(why, why_bytes);
+           crmpi_settings_refusal(why, why_bytes) || crmpi_files_refusal(why, why_bytes);
 }
 
 static enum crmpi_status threads_save(struct crmpi_writer *writer)
@@ -169,6 +169,6 @@ enum crmpi_status crmpi_records_save(struct crmpi_writer *writer, char *why,
     if (status == CRMPI_OK)
         status = process_save(writer);
     if (status == CRMPI_OK)
-        status = crmpi_attributes_save(writer);
+        status = crmpi_settings_save(writer);
     return status;
 }

@@ -26,7 +26,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "boundary/boundary.h"
-#include "capture/attributes.h"
+#include "capture/settings.h"
 #include "capture/files.h"
 #include "levels/fetch.h"
 #include "lower/calls.h"
@@ -127,13 +127,13 @@ static int start_program(const char *program, int argc, char **argv, char **envp
         return 1;
     crmpi_host_renew();
     crmpi_files_start();
-    crmpi_attributes_start();
+    crmpi_settings_start();
     signals_inherit();
     if (crmpi_vdso_map() != CRMPI_OK || crmpi_trap_gate_map() != CRMPI_OK ||
         crmpi_program_load(program, argc, argv, environment, &start) != CRMPI_OK ||
         crmpi_lender_start() != CRMPI_OK || crmpi_trap_install() != CRMPI_OK)
         return 1;
-    crmpi_attributes_filtered();
+    crmpi_settings_filtered();
     crmpi_trap_signals_restore();
     prctl(PR_SET_NAME, name ? name : base ? base + 1 : program);
     crmpi_program_show();

@@ -31,7 +31,7 @@
 #include "base/fault.h"
 #include "base/log.h"
 #include "boundary/control.h"
-#include "capture/attributes.h"
+#include "capture/settings.h"
 #include "capture/files.h"
 #include "capture/process.h"
 #include "capture/regions.h"
@@ -70,8 +70,8 @@ struct saved {
     size_t n_threads;
     void *files;
     size_t files_bytes;
-    void *attributes;
-    size_t attributes_bytes;
+    void *settings;
+    size_t settings_bytes;
     int in_transit; /* messages between the checkpoints of the line */
 };
 
@@ -172,10 +172,10 @@ static enum crmpi_status records_read(struct saved *saved)
     if (status != CRMPI_OK)
         return status;
     saved->n_threads = bytes / sizeof *saved->threads;
-    status = crmpi_reader_record(saved->reader, CRMPI_RECORD_ATTRIBUTES, &saved->attributes,
-                                 &saved->attributes_bytes);
+    status = crmpi_reader_record(saved->reader, CRMPI_RECORD_SETTINGS, &saved->settings,
+                                 &saved->settings_bytes);
     if (status == CRMPI_OK)
-        status = crmpi_attributes_check(saved->attributes, saved->attributes_bytes);
+        status = crmpi_settings_check(saved->settings, saved->settings_bytes);
     if (status == CRMPI_OK)
         status = signals_read(saved);
     if (status != CRMPI_OK)
@@ -360,7 +360,7 @@ static enum crmpi_status process_restore(const struct saved *saved)
                     strerror(errno));
         return CRMPI_ERR_SYSTEM;
     }
-    if (crmpi_attributes_restore(saved->attributes, saved->attributes_bytes) != CRMPI_OK)
+    if (crmpi_settings_restore(saved->settings, saved->settings_bytes) != CRMPI_OK)
         return CRMPI_ERR_SYSTEM;
     for (int i = 0; i < 16; i++) {
         struct rlimit limit;
@@ -403,7 +403,7 @@ static enum crmpi_status lower_restore(struct saved *saved)
         status = crmpi_hooks_restored();
     if (status == CRMPI_OK)
         status = crmpi_trap_install();
-    crmpi_attributes_filtered();
+    crmpi_settings_filtered();
     if (status == CRMPI_OK)
         crmpi_trap_signals_restore();
     if (status == CRMPI_OK)
@@ -420,12 +420,12 @@ static enum crmpi_status mpi_start(const struct saved *saved)
 
     /* the break shrinks in no thread while crmpi_program_show() sets it to what it is */
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
-    crmpi_attributes_mpi_begin();
+    crmpi_settings_mpi_begin();
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &old); /* its threads take no signals */
     result = PMPI_Init_thread(NULL, NULL, saved->process->thread_level, &provided);
     sigprocmask(SIG_SETMASK, &old, NULL);
-    crmpi_attributes_mpi_end();
+    crmpi_settings_mpi_end();
     if (result != MPI_SUCCESS || provided < saved->process->thread_level) {
         crmpi_error("MPI cannot be initialised with the thread level the job had");
         return CRMPI_ERR_MPI;
@@ -529,7 +529,7 @@ int crmpi_restart_main(int argc, char **argv)
         return 2;
     }
     crmpi_files_start();
-    crmpi_attributes_start();
+    crmpi_settings_start();
     crmpi_host_environment();
     if (crmpi_attempt_is_watched())
         crmpi_log_hold(refusal.reason, sizeof refusal.reason);
@@ -547,8 +547,8 @@ int crmpi_restart_main(int argc, char **argv)
         crmpi_threads_make(saved.threads, saved.n_threads) != CRMPI_OK)
         refuse(dir, rank < 0 ? 0 : rank, CRMPI_EXIT_UNFIT);
     for (size_t i = 0; i < saved.n_threads; i++)
-        crmpi_attributes_restore_thread(
-            saved.attributes, saved.attributes_bytes, saved.threads[i].known_tid,
+        crmpi_settings_restore_thread(
+            saved.settings, saved.settings_bytes, saved.threads[i].known_tid,
             saved.threads[i].is_main ? getpid() : saved.threads[i].kernel_tid);
     restored();
     timers_restore(saved.process);

@@ -7,7 +7,7 @@
 
 #include "application/anew.h"
 #include "base/config.h"
-#include "capture/attributes.h"
+#include "capture/settings.h"
 #include "engine/engine.h"
 #include "engine/presence.h"
 #include "interaction/cut.h"
@@ -22,12 +22,12 @@ static int lower_init(int required, int *provided)
 {
     sigset_t all, old;
 
-    crmpi_attributes_mpi_begin();
+    crmpi_settings_mpi_begin();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int error = PMPI_Init_thread(NULL, NULL, required, provided);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    crmpi_attributes_mpi_end();
+    crmpi_settings_mpi_end();
     return error;
 }
 
@@ -113,12 +113,12 @@ int crmpi_lower_MPI_Finalize(void)
     crmpi_call_resumed();
     crmpi_thread->nest++;
     crmpi_finalize_begun = 1;
-    crmpi_attributes_delete(CRMPI_COMM, self,
+    crmpi_settings_delete(CRMPI_COMM, self,
                             &((struct crmpi_comm *)self->extra)->attributes);
     crmpi_comm_reap();
     int error = PMPI_Finalize();
     /* as in Open MPI, where MPI_Finalized() is true by then */
-    crmpi_attributes_delete(CRMPI_COMM, world,
+    crmpi_settings_delete(CRMPI_COMM, world,
                             &((struct crmpi_comm *)world->extra)->attributes);
     crmpi_thread->nest--;
     return error;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Attributes of the process and of threads (see attributes.h).  Lower half.
+ * Attributes of the process and of threads (see settings.h).  Lower half.
  *
  * A new one is an entry of a table: its name, how to get and how to set it.
  */
@@ -18,7 +18,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "capture/attributes.h"
+#include "capture/settings.h"
 #include "lower/park.h"
 #include "lower/trap.h"
 
@@ -268,7 +268,7 @@ static int filters_of(int tid)
     return text[0] ? atoi(text) : -1;
 }
 
-void crmpi_attributes_start(void)
+void crmpi_settings_start(void)
 {
     struct stat root;
 
@@ -287,13 +287,13 @@ void crmpi_attributes_start(void)
 
 static struct thread before_mpi;
 
-void crmpi_attributes_mpi_begin(void)
+void crmpi_settings_mpi_begin(void)
 {
     thread_get(getpid(), &before_mpi);
 }
 
 /* Where the launcher has bound no rank the library does. */
-void crmpi_attributes_mpi_end(void)
+void crmpi_settings_mpi_end(void)
 {
     struct thread now;
 
@@ -302,14 +302,14 @@ void crmpi_attributes_mpi_end(void)
         memcpy(base.thread.cpus, now.cpus, sizeof now.cpus);
 }
 
-void crmpi_attributes_filtered(void)
+void crmpi_settings_filtered(void)
 {
     base.n_filters = filters_of(getpid());
 }
 
 /* ---- refused ---- */
 
-int crmpi_attributes_refusal(char *why, size_t why_bytes)
+int crmpi_settings_refusal(char *why, size_t why_bytes)
 {
     char text[TEXT_BYTES];
     struct stat root;
@@ -389,7 +389,7 @@ static void thread_save(const struct crmpi_parked *parked, struct thread *thread
     thread->has_ioprio = thread->ioprio != base.thread.ioprio && !is_implied(thread);
 }
 
-enum crmpi_status crmpi_attributes_save(struct crmpi_writer *writer)
+enum crmpi_status crmpi_settings_save(struct crmpi_writer *writer)
 {
     size_t n;
     const struct crmpi_parked *parked = crmpi_parked_list(&n);
@@ -418,7 +418,7 @@ enum crmpi_status crmpi_attributes_save(struct crmpi_writer *writer)
             record->secure_bits = parked[i].secure_bits & ~KEEP_CAPS;
         thread_save(&parked[i], &((struct thread *)(record + 1))[i]);
     }
-    status = crmpi_writer_record(writer, CRMPI_RECORD_ATTRIBUTES, record, bytes);
+    status = crmpi_writer_record(writer, CRMPI_RECORD_SETTINGS, record, bytes);
     free(record);
     return status;
 }
@@ -443,7 +443,7 @@ static int is_real_time(const struct scheduling *scheduling)
            scheduling->policy == 6; /* SCHED_DEADLINE */
 }
 
-enum crmpi_status crmpi_attributes_check(const void *data, size_t bytes)
+enum crmpi_status crmpi_settings_check(const void *data, size_t bytes)
 {
     const struct record *record = record_of(data, bytes);
     char text[TEXT_BYTES];
@@ -528,7 +528,7 @@ static enum crmpi_status removed_directory_make(const char *path)
     return CRMPI_ERR_SYSTEM;
 }
 
-enum crmpi_status crmpi_attributes_restore(const void *data, size_t bytes)
+enum crmpi_status crmpi_settings_restore(const void *data, size_t bytes)
 {
     const struct record *record = record_of(data, bytes);
 
@@ -544,7 +544,7 @@ enum crmpi_status crmpi_attributes_restore(const void *data, size_t bytes)
                : CRMPI_OK;
 }
 
-void crmpi_attributes_restore_thread(const void *data, size_t bytes, int known_tid,
+void crmpi_settings_restore_thread(const void *data, size_t bytes, int known_tid,
                                      int kernel_tid)
 {
     const struct record *record = record_of(data, bytes);
