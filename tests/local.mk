@@ -24,7 +24,13 @@ tests_time_limit_paced_SOURCES = tests/time-limit/paced.c
 tests_time_limit_paced_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
 tests_time_limit_paced_LDADD = $(MPI_LIBS)
 EXTRA_DIST += tests/time-limit/run
-TESTS += tests/time-limit/run
+
+check_PROGRAMS += tests/jobs/phases
+tests_jobs_phases_SOURCES = tests/jobs/phases.c
+tests_jobs_phases_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
+tests_jobs_phases_LDADD = $(MPI_LIBS)
+EXTRA_DIST += tests/jobs/run tests/jobs/lines tests/jobs/apart
+TESTS += tests/time-limit/run tests/jobs/run tests/jobs/lines tests/jobs/apart
 
 check_PROGRAMS += tests/levels/steps tests/levels/shares
 tests_levels_steps_SOURCES = tests/levels/steps.c

@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "storage/former.h"
 #include "tools/restart.h"
 #include "tools/timeline.h"
 
@@ -58,6 +59,11 @@ static enum crmpi_status check_line(const char *dir, const struct crmpi_line *li
     for (uint32_t i = 0; i < line->job.n_ranks && status == CRMPI_OK; i++)
         status = check_rank(dir, line, i, glance);
     return status;
+}
+
+int tool_line_is_whole(const char *dir, const struct crmpi_line *line)
+{
+    return check_line(dir, line, 0) == CRMPI_OK;
 }
 
 static enum crmpi_status read_whole(const char *dir, uint64_t number, int glance,
@@ -441,9 +447,24 @@ static enum crmpi_status choose_glance(const char *dir, const uint64_t *numbers,
     return status;
 }
 
+static const char *hint(const char *dir, size_t n_lines)
+{
+    static char text[4200];
+
+    if (n_lines > 0)
+        return "";
+    snprintf(text, sizeof text, "%s/" CRMPI_JOBS_NAME, dir);
+    if (access(text, F_OK) != 0)
+        return "; was it this directory?";
+    snprintf(text, sizeof text, "; 'crmpi-inspect %s' lists what was kept of former jobs",
+             dir);
+    return text;
+}
+
 enum crmpi_status tool_line_choose(const char *dir, const struct tool_choice *choice,
                                    struct crmpi_line *line_out)
 {
+    char lines[4200];
     uint64_t *numbers;
     size_t n;
     enum crmpi_status status;
@@ -452,7 +473,10 @@ enum crmpi_status tool_line_choose(const char *dir, const struct tool_choice *ch
         crmpi_error("there is no checkpoint directory %s: %s", dir, strerror(errno));
         return CRMPI_ERR_NOTFOUND;
     }
-    status = crmpi_lines_list(dir, &numbers, &n);
+    n = 0;
+    numbers = NULL;
+    snprintf(lines, sizeof lines, "%s/lines", dir);
+    status = access(lines, F_OK) == 0 ? crmpi_lines_list(dir, &numbers, &n) : CRMPI_OK;
     if (status != CRMPI_OK)
         return status;
     if (n == 0)
@@ -470,8 +494,7 @@ enum crmpi_status tool_line_choose(const char *dir, const struct tool_choice *ch
                     "those there are",
                     choice->at, dir, crmpi_status_text(status), dir);
     else if (status != CRMPI_OK)
-        crmpi_error("%s has no recovery line to restart from%s", dir,
-                    n == 0 ? "; was it this directory?" : "");
+        crmpi_error("%s has no recovery line to restart from%s", dir, hint(dir, n));
     free(numbers);
     return status;
 }

@@ -13,6 +13,8 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "storage/container.h"
+#include "storage/directory.h"
+#include "storage/former.h"
 #include "tools/figures.h"
 #include "tools/look.h"
 #include "tools/nodes.h"
@@ -285,6 +287,34 @@ static int list(const char *dir, const uint64_t *numbers, size_t n)
     for (size_t i = 0; i < n; i++)
         result |= line_list(dir, numbers[i], i > 0 ? numbers[i - 1] : 0);
     return result;
+}
+
+/* What former jobs have left, which is kept in folders of their own. */
+static enum crmpi_status job_list(int fd, const char *folder, const char *name,
+                                  void *context)
+{
+    struct crmpi_former former;
+    char path[4096];
+
+    (void)fd;
+    (void)context;
+    if (name[0] == '.' ||
+        snprintf(path, sizeof path, "%s/%s", folder, name) >= (int)sizeof path ||
+        crmpi_former_look(path, &former) != CRMPI_OK || former.n_lines == 0)
+        return CRMPI_OK;
+    printf("also: %s, %s, %zu line%s, the newest of %s\n", path,
+           text_clean(former.job.program), former.n_lines,
+           former.n_lines == 1 ? "" : "s", text_time(former.job.time));
+    return CRMPI_OK;
+}
+
+static void jobs_list(const char *dir)
+{
+    char path[4096];
+
+    if (snprintf(path, sizeof path, "%s/" CRMPI_JOBS_NAME, dir) < (int)sizeof path &&
+        access(path, F_OK) == 0)
+        crmpi_entries_visit(path, job_list, NULL);
 }
 
 /* ---- show ---- */
@@ -581,16 +611,18 @@ static int lines_look(const char *dir, const struct request *request)
 
     if (crmpi_lines_list(dir, &numbers, &n) != CRMPI_OK)
         return TOOL_FAILED;
-    if (request->command == LIST)
+    if (request->command == LIST) {
         result = list(dir, numbers, n);
-    else if (request->command == SHOW)
+        jobs_list(dir);
+    } else if (request->command == SHOW) {
         result = show(dir, request, numbers, n);
-    else if (request->command == VERIFY)
+    } else if (request->command == VERIFY) {
         result = verify(dir, request, numbers, n);
-    else if (request->command == GRAPH)
+    } else if (request->command == GRAPH) {
         result = look_graph(dir, &request->look);
-    else
+    } else {
         result = look_explain(dir, &request->look);
+    }
     free(numbers);
     return result;
 }

@@ -13,6 +13,8 @@
 #include "base/pathmap.h"
 #include "engine/contact.h"
 #include "restart/restart.h"
+#include "storage/former.h"
+#include "tools/attempts.h"
 #include "tools/fetch.h"
 #include "tools/launch.h"
 #include "tools/restart.h"
@@ -24,7 +26,7 @@
 #define GONE_LIMIT_MS 10000 /* how long a job that was killed may take to vanish */
 
 static const char usage[] =
-    "Usage: crmpi-restart [DIR] [--at N] [--no-truncate] [--dry-run]\n"
+    "Usage: crmpi-restart [DIR] [--at N] [--fallback] [--no-truncate] [--dry-run]\n"
     "                     [-- MPIRUN-OPTIONS]\n"
     "       mpirun -np RANKS crmpi-restart DIR [--at N] [--no-truncate]\n"
     "Go on with the job whose checkpoint directory is DIR (default: CRMPI_DIR, or\n"
@@ -33,6 +35,8 @@ static const char usage[] =
     "this rank.\n"
     "\n"
     "  --at N         use recovery line N ('crmpi-inspect DIR' lists them)\n"
+    "  --fallback     if a line cannot be restored here go on with the one before it,\n"
+    "                 and so on\n"
     "  --no-truncate  leave files that have grown since the checkpoint as they are\n"
     "  --accept-files go on also with files that are not what they were, as they are\n"
     "  --map OLD=NEW  the folder OLD of the checkpoint's files is NEW now (may be repeated)\n"
@@ -46,7 +50,7 @@ static const char usage[] =
 struct options {
     const char *dir;
     unsigned long long at;
-    int no_truncate, dry_run;
+    int no_truncate, dry_run, fallback;
     char *const *extra; /* for the launcher */
 };
 
@@ -74,6 +78,8 @@ static struct options parse(int argc, char **argv)
             if (crmpi_path_map_add(value) != CRMPI_OK)
                 tool_usage(TOOL, "--map %s: has to be OLD=NEW, both absolute", value);
             tool_host_option("--map", value);
+        } else if (strcmp(argv[i], "--fallback") == 0) {
+            options.fallback = 1;
         } else if (strcmp(argv[i], "--dry-run") == 0) {
             options.dry_run = 1;
         } else if (argv[i][0] == '-') {
@@ -146,9 +152,11 @@ static void print_words(const struct crmpi_words *words)
     putchar('\n');
 }
 
-/* Choose a line, and make the command that restarts from it. */
+/* Choose a line, and make the command that restarts from it.
+ * @param attempts  to note that it is tried, or NULL */
 static enum crmpi_status prepare(const struct options *options,
                                  const struct tool_choice *choice,
+                                 struct tool_attempts *attempts,
                                  struct crmpi_line *line_out,
                                  struct crmpi_words *words_out, int *fetched_out)
 {
@@ -162,6 +170,8 @@ static enum crmpi_status prepare(const struct options *options,
     tool_config_load(TOOL, crmpi_config.dir);
     if (!is_rank() && !options->dry_run)
         tool_stop_plan(); /* it has told if the time is not known */
+    if (attempts != NULL) /* the ranks are told of it by the command */
+        tool_attempt_begin(attempts, choice->at ? choice->at : line_out->job.sn);
     truncate = crmpi_config.truncate && !options->no_truncate;
     *words_out = (struct crmpi_words){0};
     if (is_rank())
@@ -185,33 +195,79 @@ static int is_worth_a_try(const struct options *options, const struct crmpi_line
                    : tool_line_is_damaged(crmpi_config.dir, line);
 }
 
+#define CUTS_MAX 2 /* of attempts at one line that end without a reason */
+
+/* The line that was tried cannot be restored: choose the one before it, if that is wanted,
+ * or say that there is one. */
+static int fall_back(const struct options *options, struct tool_choice *choice,
+                     const struct tool_attempts *attempts, enum tool_outcome outcome,
+                     int fetched)
+{
+    uint64_t older;
+
+    if (options->fallback && outcome == TOOL_CUT && attempts->n_cuts < CUTS_MAX) {
+        crmpi_warn("line %llu is tried once more", (unsigned long long)attempts->line);
+        return 1;
+    }
+    older = tool_attempts_older(attempts, 0, fetched);
+    if (older == 0) {
+        tool_attempts_sum_up(attempts);
+        return 0;
+    }
+    if (!options->fallback) {
+        crmpi_error("%s could be tried: 'crmpi-restart %s --at %llu', or --fallback, with "
+                    "which that is done by itself",
+                    tool_line_text(older), crmpi_config.dir, (unsigned long long)older);
+        return 0;
+    }
+    crmpi_warn("falling back to %s", tool_line_text(older));
+    choice->at = older;
+    choice->verify = 0;
+    return 1;
+}
+
 /*
  * Run the job.  Damage inside the data is found when a rank loads it, before any rank
- * goes on: then a line of what is not damaged is looked for.  The status alone does not tell, since it
- * may be the program's own.
+ * goes on: then a line of what is not damaged is looked for.
  */
 static int restart(const struct options *options, struct tool_choice *choice)
 {
-    struct crmpi_words words;
-    struct crmpi_line line;
+    struct tool_attempts attempts = {0};
     uint64_t tried = 0;
-    int fetched;
 
-    while (prepare(options, choice, &line, &words, &fetched) == CRMPI_OK) {
-        tool_preload_clean();
-        int status = tool_launch_exit_status(
-            tool_launch(&words, tool_restoring_expect(&line), NULL));
+    for (;;) {
+        struct crmpi_words words;
+        struct crmpi_line line;
+        enum tool_outcome outcome = TOOL_UNFIT;
+        int fetched = 0, status = TOOL_FAILED;
 
-        if (status != CRMPI_EXIT_DAMAGED ||
-            !is_worth_a_try(options, &line, fetched, &tried))
-            return status;
-        crmpi_warn("line %llu is damaged: looking for what is not",
-                   (unsigned long long)line.job.sn);
-        choice->verify = 1;
-        crmpi_line_free(&line);
-        crmpi_words_fini(&words);
+        if (prepare(options, choice, &attempts, &line, &words, &fetched) == CRMPI_OK) {
+            tool_preload_clean();
+            status = tool_launch_exit_status(
+                tool_launch(&words, tool_restoring_expect(&line), NULL));
+            outcome = tool_attempt_end(&attempts, status);
+            if (outcome == TOOL_RAN)
+                return status;
+            crmpi_words_fini(&words);
+            if (outcome == TOOL_DAMAGED && !choice->at &&
+                is_worth_a_try(options, &line, fetched, &tried)) {
+                crmpi_warn("line %llu is damaged: looking for what is not",
+                           (unsigned long long)line.job.sn);
+                choice->verify = 1;
+                crmpi_line_free(&line);
+                continue;
+            }
+            crmpi_line_free(&line);
+        } else if (choice->at == options->at) {
+            return TOOL_FAILED; /* why was told */
+        } else { /* one that was fallen back to */
+            attempts.line = choice->at;
+            tool_attempts_give_up(&attempts, "its files cannot be had");
+        }
+        if (outcome == TOOL_WRONG || tool_launch_told_to_end() ||
+            !fall_back(options, choice, &attempts, outcome, fetched))
+            return TOOL_FAILED;
     }
-    return TOOL_FAILED;
 }
 
 /* Print the commands, do not run them. */
@@ -244,7 +300,8 @@ int main(int argc, char **argv)
     tool_config_load(TOOL, options.dir);
     if (is_rank() && options.extra != NULL)
         tool_usage(TOOL, "options for mpirun belong to the mpirun that starts it");
-    if (!is_rank() && !options.dry_run && !job_is_gone())
+    if (!is_rank() && !options.dry_run &&
+        (!job_is_gone() || crmpi_former_settle(crmpi_config.dir) != CRMPI_OK))
         return TOOL_FAILED;
     if (!is_rank() && !options.dry_run) {
         int status;
@@ -253,7 +310,7 @@ int main(int argc, char **argv)
         tool_restoring_close();
         return status;
     }
-    if (prepare(&options, &choice, &line, &words, &fetched) != CRMPI_OK)
+    if (prepare(&options, &choice, NULL, &line, &words, &fetched) != CRMPI_OK)
         return TOOL_FAILED;
     if (options.dry_run)
         return print_commands(&options, &choice, &line, &words, fetched);

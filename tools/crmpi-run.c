@@ -3,16 +3,22 @@
  * crmpi-run: run a launcher such that its ranks are under crmpi, and restart the job if
  * it fails.  Tool.
  */
+#include <fcntl.h>
+#include <libgen.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "engine/contact.h"
 #include "restart/restart.h"
+#include "storage/former.h"
+#include "tools/attempts.h"
 #include "tools/fetch.h"
 #include "tools/launch.h"
 #include "tools/restart.h"
@@ -21,23 +27,29 @@
 
 #define TOOL "crmpi-run"
 #define IDLE_RESTARTS_MAX 2 /* in a row without a new recovery line */
+#define UP_SECONDS 60       /* until it is told that no rank has called MPI_Init */
 
 struct options {
     unsigned long long max_restarts;
     int progress;
+    int anew;    /* whatever another job has left: it is kept */
+    int discard; /* likewise: it is removed */
     int first; /* argv index of the launcher */
 };
 
 /* What is known of the job while it runs. */
 struct progress {
     time_t begun;
+    struct timespec before; /* the directory had been changed last */
     unsigned restarts;
     uint64_t line; /* newest; 0: none yet */
     time_t line_seen;
     uint64_t first_line; /* newest when the job started: of another job */
     uint64_t last_line;  /* newest at the last failure, or made for the restart */
     uint64_t tried;      /* newest line when the job was restarted last */
-    unsigned idle;       /* failures in a row without a new line */
+    unsigned idle;       /* failures in a row without a new line, from the same one */
+    uint64_t at;         /* an older line that was fallen back to; 0: the newest */
+    struct tool_attempts attempts;
 };
 
 static void print_usage(char *text, size_t bytes)
@@ -48,8 +60,11 @@ static void print_usage(char *text, size_t bytes)
         "Run an MPI job under crmpi: crmpi-run mpirun -np 4 ./program\n"
         "\n"
         "  --max-restarts N  restart the job from its newest recovery line when it\n"
-        "                    fails, at most N times; it is given up when it failed\n"
-        "                    twice in a row without a new line (default: 0)\n"
+        "                    fails, at most N times; when it failed twice in a row\n"
+        "                    without a new line, from the line before (default: 0)\n"
+        "  --new             begin where another job has left recovery lines and has not\n"
+        "                    ended: they are kept in DIR/jobs/JOB\n"
+        "  --discard         likewise, and they are removed\n"
         "  --progress        show on the terminal how it goes\n"
         "  --config FILE     take settings from FILE, as CRMPI_CONFIG does\n"
         "  --help, --version\n"
@@ -114,14 +129,71 @@ static struct options parse(int argc, char **argv)
             setenv("CRMPI_CONFIG", value, 1);
         else if (strcmp(argv[i], "--progress") == 0)
             options.progress = 1;
+        else if (strcmp(argv[i], "--new") == 0)
+            options.anew = 1;
+        else if (strcmp(argv[i], "--discard") == 0)
+            options.discard = 1;
         else
             tool_usage(TOOL, "there is no option %s; the launcher's own come behind it",
                        argv[i]);
     }
     options.first = i;
+    if (options.anew && options.discard)
+        tool_usage(TOOL, "--new keeps what another job has left, --discard removes it");
     if (i >= argc)
         tool_usage(TOOL, "which launcher? For example: crmpi-run mpirun -np 4 ./program");
     return options;
+}
+
+/* ---- what another job has left ---- */
+
+static void describe_former(const struct crmpi_former *former)
+{
+    const struct crmpi_job *job = &former->job;
+    time_t taken = (time_t)job->time;
+    char when[64] = "?";
+    struct tm local;
+
+    if (job->job_id[0] == '\0') {
+        crmpi_error("%s has %zu recovery lines of another job, none of which can be read",
+                    crmpi_config.dir, former->n_lines);
+        return;
+    }
+    if (localtime_r(&taken, &local) != NULL)
+        strftime(when, sizeof when, "%F %T", &local);
+    crmpi_error("%s has the recovery lines of a job that has not ended:\n"
+                "  job      %s\n"
+                "  program  %s\n"
+                "  ranks    %u\n"
+                "  newest   line %llu of %s",
+                crmpi_config.dir, job->job_id, job->program, job->n_ranks,
+                (unsigned long long)job->sn, when);
+}
+
+/* Nobody's lines are lost because somebody forgets that they are there.  The job itself sees
+ * to them, as it has the lock then. */
+static void look_for_former(const struct options *options)
+{
+    struct crmpi_former former;
+    char who[512];
+
+    if (access(crmpi_config.dir, F_OK) != 0 ||
+        crmpi_contact_alive(crmpi_config.dir, who, sizeof who) ||
+        crmpi_former_look(crmpi_config.dir, &former) != CRMPI_OK ||
+        former.n_lines == 0 || former.has_ended || options->anew)
+        return;
+    if (options->discard) {
+        setenv("CRMPI_DISCARD", former.job.job_id, 1);
+        return;
+    }
+    describe_former(&former);
+    fprintf(stderr,
+            "Go on with it:      crmpi-restart %s\n"
+            "Or begin anew, and  crmpi-run --new ...      keep them,\n"
+            "                    crmpi-run --discard ...  remove them,\n"
+            "                    or use another directory: CRMPI_DIR, --dir\n",
+            crmpi_config.dir);
+    exit(TOOL_FAILED);
 }
 
 /* ---- the launcher's command line ---- */
@@ -183,7 +255,8 @@ static void make_mpirun(const struct crmpi_words *given, const char *preload,
     }
 }
 
-static void make_command(char **argv, struct crmpi_words *words)
+static void make_command(char **argv, const struct options *options,
+                         struct crmpi_words *words)
 {
     struct crmpi_words given = {0};
     char library[4096], host[4096], *preload;
@@ -198,6 +271,8 @@ static void make_command(char **argv, struct crmpi_words *words)
             tool_words_add(&given, *argv);
     }
     tool_config_load(TOOL, NULL);
+    unsetenv("CRMPI_DISCARD");
+    look_for_former(options);
     if (tool_stop_plan() != 0)
         exit(TOOL_FAILED);
     tool_path_find("CRMPI_LIB", "libcrmpi.so", CRMPI_LIBDIR, library, sizeof library);
@@ -252,6 +327,62 @@ static void show_progress(void *context)
         fprintf(stderr, ", restarted %u times", progress->restarts);
 }
 
+/* ---- whether it is under crmpi ---- */
+
+/* What changes in the directory when rank 0 begins: its file DIR/control is made. */
+static struct timespec directory_time(void)
+{
+    struct timespec none = {0};
+    struct stat found;
+    int fd = open(crmpi_config.dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* asks NFS */
+
+    if (fd < 0)
+        return none;
+    if (fstat(fd, &found) != 0)
+        found.st_mtim = none;
+    close(fd);
+    return found.st_mtim;
+}
+
+/* Whether that could be seen: else the job says by itself what is wrong. */
+static int directory_is_usable(void)
+{
+    char parent[4200];
+
+    snprintf(parent, sizeof parent, "%s/..", crmpi_config.dir);
+    if (access(crmpi_config.dir, F_OK) == 0)
+        return access(parent, F_OK) == 0 && access(crmpi_config.dir, W_OK) == 0;
+    snprintf(parent, sizeof parent, "%s", crmpi_config.dir);
+    return access(dirname(parent), W_OK) == 0;
+}
+
+static int has_come_up(const struct progress *progress)
+{
+    struct timespec now = directory_time();
+
+    return now.tv_sec != progress->before.tv_sec ||
+           now.tv_nsec != progress->before.tv_nsec || !directory_is_usable();
+}
+
+static const char without[] =
+    "it is linked statically, set-user-id, not an MPI program, or LD_PRELOAD was changed "
+    "on the way to it";
+
+/* 0: there is nothing more to be seen. */
+static int look_whether_up(void *context)
+{
+    struct progress *progress = context;
+
+    if (has_come_up(progress))
+        return 0;
+    if (time(NULL) - progress->begun < UP_SECONDS)
+        return 1;
+    crmpi_warn("no rank of the program has called MPI_Init under crmpi for %d s, and no "
+               "checkpoint can be taken before: perhaps %s",
+               UP_SECONDS, without);
+    return 0;
+}
+
 static void describe_end(int status, char *text, size_t bytes)
 {
     if (WIFEXITED(status))
@@ -275,26 +406,46 @@ static void note_restart(struct progress *progress, const struct crmpi_line *lin
     progress->tried = progress->line;
 }
 
-/* Make the command for the next try; 0 if there is to be none. */
-static int prepare_restart(struct progress *progress, const struct options *options,
-                           int exit_status, const char *reason, struct crmpi_words *words)
+static int is_elsewhere(void)
 {
-    struct tool_choice choice = {.after = progress->first_line};
-    struct crmpi_line line;
-    int fetched;
+    return (crmpi_config.levels.set & CRMPI_LEVEL_LOCAL) != 0;
+}
+
+/* The line that was tried is not tried again: choose the one before it. */
+static int fall_back(struct progress *progress, const char *reason)
+{
+    uint64_t older = tool_attempts_older(&progress->attempts, progress->first_line,
+                                         is_elsewhere());
+
+    if (older == 0) {
+        if (progress->attempts.n_given_up > 0)
+            tool_attempts_sum_up(&progress->attempts);
+        crmpi_error("%s, and had no new recovery line in %u restarts: it is given up",
+                    reason, progress->restarts);
+        return 0;
+    }
+    crmpi_warn("falling back to %s", tool_line_text(older));
+    progress->at = older;
+    progress->idle = 0;
+    return 1;
+}
+
+/* Whether there is to be another try, and from which line: the newest; or, if the job has
+ * not got from it to a new one in a few tries, or cannot, the one before. */
+static int decide(struct progress *progress, const struct options *options,
+                  enum tool_outcome outcome, const char *reason)
+{
+    int is_new;
 
     look_for_line(progress);
     if (progress->line <= progress->first_line) {
         crmpi_error("%s before its first recovery line: it is not restarted", reason);
         return 0;
     }
-    progress->idle = progress->line > progress->last_line ? 0 : progress->idle + 1;
+    is_new = progress->line > progress->last_line;
+    progress->idle = is_new ? 0 : progress->idle + 1;
+    progress->at = is_new ? 0 : progress->at;
     progress->last_line = progress->line;
-    if (progress->idle >= IDLE_RESTARTS_MAX) {
-        crmpi_error("%s, and had no new recovery line in %u restarts: it is given up",
-                    reason, progress->idle);
-        return 0;
-    }
     if (progress->restarts >= options->max_restarts) {
         crmpi_error(
             "%s, and has been restarted %u times: it is given up; 'crmpi-restart %s' "
@@ -302,7 +453,27 @@ static int prepare_restart(struct progress *progress, const struct options *opti
             reason, progress->restarts, crmpi_config.dir);
         return 0;
     }
-    if (exit_status == CRMPI_EXIT_DAMAGED && progress->line == progress->tried)
+    if (outcome == TOOL_WRONG)
+        return 0;
+    if (progress->restarts > 0 && !is_new &&
+        (outcome == TOOL_UNFIT || progress->idle >= IDLE_RESTARTS_MAX))
+        return fall_back(progress, reason);
+    return 1;
+}
+
+/* Make the command for the next try; 0 if there is to be none. */
+static int prepare_restart(struct progress *progress, const struct options *options,
+                           enum tool_outcome outcome, const char *reason,
+                           struct crmpi_words *words)
+{
+    struct tool_choice choice = {.after = progress->first_line};
+    struct crmpi_line line;
+    int fetched;
+
+    if (!decide(progress, options, outcome, reason))
+        return 0;
+    choice.at = progress->at;
+    if (outcome == TOOL_DAMAGED && progress->line == progress->tried)
         choice.verify = 1;
     if (tool_line_have(TOOL, crmpi_config.dir, &choice, NULL, &line, &fetched) !=
         CRMPI_OK)
@@ -312,6 +483,7 @@ static int prepare_restart(struct progress *progress, const struct options *opti
     crmpi_warn("%s: restarting it from line %llu (%u of %llu)", reason,
                (unsigned long long)line.job.sn, progress->restarts,
                options->max_restarts);
+    tool_attempt_begin(&progress->attempts, choice.at ? choice.at : line.job.sn);
     crmpi_words_fini(words);
     tool_restart_command(&line, NULL, crmpi_config.truncate, words);
     crmpi_line_free(&line);
@@ -328,15 +500,23 @@ static int supervise(struct crmpi_words *words, const struct options *options)
     look_for_line(&progress);
     progress.first_line = progress.line;
     progress.line_seen = 0;
+    progress.before = directory_time();
+    tool_launch_watch(look_whether_up, &progress);
     for (;;) {
         int status = tool_launch(words, shown ? show_progress : NULL, shown);
         int exit_status = tool_launch_exit_status(status);
+        enum tool_outcome outcome = TOOL_RAN;
 
+        if (status == 0 && !has_come_up(&progress))
+            crmpi_warn("the program ran without crmpi, no checkpoint could be taken: %s",
+                       without);
+        if (progress.restarts > 0)
+            outcome = tool_attempt_end(&progress.attempts, exit_status);
         if (status == 0 || options->max_restarts == 0 || tool_launch_told_to_end() ||
             tool_stop_is_late())
             return exit_status;
         describe_end(status, reason, sizeof reason);
-        if (!prepare_restart(&progress, options, exit_status, reason, words))
+        if (!prepare_restart(&progress, options, outcome, reason, words))
             return exit_status;
         tool_preload_clean();
     }
@@ -347,6 +527,6 @@ int main(int argc, char **argv)
     struct options options = parse(argc, argv);
     struct crmpi_words words = {0};
 
-    make_command(argv + options.first, &words);
+    make_command(argv + options.first, &options, &words);
     return supervise(&words, &options);
 }

@@ -11,7 +11,9 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include "base/config.h"
 #include "base/log.h"
+#include "storage/former.h"
 #include "tools/launch.h"
 #include "tools/stop.h"
 #include "tools/tool.h"
@@ -19,6 +21,11 @@
 static volatile sig_atomic_t child;       /* the launcher's process id */
 static volatile sig_atomic_t told_to_end; /* a signal that ends, which we were sent */
 static volatile sig_atomic_t told_to_stop; /* the first SIGTERM or SIGUSR1 */
+
+static struct {
+    int (*call)(void *context); /* NULL: nobody wants to watch */
+    void *context;
+} watch;
 
 /* What the terminal sends goes to the launcher, too: only signals sent to us are
  * passed. */
@@ -86,7 +93,9 @@ static int await(pid_t pid, void (*show)(void *), void *context, const sigset_t 
         }
         if (show != NULL)
             show(context);
-        if (show != NULL && wait_ms < 0)
+        if (watch.call != NULL && !watch.call(watch.context))
+            watch.call = NULL;
+        if ((show != NULL || watch.call != NULL) && wait_ms < 0)
             wait_ms = 1000;
         ppoll(&entry, 1,
               wait_ms < 0 ? NULL
@@ -99,8 +108,35 @@ static int await(pid_t pid, void (*show)(void *), void *context, const sigset_t 
     return status;
 }
 
+/* Which run of a job has ended in the directory; none: no job_id. */
+static struct crmpi_ended ended_look(void)
+{
+    struct crmpi_ended ended;
+
+    return crmpi_ended_read(crmpi_config.dir, &ended) == CRMPI_OK
+               ? ended
+               : (struct crmpi_ended){.incarnation = 0};
+}
+
+/* All ranks came to MPI_Finalize, but one has failed behind it: the job may be wanted again. */
+static void take_back_end(const struct crmpi_ended *before)
+{
+    struct crmpi_ended ended = ended_look();
+
+    if (ended.job_id[0] != '\0' && (strcmp(ended.job_id, before->job_id) != 0 ||
+                                    ended.incarnation != before->incarnation))
+        crmpi_ended_remove(crmpi_config.dir);
+}
+
+void tool_launch_watch(int (*call)(void *context), void *context)
+{
+    watch.call = call;
+    watch.context = context;
+}
+
 int tool_launch(const struct crmpi_words *words, void (*show)(void *), void *context)
 {
+    struct crmpi_ended ended = ended_look();
     sigset_t blocked, before;
     pid_t pid;
     int status;
@@ -128,6 +164,8 @@ int tool_launch(const struct crmpi_words *words, void (*show)(void *), void *con
     }
     status = await(pid, show, context, &before);
     sigprocmask(SIG_SETMASK, &before, NULL);
+    if (status != 0)
+        take_back_end(&ended);
     return status;
 }
 

@@ -16,6 +16,9 @@
  */
 int tool_launch(const struct crmpi_words *words, void (*show)(void *), void *context);
 
+/** From now on call @p watch every second while a launcher runs, until it returns 0. */
+void tool_launch_watch(int (*watch)(void *context), void *context);
+
 /** The exit status to pass on: the command's, or 128 and the signal that ended it, or
  * TOOL_UNFINISHED; logs that the job is not finished. */
 int tool_launch_exit_status(int wait_status);

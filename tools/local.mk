@@ -3,7 +3,8 @@
 # The programs users call.
 
 crmpi_tool_sources = tools/tool.c tools/tool.h
-crmpi_tool_restart_sources = $(crmpi_tool_sources) tools/restart.c tools/restart.h \
+crmpi_tool_restart_sources = $(crmpi_tool_sources) tools/attempts.c tools/attempts.h \
+	tools/restart.c tools/restart.h \
 	tools/choose.c tools/fetch.c tools/fetch.h \
 	tools/timeline.c tools/timeline.h \
 	tools/launch.c tools/launch.h tools/stop.c tools/stop.h

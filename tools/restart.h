@@ -54,6 +54,9 @@ void tool_host_option(const char *option, const char *value);
  * all. */
 int tool_line_is_damaged(const char *dir, const struct crmpi_line *line);
 
+/** Tell whether the line's files are there, as far as a glance tells; says what is not. */
+int tool_line_is_whole(const char *dir, const struct crmpi_line *line);
+
 /** Take libcrmpi.so out of LD_PRELOAD: the host must not have it. */
 void tool_preload_clean(void);
 

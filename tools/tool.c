@@ -145,7 +145,8 @@ void tool_words_add_setting(struct crmpi_words *words, const char *name,
 
 void tool_words_add_settings(struct crmpi_words *words)
 {
-    static const char *const own[] = {"CRMPI_END_TIME", "CRMPI_RESTORING"};
+    static const char *const own[] = {"CRMPI_ATTEMPT", "CRMPI_DISCARD", "CRMPI_END_TIME",
+                                       "CRMPI_RESTORING"};
 
     tool_words_add_setting(words, "CRMPI_DIR", crmpi_config.dir);
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)

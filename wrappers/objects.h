@@ -202,9 +202,9 @@ void crmpi_file_destroy(struct crmpi_handle *handle);
 int crmpi_group_world_ranks(MPI_Group real, int n, int32_t *world_ranks_out);
 
 /** Call the delete functions of all attributes, newest first, until one fails. */
-int crmpi_attributes_delete(int kind, void *handle, struct crmpi_attribute **list);
+int crmpi_settings_delete(int kind, void *handle, struct crmpi_attribute **list);
 /** Ask the copy functions of all attributes, oldest first, until one fails. */
-int crmpi_attributes_copy(int kind, void *from, struct crmpi_attribute *from_list,
+int crmpi_settings_copy(int kind, void *from, struct crmpi_attribute *from_list,
                           void *to, struct crmpi_attribute **to_list);
 
 /** A lower info object with the entries of the application's; drop it after use. */

@@ -17,7 +17,7 @@
  *     storage.create storage.reserve storage.write storage.fsync storage.close
  *     storage.rename                                              writing a file
  *     storage.open storage.read                                   reading a file
- *     storage.mkdir storage.unlink                                the directory
+ *     storage.mkdir storage.unlink storage.move                   the directory
  *     storage.history                                             a row of history.csv
  * Those of lib/engine, at the beginning of a phase of a checkpoint:
  *     engine.park engine.drain engine.balance engine.quiet
@@ -29,6 +29,10 @@
  *     levels.send                                                 to a rank that keeps some
  *     levels.receive levels.store                                 in the rank that does
  *     levels.flush                                                to the global directory
+ * Those of lib/restart, in every rank:
+ *     restart.check                                               before anything is done
+ *     restart.memory                                              it is about to be loaded
+ *     restart.threads                                             they are about to be made
  */
 #ifndef CRMPI_BASE_FAULT_H
 #define CRMPI_BASE_FAULT_H

@@ -6,11 +6,14 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 #include "base/log.h"
 
 static enum crmpi_log_level shown_level = CRMPI_LOG_WARN;
 static int shown_rank = -1;
+static __thread char *held; /* where a thread's errors go instead; NULL: nowhere */
+static __thread size_t held_bytes;
 
 void crmpi_log_init(enum crmpi_log_level level, int world_rank)
 {
@@ -36,6 +39,24 @@ static void write_all(const char *text, size_t bytes)
     }
 }
 
+void crmpi_log_hold(char *text, size_t bytes)
+{
+    held = text;
+    held_bytes = bytes;
+    if (text != NULL)
+        text[0] = '\0';
+}
+
+static void hold(const char *line)
+{
+    size_t used = strlen(held);
+
+    snprintf(held + used, held_bytes - used, "%s%s", used > 0 ? "; " : "", line);
+    for (char *c = held + used; *c != '\0'; c++)
+        if (*c == '\n')
+            *c = ' ';
+}
+
 void crmpi_log(enum crmpi_log_level level, const char *format, ...)
 {
     char line[4096 + 512]; /* holds any path */
@@ -45,7 +66,9 @@ void crmpi_log(enum crmpi_log_level level, const char *format, ...)
 
     if (!crmpi_log_enabled(level))
         return;
-    if (shown_rank >= 0)
+    if (level == CRMPI_LOG_ERROR && held != NULL)
+        used = 0;
+    else if (shown_rank >= 0)
         used = snprintf(line, sizeof line, "crmpi: rank %d: ", shown_rank);
     else
         used = snprintf(line, sizeof line, "crmpi: ");
@@ -54,6 +77,11 @@ void crmpi_log(enum crmpi_log_level level, const char *format, ...)
     va_end(arguments);
     if (more < 0)
         more = 0;
+    if (level == CRMPI_LOG_ERROR && held != NULL) {
+        hold(line);
+        errno = saved_errno;
+        return;
+    }
     used += more;
     if (used > (int)sizeof line - 2)
         used = (int)sizeof line - 2; /* a cut line still ends with its newline */

@@ -6,6 +6,8 @@
 #ifndef CRMPI_BASE_LOG_H
 #define CRMPI_BASE_LOG_H
 
+#include <stddef.h>
+
 enum crmpi_log_level { CRMPI_LOG_ERROR, CRMPI_LOG_WARN, CRMPI_LOG_INFO, CRMPI_LOG_DEBUG };
 
 /** Set the level below which messages are dropped, and the rank shown (-1: none). */
@@ -20,6 +22,12 @@ int crmpi_log_enabled(enum crmpi_log_level level);
  */
 void crmpi_log(enum crmpi_log_level level, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+
+/**
+ * From now on put errors of this thread into @p text, as far as there is room, all in one
+ * line, instead of writing them; NULL: write them again.
+ */
+void crmpi_log_hold(char *text, size_t bytes);
 
 #define crmpi_error(...) crmpi_log(CRMPI_LOG_ERROR, __VA_ARGS__)
 #define crmpi_warn(...) crmpi_log(CRMPI_LOG_WARN, __VA_ARGS__)

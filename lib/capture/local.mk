@@ -3,6 +3,7 @@
 # Saving this rank's upper half.
 crmpi_host_SOURCES += \
 	lib/capture/attributes.c lib/capture/attributes.h \
+	lib/capture/settings.c lib/capture/settings.h \
 	lib/capture/background.c lib/capture/background.h \
 	lib/capture/capture.c lib/capture/capture.h \
 	lib/capture/contents.c lib/capture/contents.h \
@@ -15,6 +16,7 @@ crmpi_host_SOURCES += \
 	lib/capture/records.c lib/capture/records.h \
 	lib/capture/regions.c lib/capture/regions.h \
 	lib/capture/segments.c lib/capture/segments.h \
+	lib/capture/signals.c lib/capture/signals.h \
 	lib/capture/survey.c lib/capture/survey.h \
 	lib/capture/tracking.c lib/capture/tracking.h \
 	lib/capture/wishes.c lib/capture/wishes.h \

@@ -13,9 +13,11 @@
 #include <unistd.h>
 
 #include "boundary/control.h"
+#include "capture/settings.h"
 #include "capture/capture.h"
 #include "capture/process.h"
 #include "capture/records.h"
+#include "capture/signals.h"
 #include "descriptors/descriptors.h"
 #include "descriptors/locks.h"
 #include "files/inodes.h"
@@ -98,42 +100,11 @@ static int child_refusal(char *why, size_t why_bytes)
     return child;
 }
 
-/* POSIX timers could be made again under their ids; but the kernel does not tell to which
- * of several a pending signal belongs, and in a stopped process one is, often. */
-static int timer_refusal(char *why, size_t why_bytes)
-{
-    FILE *timers = fopen("/proc/self/timers", "re");
-    int id, found = timers && fscanf(timers, "ID: %d", &id) == 1;
-
-    if (timers)
-        fclose(timers);
-    if (found)
-        snprintf(why, why_bytes, "the POSIX timer %d exists (timer_create)", id);
-    return found;
-}
-
 int crmpi_capture_refusal(char *why, size_t why_bytes)
 {
-    return child_refusal(why, why_bytes) || timer_refusal(why, why_bytes) ||
+    return child_refusal(why, why_bytes) || crmpi_signals_refusal(why, why_bytes) ||
+           crmpi_settings_refusal(why, why_bytes) ||
            crmpi_descriptors_refusal(why, why_bytes);
-}
-
-/* Signals sent and not yet delivered: to a thread (SigPnd), or to the process (ShdPnd). */
-static uint64_t pending_signals(int tid, const char *whose)
-{
-    char path[64], line[256], format[16];
-    unsigned long pending = 0;
-    FILE *status;
-
-    snprintf(path, sizeof path, "/proc/self/task/%d/status", tid);
-    snprintf(format, sizeof format, "%s: %%lx", whose);
-    if (!(status = fopen(path, "re")))
-        return 0;
-    while (fgets(line, sizeof line, status))
-        if (sscanf(line, format, &pending) == 1)
-            break;
-    fclose(status);
-    return pending;
 }
 
 static enum crmpi_status threads_save(struct crmpi_writer *writer)
@@ -146,8 +117,10 @@ static enum crmpi_status threads_save(struct crmpi_writer *writer)
     if (!threads)
         return CRMPI_ERR_NOMEM;
     memcpy(threads, parked, n * sizeof *threads);
-    for (size_t i = 0; i < n; i++)
-        threads[i].pending = pending_signals(threads[i].kernel_tid, "SigPnd");
+    for (size_t i = 0; i < n; i++) {
+        threads[i].pending = crmpi_signals_left(threads[i].kernel_tid, "SigPnd");
+        threads[i].queue = 0; /* it is in a record of its own */
+    }
     status = crmpi_writer_record(writer, CRMPI_RECORD_THREADS, threads, n * sizeof *threads);
     free(threads);
     return status;
@@ -156,16 +129,17 @@ static enum crmpi_status threads_save(struct crmpi_writer *writer)
 static void timers_save(struct crmpi_process *process)
 {
     do { /* each expiry is seen once: in the timer or pending */
-        process->pending = pending_signals(getpid(), "ShdPnd");
+        process->pending = crmpi_signals_left(getpid(), "ShdPnd");
         for (int i = 0; i < 3; i++)
             getitimer(i, &process->timers[i]);
-    } while (pending_signals(getpid(), "ShdPnd") != process->pending);
+    } while (crmpi_signals_left(getpid(), "ShdPnd") != process->pending);
 }
 
 static enum crmpi_status process_save(struct crmpi_writer *writer, int lock_future)
 {
     struct crmpi_process process = {.control_bytes = sizeof(struct crmpi_control_page),
-                                    .thread_bytes = sizeof(struct crmpi_thread),
+                                    .thread_bytes = sizeof(struct crmpi_thread) +
+                                                    sizeof(struct crmpi_parked),
                                     .lock_future = lock_future};
     int level = MPI_THREAD_SINGLE;
 
@@ -236,9 +210,13 @@ enum crmpi_status crmpi_records_save(struct crmpi_writer *writer,
     enum crmpi_status status = files_save(writer, records);
 
     if (status == CRMPI_OK)
+        status = crmpi_signals_save(writer);
+    if (status == CRMPI_OK)
         status = threads_save(writer);
     if (status == CRMPI_OK)
         status = process_save(writer, memory->lock_future);
+    if (status == CRMPI_OK)
+        status = crmpi_settings_save(writer);
     if (status == CRMPI_OK)
         status = crmpi_writer_record(writer, CRMPI_RECORD_GUARDS, memory->guards.list,
                                      memory->guards.n * sizeof *memory->guards.list);

@@ -25,6 +25,8 @@
 #include "engine/worker.h"
 #include "interaction/cut.h"
 #include "levels/levels.h"
+#include "storage/directory.h"
+#include "storage/former.h"
 
 #define BURST_MS 1000
 
@@ -40,6 +42,8 @@ struct birth {
     uint64_t next_sn;
     uint64_t incarnation;
     int32_t usable; /* the checkpoint directory */
+    int32_t discards; /* what a former job left in it */
+    char discarded[64]; /* that job, if it may have files on nodes */
     char policy[32];
 };
 
@@ -102,8 +106,8 @@ static void find_incarnation(const uint64_t *numbers, size_t n)
     }
 }
 
-/* New checkpoints are numbered after all lines there are, of whichever job. */
-static enum crmpi_status find_next_sn(uint64_t *next_sn_out)
+/* New checkpoints are numbered after all lines there are, and were of another job. */
+static enum crmpi_status find_next_sn(uint64_t *next_sn)
 {
     uint64_t *numbers;
     size_t n;
@@ -111,27 +115,64 @@ static enum crmpi_status find_next_sn(uint64_t *next_sn_out)
 
     if (status != CRMPI_OK)
         return status;
-    *next_sn_out = engine->job.restored + 1;
-    if (n > 0 && numbers[n - 1] >= *next_sn_out)
-        *next_sn_out = numbers[n - 1] + 1;
+    if (*next_sn <= engine->job.restored)
+        *next_sn = engine->job.restored + 1;
+    if (n > 0 && numbers[n - 1] >= *next_sn)
+        *next_sn = numbers[n - 1] + 1;
     find_incarnation(numbers, n);
     free(numbers);
     return CRMPI_OK;
 }
 
-static enum crmpi_status open_directory(struct birth *birth,
-                                        const struct crmpi_address *self,
+/* A program that is not started by crmpi-run cannot ask what is to become of the lines that
+ * another job has left: they are kept, unless that has ended well. */
+static enum crmpi_status keep_former(const struct crmpi_former *former)
+{
+    char path[CRMPI_PATH_BYTES];
+    enum crmpi_status status =
+        crmpi_former_keep(crmpi_config.dir, former, path, sizeof path);
+
+    if (status == CRMPI_OK)
+        crmpi_warn("%s had %zu recovery lines of another job, which has not ended (%s): "
+                   "they are kept, 'crmpi-restart %s' goes on with it",
+                   crmpi_config.dir, former->n_lines, former->job.program, path);
+    return status;
+}
+
+/* A new job begins: see to what the directory has of another one. */
+static enum crmpi_status set_former_aside(struct birth *birth)
+{
+    const char *unwanted = getenv("CRMPI_DISCARD");
+    struct crmpi_former former;
+    enum crmpi_status status = crmpi_former_settle(crmpi_config.dir);
+    int is_unwanted;
+
+    if (status == CRMPI_OK)
+        status = crmpi_former_look(crmpi_config.dir, &former);
+    if (status != CRMPI_OK)
+        return status;
+    birth->next_sn = former.highest + 1;
+    is_unwanted = unwanted != NULL && former.n_lines > 0 &&
+                  strcmp(unwanted, former.job.job_id) == 0;
+    if (former.n_lines > 0 && !former.has_ended && !is_unwanted)
+        return keep_former(&former);
+    if (!former.has_files)
+        return CRMPI_OK;
+    birth->discards = 1;
+    if (is_unwanted)
+        memcpy(birth->discarded, former.job.job_id, sizeof birth->discarded);
+    return crmpi_former_discard(crmpi_config.dir);
+}
+
+/* Mark the directory as that of this job. */
+static enum crmpi_status lock_directory(const struct crmpi_address *self,
                                         struct crmpi_contact *contact)
 {
     char why[5000];
-    enum crmpi_status status = crmpi_directory_create(crmpi_config.dir);
+    enum crmpi_status status = crmpi_folder_make(crmpi_config.dir);
 
-    if (status == CRMPI_OK)
-        status = find_next_sn(&birth->next_sn);
-    if (status != CRMPI_OK) {
-        crmpi_warn("the job runs, but no checkpoints can be taken"); /* why was logged */
-        return status;
-    }
+    if (status != CRMPI_OK)
+        return status; /* why was logged */
     contact->pid = getpid();
     contact->port = (uint16_t)self->port;
     contact->n_addresses = self->n_addresses;
@@ -143,21 +184,44 @@ static enum crmpi_status open_directory(struct birth *birth,
     status =
         crmpi_contact_publish(crmpi_config.dir, contact, &engine->lock, why, sizeof why);
     if (status != CRMPI_OK)
-        crmpi_warn("the job runs, but no checkpoints can be taken: %s: %s",
-                   crmpi_config.dir, why);
-    else
+        crmpi_error("%s: %s", crmpi_config.dir, why);
+    return status;
+}
+
+static enum crmpi_status open_directory(struct birth *birth, int is_new,
+                                        const struct crmpi_address *self,
+                                        struct crmpi_contact *contact)
+{
+    enum crmpi_status status = lock_directory(self, contact);
+
+    if (status == CRMPI_OK && is_new)
+        status = set_former_aside(birth);
+    if (status == CRMPI_OK)
+        status = crmpi_directory_create(crmpi_config.dir);
+    if (status == CRMPI_OK)
+        status = find_next_sn(&birth->next_sn);
+    if (status == CRMPI_OK) {
         crmpi_stopped_remove(crmpi_config.dir);
+        crmpi_ended_remove(crmpi_config.dir);
+        return CRMPI_OK;
+    }
+    crmpi_warn("the job runs, but no checkpoints can be taken"); /* why was logged */
+    if (engine->lock >= 0)
+        crmpi_contact_withdraw(crmpi_config.dir, engine->lock);
+    engine->lock = -1;
     return status;
 }
 
 static void prepare_birth(struct birth *birth, const struct crmpi_address *self,
                           struct crmpi_contact *contact)
 {
+    int is_new = engine->job.job_id[0] == '\0';
+
     memset(birth, 0, sizeof *birth);
-    if ((engine->job.job_id[0] != '\0' ||
+    if ((!is_new ||
          make_job_id(engine->job.job_id, sizeof engine->job.job_id) == CRMPI_OK) &&
         fill_random(birth->key, sizeof birth->key) == CRMPI_OK && self->port != 0 &&
-        open_directory(birth, self, contact) == CRMPI_OK)
+        open_directory(birth, is_new, self, contact) == CRMPI_OK)
         birth->usable = 1;
     memcpy(birth->job_id, engine->job.job_id, sizeof birth->job_id);
     birth->incarnation = engine->job.incarnation;
@@ -278,6 +342,14 @@ static enum crmpi_status start_threads(int *listener, const struct crmpi_contact
     return status == CRMPI_OK ? crmpi_worker_start() : status;
 }
 
+/* What a former job has left; each rank does its part. */
+static void remove_discarded(const struct birth *birth)
+{
+    crmpi_discarded_remove(crmpi_config.dir, engine->job.world_rank, engine->job.n_ranks);
+    if (birth->discarded[0] != '\0')
+        crmpi_levels_discard(birth->discarded);
+}
+
 enum crmpi_status crmpi_engine_start(const struct crmpi_job *job)
 {
     struct crmpi_contact contact = {0};
@@ -317,6 +389,8 @@ enum crmpi_status crmpi_engine_start(const struct crmpi_job *job)
     }
     if (listener >= 0)
         close(listener);
+    if (birth.discards)
+        remove_discarded(&birth);
     if (fine) {
         engine->alive = 1;
         crmpi_touch_start();
@@ -501,7 +575,9 @@ void crmpi_engine_stop(void)
     while (sem_wait(&engine->gone) != 0)
         ;
     sem_destroy(&engine->gone);
-    if (engine->finished && engine->job.world_rank == 0)
+    if (engine->finished && engine->job.world_rank == 0) {
         crmpi_chronicle_ended();
+        crmpi_ended_write(crmpi_config.dir, &engine->job);
+    }
     undo_start();
 }

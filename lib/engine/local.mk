@@ -18,6 +18,7 @@ crmpi_host_SOURCES += \
 	lib/engine/link.c lib/engine/link.h \
 	lib/engine/loop.c \
 	lib/engine/phases.c \
+	lib/engine/presence.c lib/engine/presence.h \
 	lib/engine/saving.c \
 	lib/engine/post.c lib/engine/post.h \
 	lib/engine/release.c \

@@ -24,6 +24,7 @@
 #include "lower/apart.h"
 #include "lower/raw.h"
 #include "storage/directory.h"
+#include "storage/file.h"
 
 #define PAGE 4096ul
 #define NAME_BYTES 4096
@@ -44,7 +45,7 @@ struct seen {
 static struct {
     int32_t lock; /* the thread that has it */
     int is_active;
-    char stem[CRMPI_PATH_BYTES]; /* DIR/undo/RRRRRR/NNNNNN-EEEE */
+    char stem[CRMPI_PATH_BYTES]; /* DIR/ranks/RRRRRR/NNNNNN-EEEE */
     char own[2][NAME_BYTES];     /* folders that are crmpi's */
     uint32_t n_kept;
     uint64_t copied_bytes;
@@ -73,7 +74,7 @@ static struct {
 int crmpi_journal_path(char *path_out, size_t bytes, uint32_t world_rank, uint64_t sn,
                        uint64_t epoch, const char *suffix)
 {
-    int n = snprintf(path_out, bytes, "%s/undo/%06u/%06llu-%04llu%s", crmpi_config.dir,
+    int n = snprintf(path_out, bytes, "%s/ranks/%06u/%06llu-%04llu%s", crmpi_config.dir,
                      world_rank, (unsigned long long)sn, (unsigned long long)epoch,
                      suffix);
 
@@ -82,12 +83,12 @@ int crmpi_journal_path(char *path_out, size_t bytes, uint32_t world_rank, uint64
 
 void crmpi_journal_done(uint32_t world_rank, uint64_t *sn_out, uint64_t *epoch_out)
 {
-    char path[CRMPI_PATH_BYTES + 16];
+    char path[CRMPI_PATH_BYTES + 32];
     uint64_t head[3] = {0}, sn = 0;
 
     *sn_out = UINT64_MAX;
     *epoch_out = 0;
-    snprintf(path, sizeof path, "%s/undo/done", crmpi_config.dir);
+    snprintf(path, sizeof path, "%s/ranks/" CRMPI_UNDONE_NAME, crmpi_config.dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
@@ -105,12 +106,12 @@ void crmpi_journal_done(uint32_t world_rank, uint64_t *sn_out, uint64_t *epoch_o
 enum crmpi_status crmpi_journal_set_done(const uint64_t *sn, size_t n_ranks,
                                          uint64_t epoch)
 {
-    char path[CRMPI_PATH_BYTES + 16], fresh[CRMPI_PATH_BYTES + 16];
+    char path[CRMPI_PATH_BYTES + 32], fresh[CRMPI_PATH_BYTES + 32];
     const uint64_t head[3] = {DONE_MAGIC, epoch, n_ranks};
     size_t bytes = n_ranks * sizeof *sn;
 
-    snprintf(path, sizeof path, "%s/undo/done", crmpi_config.dir);
-    snprintf(fresh, sizeof fresh, "%s/undo/done.tmp", crmpi_config.dir);
+    snprintf(path, sizeof path, "%s/ranks/" CRMPI_UNDONE_NAME, crmpi_config.dir);
+    snprintf(fresh, sizeof fresh, "%s/ranks/" CRMPI_UNDONE_NAME CRMPI_TMP_SUFFIX, crmpi_config.dir);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
 
     if (fd < 0 && errno == ENOENT)
@@ -165,7 +166,7 @@ static void old_drop(const char *folder, const char *home, uint32_t world_rank, 
     if (sn < oldest)
         oldest = sn;
     for (struct dirent *entry; all && (entry = readdir(all));)
-        if (entry->d_name[0] >= '0' && entry->d_name[0] <= '9' &&
+        if (crmpi_name_is_note(entry->d_name) &&
             strtoull(entry->d_name, NULL, 10) < oldest)
             unlinkat(dirfd(all), entry->d_name, 0);
     if (all)
@@ -218,10 +219,10 @@ void crmpi_journal_begin(const char *home, uint32_t world_rank, uint64_t sn,
     journal.is_active = 0;
     if (!crmpi_config.file_journal)
         return;
-    if (snprintf(folder, sizeof folder, "%s/undo", crmpi_config.dir) >=
+    if (snprintf(folder, sizeof folder, "%s/ranks", crmpi_config.dir) >=
             (int)sizeof folder ||
         crmpi_folder_make(folder) != CRMPI_OK ||
-        snprintf(folder, sizeof folder, "%s/undo/%06u", crmpi_config.dir, world_rank) >=
+        snprintf(folder, sizeof folder, "%s/ranks/%06u", crmpi_config.dir, world_rank) >=
             (int)sizeof folder ||
         crmpi_folder_make(folder) != CRMPI_OK)
         return;

@@ -15,10 +15,10 @@
  *   a file, to be written    it is kept as a copy, up to CRMPI_FILE_LIMIT in all
  *   a directory, a symbolic link   its mode; where it leads
  *
- *   DIR/undo/RRRRRR/NNNNNN-EEEE.log        notes of rank R after its checkpoint N, in epoch
+ *   DIR/ranks/RRRRRR/NNNNNN-EEEE.log       notes of rank R after its checkpoint N, in epoch
  *                                          E: one more than the number of restarts
- *   DIR/undo/RRRRRR/NNNNNN-EEEE.KKKKKK     what is kept
- *   DIR/undo/done                          the last restart has undone all notes up to an
+ *   DIR/ranks/RRRRRR/NNNNNN-EEEE.KKKKKK    what is kept
+ *   DIR/ranks/undone                       the last restart has undone all notes up to an
  *                                          epoch, of each rank from its checkpoint on
  *
  * Every note is for itself: that of the rank that came first to a name is what counts for
@@ -93,7 +93,7 @@ void crmpi_journal_with_name(const char *path,
                              void (*call)(const struct stat *about, const char *name,
                                           size_t bytes));
 
-/** DIR/undo/RRRRRR/NNNNNN-EEEE, and what else; 0 if it fits. */
+/** DIR/ranks/RRRRRR/NNNNNN-EEEE, and what else; 0 if it fits. */
 int crmpi_journal_path(char *path_out, size_t bytes, uint32_t world_rank, uint64_t sn,
                        uint64_t epoch, const char *suffix);
 

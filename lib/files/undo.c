@@ -84,14 +84,15 @@ static struct log *logs_list(uint32_t world_rank, size_t *n_out)
     size_t n = 0;
 
     crmpi_journal_done(world_rank, &done_sn, &done_epoch);
-    snprintf(folder, sizeof folder, "%s/undo/%06u", crmpi_config.dir, world_rank);
+    snprintf(folder, sizeof folder, "%s/ranks/%06u", crmpi_config.dir, world_rank);
     DIR *all = opendir(folder);
 
     for (struct dirent *entry; all && (entry = readdir(all));) {
         unsigned long long sn, epoch;
         int end = 0;
 
-        if (sscanf(entry->d_name, "%llu-%llu%n", &sn, &epoch, &end) != 2)
+        if (!crmpi_name_is_note(entry->d_name) ||
+            sscanf(entry->d_name, "%llu-%llu%n", &sn, &epoch, &end) != 2)
             continue;
         if (sn >= done_sn && epoch <= done_epoch) {
             unlinkat(dirfd(all), entry->d_name, 0);

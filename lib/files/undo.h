@@ -4,7 +4,7 @@
  * at a restart; all calls are collective.
  *
  * A restart can be begun anew at any point of it: what is done twice is the same as done
- * once, and the notes count until DIR/undo/done says that all ranks are back.
+ * once, and the notes count until DIR/ranks/undone says that all ranks are back.
  */
 #ifndef CRMPI_FILES_UNDO_H
 #define CRMPI_FILES_UNDO_H

@@ -254,6 +254,36 @@ static void remove_strays(void)
             crmpi_entries_visit(path, remove_stray, kinds[i]);
 }
 
+static enum crmpi_status remove_folder(int fd, const char *folder, const char *name,
+                                       void *context)
+{
+    const char *kind = strrchr(folder, '/') + 1;
+    uint64_t rank;
+
+    (void)fd;
+    if (crmpi_name_is(name, "", &rank) && rank < CRMPI_RANKS_MAX)
+        crmpi_folder_remove(context, kind, (uint32_t)rank);
+    return CRMPI_OK;
+}
+
+void crmpi_levels_discard(const char *job_id)
+{
+    static const char *const kinds[] = {"ranks", "partner", "erasure"};
+    const struct crmpi_topology *topology = &levels.topology;
+    char home[CRMPI_PATH_BYTES], path[CRMPI_PATH_BYTES];
+
+    if (!levels.is_local || topology->place_of[levels.world_rank] != 0 ||
+        crmpi_levels_home_of(topology->names[topology->node_of[levels.world_rank]],
+                             job_id, home, sizeof home) != CRMPI_OK ||
+        access(home, F_OK) != 0)
+        return;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (snprintf(path, sizeof path, "%s/%s", home, kinds[i]) < (int)sizeof path &&
+            access(path, F_OK) == 0)
+            crmpi_entries_visit(path, remove_folder, home);
+    crmpi_home_remove(home);
+}
+
 static void remove_files(void)
 {
     uint32_t self = levels.world_rank;

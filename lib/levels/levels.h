@@ -57,6 +57,9 @@ enum crmpi_status crmpi_levels_start(const struct crmpi_job *job,
 /** @param is_over  the job has come to its end: what it has on nodes is of no use */
 void crmpi_levels_stop(int is_over);
 
+/** Remove what another job, which is to be given up, has on this node. */
+void crmpi_levels_discard(const char *job_id);
+
 /** Where this rank's files are: for crmpi_rank_path() and crmpi_rank_prune(). */
 const char *crmpi_levels_home(void);
 

@@ -14,6 +14,7 @@ crmpi_host_SOURCES += \
 	lib/lower/main.c \
 	lib/lower/park.c lib/lower/park.h \
 	lib/lower/personality.c lib/lower/personality.h \
+	lib/lower/queue.c lib/lower/queue.h \
 	lib/lower/raw.h \
 	lib/lower/sanitizer.c lib/lower/sanitizer.h \
 	lib/lower/thread.c lib/lower/thread.h \

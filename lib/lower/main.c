@@ -27,6 +27,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "boundary/boundary.h"
+#include "capture/settings.h"
 #include "descriptors/descriptors.h"
 #include "levels/fetch.h"
 #include "lower/calls.h"
@@ -142,11 +143,13 @@ static int start_program(const char *program, int argc, char **argv, char **envp
     crmpi_host_renew();
     crmpi_descriptors_start();
     crmpi_control->files_since_ns = date_ns();
+    crmpi_settings_start();
     signals_inherit();
     if (crmpi_vdso_map() != CRMPI_OK || crmpi_trap_gate_map() != CRMPI_OK ||
         crmpi_program_load(program, argc, argv, environment, &start) != CRMPI_OK ||
         crmpi_lender_start() != CRMPI_OK || crmpi_trap_install() != CRMPI_OK)
         return 1;
+    crmpi_settings_filtered();
     crmpi_trap_signals_restore();
     prctl(PR_SET_NAME, name ? name : base ? base + 1 : program);
     crmpi_program_show();

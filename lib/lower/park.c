@@ -25,10 +25,13 @@
 #include "engine/engine.h"
 #include "lower/calls.h"
 #include "lower/park.h"
+#include "lower/queue.h"
 #include "lower/raw.h"
 #include "lower/thread.h"
 #include "lower/trap.h"
 
+#define TAKE_NS 200000  /* how often a thread that is to take its signals out is woken */
+#define TAKE_TURNS 50000 /* at most */
 #define STUCK_MS 2000 /* what a critical section may wait in a call, when others stand still */
 
 /*
@@ -42,6 +45,7 @@ static struct table {
     int32_t n_slots;
     int32_t n_claimed; /* may exceed n_slots: those threads do not park */
 } tables[N_TABLES], *table = tables;
+static int32_t take_asked; /* counts crmpi_parked_take_signals() */
 static int32_t n_ready; /* a futex word for crmpi_park_all */
 
 static struct crmpi_parked *list; /* what crmpi_parked_list gives */
@@ -64,6 +68,11 @@ static int slot_counts(const struct crmpi_parked *slot)
 /* Note what is the same for both kinds, and sleep. */
 static void park(struct crmpi_parked *slot, int32_t generation)
 {
+    struct crmpi_queue queue = {0};
+    int32_t known_tid, is_first; /* the slot is not ours for ever */
+
+    slot->asked = __atomic_load_n(&take_asked, __ATOMIC_ACQUIRE);
+    slot->queue = 0;
     slot->generation = generation;
     slot->kernel_tid = crmpi_raw(SYS_gettid, 0, 0, 0, 0, 0, 0);
     slot->is_main = slot->kernel_tid == crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0);
@@ -75,12 +84,26 @@ static void park(struct crmpi_parked *slot, int32_t generation)
     if (crmpi_raw(SYS_get_mempolicy, (long)&slot->policy, (long)slot->nodes,
                   CRMPI_PARKED_NODES, 0, 0, 0) < 0)
         slot->policy = 0; /* a kernel without NUMA */
-    slot->known_tid = crmpi_trap_known_tid(slot->kernel_tid);
+    crmpi_raw(SYS_prctl, PR_GET_PDEATHSIG, (long)&slot->death_signal, 0, 0, 0, 0);
+    slot->timer_slack_ns = (uint64_t)crmpi_raw(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0, 0);
+    slot->secure_bits = (uint32_t)crmpi_raw(SYS_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0, 0);
+    slot->known_tid = known_tid = crmpi_trap_known_tid(slot->kernel_tid);
+    is_first = slot->is_main;
     __atomic_store_n(&slot->ready, 1, __ATOMIC_RELEASE);
     __atomic_fetch_add(&n_ready, 1, __ATOMIC_ACQ_REL);
     crmpi_raw_futex_wake(&n_ready, 1);
-    while (__atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE) == generation)
+    while (__atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE) ==
+           generation) {
+        int32_t asked = __atomic_load_n(&take_asked, __ATOMIC_ACQUIRE);
+
+        if (asked != slot->asked) {
+            crmpi_queue_take(&queue, slot->known_tid, slot->is_main);
+            slot->queue = queue.n ? (uint64_t)&queue : 0;
+            __atomic_store_n(&slot->asked, asked, __ATOMIC_RELEASE);
+        }
         crmpi_raw_futex_wait(&crmpi_control->park_generation, generation, NULL);
+    }
+    crmpi_queue_give(&queue, known_tid, is_first);
 }
 
 /*
@@ -363,6 +386,37 @@ const struct crmpi_parked *crmpi_parked_list(size_t *n_out)
     return list;
 }
 
+static void queues_copy(void)
+{
+    for (size_t i = 0; i < n_list; i++)
+        for (int k = 0; k < table->n_slots; k++)
+            if (slot_counts(&table->slots[k]) &&
+                table->slots[k].kernel_tid == list[i].kernel_tid)
+                list[i].queue = table->slots[k].queue;
+}
+
+int crmpi_parked_take_signals(void)
+{
+    int32_t asked = __atomic_add_fetch(&take_asked, 1, __ATOMIC_ACQ_REL);
+    struct timespec pause = {.tv_nsec = TAKE_NS};
+
+    for (int turn = 0; turn < TAKE_TURNS; turn++) {
+        int missing = 0;
+
+        for (int i = 0; i < table->n_slots; i++)
+            missing += slot_counts(&table->slots[i]) &&
+                       __atomic_load_n(&table->slots[i].asked, __ATOMIC_ACQUIRE) != asked;
+        if (missing == 0) {
+            queues_copy();
+            return 1;
+        }
+        /* again and again: one may have looked just before, and begun to wait just after */
+        crmpi_raw_futex_wake(&crmpi_control->park_generation, INT32_MAX);
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
 static int is_parked(int tid)
 {
     int n = __atomic_load_n(&table->n_claimed, __ATOMIC_ACQUIRE);
@@ -540,7 +594,10 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
             pause_us *= 2;
     }
     if (missing < 0)
-        snprintf(why, why_bytes, "cannot read /proc/self/task: %s", strerror(errno));
+        snprintf(why, why_bytes,
+                 "cannot read /proc/self/task: %s; has the program changed its root "
+                 "directory (chroot)?",
+                 strerror(errno));
     else if (missing > table->n_slots)
         snprintf(why, why_bytes, "threads are being created faster than they can be stopped");
     else if (!stuck)

@@ -37,6 +37,12 @@ struct crmpi_parked {
     uint32_t mxcsr;        /* below */
     uint16_t x87_control;  /* below */
     uint16_t is_main;
+    uint64_t timer_slack_ns;
+    int32_t death_signal;  /* PR_SET_PDEATHSIG */
+    uint32_t secure_bits;
+    int32_t asked;         /* of crmpi_parked_take_signals(): which it has done */
+    int32_t padding;
+    uint64_t queue;        /* struct crmpi_queue of what it has taken out; 0: nothing */
     char name[16];
 };
 
@@ -52,6 +58,13 @@ struct crmpi_sigaction crmpi_park_request_action(void);
 
 /** The parked threads, valid from crmpi_park_all to crmpi_release_all. */
 const struct crmpi_parked *crmpi_parked_list(size_t *n_out);
+
+/**
+ * Have all parked threads take their queued signals out (queue.h): these are in the list's
+ * queues then.  They put them back when they go on.
+ * @return 0 if one does not answer
+ */
+int crmpi_parked_take_signals(void);
 
 /** Park, if all threads have to, in front of a call that has not begun. */
 void crmpi_park_before_call(void);

@@ -6,4 +6,5 @@ crmpi_host_SOURCES += \
 	lib/restart/gather.c lib/restart/gather.h \
 	lib/restart/restart.c lib/restart/restart.h \
 	lib/restart/resume.c lib/restart/resume.h \
+	lib/restart/signals.c lib/restart/signals.h \
 	lib/restart/telling.c lib/restart/telling.h

@@ -32,12 +32,15 @@
 #include "application/anew.h"
 #include "application/hooks.h"
 #include "base/config.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/pathmap.h"
 #include "boundary/control.h"
 #include "capture/attributes.h"
 #include "capture/process.h"
 #include "capture/regions.h"
+#include "capture/settings.h"
+#include "capture/signals.h"
 #include "descriptors/descriptors.h"
 #include "descriptors/locks.h"
 #include "engine/engine.h"
@@ -49,15 +52,20 @@
 #include "lower/loader.h"
 #include "lower/park.h"
 #include "lower/personality.h"
+#include "lower/raw.h"
 #include "lower/thread.h"
 #include "lower/trap.h"
 #include "restart/backing.h"
 #include "restart/gather.h"
 #include "restart/restart.h"
 #include "restart/resume.h"
+#include "restart/signals.h"
 #include "restart/telling.h"
+#include "storage/attempt.h"
 #include "storage/container.h"
 #include "storage/directory.h"
+
+static struct crmpi_refusal refusal; /* of this rank */
 
 struct saved {
     struct crmpi_reader *reader;
@@ -75,6 +83,8 @@ struct saved {
     size_t n_threads;
     void *descriptors, *inodes, *locks; /* records */
     size_t descriptors_bytes, inodes_bytes, locks_bytes;
+    void *settings;
+    size_t settings_bytes;
     int in_transit; /* messages between the checkpoints of the line */
 };
 
@@ -103,7 +113,22 @@ static enum crmpi_status n_ranks_check(const struct crmpi_job *job)
     crmpi_error("the job had %u ranks, and cannot be restarted with %d: start it with "
                 "mpirun -np %u",
                 job->n_ranks, size, job->n_ranks);
-    return CRMPI_ERR_MISMATCH;
+    return CRMPI_ERR_USAGE;
+}
+
+/* What has failed, and was told, has to do with this machine. */
+static enum crmpi_status unfit(enum crmpi_status status)
+{
+    return status == CRMPI_OK ? CRMPI_OK : CRMPI_ERR_UNFIT;
+}
+
+static enum crmpi_status fault(const char *point)
+{
+    int error = crmpi_fault(point);
+
+    if (error != 0)
+        crmpi_error("%s: %s", point, strerror(error));
+    return error != 0 ? CRMPI_ERR_UNFIT : CRMPI_OK;
 }
 
 /* Refuse what cannot work here, by name. */
@@ -111,8 +136,12 @@ static enum crmpi_status job_check(const struct crmpi_job *job, uint32_t world_r
 {
     char lacking[64];
 
-    if (n_ranks_check(job) != CRMPI_OK)
-        return CRMPI_ERR_MISMATCH;
+    enum crmpi_status status = n_ranks_check(job);
+
+    if (status == CRMPI_OK)
+        status = fault("restart.check");
+    if (status != CRMPI_OK)
+        return status;
     if (job->world_rank != world_rank) {
         crmpi_error("this is the file of rank %u", job->world_rank);
         return CRMPI_ERR_MISMATCH;
@@ -121,9 +150,34 @@ static enum crmpi_status job_check(const struct crmpi_job *job, uint32_t world_r
         crmpi_error("this processor lacks %s, which the processor of the checkpoint (on %s) "
                     "had: restart on a node of that kind",
                     lacking, job->host);
-        return CRMPI_ERR_MISMATCH;
+        return CRMPI_ERR_UNFIT;
     }
     return CRMPI_OK;
+}
+
+/* Stays: threads look into it when they go on. */
+static enum crmpi_status signals_read(const struct saved *saved)
+{
+    void *record;
+    size_t bytes;
+    enum crmpi_status status =
+        crmpi_reader_record(saved->reader, CRMPI_RECORD_SIGNALS, &record, &bytes);
+
+    return status == CRMPI_OK ? crmpi_signals_open(record, bytes) : status;
+}
+
+static enum crmpi_status files_read(struct saved *saved)
+{
+    enum crmpi_status status =
+        crmpi_reader_record(saved->reader, CRMPI_RECORD_DESCRIPTORS, &saved->descriptors,
+                            &saved->descriptors_bytes);
+
+    if (status == CRMPI_OK)
+        status = crmpi_reader_record(saved->reader, CRMPI_RECORD_INODES, &saved->inodes,
+                                     &saved->inodes_bytes);
+    return status == CRMPI_OK ? crmpi_reader_record(saved->reader, CRMPI_RECORD_LOCKS,
+                                                    &saved->locks, &saved->locks_bytes)
+                              : status;
 }
 
 /* The records, checked for their sizes. */
@@ -136,10 +190,11 @@ static enum crmpi_status records_read(struct saved *saved)
     if (status == CRMPI_OK &&
         (bytes != sizeof *saved->process ||
          saved->process->control_bytes != sizeof(struct crmpi_control_page) ||
-         saved->process->thread_bytes != sizeof(struct crmpi_thread))) {
+         saved->process->thread_bytes !=
+             sizeof(struct crmpi_thread) + sizeof(struct crmpi_parked))) {
         crmpi_error("the checkpoint was taken by another version of crmpi: restart it with "
                     "that version");
-        return CRMPI_ERR_MISMATCH;
+        return CRMPI_ERR_UNFIT;
     }
     if (status == CRMPI_OK)
         status = crmpi_reader_record(saved->reader, CRMPI_RECORD_THREADS,
@@ -151,18 +206,17 @@ static enum crmpi_status records_read(struct saved *saved)
     if (status != CRMPI_OK)
         return status;
     saved->n_threads = bytes / sizeof *saved->threads;
-    status = crmpi_reader_record(saved->reader, CRMPI_RECORD_GUARDS,
-                                 (void **)&saved->guards, &bytes);
+    status = crmpi_reader_record(saved->reader, CRMPI_RECORD_SETTINGS, &saved->settings,
+                                 &saved->settings_bytes);
+    if (status == CRMPI_OK)
+        status = crmpi_settings_check(saved->settings, saved->settings_bytes);
+    if (status == CRMPI_OK)
+        status = signals_read(saved);
+    if (status == CRMPI_OK)
+        status = crmpi_reader_record(saved->reader, CRMPI_RECORD_GUARDS,
+                                     (void **)&saved->guards, &bytes);
     saved->n_guards = status == CRMPI_OK ? bytes / sizeof *saved->guards : 0;
-    if (status == CRMPI_OK)
-        status = crmpi_reader_record(saved->reader, CRMPI_RECORD_DESCRIPTORS,
-                                     &saved->descriptors, &saved->descriptors_bytes);
-    if (status == CRMPI_OK)
-        status = crmpi_reader_record(saved->reader, CRMPI_RECORD_INODES, &saved->inodes,
-                                     &saved->inodes_bytes);
-    return status == CRMPI_OK ? crmpi_reader_record(saved->reader, CRMPI_RECORD_LOCKS,
-                                                    &saved->locks, &saved->locks_bytes)
-                              : status;
+    return status == CRMPI_OK ? files_read(saved) : status;
 }
 
 /* Where the files of this rank are: in DIR, or on its node. */
@@ -263,7 +317,7 @@ static enum crmpi_status descriptors_reserve(const char *dir, uint32_t world_ran
     status = crmpi_descriptors_reserve(files, bytes);
     free(files);
     crmpi_descriptors_start(); /* what it keeps has none of those numbers */
-    return status;
+    return unfit(status);
 }
 
 static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32_t world_rank,
@@ -343,11 +397,14 @@ static void policy_restore(const struct saved *saved)
 static enum crmpi_status memory_restore(struct saved *saved)
 {
     policy_restore(saved);
-    enum crmpi_status status = crmpi_memory_map(saved->regions, saved->n_regions,
-                                                saved->extents, saved->n_extents);
+    enum crmpi_status status =
+        unfit(crmpi_memory_map(saved->regions, saved->n_regions, saved->extents,
+                               saved->n_extents));
 
     if (status == CRMPI_OK)
-        status = views_map(saved);
+        status = unfit(views_map(saved));
+    if (status == CRMPI_OK)
+        status = fault("restart.memory");
     if (status == CRMPI_OK)
         status = memory_load(saved);
     if (status == CRMPI_OK && crmpi_control->magic != CRMPI_CONTROL_MAGIC) {
@@ -382,6 +439,8 @@ static enum crmpi_status process_restore(const struct saved *saved)
                     strerror(errno));
         return CRMPI_ERR_SYSTEM;
     }
+    if (crmpi_settings_restore(saved->settings, saved->settings_bytes) != CRMPI_OK)
+        return CRMPI_ERR_SYSTEM;
     umask(process->umask);
     for (int i = 0; i < 16; i++) {
         struct rlimit limit;
@@ -424,10 +483,11 @@ static enum crmpi_status lower_restore(struct saved *saved)
         status = crmpi_hooks_restored();
     if (status == CRMPI_OK)
         status = crmpi_trap_install();
+    crmpi_settings_filtered();
     if (status == CRMPI_OK)
         crmpi_trap_signals_restore();
     if (status == CRMPI_OK)
-        status = process_restore(saved);
+        status = unfit(process_restore(saved));
     if (status == CRMPI_OK)
         status = crmpi_park_progress_register();
     return status;
@@ -440,10 +500,12 @@ static enum crmpi_status mpi_start(const struct saved *saved)
 
     /* the break shrinks in no thread while crmpi_program_show() sets it to what it is */
     mallopt(M_TRIM_THRESHOLD, INT_MAX);
+    crmpi_settings_mpi_begin();
     sigfillset(&all);
     sigprocmask(SIG_SETMASK, &all, &old); /* its threads take no signals */
     result = PMPI_Init_thread(NULL, NULL, saved->process->thread_level, &provided);
     sigprocmask(SIG_SETMASK, &old, NULL);
+    crmpi_settings_mpi_end();
     if (result != MPI_SUCCESS || provided < saved->process->thread_level) {
         crmpi_error("MPI cannot be initialised with the thread level the job had");
         return CRMPI_ERR_MPI;
@@ -522,10 +584,47 @@ static enum crmpi_status restore(const struct options *options, uint32_t world_r
 
 static int exit_status(enum crmpi_status status)
 {
-    return status == CRMPI_ERR_CORRUPT || status == CRMPI_ERR_FORMAT ||
-                   status == CRMPI_ERR_IO || status == CRMPI_ERR_NOTFOUND
-               ? CRMPI_EXIT_DAMAGED
-               : 1;
+    switch (status) {
+    case CRMPI_ERR_CORRUPT:
+    case CRMPI_ERR_FORMAT:
+    case CRMPI_ERR_IO:
+    case CRMPI_ERR_NOTFOUND:
+        return CRMPI_EXIT_DAMAGED;
+    case CRMPI_ERR_UNFIT:
+        return CRMPI_EXIT_UNFIT;
+    case CRMPI_ERR_USAGE:
+        return CRMPI_EXIT_WRONG;
+    default:
+        return 1;
+    }
+}
+
+/* The tool that restarts the job hears of it, and tells it once; without one each rank
+ * does. */
+static void __attribute__((noreturn)) refuse(const char *dir, int world_rank, int status)
+{
+    int initialized = 0;
+
+    crmpi_log_hold(NULL, 0);
+    refusal.exit_status = status;
+    refusal.world_rank = (uint32_t)world_rank;
+    gethostname(refusal.host, sizeof refusal.host - 1);
+    crmpi_attempt_refuse(dir, &refusal);
+    PMPI_Initialized(&initialized);
+    if (initialized)
+        PMPI_Abort(MPI_COMM_WORLD, status);
+    exit(status);
+}
+
+/* All ranks are ready to go on. */
+static void restored(void)
+{
+    int world_rank;
+
+    crmpi_log_hold(NULL, 0);
+    PMPI_Comm_rank(MPI_COMM_WORLD, &world_rank);
+    if (PMPI_Barrier(MPI_COMM_WORLD) == MPI_SUCCESS && world_rank == 0)
+        crmpi_attempt_succeed(crmpi_config.dir);
 }
 
 /* 0 if all words are known. */
@@ -553,7 +652,7 @@ static int options_read(int argc, char **argv, struct options *options)
 
 int crmpi_restart_main(int argc, char **argv)
 {
-    int rank = launcher_number("OMPI_COMM_WORLD_RANK", "PMIX_RANK"), initialized = 0;
+    int rank = launcher_number("OMPI_COMM_WORLD_RANK", "PMIX_RANK");
     struct options options = {0};
     struct saved saved = {0};
 
@@ -563,21 +662,28 @@ int crmpi_restart_main(int argc, char **argv)
     }
     if (options.dir[0] == '/')
         snprintf(crmpi_config.dir, sizeof crmpi_config.dir, "%s", options.dir);
+    crmpi_settings_start();
     crmpi_host_environment();
+    if (crmpi_attempt_is_watched())
+        crmpi_log_hold(refusal.reason, sizeof refusal.reason);
     enum crmpi_status status = crmpi_host_check();
 
     if (status == CRMPI_OK)
         status = restore(&options, rank < 0 ? 0 : rank, &saved);
-    if (status != CRMPI_OK) {
-        PMPI_Initialized(&initialized);
-        if (initialized)
-            PMPI_Abort(MPI_COMM_WORLD, exit_status(status));
-        return exit_status(status);
-    }
-    sigset_t all;
+    if (status != CRMPI_OK)
+        refuse(options.dir, rank < 0 ? 0 : rank, exit_status(status));
+    const uint64_t all = ~0ul; /* libc would leave out its own */
 
-    sigfillset(&all);
-    sigprocmask(SIG_SETMASK, &all, NULL); /* until each thread restores its own mask */
+    /* until each thread restores its own mask */
+    crmpi_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, 0, 8, 0, 0);
+    if (fault("restart.threads") != CRMPI_OK ||
+        crmpi_threads_make(saved.threads, saved.n_threads) != CRMPI_OK)
+        refuse(options.dir, rank < 0 ? 0 : rank, CRMPI_EXIT_UNFIT);
+    for (size_t i = 0; i < saved.n_threads; i++)
+        crmpi_settings_restore_thread(
+            saved.settings, saved.settings_bytes, saved.threads[i].known_tid,
+            saved.threads[i].is_main ? getpid() : saved.threads[i].kernel_tid);
+    restored();
     timers_restore(saved.process);
     crmpi_threads_resume(saved.threads, saved.n_threads, saved.process->pending);
 }

@@ -14,6 +14,11 @@
 /* Exit status of a rank whose checkpoint cannot be read or is damaged: nothing has been done
  * yet in any rank, so another line can be tried. */
 #define CRMPI_EXIT_DAMAGED 86
+/* Exit status of a rank that finds that its checkpoint, which is whole, cannot be restored
+ * here: no rank has gone on yet, so another line can be tried. */
+#define CRMPI_EXIT_UNFIT 87
+/* The same, and other lines would not do either: the number of ranks. */
+#define CRMPI_EXIT_WRONG 88
 
 /**
  * crmpi-host --restore DIR --at N [--no-truncate]: restore this launcher's rank from the

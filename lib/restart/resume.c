@@ -32,8 +32,10 @@
 #include "lower/thread.h"
 #include "lower/trap.h"
 #include "restart/resume.h"
+#include "restart/signals.h"
 
 #define STACK_BYTES 32768ul
+#define KEEP_CAPS 16u /* of the secure bits; others are not set again */
 #define RSEQ_SIGNATURE 0x53053053 /* glibc's, on x86 */
 
 static int32_t all_go; /* a futex word */
@@ -93,6 +95,12 @@ static void kernel_state_renew(const struct crmpi_parked *parked)
     if (parked->policy) /* else what the launcher has set here; as far as there are nodes */
         crmpi_raw(SYS_set_mempolicy, parked->policy, (long)parked->nodes,
                   CRMPI_PARKED_NODES + 1, 0, 0, 0); /* the kernel counts so */
+    if ((uint64_t)crmpi_raw(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0, 0) !=
+        parked->timer_slack_ns)
+        crmpi_raw(SYS_prctl, PR_SET_TIMERSLACK, (long)parked->timer_slack_ns, 0, 0, 0, 0);
+    crmpi_raw(SYS_prctl, PR_SET_PDEATHSIG, parked->death_signal, 0, 0, 0, 0);
+    if (parked->secure_bits & KEEP_CAPS)
+        crmpi_raw(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0, 0);
     if (parked->gs)
         __builtin_ia32_wrgsbase64(parked->gs);
 }
@@ -143,29 +151,18 @@ static int thread_start(void *data)
     struct crmpi_parked *parked = data;
 
     kernel_state_renew(parked);
+    crmpi_signals_queue(parked);
     if (!is_ahead(parked))
         crmpi_threads_await();
     leave(parked);
 }
 
-/*
- * Send a thread, or the process (its first thread's mask counts), the signals it had
- * pending.  One that is neither blocked nor handled was about to end the first process, and
- * should not end this one.
- */
+/* Send a thread, or the process (its first thread's mask counts), signals of which it is
+ * known that they were pending, and no more. */
 static void signals_send(const struct crmpi_parked *parked, uint64_t pending, int tid)
 {
-    const ucontext_t *context = (const ucontext_t *)parked->context;
-    uint64_t mask = parked->state == CRMPI_THREAD_PARKED_ABOVE
-                        ? *(const uint64_t *)&context->uc_sigmask
-                        : parked->signal_mask;
-
     for (int signal = 1; signal < CRMPI_SIGNAL_PARK; signal++) {
-        uint64_t bit = 1ul << (signal - 1);
-        int is_handled =
-            (uintptr_t)crmpi_control->sigactions[signal].handler > (uintptr_t)SIG_IGN;
-
-        if (!(pending & bit) || !(mask & bit || is_handled))
+        if (!(pending >> (signal - 1) & 1) || !crmpi_signal_is_welcome(parked, signal))
             continue;
         if (tid)
             crmpi_raw(SYS_tgkill, getpid(), tid, signal, 0, 0, 0);
@@ -193,35 +190,48 @@ static int thread_create(struct crmpi_parked *parked)
 
     if (thread)
         thread->tid = tid;
+    parked->kernel_tid = tid;
     if (tid != parked->known_tid)
         crmpi_trap_thread_map(parked->known_tid, tid);
     signals_send(parked, parked->pending, tid);
     return 0;
 }
 
+static struct crmpi_parked *first_of(struct crmpi_parked *threads, size_t n_threads)
+{
+    for (size_t i = 0; i < n_threads; i++)
+        if (threads[i].is_main)
+            return &threads[i];
+    return NULL;
+}
+
+enum crmpi_status crmpi_threads_make(struct crmpi_parked *threads, size_t n_threads)
+{
+    for (size_t i = 0; i < n_threads; i++)
+        if (!threads[i].is_main && thread_create(&threads[i]) != 0) {
+            crmpi_error("cannot create a thread again, of %zu: %s", n_threads,
+                        strerror(errno));
+            return CRMPI_ERR_SYSTEM;
+        }
+    if (first_of(threads, n_threads) != NULL)
+        return CRMPI_OK;
+    crmpi_error("the checkpoint's list of threads lacks the first");
+    return CRMPI_ERR_CORRUPT;
+}
+
 void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64_t pending)
 {
-    struct crmpi_parked *first = NULL;
+    struct crmpi_parked *first = first_of(threads, n_threads);
     int n_ahead = 0;
 
     for (size_t i = 0; i < n_threads; i++)
         n_ahead += is_ahead(&threads[i]);
-    for (size_t i = 0; i < n_threads; i++) {
-        if (threads[i].is_main)
-            first = &threads[i];
-        else if (thread_create(&threads[i]) != 0) {
-            crmpi_error("cannot create a thread again: %s", strerror(errno));
-            _exit(1);
-        }
-    }
-    if (!first) {
-        crmpi_error("the checkpoint's list of threads lacks the first");
-        _exit(1);
-    }
     if (getpid() != first->known_tid)
         crmpi_trap_thread_map(first->known_tid, getpid());
+    crmpi_signals_queue(first);
     signals_send(first, first->pending, getpid());
     signals_send(first, pending, 0);
+    crmpi_timers_restore(threads, n_threads);
     crmpi_host_rseq_release();
     if (n_ahead == 0)
         crmpi_threads_go();

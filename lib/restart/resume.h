@@ -13,8 +13,10 @@
  * the structures of threads that had ended. */
 enum crmpi_status crmpi_threads_renew(const struct crmpi_parked *threads, size_t n_threads);
 
-/** Create all threads but the first, and let them all go on where they were; the caller
- * becomes the first.  All signals are blocked.
+/** Create all threads but the first; they wait.  All signals are blocked. */
+enum crmpi_status crmpi_threads_make(struct crmpi_parked *threads, size_t n_threads);
+
+/** Let all go on where they were; the caller becomes the first.
  * @param pending  signals to send to the process again, those to threads are in @p threads */
 void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64_t pending)
     __attribute__((noreturn));

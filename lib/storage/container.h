@@ -418,8 +418,8 @@ enum crmpi_status crmpi_line_renew(const char *dir, const struct crmpi_history *
  * left in DIR/lines; rank files stay.  Kept are the newest line, and before each the
  * newest in which every rank has an older checkpoint: under a coordinated policy just the
  * newest ones.  If there are fewer of these, the oldest line of the same execution is
- * kept, then the newest that were given up by a restart from an older one, or that belong
- * to another job.  A line that cannot be read is dropped when there are @p keep newer
+ * kept, then the newest that were given up by a restart from an older one.  Lines of other
+ * jobs are not counted, and stay.  A line that cannot be read is dropped when there are @p keep newer
  * ones.  The newest line of which all files are in the directory stays, too, and the one
  * numbered @p needed (0: none). */
 enum crmpi_status crmpi_lines_drop(const char *dir, unsigned keep, uint64_t needed);

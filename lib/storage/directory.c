@@ -120,6 +120,14 @@ int crmpi_name_is(const char *name, const char *suffix, uint64_t *number_out)
     return 1;
 }
 
+int crmpi_name_is_note(const char *name)
+{
+    int end = 0;
+
+    return sscanf(name, "%*[0-9]-%*[0-9].%n", &end) == 0 && end > 0 && name[end] != '\0' &&
+           strchr(name, '/') == NULL;
+}
+
 enum crmpi_status crmpi_entries_visit(const char *folder, crmpi_entry_fn *call,
                                       void *context)
 {

@@ -13,6 +13,7 @@
 #define CRMPI_NUMBER_FORMAT "%06" PRIu64 /* of a rank, checkpoint or line, in names */
 #define CRMPI_FILE_SUFFIX ".h5"
 #define CRMPI_PATH_BYTES 4096
+#define CRMPI_UNDONE_NAME "undone" /* in DIR/ranks, see files/journal.h */
 
 /** "DIR/lines/000012.h5", "DIR/ranks/000003", "DIR/lines" */
 enum crmpi_status crmpi_line_path(const char *dir, uint64_t number, char *path_out,
@@ -26,6 +27,9 @@ enum crmpi_status crmpi_folder_make(const char *path);
 
 /** Whether a name is exactly a number as we write it, followed by @p suffix. */
 int crmpi_name_is(const char *name, const char *suffix, uint64_t *number_out);
+
+/** Whether it is one of the journal of files: "000012-0001.log", "000012-0001.000007". */
+int crmpi_name_is_note(const char *name);
 
 /* What to do with an entry of a directory; fd is the directory, for the *at() calls. */
 typedef enum crmpi_status crmpi_entry_fn(int fd, const char *folder, const char *name,

@@ -42,8 +42,12 @@ static void lives_find(struct crmpi_lineage *lineage)
 
     for (size_t i = lineage->newest + 1; i-- > 0;) {
         const struct crmpi_line *line = &lineage->lines[i];
-        if (lineage->lives[i] == CRMPI_LIFE_UNREADABLE || !is_same_job(line, newest))
+        if (lineage->lives[i] == CRMPI_LIFE_UNREADABLE)
             continue;
+        if (!is_same_job(line, newest)) {
+            lineage->lives[i] = CRMPI_LIFE_FOREIGN;
+            continue;
+        }
         if (restored != 0 && line->job.sn == restored &&
             line->job.incarnation < incarnation) {
             incarnation = line->job.incarnation;

@@ -14,7 +14,8 @@
 
 enum crmpi_life {
     CRMPI_LIFE_UNREADABLE, /* a line that cannot be read: without ranks */
-    CRMPI_LIFE_OTHER,      /* given up, or not known, or another job's */
+    CRMPI_LIFE_FOREIGN,    /* another job's */
+    CRMPI_LIFE_OTHER,      /* given up, or not known */
     CRMPI_LIFE_PARTLY,     /* some of its checkpoints were given up by a later line */
     CRMPI_LIFE_ALIVE,
 };

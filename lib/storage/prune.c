@@ -158,7 +158,8 @@ static int is_older_everywhere(const struct crmpi_line *line,
 
 /* Choose @p keep lines: the newest, and before each the newest of the same execution that
  * shares no file with it, so that no file is the only one of its rank.  While there is
- * none the oldest line has to do; then lines of other executions. */
+ * none the oldest line has to do; then lines of other executions.  Other jobs' lines are not
+ * counted and stay. */
 static void lines_choose(const struct crmpi_lineage *all, unsigned keep, char *kept)
 {
     size_t last = all->newest, oldest = last;
@@ -184,6 +185,8 @@ static void lines_choose(const struct crmpi_lineage *all, unsigned keep, char *k
             kept[i] = 1;
             n++;
         }
+    for (size_t i = 0; i < all->n; i++)
+        kept[i] |= all->lives[i] == CRMPI_LIFE_FOREIGN;
 }
 
 /* A line that cannot be read stays until there are so many newer ones. */
@@ -191,7 +194,7 @@ static void unreadable_keep(const struct crmpi_lineage *all, unsigned keep, char
 {
     unsigned n = 0;
     for (size_t i = all->n; i-- > 0 && n < keep;) {
-        n += kept[i] != 0;
+        n += kept[i] != 0 && all->lives[i] != CRMPI_LIFE_FOREIGN;
         if (all->lives[i] == CRMPI_LIFE_UNREADABLE)
             kept[i] = 1;
     }

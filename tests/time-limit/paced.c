@@ -4,7 +4,7 @@
  * each rank works a little and passes a number on to the next one.  The results are printed.
  * Test.
  *
- *   paced STEPS
+ *   paced STEPS [STATUS]
  */
 #include <mpi.h>
 #include <stdint.h>
@@ -35,5 +35,5 @@ int main(int argc, char **argv)
         }
     }
     MPI_Finalize();
-    return 0;
+    return argc > 2 ? atoi(argv[2]) : 0;
 }

@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <unistd.h>
 #include "base/fault.h"
+#include "storage/former.h"
 #include "storage-fixture.h"
 
 #define N_RANKS 3
@@ -434,17 +435,18 @@ START_TEST(lines_that_were_given_up_are_dropped_first)
 }
 END_TEST
 
-START_TEST(lines_of_another_job_stay_while_there_is_room)
+START_TEST(lines_of_another_job_are_not_counted_and_stay)
 {
-    struct crmpi_line line = line_make(2);
-    mixed_save(1, 0, 0, 1, 1, 1);
+    struct crmpi_line line = line_make(1);
     line.job.job_id[0] = 'x';
     line.job.n_ranks = 2;
     ck_assert_int_eq(crmpi_line_write(dir, &line, 0), CRMPI_OK);
+    for (uint64_t number = 2; number <= 4; number++)
+        mixed_save(number, 0, 0, number, number, number);
     ck_assert_int_eq(crmpi_lines_drop(dir, 2, 0), CRMPI_OK);
-    ck_assert(folder_has(in_dir("lines"), "000001.h5 000002.h5"));
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000003.h5 000004.h5"));
     ck_assert_int_eq(crmpi_lines_drop(dir, 1, 0), CRMPI_OK);
-    ck_assert(folder_has(in_dir("lines"), "000002.h5"));
+    ck_assert(folder_has(in_dir("lines"), "000001.h5 000004.h5"));
 }
 END_TEST
 
@@ -497,6 +499,175 @@ START_TEST(killed_while_pruning_lines_stay_whole)
 }
 END_TEST
 
+/* ---- former jobs ---- */
+
+static void job_of(const char *folder, char job_id[64])
+{
+    struct crmpi_former former;
+    ck_assert_int_eq(crmpi_former_look(folder, &former), CRMPI_OK);
+    ck_assert_uint_eq(former.n_lines, 2);
+    ck_assert_uint_eq(former.highest, 2);
+    strcpy(job_id, former.job.job_id);
+    for (unsigned number = 1; number <= 2; number++)
+        for (uint32_t rank = 0; rank < N_RANKS; rank++) {
+            char path[1024];
+            crmpi_rank_path(folder, rank, number, 0, path, sizeof path);
+            ck_assert(small_is(path, number));
+        }
+}
+
+START_TEST(a_former_job_is_kept_as_a_whole)
+{
+    struct crmpi_former former;
+    char id[64], again[64], path[1024];
+
+    checkpoint_save(1);
+    checkpoint_save(2);
+    touch("stopped");
+    job_of(dir, id);
+    ck_assert_int_eq(crmpi_former_look(dir, &former), CRMPI_OK);
+    ck_assert(!former.has_ended && former.has_files);
+    ck_assert_int_eq(crmpi_former_keep(dir, &former, path, sizeof path), CRMPI_OK);
+    ck_assert_str_eq(strrchr(path, '/') + 1, id);
+    job_of(path, again);
+    ck_assert_str_eq(id, again);
+    ck_assert(folder_has(dir, "jobs"));
+    ck_assert(folder_has(path, "lines ranks stopped"));
+    ck_assert_int_eq(crmpi_former_look(dir, &former), CRMPI_OK);
+    ck_assert(former.n_lines == 0 && !former.has_files);
+
+    /* if somebody has copied it back there are two */
+    ck_assert_int_eq(crmpi_directory_create(dir), CRMPI_OK);
+    checkpoint_save(1);
+    checkpoint_save(2);
+    ck_assert_int_eq(crmpi_former_look(dir, &former), CRMPI_OK);
+    ck_assert_int_eq(crmpi_former_keep(dir, &former, path, sizeof path), CRMPI_OK);
+    ck_assert_str_eq(strrchr(path, '.'), ".2");
+    job_of(path, again);
+    ck_assert_uint_eq(log_lines, 0);
+}
+END_TEST
+
+START_TEST(a_job_that_has_ended_says_so)
+{
+    struct crmpi_job job = job_make(0, 1);
+    struct crmpi_former former;
+    struct crmpi_ended ended;
+
+    checkpoint_save(1);
+    ck_assert_int_eq(crmpi_ended_read(dir, &ended), CRMPI_ERR_NOTFOUND);
+    crmpi_ended_write(dir, &job);
+    ck_assert_int_eq(crmpi_ended_read(dir, &ended), CRMPI_OK);
+    ck_assert_str_eq(ended.job_id, job.job_id);
+    ck_assert_uint_eq(ended.incarnation, job.incarnation);
+    ck_assert_int_eq(crmpi_former_look(dir, &former), CRMPI_OK);
+    ck_assert(former.has_ended);
+    job.job_id[0] ^= 1; /* it was another one */
+    crmpi_ended_write(dir, &job);
+    ck_assert_int_eq(crmpi_former_look(dir, &former), CRMPI_OK);
+    ck_assert(!former.has_ended);
+    crmpi_ended_remove(dir);
+    ck_assert(folder_has(dir, "lines ranks"));
+    ck_assert_uint_eq(log_lines, 0);
+}
+END_TEST
+
+START_TEST(what_is_discarded_is_removed_by_all_ranks)
+{
+    struct crmpi_former former;
+
+    checkpoint_save(1);
+    ck_assert_int_eq(crmpi_former_discard(dir), CRMPI_OK);
+    ck_assert(folder_has(dir, "discarded"));
+    crmpi_discarded_remove(dir, 1, 2); /* rank 0 is killed: the next job does it */
+    ck_assert_int_eq(crmpi_directory_create(dir), CRMPI_OK);
+    checkpoint_save(2);
+    file_put(in_dir("ranks/000001/somebody's"), "x", 1);
+    ck_assert_int_eq(crmpi_former_discard(dir), CRMPI_OK);
+    crmpi_discarded_remove(dir, 1, 2);
+    crmpi_discarded_remove(dir, 0, 2);
+    ck_assert(folder_has(in_dir("discarded"), "ranks"));
+    ck_assert(folder_has(in_dir("discarded/ranks"), "000001"));
+    ck_assert(folder_has(in_dir("discarded/ranks/000001"), "somebody's"));
+    ck_assert_int_eq(crmpi_former_look(dir, &former), CRMPI_OK);
+    ck_assert(!former.has_files);
+    ck_assert_uint_eq(log_lines, 0);
+}
+END_TEST
+
+/* Killed, or failing, between any two steps: nothing is lost, and whoever comes next
+ * finishes it. */
+static void remove_tree(const char *path)
+{
+    char command[1100];
+    snprintf(command, sizeof command, "rm -r '%s'", path);
+    ck_assert_int_eq(system(command), 0);
+}
+
+static void keep_interrupted(const char *how, unsigned *n_out)
+{
+    for (unsigned k = 1;; k++) {
+        struct crmpi_former former;
+        char text[64], path[1024], id[64], again[64];
+        int status;
+
+        ck_assert_int_eq(crmpi_directory_create(dir), CRMPI_OK);
+        checkpoint_save(1);
+        checkpoint_save(2);
+        job_of(dir, id);
+        snprintf(text, sizeof text, "storage.move:%u=%s", k, how);
+        pid_t child = fork();
+        if (child == 0) {
+            crmpi_fault_configure(text);
+            crmpi_former_look(dir, &former);
+            _exit(crmpi_former_keep(dir, &former, path, sizeof path) != CRMPI_OK);
+        }
+        ck_assert_int_eq(waitpid(child, &status, 0), child);
+        ck_assert_int_eq(crmpi_former_settle(dir), CRMPI_OK);
+        ck_assert_int_eq(crmpi_former_look(dir, &former), CRMPI_OK);
+        if (former.n_lines > 0) { /* not begun */
+            ck_assert_uint_eq(k, 1);
+            ck_assert_int_eq(crmpi_former_keep(dir, &former, path, sizeof path),
+                             CRMPI_OK);
+        }
+        snprintf(path, sizeof path, "%s/jobs/%s", dir, id);
+        job_of(path, again);
+        ck_assert_str_eq(id, again);
+        ck_assert(folder_has(dir, "jobs"));
+        ck_assert_int_eq(rename(path, in_dir("gone")), 0);
+        remove_tree(in_dir("gone"));
+        if (WIFEXITED(status) && WEXITSTATUS(status) == 0) {
+            *n_out = k;
+            return;
+        }
+    }
+}
+
+START_TEST(keeping_can_be_interrupted_anywhere)
+{
+    unsigned n;
+    keep_interrupted("kill", &n);
+    ck_assert_uint_gt(n, 6);
+    keep_interrupted("EIO", &n);
+    ck_assert_uint_gt(n, 6);
+}
+END_TEST
+
+START_TEST(an_odd_record_of_moving_is_not_followed)
+{
+    static const char *const odd[] = {"", "x", "crmpi moving 1\nto ..\n",
+                                      "crmpi moving 1\nto jobs/..\n",
+                                      "crmpi moving 1\nto jobs/a/b\n",
+                                      "crmpi moving 1\nto /tmp\n"};
+    checkpoint_save(1);
+    for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+        file_put(in_dir("moving"), odd[i], strlen(odd[i]));
+        ck_assert_int_eq(crmpi_former_settle(dir), CRMPI_ERR_CORRUPT);
+    }
+    ck_assert(folder_has(dir, "lines moving ranks"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("directory");
@@ -518,8 +689,13 @@ int main(void)
     tcase_add_test(tests, a_rank_prunes_for_itself);
     tcase_add_test(tests, lines_are_kept_that_share_no_file);
     tcase_add_test(tests, lines_that_were_given_up_are_dropped_first);
-    tcase_add_test(tests, lines_of_another_job_stay_while_there_is_room);
+    tcase_add_test(tests, lines_of_another_job_are_not_counted_and_stay);
     tcase_add_test(tests, what_cannot_be_removed_is_told);
+    tcase_add_test(tests, a_former_job_is_kept_as_a_whole);
+    tcase_add_test(tests, a_job_that_has_ended_says_so);
+    tcase_add_test(tests, what_is_discarded_is_removed_by_all_ranks);
+    tcase_add_test(tests, keeping_can_be_interrupted_anywhere);
+    tcase_add_test(tests, an_odd_record_of_moving_is_not_followed);
     tcase_add_test(tests, killed_while_pruning_lines_stay_whole);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);

@@ -156,7 +156,7 @@ static int attribute_delete(int kind, void *handle, struct crmpi_attribute **lis
     return MPI_SUCCESS;
 }
 
-int crmpi_attributes_delete(int kind, void *handle, struct crmpi_attribute **list)
+int crmpi_settings_delete(int kind, void *handle, struct crmpi_attribute **list)
 {
     int error = MPI_SUCCESS;
 
@@ -210,12 +210,12 @@ static int attribute_copy(int kind, void *from, struct crmpi_attribute *attribut
     return attribute_set(kind, to, to_list, attribute->keyval, how, value);
 }
 
-int crmpi_attributes_copy(int kind, void *from, struct crmpi_attribute *from_list,
+int crmpi_settings_copy(int kind, void *from, struct crmpi_attribute *from_list,
                           void *to, struct crmpi_attribute **to_list)
 {
     if (!from_list)
         return MPI_SUCCESS;
-    int error = crmpi_attributes_copy(kind, from, from_list->next, to, to_list);
+    int error = crmpi_settings_copy(kind, from, from_list->next, to, to_list);
     if (error != MPI_SUCCESS)
         return error;
     return attribute_copy(kind, from, from_list, to, to_list);

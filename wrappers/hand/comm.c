@@ -311,7 +311,7 @@ static int dup_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
     to->inherits = from->inherits;
     crmpi_info_merge(&to->info, info);
     error =
-        crmpi_attributes_copy(CRMPI_COMM, comm, from->attributes, copy, &to->attributes);
+        crmpi_settings_copy(CRMPI_COMM, comm, from->attributes, copy, &to->attributes);
     if (error != MPI_SUCCESS) {
         crmpi_handle_release((void *)copy);
         return crmpi_comm_error(comm, error, function);

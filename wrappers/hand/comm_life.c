@@ -113,7 +113,7 @@ static int comm_free(MPI_Comm *comm, int disconnect, const char *function)
         if (disconnect)
             crmpi_meet(handle->real);
     }
-    error = crmpi_attributes_delete(CRMPI_COMM, handle, &c->attributes);
+    error = crmpi_settings_delete(CRMPI_COMM, handle, &c->attributes);
     if (error == MPI_SUCCESS && c->is_dynamic) {
         error = free_natively(handle, disconnect);
     } else if (error == MPI_SUCCESS) {

@@ -6,9 +6,13 @@
 #include <pthread.h>
 
 #include "application/anew.h"
+#include "base/config.h"
+#include "capture/settings.h"
 #include "engine/engine.h"
+#include "engine/presence.h"
 #include "interaction/cut.h"
 #include "lower/park.h"
+#include "storage/attempt.h"
 #include "wrappers/objects.h"
 
 int crmpi_finalize_begun;
@@ -18,10 +22,12 @@ static int lower_init(int required, int *provided)
 {
     sigset_t all, old;
 
+    crmpi_settings_mpi_begin();
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int error = PMPI_Init_thread(NULL, NULL, required, provided);
     pthread_sigmask(SIG_SETMASK, &old, NULL);
+    crmpi_settings_mpi_end();
     return error;
 }
 
@@ -34,7 +40,11 @@ static enum crmpi_status engine_start(void)
 
     PMPI_Comm_rank(MPI_COMM_WORLD, &world_rank);
     status = crmpi_anew_open((uint32_t)world_rank, &job, &found);
-    return status == CRMPI_OK ? crmpi_engine_start(found ? &job : NULL) : status;
+    if (status == CRMPI_OK)
+        status = crmpi_engine_start(found ? &job : NULL);
+    if (status == CRMPI_OK && found && world_rank == 0)
+        crmpi_attempt_succeed(crmpi_config.dir);
+    return status;
 }
 
 static int init(int required, int *provided_out)
@@ -52,6 +62,7 @@ static int init(int required, int *provided_out)
         crmpi_thread->nest--;
         return error;
     }
+    crmpi_presence_check();
     o->main_thread = crmpi_thread;
     o->thread_provided = provided;
     crmpi_thread_multiple = provided == MPI_THREAD_MULTIPLE;
@@ -102,12 +113,12 @@ int crmpi_lower_MPI_Finalize(void)
     crmpi_call_resumed();
     crmpi_thread->nest++;
     crmpi_finalize_begun = 1;
-    crmpi_attributes_delete(CRMPI_COMM, self,
+    crmpi_settings_delete(CRMPI_COMM, self,
                             &((struct crmpi_comm *)self->extra)->attributes);
     crmpi_comm_reap();
     int error = PMPI_Finalize();
     /* as in Open MPI, where MPI_Finalized() is true by then */
-    crmpi_attributes_delete(CRMPI_COMM, world,
+    crmpi_settings_delete(CRMPI_COMM, world,
                             &((struct crmpi_comm *)world->extra)->attributes);
     crmpi_thread->nest--;
     return error;

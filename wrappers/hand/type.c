@@ -170,7 +170,7 @@ int crmpi_lower_MPI_Type_free(MPI_Datatype *handle)
 
     if (!type || is_f90(type->combiner))
         return crmpi_comm_error(NULL, MPI_ERR_TYPE, "MPI_Type_free");
-    int error = crmpi_attributes_delete(CRMPI_TYPE, *handle, &type->attributes);
+    int error = crmpi_settings_delete(CRMPI_TYPE, *handle, &type->attributes);
     if (error != MPI_SUCCESS)
         return crmpi_comm_error(NULL, error, "MPI_Type_free");
     crmpi_handle_release((void *)*handle);
@@ -190,7 +190,7 @@ int crmpi_lower_MPI_Type_dup(MPI_Datatype old, MPI_Datatype *newtype)
     struct crmpi_type *to = CRMPI_EXTRA(type, copy);
     to->is_committed = from->is_committed;
     error =
-        crmpi_attributes_copy(CRMPI_TYPE, old, from->attributes, copy, &to->attributes);
+        crmpi_settings_copy(CRMPI_TYPE, old, from->attributes, copy, &to->attributes);
     if (error != MPI_SUCCESS) {
         crmpi_handle_release((void *)copy);
         return crmpi_comm_error(NULL, error, "MPI_Type_dup");

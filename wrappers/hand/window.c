@@ -214,7 +214,7 @@ int crmpi_lower_MPI_Win_free(MPI_Win *handle)
     if (!w || w->epoch > CRMPI_EPOCH_FENCE || w->posted.is_open)
         return crmpi_win_error(handle ? *handle : NULL,
                                w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_free");
-    error = crmpi_attributes_delete(CRMPI_WIN, *handle, &w->attributes);
+    error = crmpi_settings_delete(CRMPI_WIN, *handle, &w->attributes);
     if (error != MPI_SUCCESS)
         return crmpi_win_error(*handle, error, "MPI_Win_free");
     own = w->comm;
