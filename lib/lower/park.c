@@ -10,6 +10,7 @@
 #include <asm/prctl.h>
 #include <dirent.h>
 #include <errno.h>
+#include <linux/rseq.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,22 @@ static int slot_counts(const struct crmpi_parked *slot)
            slot->generation == crmpi_control->park_generation;
 }
 
+/* Whether the kernel knows the thread's rseq area: what the area says is not to be believed
+ * while libc is making the thread.  It is asked by a registration, which is undone if it was
+ * the first. */
+static int has_rseq(uint64_t fs)
+{
+    long area = (long)(fs + (uint64_t)crmpi_control->rseq_offset);
+
+    if (!crmpi_control->rseq_bytes)
+        return 0;
+    if (crmpi_raw(SYS_rseq, area, CRMPI_RSEQ_BYTES, 0, CRMPI_RSEQ_SIGNATURE, 0, 0) != 0)
+        return 1;
+    crmpi_raw(SYS_rseq, area, CRMPI_RSEQ_BYTES, RSEQ_FLAG_UNREGISTER, CRMPI_RSEQ_SIGNATURE,
+              0, 0);
+    return 0;
+}
+
 /* Note what is the same for both kinds, and sleep. */
 static void park(struct crmpi_parked *slot, int32_t generation)
 {
@@ -77,6 +94,7 @@ static void park(struct crmpi_parked *slot, int32_t generation)
     slot->kernel_tid = crmpi_raw(SYS_gettid, 0, 0, 0, 0, 0, 0);
     slot->is_main = slot->kernel_tid == crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0);
     slot->gs = __builtin_ia32_rdgsbase64();
+    slot->has_rseq = has_rseq(slot->fs);
     crmpi_raw(SYS_prctl, PR_GET_TID_ADDRESS, (long)&slot->tid_address, 0, 0, 0, 0);
     crmpi_raw(SYS_get_robust_list, 0, (long)&slot->robust_list, (long)&slot->robust_bytes, 0,
               0, 0);

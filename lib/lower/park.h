@@ -13,6 +13,9 @@
 
 #define CRMPI_PARKED_NODES 1024 /* as many as a kernel can have */
 
+#define CRMPI_RSEQ_BYTES 32l             /* as glibc registers its area, */
+#define CRMPI_RSEQ_SIGNATURE 0x53053053l /* on x86 */
+
 /*
  * A parked thread: enough to bring it back.  Written as it stands to the container, as
  * record /task/threads.
@@ -41,7 +44,7 @@ struct crmpi_parked {
     int32_t death_signal;  /* PR_SET_PDEATHSIG */
     uint32_t secure_bits;
     int32_t asked;         /* of crmpi_parked_take_signals(): which it has done */
-    int32_t padding;
+    int32_t has_rseq;      /* the area of its libc is registered */
     uint64_t queue;        /* struct crmpi_queue of what it has taken out; 0: nothing */
     char name[16];
 };

@@ -36,7 +36,6 @@
 
 #define STACK_BYTES 32768ul
 #define KEEP_CAPS 16u /* of the secure bits; others are not set again */
-#define RSEQ_SIGNATURE 0x53053053 /* glibc's, on x86 */
 
 static int32_t all_go; /* a futex word */
 
@@ -77,17 +76,16 @@ enum crmpi_status crmpi_threads_renew(const struct crmpi_parked *threads, size_t
 
 static void kernel_state_renew(const struct crmpi_parked *parked)
 {
-    if (crmpi_control->rseq_bytes) {
+    if (parked->has_rseq) {
         struct rseq *area = (struct rseq *)(parked->fs + crmpi_control->rseq_offset);
 
-        if ((int32_t)area->cpu_id >= 0) {
-            area->cpu_id_start = 0;
-            area->cpu_id = (uint32_t)RSEQ_CPU_ID_UNINITIALIZED;
-            area->rseq_cs = 0;
-            area->flags = 0;
-            if (crmpi_raw(SYS_rseq, (long)area, 32, 0, RSEQ_SIGNATURE, 0, 0) != 0)
-                area->cpu_id = (uint32_t)RSEQ_CPU_ID_REGISTRATION_FAILED;
-        }
+        area->cpu_id_start = 0;
+        area->cpu_id = (uint32_t)RSEQ_CPU_ID_UNINITIALIZED;
+        area->rseq_cs = 0;
+        area->flags = 0;
+        if (crmpi_raw(SYS_rseq, (long)area, CRMPI_RSEQ_BYTES, 0, CRMPI_RSEQ_SIGNATURE, 0,
+                      0) != 0)
+            area->cpu_id = (uint32_t)RSEQ_CPU_ID_REGISTRATION_FAILED;
     }
     if (parked->robust_list)
         crmpi_raw(SYS_set_robust_list, parked->robust_list, parked->robust_bytes, 0, 0, 0, 0);
