@@ -18,7 +18,6 @@ struct crmpi_process {
     struct itimerval timers[3]; /* ITIMER_REAL, VIRTUAL, PROF */
     struct rlimit limits[16];   /* soft limits are set again where they may be */
     uint32_t umask;
-    uint32_t personality;       /* as personality(2) has it */
     int32_t lock_future;        /* flags of mlockall(2) for what is mapped later; 0: none */
     int32_t thread_level;       /* MPI_THREAD_* that was provided */
     uint32_t control_bytes;     /* sizes of the structures both halves share: another build */

@@ -24,7 +24,6 @@
 #include "lower/children.h"
 #include "lower/clock.h"
 #include "lower/park.h"
-#include "lower/personality.h"
 
 #define ENDED_REFUSALS 3 /* in a row: some programs wait for none of many children */
 
@@ -147,7 +146,6 @@ static enum crmpi_status process_save(struct crmpi_writer *writer, int lock_futu
         process.directory[0] = 0;
     process.umask = umask(0);
     umask(process.umask);
-    process.personality = crmpi_personality();
     timers_save(&process);
     crmpi_clock_read(&process.clock_ns, &process.wtime);
     for (int i = 0; i < 16; i++)

@@ -95,6 +95,7 @@ static void park(struct crmpi_parked *slot, int32_t generation)
     slot->is_main = slot->kernel_tid == crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0);
     slot->gs = __builtin_ia32_rdgsbase64();
     slot->has_rseq = has_rseq(slot->fs);
+    slot->personality = (uint32_t)crmpi_raw(SYS_personality, 0xffffffff, 0, 0, 0, 0, 0);
     crmpi_raw(SYS_prctl, PR_GET_TID_ADDRESS, (long)&slot->tid_address, 0, 0, 0, 0);
     crmpi_raw(SYS_get_robust_list, 0, (long)&slot->robust_list, (long)&slot->robust_bytes, 0,
               0, 0);

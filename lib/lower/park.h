@@ -44,6 +44,8 @@ struct crmpi_parked {
     int32_t death_signal;  /* PR_SET_PDEATHSIG */
     uint32_t secure_bits;
     int32_t asked;         /* of crmpi_parked_take_signals(): which it has done */
+    uint32_t personality;  /* as personality(2) has it */
+    int32_t padding;
     int32_t has_rseq;      /* the area of its libc is registered */
     uint64_t queue;        /* struct crmpi_queue of what it has taken out; 0: nothing */
     char name[16];

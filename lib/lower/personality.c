@@ -20,12 +20,12 @@
 #define USUAL_STACK ((rlim_t)8 << 20)
 #define LARGE_STACK ((rlim_t)1 << 36) /* mappings begin that far below the top */
 
-unsigned crmpi_personality(void)
+static unsigned personality_now(void)
 {
     return (unsigned)personality(0xffffffff);
 }
 
-void crmpi_personality_set(unsigned wanted)
+static void personality_set(unsigned wanted)
 {
     if (personality(wanted) < 0)
         crmpi_warn("cannot set the personality %#x: %s", wanted, strerror(errno));
@@ -49,8 +49,8 @@ static int note_take(void)
         stack.rlim_cur = soft;
         setrlimit(RLIMIT_STACK, &stack);
     }
-    if (had != crmpi_personality())
-        crmpi_personality_set(had);
+    if (had != personality_now())
+        personality_set(had);
     return 1;
 }
 
@@ -58,7 +58,7 @@ static int note_take(void)
  * cannot be done. */
 static void execute(char **argv, unsigned wanted, const struct rlimit *stack, int again)
 {
-    unsigned had = crmpi_personality();
+    unsigned had = personality_now();
     struct rlimit lowered = *stack;
     char note[64];
 
@@ -79,13 +79,13 @@ void crmpi_layout_again(char **argv)
     if (was_again || getrlimit(RLIMIT_STACK, &stack) != 0)
         return;
     crmpi_info("addresses of the checkpoint are in use: once more, without randomness");
-    execute(argv, (crmpi_personality() & ~(unsigned)ADDR_COMPAT_LAYOUT) | ADDR_NO_RANDOMIZE,
+    execute(argv, (personality_now() & ~(unsigned)ADDR_COMPAT_LAYOUT) | ADDR_NO_RANDOMIZE,
             &stack, 1);
 }
 
 void crmpi_layout_settle(char **argv)
 {
-    unsigned had = crmpi_personality(), usual = had & ~(unsigned)ADDR_COMPAT_LAYOUT;
+    unsigned had = personality_now(), usual = had & ~(unsigned)ADDR_COMPAT_LAYOUT;
     struct rlimit stack;
 
     if (note_take() || getrlimit(RLIMIT_STACK, &stack) != 0)

@@ -22,8 +22,4 @@ void crmpi_layout_settle(char **argv);
  */
 void crmpi_layout_again(char **argv);
 
-/** The personality(2) of the process, and setting it. */
-unsigned crmpi_personality(void);
-void crmpi_personality_set(unsigned personality);
-
 #endif

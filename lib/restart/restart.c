@@ -432,8 +432,6 @@ static enum crmpi_status process_restore(const struct saved *saved)
 {
     const struct crmpi_process *process = saved->process;
 
-    if (process->personality != crmpi_personality())
-        crmpi_personality_set(process->personality);
     if (process->directory[0] && chdir(process->directory) != 0) {
         crmpi_error("cannot go to the working directory %s: %s", process->directory,
                     strerror(errno));

@@ -96,6 +96,7 @@ static void kernel_state_renew(const struct crmpi_parked *parked)
     if ((uint64_t)crmpi_raw(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0, 0) !=
         parked->timer_slack_ns)
         crmpi_raw(SYS_prctl, PR_SET_TIMERSLACK, (long)parked->timer_slack_ns, 0, 0, 0, 0);
+    crmpi_raw(SYS_personality, parked->personality, 0, 0, 0, 0, 0);
     crmpi_raw(SYS_prctl, PR_SET_PDEATHSIG, parked->death_signal, 0, 0, 0, 0);
     if (parked->secure_bits & KEEP_CAPS)
         crmpi_raw(SYS_prctl, PR_SET_KEEPCAPS, 1, 0, 0, 0, 0);

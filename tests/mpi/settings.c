@@ -12,6 +12,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -125,6 +126,7 @@ static void process_set(void)
     file_set("/proc/self/coredump_filter", "0x7");
     CHECK_SYS(prctl(PR_SET_CHILD_SUBREAPER, 1));
     CHECK_SYS(prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0));
+    CHECK_SYS(personality(UNAME26 | (unsigned long)personality(0xffffffff)));
     CHECK_SYS(prctl(PR_SET_KEEPCAPS, 1));
     CHECK_SYS(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
     CHECK_SYS(syscall(SYS_membarrier, MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED, 0, 0));
@@ -148,6 +150,7 @@ static void process_check(void)
     CHECK_SYS(prctl(PR_GET_CHILD_SUBREAPER, &value));
     CHECK_EQ(value, 1);
     CHECK_EQ(prctl(PR_GET_THP_DISABLE, 0, 0, 0, 0), 1);
+    CHECK(personality(0xffffffff) & UNAME26, "personality %#x", personality(0xffffffff));
     CHECK_EQ(prctl(PR_GET_KEEPCAPS), 1);
     CHECK_EQ(prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0), 1);
     CHECK_EQ(prctl(PR_GET_DUMPABLE), 1);
