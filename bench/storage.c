@@ -88,12 +88,10 @@ static void plain(const char *path, char *memory, int writing)
 static void container_write(const char *path)
 {
     struct crmpi_job job = {.n_ranks = 1, .job_id = "bench"};
-    struct crmpi_region region = {CRMPI_MAP_ADDR,
-                                  bytes,
-                                  PROT_READ | PROT_WRITE,
-                                  MAP_PRIVATE | MAP_ANONYMOUS,
-                                  0,
-                                  ""};
+    struct crmpi_region region = {.start = CRMPI_MAP_ADDR,
+                                  .bytes = bytes,
+                                  .prot = PROT_READ | PROT_WRITE,
+                                  .flags = MAP_PRIVATE | MAP_ANONYMOUS};
     struct crmpi_extent extent = {CRMPI_MAP_ADDR, bytes};
     struct crmpi_content content;
     struct crmpi_writer *writer;
