@@ -50,6 +50,7 @@ static struct {
 struct shared {
     uint64_t file; /* a digest of what tells it from others */
     uint64_t bytes;
+    int64_t modified_ns;
     uint32_t rank;
     uint16_t is_written, is_whole;
 };
@@ -69,13 +70,16 @@ static uint64_t digest_of(const struct crmpi_inode *inode)
  * Preparing
  */
 
-/* Who has it for writing comes first, then who has saved all of it, then the largest. */
+/* Who has it for writing comes first, then who knows it with the largest length, then as it
+ * was last. */
 static int is_better(const struct shared *a, const struct shared *b)
 {
     if (a->is_written != b->is_written)
         return a->is_written;
     if (a->bytes != b->bytes)
         return a->bytes > b->bytes;
+    if (a->modified_ns != b->modified_ns)
+        return a->modified_ns > b->modified_ns;
     if (a->is_whole != b->is_whole)
         return a->is_whole;
     return a->rank < b->rank;
@@ -117,6 +121,7 @@ static enum crmpi_status files_divide(void)
         mine[n++] = (struct shared){
             .file = digest_of(&inodes->list[i]),
             .bytes = inodes->list[i].bytes,
+            .modified_ns = inodes->list[i].modified_ns,
             .rank = bring.request.world_rank,
             .is_written = (inodes->list[i].flags & CRMPI_INODE_WRITTEN) != 0,
             .is_whole = (inodes->list[i].flags & CRMPI_INODE_WHOLE) != 0};

@@ -638,6 +638,15 @@ static void linked_part(const struct stat *about)
     }
 }
 
+/* One that nobody has: a forked child counts for itself. */
+static uint32_t kept_number(void)
+{
+    do
+        kept_path(++journal.n_kept, "");
+    while (crmpi_raw(SYS_access, (long)to_path, F_OK, 0, 0, 0, 0) == 0);
+    return journal.n_kept;
+}
+
 /* What is to be noted of a regular file. */
 static enum crmpi_note_kind keep(const struct stat *about, enum crmpi_touch touch,
                                  long flags)
@@ -650,7 +659,7 @@ static enum crmpi_note_kind keep(const struct stat *about, enum crmpi_touch touc
     if (about->st_size == 0 || (opens && flags & O_APPEND && !(flags & O_TRUNC)))
         if (opens || touch == CRMPI_TOUCH_TRUNCATE)
             return CRMPI_NOTE_LENGTH;
-    note->kept = ++journal.n_kept;
+    note->kept = kept_number();
     if (!opens && touch != CRMPI_TOUCH_TRUNCATE &&
         keep_link(about, note->kept) == 0)
         return CRMPI_NOTE_KEPT;

@@ -46,9 +46,9 @@ tests_unit_interface_SOURCES = tests/unit/interface.c
 tests_unit_interface_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
 tests_unit_interface_LDFLAGS = $(AM_LDFLAGS) -Wl,-rpath,'$(abs_builddir)'
 tests_unit_interface_LDADD = libcrmpi.so $(MPI_LIBS)
-check_SCRIPTS += tests/unit/interface.sh tests/unit/manual.sh
-TESTS += tests/unit/interface.sh tests/unit/manual.sh
-EXTRA_DIST += tests/unit/interface.sh tests/unit/manual.sh
+check_SCRIPTS += tests/unit/interface.sh tests/unit/manual.sh tests/unit/state.sh
+TESTS += tests/unit/interface.sh tests/unit/manual.sh tests/unit/state.sh
+EXTRA_DIST += tests/unit/interface.sh tests/unit/manual.sh tests/unit/state.sh
 
 if HAVE_CHECK
 storage_tests = tests/unit/chain tests/unit/choose tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged \
