@@ -15,7 +15,10 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/config.h"
+#include "base/log.h"
 #include "descriptors/kind.h"
+#include "interaction/cut.h"
 #include "lower/descriptors.h"
 
 #define MAX_DATA ((size_t)1 << 30) /* of all pipes and sockets together */
@@ -224,6 +227,16 @@ static int *numbers_list(size_t *n_out)
     return list;
 }
 
+/* A file of the MPI library: what is in it is saved, or not, as that of any other. */
+static void mpi_file_add(void *context, const char *path, int is_written)
+{
+    struct crmpi_saving *saving = context;
+
+    if (crmpi_inodes_add_shared(saving->inodes, path,
+                                is_written ? CRMPI_INODE_WRITTEN : 0) != CRMPI_OK)
+        crmpi_debug("%s is not saved", path);
+}
+
 /* The record: how many, what they are, what is in them. */
 static enum crmpi_status pack(const struct crmpi_saving *saving, void **data_out,
                               size_t *bytes_out)
@@ -269,6 +282,9 @@ enum crmpi_status crmpi_descriptors_save(int look, void **data_out, size_t *byte
     }
     if (status == CRMPI_OK)
         status = crmpi_inodes_add_mapped(&inodes, why, why_bytes);
+    /* only if all ranks are saved now does one of them know the whole file */
+    if (status == CRMPI_OK && !look && strcmp(crmpi_config.policy, "coordinated") == 0)
+        crmpi_cut_files(mpi_file_add, &saving);
     if (status == CRMPI_OK)
         status = pack(&saving, data_out, bytes_out);
     if (status != CRMPI_OK && !why[0])

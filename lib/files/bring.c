@@ -259,6 +259,13 @@ static int can_make(const char *path)
     return access(slash == folder ? "/" : folder, W_OK | X_OK) == 0;
 }
 
+/* A large one: the MPI layer cuts it. */
+static int is_left_to_mpi(const struct crmpi_inode *inode)
+{
+    return inode->flags & CRMPI_INODE_BY_MPI && inode->flags & CRMPI_INODE_WRITTEN &&
+           !(inode->flags & CRMPI_INODE_WHOLE);
+}
+
 static enum crmpi_status file_check(size_t i)
 {
     struct crmpi_inode *inode = &bring.inodes.list[i];
@@ -267,7 +274,7 @@ static enum crmpi_status file_check(size_t i)
     struct stat now;
     int there = crmpi_undo_source(bring.undo, inode->path, where, sizeof where);
 
-    if (inode->kind != CRMPI_INODE_NAMED)
+    if (inode->kind != CRMPI_INODE_NAMED || is_left_to_mpi(inode))
         return CRMPI_OK;
     if (there == 0)
         snprintf(where, sizeof where, "%s", inode->path);
@@ -410,6 +417,8 @@ static int is_brought(size_t i)
     const struct crmpi_inode *inode = &bring.inodes.list[i];
     const struct state *state = &bring.states[i];
 
+    if (is_left_to_mpi(inode))
+        return 0;
     if (bring.request.keep_later)
         return state->is_mine && inode->flags & CRMPI_INODE_WHOLE &&
                access(inode->path, F_OK) != 0;

@@ -355,7 +355,7 @@ enum crmpi_status crmpi_inodes_contents(struct crmpi_inodes *inodes, char *why,
         if (inode->kind != CRMPI_INODE_NAMED || (!written && !is_of_the_job(inode)) ||
             whole_take(inodes, order[k], &left, &error))
             continue;
-        if (written)
+        if (written && !(inode->flags & CRMPI_INODE_BY_MPI))
             large_take(inodes, order[k]);
     }
     free(order);

@@ -166,6 +166,41 @@ enum crmpi_status crmpi_inodes_add(struct crmpi_inodes *inodes, int fd,
     return CRMPI_OK;
 }
 
+/* Of file systems of one machine, and of those that keep the caches of all nodes alike. */
+static int is_coherent(uint64_t type)
+{
+    static const uint64_t types[] = {
+        EXT4_SUPER_MAGIC,  XFS_SUPER_MAGIC,       BTRFS_SUPER_MAGIC, TMPFS_MAGIC,
+        RAMFS_MAGIC,       OVERLAYFS_SUPER_MAGIC, F2FS_SUPER_MAGIC,  0x2fc12fc1 /* ZFS */,
+        0x0bd00bd0 /* Lustre */, 0x47504653 /* GPFS */, CEPH_SUPER_MAGIC,
+    };
+    size_t i = 0;
+
+    while (i < sizeof types / sizeof *types && types[i] != type)
+        i++;
+    return i < sizeof types / sizeof *types;
+}
+
+enum crmpi_status crmpi_inodes_add_shared(struct crmpi_inodes *inodes, const char *path,
+                                          uint32_t flags)
+{
+    char *name = realpath(path, NULL), what[128];
+    int fd = name ? open(name, O_PATH | O_CLOEXEC) : -1;
+    enum crmpi_status status = CRMPI_OK;
+    uint64_t system[2] = {0};
+    struct stat about;
+    size_t i;
+
+    if (fd >= 0 && fstat(fd, &about) == 0 && S_ISREG(about.st_mode) &&
+        crmpi_file_system_keeps(fd, system) && is_coherent(system[0]))
+        status = crmpi_inodes_add(inodes, fd, &about, name, flags | CRMPI_INODE_BY_MPI, &i,
+                                  what, sizeof what);
+    if (fd >= 0)
+        close(fd);
+    free(name);
+    return status;
+}
+
 /*
  * Shared mappings
  */

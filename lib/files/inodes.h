@@ -35,6 +35,7 @@ enum {
     CRMPI_INODE_WHOLE = 2,    /* all of its contents are saved */
     CRMPI_INODE_IN_PLACE = 4, /* larger, and has been seen to change before its end */
     CRMPI_INODE_MAPPED = 8,   /* there is a shared mapping of it */
+    CRMPI_INODE_BY_MPI = 16,  /* the MPI library has it: saved whole, or just cut by it */
 };
 
 /* One file; record /task/inodes is their number (u64), an array of these, and the hashes
@@ -89,6 +90,14 @@ enum crmpi_status crmpi_inodes_add(struct crmpi_inodes *inodes, int fd,
                                    const struct stat *about, const char *path,
                                    uint32_t flags, size_t *index_out, char *what,
                                    size_t what_bytes);
+
+/**
+ * Take an MPI file into the list, which the MPI library has open in several processes; if
+ * its contents are the same on all nodes, as far as its file system is known to see to
+ * that.  A file that is not there is passed over.
+ */
+enum crmpi_status crmpi_inodes_add_shared(struct crmpi_inodes *inodes, const char *path,
+                                          uint32_t flags);
 
 /** Take the files of the application's shared mappings into the list. */
 enum crmpi_status crmpi_inodes_add_mapped(struct crmpi_inodes *inodes, char *why,

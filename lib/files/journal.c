@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -666,6 +667,8 @@ static enum crmpi_note_kind keep(const struct stat *about, enum crmpi_touch touc
     note->error = (uint32_t)keep_copy(about, note->kept, "");
     if (note->error && saved == 2)
         return CRMPI_NOTE_SAVED;
+    if (note->error == EFBIG && flags & CRMPI_TOUCH_BELOW)
+        return CRMPI_NOTE_LENGTH;
     if (!note->error && journal.n_copied < sizeof journal.copied / sizeof *journal.copied)
         journal.copied[journal.n_copied++] = (struct file_id){about->st_dev, about->st_ino};
     return note->error ? CRMPI_NOTE_LOST : CRMPI_NOTE_COPIED;
@@ -808,6 +811,17 @@ void crmpi_journal_touch(long dir, const char *path, enum crmpi_touch touch, lon
             touched(found, &about, touch, flags);
     }
     lock_drop();
+}
+
+void crmpi_journal_touch_below(const char *path, enum crmpi_touch touch, long flags)
+{
+    const uint64_t all = ~0ul;
+    uint64_t mask;
+
+    /* a handler of the application may open files */
+    crmpi_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&all, (long)&mask, sizeof mask, 0, 0);
+    crmpi_journal_touch(AT_FDCWD, path, touch, flags | CRMPI_TOUCH_BELOW);
+    crmpi_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, sizeof mask, 0, 0);
 }
 
 void crmpi_journal_with_name(const char *path,

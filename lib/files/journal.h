@@ -64,6 +64,7 @@ enum crmpi_touch {
     CRMPI_TOUCH_REPLACE, /* the name itself: made, or what is there replaced */
 };
 #define CRMPI_TOUCH_MOVES 1 /* flags of CRMPI_TOUCH_REMOVE: the name is moved away */
+#define CRMPI_TOUCH_BELOW (1l << 40) /* flags: the MPI library does it */
 
 /**
  * Begin to note, after checkpoint @p sn; with all threads parked.  What is older than the
@@ -82,6 +83,10 @@ void crmpi_journal_begin(const char *home, uint32_t world_rank, uint64_t sn,
  * @param flags  of CRMPI_TOUCH_OPEN
  */
 void crmpi_journal_touch(long dir, const char *path, enum crmpi_touch touch, long flags);
+
+/** The same for what the MPI library does for the application; in an ordinary thread.  A
+ * file that is too large to be kept is taken to be appended to. */
+void crmpi_journal_touch_below(const char *path, enum crmpi_touch touch, long flags);
 
 /**
  * Call back with what a name of the application leads to, and its canonical name of

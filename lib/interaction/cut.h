@@ -25,6 +25,11 @@ struct crmpi_collective_count {
                            do it before the cut.  Not used in targets */
 };
 
+/** Call for each open MPI file of which this rank is the first, with its absolute name and
+ * whether it is open for writing. */
+void crmpi_cut_files(void (*call)(void *context, const char *path, int is_written),
+                     void *context);
+
 /**
  * List the collective counts of all living communicators of this rank; may also be called
  * while threads run (the values are then a snapshot).

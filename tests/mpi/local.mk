@@ -5,7 +5,7 @@
 
 mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatypes \
 	dlopen errors files groups heap hooks icoll inflight info intercomm lifecycle memory mpiio \
-	mpiio_open mpiio_threads neighbor nonblock nopie ops p2p persistent pmpi probe \
+	mpiio_open mpiio_places mpiio_threads neighbor nonblock nopie ops p2p persistent pmpi probe \
 	process queued sendrecv settings signals skew stdin threads_multiple threads_team threads_wait \
 	timers topologies traffic windows
 mpi_c_tests += churn kinds layout mappings special

@@ -9,11 +9,13 @@
  * has begun it.  So at a cut nothing is under way in the library but nonblocking
  * accesses, which the drain completes.
  */
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "wrappers/hand/p2p.h"
+#include "files/journal.h"
 #include "wrappers/objects.h"
 
 static struct crmpi_file *file_of(MPI_File file)
@@ -145,6 +147,34 @@ static void path_note(struct crmpi_file *file)
     file->path = path;
 }
 
+/* What is in the file is noted as if the program had opened it itself: by one rank. */
+static void journal_note(const struct crmpi_file *file, const char *name, int amode)
+{
+    const char *colon = strchr(name, ':');
+    int writes = (amode & (MPI_MODE_WRONLY | MPI_MODE_RDWR)) != 0;
+
+    if (crmpi_comm_of(file->comm)->rank != 0 || (!writes && !(amode & MPI_MODE_CREATE)))
+        return;
+    if (colon && access(name, F_OK) != 0)
+        name = colon + 1;
+    crmpi_journal_touch_below(name, CRMPI_TOUCH_OPEN,
+                              (writes ? O_RDWR : O_RDONLY) |
+                                  (amode & MPI_MODE_CREATE ? O_CREAT : 0));
+}
+
+int crmpi_lower_MPI_File_delete(const char *filename, MPI_Info info)
+{
+    MPI_Info real = crmpi_info_make(info);
+    int error;
+
+    if (filename)
+        crmpi_journal_touch_below(filename, CRMPI_TOUCH_REMOVE, 0);
+    error = PMPI_File_delete(filename, real);
+    crmpi_info_drop(real);
+    return crmpi_file_error(CRMPI_UPPER(MPI_File, ompi_mpi_file_null), error,
+                            "MPI_File_delete");
+}
+
 int crmpi_lower_MPI_File_open(MPI_Comm comm, const char *filename, int amode,
                               MPI_Info info, MPI_File *fh)
 {
@@ -166,6 +196,7 @@ int crmpi_lower_MPI_File_open(MPI_Comm comm, const char *filename, int amode,
     file = handle->extra;
     crmpi_meet_begin(file->comm);
     crmpi_file_sidecar_remove(file->comm, filename);
+    journal_note(file, filename, amode);
     info_real = crmpi_info_make(info);
     error = PMPI_File_open(CRMPI_REAL(MPI_Comm, file->comm), filename, amode, info_real,
                            &real);

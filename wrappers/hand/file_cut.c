@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Open MPI files at the cut and in a restarted job (lower half).  At the cut every rank
- * notes where its file pointers are and how long the files are; their contents are not
- * saved.  A restart opens each file again, in all its members and in the order of its
+ * notes where its file pointers are and how long the files are; their contents are saved as
+ * those of other files (lib/files), if all ranks are.  A restart opens each file again, in all its members and in the order of its
  * communicators' ids, and puts everything back.
  */
 #include <dirent.h>
@@ -16,6 +16,7 @@
 
 #include "base/checksum.h"
 #include "base/config.h"
+#include "interaction/cut.h"
 #include "wrappers/objects.h"
 
 /* It has been opened, and not closed. */
@@ -58,6 +59,29 @@ enum crmpi_status crmpi_file_note(void)
         }
     }
     return CRMPI_OK;
+}
+
+struct visit {
+    void (*call)(void *context, const char *path, int is_written);
+    void *context;
+};
+
+static int visits(struct crmpi_handle *handle, void *context)
+{
+    const struct crmpi_file *file = handle->extra;
+    const struct visit *visit = context;
+
+    if (is_open(handle) && crmpi_comm_of(file->comm)->rank == 0)
+        visit->call(visit->context, file->path + file->prefix, is_written(file));
+    return 0;
+}
+
+void crmpi_cut_files(void (*call)(void *context, const char *path, int is_written),
+                     void *context)
+{
+    struct visit visit = {call, context};
+
+    crmpi_handle_find(CRMPI_FILE, visits, &visit);
 }
 
 struct refusal {
