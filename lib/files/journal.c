@@ -20,6 +20,7 @@
 #include "base/checksum.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "boundary/control.h"
 #include "files/inodes.h"
 #include "files/journal.h"
 #include "lower/apart.h"
@@ -44,7 +45,7 @@ struct seen {
 };
 
 static struct {
-    int32_t lock; /* the thread that has it */
+    uint64_t lock; /* who has it; 0: nobody */
     int is_active;
     char stem[CRMPI_PATH_BYTES]; /* DIR/ranks/RRRRRR/NNNNNN-EEEE */
     char own[2][NAME_BYTES];     /* folders that are crmpi's */
@@ -289,15 +290,20 @@ static void text_add_number(char *text, size_t bytes, uint64_t number, int digit
     text_add(text, bytes, ordered);
 }
 
+/* The lock names the memory that its holder saw: a child that was forked has a copy of it,
+ * in which nobody holds the lock any more; one of vfork() or posix_spawn() shares it, so it
+ * waits like a thread, or is waited for, unless it was killed. */
 static void lock_take(void)
 {
-    int32_t self = (int32_t)crmpi_raw(SYS_gettid, 0, 0, 0, 0, 0, 0), holder = 0;
+    uint64_t memory = (uint64_t)(uint32_t)__atomic_load_n(&crmpi_control->owner,
+                                                          __ATOMIC_ACQUIRE)
+                      << 32;
+    uint64_t self = memory | (uint32_t)crmpi_raw(SYS_gettid, 0, 0, 0, 0, 0, 0), holder = 0;
 
     while (!__atomic_compare_exchange_n(&journal.lock, &holder, self, 0, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED)) {
-        /* of a child that was forked in the middle of it, or that was killed */
-        int gone = crmpi_raw(SYS_tgkill, crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0), holder,
-                             0, 0, 0, 0) == -ESRCH;
+        int gone = holder && ((holder ^ memory) >> 32 ||
+                              crmpi_raw(SYS_kill, (int32_t)holder, 0, 0, 0, 0, 0) == -ESRCH);
 
         if (gone && __atomic_compare_exchange_n(&journal.lock, &holder, self, 0,
                                                 __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))

@@ -497,6 +497,7 @@ static int kept_back(const struct crmpi_undo *undo, const struct entry *entry)
 static enum crmpi_status entry_undo(const struct crmpi_undo *undo,
                                     const struct entry *entry)
 {
+    struct stat about;
     int result = 0;
 
     switch (entry->note.kind) {
@@ -515,6 +516,9 @@ static enum crmpi_status entry_undo(const struct crmpi_undo *undo,
         result = link_back(entry);
         break;
     case CRMPI_NOTE_ABSENT:
+        if (lstat(entry->name, &about) == 0 &&
+            (S_ISCHR(about.st_mode) || S_ISBLK(about.st_mode)))
+            break; /* whoever has made a device, it is not removed */
         if (unlink(entry->name) != 0 && errno != ENOENT && errno != ENOTDIR &&
             errno != EISDIR)
             result = -1;
