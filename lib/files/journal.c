@@ -20,7 +20,6 @@
 #include "base/checksum.h"
 #include "base/config.h"
 #include "base/log.h"
-#include "boundary/control.h"
 #include "files/inodes.h"
 #include "files/journal.h"
 #include "lower/apart.h"
@@ -45,7 +44,6 @@ struct seen {
 };
 
 static struct {
-    uint64_t lock; /* who has it; 0: nobody */
     int is_active;
     char stem[CRMPI_PATH_BYTES]; /* DIR/ranks/RRRRRR/NNNNNN-EEEE */
     char own[2][NAME_BYTES];     /* folders that are crmpi's */
@@ -64,6 +62,8 @@ static struct {
     size_t n_copied;
     int was_told;
 } journal;
+
+static int32_t spare_lock, *lock = &spare_lock; /* who has it; 0: nobody */
 
 /* The name that is being dealt with; behind the lock. */
 static char given[NAME_BYTES], name[NAME_BYTES], target[NAME_BYTES];
@@ -133,6 +133,15 @@ enum crmpi_status crmpi_journal_set_done(const uint64_t *sn, size_t n_ranks,
 /*
  * The beginning, in an ordinary thread
  */
+
+void crmpi_journal_start(void)
+{
+    void *page = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+                      0);
+
+    if (page != MAP_FAILED && madvise(page, PAGE, MADV_WIPEONFORK) == 0)
+        lock = page;
+}
 
 /* The lowest number of a checkpoint that a home has of the rank; UINT64_MAX: none. */
 static uint64_t oldest_in(const char *home, uint32_t world_rank)
@@ -290,23 +299,19 @@ static void text_add_number(char *text, size_t bytes, uint64_t number, int digit
     text_add(text, bytes, ordered);
 }
 
-/* The lock names the memory that its holder saw: a child that was forked has a copy of it,
- * in which nobody holds the lock any more; one of vfork() or posix_spawn() shares it, so it
- * waits like a thread, or is waited for, unless it was killed. */
+/* A child that was forked has the page empty: nobody holds the lock there.  One of vfork() or
+ * posix_spawn() shares it, so it waits like a thread, or is waited for, unless it was
+ * killed. */
 static void lock_take(void)
 {
-    uint64_t memory = (uint64_t)(uint32_t)__atomic_load_n(&crmpi_control->owner,
-                                                          __ATOMIC_ACQUIRE)
-                      << 32;
-    uint64_t self = memory | (uint32_t)crmpi_raw(SYS_gettid, 0, 0, 0, 0, 0, 0), holder = 0;
+    int32_t self = (int32_t)crmpi_raw(SYS_gettid, 0, 0, 0, 0, 0, 0), holder = 0;
 
-    while (!__atomic_compare_exchange_n(&journal.lock, &holder, self, 0, __ATOMIC_ACQUIRE,
+    while (!__atomic_compare_exchange_n(lock, &holder, self, 0, __ATOMIC_ACQUIRE,
                                         __ATOMIC_RELAXED)) {
-        int gone = holder && ((holder ^ memory) >> 32 ||
-                              crmpi_raw(SYS_kill, (int32_t)holder, 0, 0, 0, 0, 0) == -ESRCH);
+        int gone = holder && crmpi_raw(SYS_kill, holder, 0, 0, 0, 0, 0) == -ESRCH;
 
-        if (gone && __atomic_compare_exchange_n(&journal.lock, &holder, self, 0,
-                                                __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        if (gone && __atomic_compare_exchange_n(lock, &holder, self, 0, __ATOMIC_ACQUIRE,
+                                                __ATOMIC_RELAXED))
             return;
         crmpi_raw(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
         holder = 0;
@@ -315,7 +320,7 @@ static void lock_take(void)
 
 static void lock_drop(void)
 {
-    __atomic_store_n(&journal.lock, 0, __ATOMIC_RELEASE);
+    __atomic_store_n(lock, 0, __ATOMIC_RELEASE);
 }
 
 /* Copy the application's text, which may not be there; 0 if it is whole. */

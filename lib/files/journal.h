@@ -66,6 +66,9 @@ enum crmpi_touch {
 #define CRMPI_TOUCH_MOVES 1 /* flags of CRMPI_TOUCH_REMOVE: the name is moved away */
 #define CRMPI_TOUCH_BELOW (1l << 40) /* flags: the MPI library does it */
 
+/** At the start of the host, before there are threads. */
+void crmpi_journal_start(void);
+
 /**
  * Begin to note, after checkpoint @p sn; with all threads parked.  What is older than the
  * oldest checkpoint that @p home has of this rank is dropped.

@@ -29,6 +29,7 @@
 #include "boundary/boundary.h"
 #include "capture/settings.h"
 #include "descriptors/descriptors.h"
+#include "files/journal.h"
 #include "levels/fetch.h"
 #include "lower/calls.h"
 #include "lower/host.h"
@@ -142,6 +143,7 @@ static int start_program(const char *program, int argc, char **argv, char **envp
         return 1;
     crmpi_host_renew();
     crmpi_descriptors_start();
+    crmpi_journal_start();
     crmpi_control->files_since_ns = date_ns();
     crmpi_settings_start();
     signals_inherit();

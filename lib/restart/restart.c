@@ -45,6 +45,7 @@
 #include "descriptors/locks.h"
 #include "engine/engine.h"
 #include "files/bring.h"
+#include "files/journal.h"
 #include "interaction/cut.h"
 #include "levels/levels.h"
 #include "lower/clock.h"
@@ -661,6 +662,7 @@ int crmpi_restart_main(int argc, char **argv)
     if (options.dir[0] == '/')
         snprintf(crmpi_config.dir, sizeof crmpi_config.dir, "%s", options.dir);
     crmpi_settings_start();
+    crmpi_journal_start();
     crmpi_host_environment();
     if (crmpi_attempt_is_watched())
         crmpi_log_hold(refusal.reason, sizeof refusal.reason);
