@@ -8,7 +8,7 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 	mpiio_open mpiio_places mpiio_threads neighbor nonblock nopie ops p2p persistent pmpi probe \
 	process queued sendrecv settings signals skew stdin threads_multiple threads_team threads_wait \
 	timers topologies traffic windows
-mpi_c_tests += churn kinds layout mappings special
+mpi_c_tests += churn churn_threads kinds layout mappings special
 mpi_c_tests += descriptors dist_graph obstacles pairs pipeline reach truncated waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/hold.h \
