@@ -522,11 +522,18 @@ static long do_file(long number, greg_t *r)
     case SYS_mknodat:
         crmpi_journal_touch(a, (char *)b, CRMPI_TOUCH_REPLACE, 0);
         break;
-    case SYS_link:
+    case SYS_link: /* the file may be written by its new name: what it holds is kept */
+        crmpi_journal_touch(AT_FDCWD, (char *)a, CRMPI_TOUCH_REMOVE, 0);
+        crmpi_journal_touch(AT_FDCWD, (char *)b, CRMPI_TOUCH_REPLACE, 0);
+        break;
     case SYS_symlink:
         crmpi_journal_touch(AT_FDCWD, (char *)b, CRMPI_TOUCH_REPLACE, 0);
         break;
     case SYS_linkat:
+        if (r[REG_R8] & AT_SYMLINK_FOLLOW)
+            crmpi_journal_touch(a, (char *)b, CRMPI_TOUCH_OPEN, O_WRONLY);
+        else
+            crmpi_journal_touch(a, (char *)b, CRMPI_TOUCH_REMOVE, 0);
         crmpi_journal_touch(c, (char *)d, CRMPI_TOUCH_REPLACE, 0);
         break;
     case SYS_symlinkat:

@@ -8,7 +8,7 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 	mpiio_open mpiio_threads neighbor nonblock nopie ops p2p persistent pmpi probe \
 	process sendrecv signals skew stdin threads_multiple threads_team threads_wait \
 	timers topologies traffic windows
-mpi_c_tests += churn kinds layout mappings special unusual
+mpi_c_tests += churn filecases kinds layout mappings special unusual
 mpi_c_tests += descriptors dist_graph obstacles pairs pipeline reach truncated waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/hold.h \
@@ -22,8 +22,8 @@ if HAVE_MPICXX
 check_DATA += tests/mpi/pool
 endif
 
-mpi_scripts = tests/mpi/layout.sh tests/mpi/pairs.sh tests/mpi/special.sh \
-	tests/mpi/unusual.sh tests/mpi/waits.sh
+mpi_scripts = tests/mpi/filecases.sh tests/mpi/layout.sh tests/mpi/pairs.sh \
+	tests/mpi/special.sh tests/mpi/unusual.sh tests/mpi/waits.sh
 check_SCRIPTS += $(mpi_scripts)
 TESTS += $(mpi_scripts)
 EXTRA_DIST += $(mpi_scripts) tests/mpi/restarts.sh
