@@ -35,7 +35,8 @@ struct file_id {
 };
 
 /* A name that has been noted.  Of a weak note only the length counts: it holds as long as
- * the file keeps its name and is only appended to. */
+ * the file keeps its name and is only appended to.  That of a saved file holds as long as it
+ * keeps its name: if that is taken away the file is kept, as programs look at inodes. */
 struct seen {
     uint64_t name; /* its digest; 0: none */
     uint64_t weak; /* that length, plus 1; 0: all that has to be kept is kept */
@@ -653,9 +654,9 @@ static enum crmpi_note_kind keep(const struct stat *about, enum crmpi_touch touc
     if (!opens && touch != CRMPI_TOUCH_TRUNCATE &&
         keep_link(about, note->kept) == 0)
         return CRMPI_NOTE_KEPT;
+    if (saved == 2)
+        return CRMPI_NOTE_SAVED; /* under another inode number */
     note->error = (uint32_t)keep_copy(about, note->kept, "");
-    if (note->error && saved == 2)
-        return CRMPI_NOTE_SAVED;
     if (!note->error && journal.n_copied < sizeof journal.copied / sizeof *journal.copied)
         journal.copied[journal.n_copied++] = (struct file_id){about->st_dev, about->st_ino};
     return note->error ? CRMPI_NOTE_LOST : CRMPI_NOTE_COPIED;
@@ -731,9 +732,10 @@ static void note_make(int found, const struct stat *about, enum crmpi_touch touc
             note->kind = keep(about, touch, flags);
             if (weak) /* what it has more is newer than the checkpoint */
                 note->size = weak - 1;
-            else if (note->kind == CRMPI_NOTE_LENGTH ||
-                     (note->kind == CRMPI_NOTE_SAVED && is_saved(about) == 1))
+            else if (note->kind == CRMPI_NOTE_LENGTH)
                 seen->weak = note->size + 1;
+            else if (note->kind == CRMPI_NOTE_SAVED) /* also if it is empty */
+                seen->weak = note->size + 1 + (note->size == 0);
         } else if (S_ISDIR(about->st_mode)) {
             int moves = touch == CRMPI_TOUCH_REMOVE && flags & CRMPI_TOUCH_MOVES;
 
