@@ -536,11 +536,14 @@ static void kept_path(uint32_t number, const char *suffix)
     text_add(to_path, sizeof to_path, suffix);
 }
 
-/* Apart: copy from_path to to_path, @p data bytes; 0, or -errno. */
+/* Apart: copy from_path to to_path, @p data bytes; 0, or -errno.  What other threads close
+ * meanwhile must not stay open here, with its locks. */
 static long copy(void *data)
 {
     static char piece[65536];
     long left = *(long *)data, n = 0;
+
+    crmpi_raw(SYS_close_range, 0, ~0u, 0, 0, 0, 0);
     long from = crmpi_raw(SYS_open, (long)from_path, O_RDONLY | O_NOFOLLOW, 0, 0, 0, 0);
     long to = crmpi_raw(SYS_open, (long)to_path, O_WRONLY | O_CREAT | O_EXCL, 0600, 0, 0, 0);
 
