@@ -249,6 +249,7 @@ static void many_begin(void)
         put(of("renamed", i), SMALL, seed + 5, O_TRUNC);
         put(of("linked", i), SMALL, seed + 6, O_TRUNC);
         put(of("cut", i), SMALL, seed + 7, O_TRUNC);
+        put(of("short", i), SMALL, seed + 8, O_TRUNC);
         CHECK_SYS(symlink(of("written", i), of("soft", i)));
         CHECK_SYS(mkdir(of("folder", i), 0750));
     }
@@ -271,6 +272,7 @@ static void one_look(int i)
     look(of("renamed", i), SMALL, seed + 5);
     look(of("linked", i), SMALL, seed + 6);
     look(of("cut", i), SMALL, seed + 7);
+    look(of("short", i), SMALL, seed + 8);
     gone(of("new", i));
     gone(of("moved", i));
     gone(of("second", i));
@@ -300,6 +302,12 @@ static void one_change(int i)
     CHECK_SYS(link(of("linked", i), of("second", i)));
     put(of("second", i), 30, 1, O_TRUNC);
     CHECK_SYS(truncate(of("cut", i), 7));
+    CHECK_SYS(to = open(of("short", i), O_RDWR | O_APPEND)); /* and yet it is cut */
+    CHECK_EQ(write(to, "x", 1), 1);
+    CHECK_SYS(ftruncate(to, SMALL));
+    CHECK_SYS(ftruncate(to, i));
+    CHECK_EQ(write(to, "more", 4), 4);
+    CHECK_SYS(close(to));
     CHECK_SYS(unlink(of("soft", i)));
     CHECK_SYS(symlink("nowhere", of("soft", i)));
     CHECK_SYS(rmdir(of("folder", i)));
