@@ -429,12 +429,14 @@ static int is_brought(size_t i)
  * Contents
  */
 
-/* Write what differs; 0 if it is all there. */
+/* Write what differs; 0 if it is all there.  A damaged checkpoint may lack the memory. */
 static int part_write(int fd, uint64_t offset, uint64_t bytes, const char *from,
                       int *changed)
 {
     static char now[BLOCK];
 
+    if (msync((void *)(uintptr_t)from, PAGE_UP(bytes), MS_ASYNC) != 0)
+        return -1;
     for (uint64_t at = 0, n; at < bytes; at += n) {
         n = bytes - at < BLOCK ? bytes - at : BLOCK;
         if (pread(fd, now, n, (off_t)(offset + at)) == (ssize_t)n &&

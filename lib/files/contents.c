@@ -123,15 +123,17 @@ static long open_and_map(void *data)
     return fd < 0 ? fd : mapped_at(mapping, (int)fd);
 }
 
-/* Map some of a file; the address, or -errno. */
+/* Map some of a file; the address, or -errno.  Not through the application's open file, which
+ * the mapping would keep: it may close it to drop a lock.  But a lease would be broken. */
 static long file_map(const struct crmpi_inode *inode,
                      const struct crmpi_inode_source *source, uint64_t offset,
                      uint64_t bytes, uint64_t address)
 {
     struct mapping mapping = {inode->path, PAGE_UP(bytes), offset, address};
+    int can_be_read = source->fd >= 0 && source->is_readable;
     char link[64];
 
-    if (source->fd >= 0 && source->is_readable)
+    if (can_be_read && fcntl(source->fd, F_GETLEASE) == F_WRLCK)
         return mapped_at(&mapping, source->fd);
     if (source->fd >= 0)
         snprintf(link, sizeof link, "/proc/self/fd/%d", source->fd);
@@ -140,7 +142,9 @@ static long file_map(const struct crmpi_inode *inode,
                  source->end);
     if (source->fd >= 0 || inode->kind != CRMPI_INODE_NAMED)
         mapping.path = link;
-    return crmpi_apart(open_and_map, &mapping);
+    long at = crmpi_apart(open_and_map, &mapping);
+
+    return at < 0 && can_be_read ? mapped_at(&mapping, source->fd) : at;
 }
 
 /* Have a part of a file saved; 0, or an errno. */

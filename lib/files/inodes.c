@@ -18,6 +18,10 @@
 #include "interaction/segments.h"
 
 #define MQUEUE_MAGIC 0x19800202
+#define PAGE 4096ul
+#define ALL_FLAGS                                                                          \
+    (uint32_t)(CRMPI_INODE_WRITTEN | CRMPI_INODE_WHOLE | CRMPI_INODE_IN_PLACE |            \
+               CRMPI_INODE_MAPPED)
 #define MAX_INODES ((uint64_t)1 << 20)
 #define MAX_BLOCKS ((uint64_t)1 << 34)
 
@@ -341,21 +345,33 @@ enum crmpi_status crmpi_inodes_pack(const struct crmpi_inodes *inodes, void **da
     return CRMPI_OK;
 }
 
-static int inode_is_sound(const struct crmpi_inode *inode)
+/* Saved parts lie in pages of their own, where contents of files do. */
+static int parts_are_sound(const struct crmpi_inode *inode)
 {
-    if (inode->kind < CRMPI_INODE_NAMED || inode->kind > CRMPI_INODE_MEMFD ||
-        inode->n_parts > CRMPI_INODE_PARTS || inode->n_blocks > MAX_BLOCKS ||
-        inode->bytes > INT64_MAX || !memchr(inode->path, 0, sizeof inode->path) ||
-        (inode->n_blocks &&
-         inode->n_blocks != (inode->bytes + CRMPI_INODE_BLOCK - 1) / CRMPI_INODE_BLOCK))
-        return 0;
     for (uint32_t i = 0; i < inode->n_parts; i++)
         if (inode->parts[i].offset > inode->bytes ||
             inode->parts[i].bytes > inode->bytes - inode->parts[i].offset ||
             !crmpi_is_file_part(inode->parts[i].address) ||
+            inode->parts[i].address % PAGE != 0 ||
             inode->parts[i].bytes > CRMPI_U1 - inode->parts[i].address)
             return 0;
-    return 1;
+    if (!(inode->flags & CRMPI_INODE_WHOLE))
+        return 1;
+    return inode->bytes == 0 ? inode->n_parts == 0
+                             : inode->n_parts == 1 && inode->parts[0].bytes == inode->bytes;
+}
+
+static int inode_is_sound(const struct crmpi_inode *inode)
+{
+    return inode->kind >= CRMPI_INODE_NAMED && inode->kind <= CRMPI_INODE_MEMFD &&
+           !(inode->flags & ~ALL_FLAGS) && inode->n_parts <= CRMPI_INODE_PARTS &&
+           inode->n_blocks <= MAX_BLOCKS && inode->bytes <= INT64_MAX &&
+           memchr(inode->path, 0, sizeof inode->path) &&
+           (inode->kind != CRMPI_INODE_NAMED || inode->path[0] == '/') &&
+           (!inode->n_blocks ||
+            inode->n_blocks ==
+                (inode->bytes + CRMPI_INODE_BLOCK - 1) / CRMPI_INODE_BLOCK) &&
+           parts_are_sound(inode);
 }
 
 /* Of all @p n, which lie in front of the hashes. */

@@ -37,7 +37,8 @@ struct file_id {
 };
 
 /* A name that has been noted.  Of a weak note only the length counts: it holds as long as
- * the file keeps its name and is only appended to. */
+ * the file keeps its name and is only appended to.  That of a saved file holds as long as it
+ * keeps its name: if that is taken away the file is kept, as programs look at inodes. */
 struct seen {
     uint64_t name; /* its digest; 0: none */
     uint64_t weak; /* that length, plus 1; 0: all that has to be kept is kept */
@@ -548,11 +549,14 @@ static void kept_path(uint32_t number, const char *suffix)
     text_add(to_path, sizeof to_path, suffix);
 }
 
-/* Apart: copy from_path to to_path, @p data bytes; 0, or -errno. */
+/* Apart: copy from_path to to_path, @p data bytes; 0, or -errno.  What other threads close
+ * meanwhile must not stay open here, with its locks. */
 static long copy(void *data)
 {
     static char piece[65536];
     long left = *(long *)data, n = 0;
+
+    crmpi_raw(SYS_close_range, 0, ~0u, 0, 0, 0, 0);
     long from = crmpi_raw(SYS_open, (long)from_path, O_RDONLY | O_NOFOLLOW, 0, 0, 0, 0);
     long to = crmpi_raw(SYS_open, (long)to_path, O_WRONLY | O_CREAT | O_EXCL, 0600, 0, 0, 0);
 
@@ -755,9 +759,10 @@ static void note_make(int found, const struct stat *about, enum crmpi_touch touc
             note->kind = keep(about, touch, flags);
             if (weak) /* what it has more is newer than the checkpoint */
                 note->size = weak - 1;
-            else if (note->kind == CRMPI_NOTE_LENGTH ||
-                     (note->kind == CRMPI_NOTE_SAVED && is_saved(about) == 1))
+            else if (note->kind == CRMPI_NOTE_LENGTH)
                 seen->weak = note->size + 1;
+            else if (note->kind == CRMPI_NOTE_SAVED) /* also if it is empty */
+                seen->weak = note->size + 1 + (note->size == 0);
         } else if (S_ISDIR(about->st_mode)) {
             int moves = touch == CRMPI_TOUCH_REMOVE && flags & CRMPI_TOUCH_MOVES;
 

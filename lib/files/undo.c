@@ -39,7 +39,7 @@ struct known {
     uint64_t name; /* its digest */
     int64_t time_ns;
     uint32_t rank, kind;
-    uint64_t sn, epoch;
+    uint64_t sn, epoch, size;
     uint32_t kept, unused;
 };
 
@@ -205,13 +205,22 @@ static int entry_compare(const void *a, const void *b)
     return order ? order : (x->order > y->order) - (x->order < y->order);
 }
 
+/* Whether a note only tells of a file that it stays where it is: then a later one may tell
+ * where it has been kept. */
+static int is_weak(uint32_t kind)
+{
+    return kind == CRMPI_NOTE_LENGTH || kind == CRMPI_NOTE_SAVED;
+}
+
+static int tells_where(uint32_t kind)
+{
+    return kind == CRMPI_NOTE_KEPT || kind == CRMPI_NOTE_COPIED || kind == CRMPI_NOTE_LOST;
+}
+
 /* Of a name that was noted before: a length goes with the file, wherever that was kept. */
 static void entry_join(struct entry *first, struct entry *later)
 {
-    uint32_t kind = later->note.kind;
-
-    if (first->note.kind == CRMPI_NOTE_LENGTH &&
-        (kind == CRMPI_NOTE_KEPT || kind == CRMPI_NOTE_COPIED || kind == CRMPI_NOTE_LOST)) {
+    if (is_weak(first->note.kind) && tells_where(later->note.kind)) {
         later->note.size = first->note.size;
         later->note.time_ns = first->note.time_ns;
         entry_free(first);
@@ -266,6 +275,26 @@ static const struct known *known_find(const struct crmpi_undo *undo, uint64_t na
     return low < undo->n_all && undo->all[low].name == name ? &undo->all[low] : NULL;
 }
 
+/* Among the notes of a name, by time: the first counts, but for a length, which goes with
+ * the file to where another rank has kept it. */
+static void names_settle(struct crmpi_undo *undo)
+{
+    struct known *all = undo->all;
+
+    for (size_t i = 0, end; i < undo->n_all; i = end) {
+        size_t k = i;
+
+        for (end = i + 1; end < undo->n_all && all[end].name == all[i].name;)
+            end++;
+        while (k < end && is_weak(all[k].kind))
+            k++;
+        if (k == i || k == end || !tells_where(all[k].kind))
+            continue;
+        all[k].size = all[i].size;
+        all[i] = all[k];
+    }
+}
+
 static enum crmpi_status winners_find(struct crmpi_undo *undo)
 {
     struct known *mine = calloc(undo->n + 1, sizeof *mine);
@@ -279,6 +308,7 @@ static enum crmpi_status winners_find(struct crmpi_undo *undo)
                                  .kind = entry->note.kind,
                                  .sn = entry->sn,
                                  .epoch = entry->epoch,
+                                 .size = entry->note.size,
                                  .kept = entry->note.kept};
     }
     undo->all = crmpi_gather(mine, mine ? undo->n : 0, sizeof *mine, &undo->n_all);
@@ -287,10 +317,14 @@ static enum crmpi_status winners_find(struct crmpi_undo *undo)
         return CRMPI_ERR_NOMEM;
     if (undo->n_all > 1)
         qsort(undo->all, undo->n_all, sizeof *undo->all, known_compare);
+    names_settle(undo);
     for (size_t i = 0; i < undo->n; i++) {
-        const struct known *first = known_find(undo, digest_of(undo->entries[i].name));
+        struct entry *entry = &undo->entries[i];
+        const struct known *first = known_find(undo, digest_of(entry->name));
 
-        undo->entries[i].counts = first && first->rank == undo->world_rank;
+        entry->counts = first && first->rank == undo->world_rank;
+        if (entry->counts)
+            entry->note.size = first->size;
     }
     return CRMPI_OK;
 }

@@ -46,6 +46,24 @@ static int note(int fd)
     return fd;
 }
 
+/* The numbers of stdin, stdout and stderr are left to an application that has closed them:
+ * it may put a file there by dup2(), which would close what is below. */
+static int note_new(int fd)
+{
+    int flags, saved = errno, moved;
+
+    if (fd < 0 || fd > 2 || (flags = fcntl(fd, F_GETFD)) < 0)
+        return note(fd);
+    moved = fcntl(fd, flags & FD_CLOEXEC ? F_DUPFD_CLOEXEC : F_DUPFD, 3);
+    if (moved < 0) {
+        errno = saved;
+        return note(fd);
+    }
+    close(fd);
+    errno = saved;
+    return note(moved);
+}
+
 int crmpi_descriptor_is_lower(int fd)
 {
     struct stat about;
@@ -85,7 +103,7 @@ static mode_t mode_argument(int flags, va_list arguments)
         va_start(arguments, flags);                                                        \
         mode_t mode = mode_argument(flags, arguments);                                     \
         va_end(arguments);                                                                 \
-        return note(next(path, flags, mode));                                              \
+        return note_new(next(path, flags, mode));                                              \
     }
 
 #define DEFINE_OPENAT(function)                                                            \
@@ -97,16 +115,21 @@ static mode_t mode_argument(int flags, va_list arguments)
         va_start(arguments, flags);                                                        \
         mode_t mode = mode_argument(flags, arguments);                                     \
         va_end(arguments);                                                                 \
-        return note(next(directory, path, flags, mode));                                   \
+        return note_new(next(directory, path, flags, mode));                                   \
     }
 
-/* DEFINE(name, (parameters), (arguments)): a function that returns one new descriptor */
-#define DEFINE(function, parameters, arguments)                                            \
+/* DEFINE(name, (parameters), (arguments)): a function that returns one new descriptor;
+ * DEFINE_PLACED: under a number that was asked for */
+#define DEFINE_BY(noted_by, function, parameters, arguments)                               \
     int function parameters                                                                \
     {                                                                                      \
         NEXT(function);                                                                    \
-        return note(next arguments);                                                       \
+        return noted_by(next arguments);                                                   \
     }
+#define DEFINE(function, parameters, arguments)                                            \
+    DEFINE_BY(note_new, function, parameters, arguments)
+#define DEFINE_PLACED(function, parameters, arguments)                                     \
+    DEFINE_BY(note, function, parameters, arguments)
 
 /* ... that fills an array of two */
 #define DEFINE_PAIR(function, parameters, arguments, pair)                                 \
@@ -116,8 +139,8 @@ static mode_t mode_argument(int flags, va_list arguments)
         int result = next arguments;                                                       \
                                                                                            \
         if (result == 0) {                                                                 \
-            note(pair[0]);                                                                 \
-            note(pair[1]);                                                                 \
+            pair[0] = note_new(pair[0]);                                                   \
+            pair[1] = note_new(pair[1]);                                                   \
         }                                                                                  \
         return result;                                                                     \
     }
@@ -138,12 +161,12 @@ DEFINE(eventfd, (unsigned value, int flags), (value, flags))
 DEFINE(epoll_create, (int size), (size))
 DEFINE(epoll_create1, (int flags), (flags))
 DEFINE(timerfd_create, (clockid_t clock, int flags), (clock, flags))
-DEFINE(signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
+DEFINE_PLACED(signalfd, (int fd, const sigset_t *mask, int flags), (fd, mask, flags))
 DEFINE(inotify_init, (void), ())
 DEFINE(inotify_init1, (int flags), (flags))
 DEFINE(dup, (int fd), (fd))
-DEFINE(dup2, (int fd, int wanted), (fd, wanted))
-DEFINE(dup3, (int fd, int wanted, int flags), (fd, wanted, flags))
+DEFINE_PLACED(dup2, (int fd, int wanted), (fd, wanted))
+DEFINE_PLACED(dup3, (int fd, int wanted, int flags), (fd, wanted, flags))
 DEFINE_PAIR(pipe, (int pair[2]), (pair), pair)
 DEFINE_PAIR(pipe2, (int pair[2], int flags), (pair, flags), pair)
 DEFINE_PAIR(socketpair, (int domain, int type, int protocol, int pair[2]),

@@ -20,6 +20,7 @@
 #include <sys/shm.h>
 #include <sys/timerfd.h>
 #include <ucontext.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -473,6 +474,23 @@ int crmpi_trap_gate_leave(greg_t *r)
  * Files
  */
 
+/* A file that has only been appended to, so that only its length is noted, is cut. */
+static void note_ftruncate(long fd, long bytes)
+{
+    char path[40] = "/proc/self/fd/";
+    struct stat about;
+    int n = (int)sizeof "/proc/self/fd/" - 1, digits = 1;
+
+    if (fd < 0 || crmpi_raw(SYS_fstat, fd, (long)&about, 0, 0, 0, 0) != 0 ||
+        about.st_size <= bytes)
+        return;
+    for (long rest = fd; rest >= 10; rest /= 10)
+        digits++;
+    for (int i = digits - 1; i >= 0; i--, fd /= 10)
+        path[n + i] = (char)('0' + fd % 10);
+    crmpi_journal_touch(AT_FDCWD, path, CRMPI_TOUCH_TRUNCATE, 0);
+}
+
 /* What is about to become of a file is noted, and then done at the gate: it may take long,
  * as opening a pipe does. */
 static long do_file(long number, greg_t *r)
@@ -498,6 +516,9 @@ static long do_file(long number, greg_t *r)
     case SYS_truncate:
         crmpi_journal_touch(AT_FDCWD, (char *)a, CRMPI_TOUCH_TRUNCATE, 0);
         break;
+    case SYS_ftruncate:
+        note_ftruncate(a, b);
+        break;
     case SYS_unlink:
     case SYS_rmdir:
         crmpi_journal_touch(AT_FDCWD, (char *)a, CRMPI_TOUCH_REMOVE, 0);
@@ -522,11 +543,18 @@ static long do_file(long number, greg_t *r)
     case SYS_mknodat:
         crmpi_journal_touch(a, (char *)b, CRMPI_TOUCH_REPLACE, 0);
         break;
-    case SYS_link:
+    case SYS_link: /* the file may be written by its new name: what it holds is kept */
+        crmpi_journal_touch(AT_FDCWD, (char *)a, CRMPI_TOUCH_REMOVE, 0);
+        crmpi_journal_touch(AT_FDCWD, (char *)b, CRMPI_TOUCH_REPLACE, 0);
+        break;
     case SYS_symlink:
         crmpi_journal_touch(AT_FDCWD, (char *)b, CRMPI_TOUCH_REPLACE, 0);
         break;
     case SYS_linkat:
+        if (r[REG_R8] & AT_SYMLINK_FOLLOW)
+            crmpi_journal_touch(a, (char *)b, CRMPI_TOUCH_OPEN, O_WRONLY);
+        else
+            crmpi_journal_touch(a, (char *)b, CRMPI_TOUCH_REMOVE, 0);
         crmpi_journal_touch(c, (char *)d, CRMPI_TOUCH_REPLACE, 0);
         break;
     case SYS_symlinkat:
@@ -585,6 +613,7 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
     case SYS_openat:
     case SYS_openat2:
     case SYS_truncate:
+    case SYS_ftruncate:
     case SYS_unlink:
     case SYS_unlinkat:
     case SYS_rmdir:
@@ -682,6 +711,7 @@ static const struct {
     {SYS_creat, TAIL_ADDRESS},
     {SYS_openat2, TAIL_ADDRESS},
     {SYS_truncate, TAIL_ADDRESS},
+    {SYS_ftruncate, TAIL_ADDRESS},
     {SYS_unlink, TAIL_ADDRESS},
     {SYS_unlinkat, TAIL_ADDRESS},
     {SYS_rmdir, TAIL_ADDRESS},

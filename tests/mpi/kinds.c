@@ -296,6 +296,23 @@ static void locks_use(long step)
     CHECK_EQ(event.data.u64, 77);
 }
 
+/* Locks go when the open file that has them is closed, also while it is being saved. */
+static void locks_renew(void)
+{
+    static int again = -1, own = -1;
+    struct flock range = {.l_type = F_WRLCK};
+
+    if (again >= 0) {
+        CHECK_SYS(close(again));
+        CHECK_SYS(close(own));
+    }
+    CHECK_SYS(again = open(path("again"), O_RDWR | O_CREAT, 0644));
+    CHECK_SYS(flock(again, LOCK_EX | LOCK_NB));
+    CHECK_SYS(own = open(path("own"), O_RDWR | O_CREAT, 0644));
+    CHECK_SYS(fcntl(own, F_OFD_SETLK, &range));
+    CHECK_EQ(pwrite(own, "x", 1, 0), 1);
+}
+
 int main(int argc, char **argv)
 {
     long step, steps;
@@ -313,6 +330,7 @@ int main(int argc, char **argv)
         unnamed_use(step);
         others_use(step);
         locks_use(step);
+        locks_renew();
         if (step % 10 == 0)
             MPI_Barrier(MPI_COMM_WORLD);
         check_sleep_ms(4);

@@ -8,7 +8,7 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 	mpiio_open mpiio_places mpiio_threads neighbor nonblock nopie ops p2p persistent pmpi probe \
 	process queued sendrecv settings signals skew stdin threads_multiple threads_team threads_wait \
 	timers topologies traffic windows
-mpi_c_tests += churn churn_threads kinds layout mappings special
+mpi_c_tests += churn churn_threads filecases kinds layout mappings special unusual
 mpi_c_tests += descriptors dist_graph obstacles pairs pipeline reach truncated waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/hold.h \
@@ -22,12 +22,11 @@ if HAVE_MPICXX
 check_DATA += tests/mpi/pool
 endif
 
-check_SCRIPTS += tests/mpi/layout.sh tests/mpi/pairs.sh tests/mpi/special.sh \
-	tests/mpi/waits.sh
-TESTS += tests/mpi/layout.sh tests/mpi/pairs.sh tests/mpi/special.sh \
-	tests/mpi/waits.sh
-EXTRA_DIST += tests/mpi/layout.sh tests/mpi/pairs.sh tests/mpi/special.sh \
-	tests/mpi/waits.sh
+mpi_scripts = tests/mpi/filecases.sh tests/mpi/layout.sh tests/mpi/pairs.sh \
+	tests/mpi/special.sh tests/mpi/unusual.sh tests/mpi/waits.sh
+check_SCRIPTS += $(mpi_scripts)
+TESTS += $(mpi_scripts)
+EXTRA_DIST += $(mpi_scripts) tests/mpi/restarts.sh
 
 MPI_C_COMPILE = $(MPICC) -std=gnu11 -O2 -g $(WARN_CFLAGS)
 
@@ -35,7 +34,7 @@ $(mpi_c_programs): tests/mpi/%: $(srcdir)/tests/mpi/%.c \
 		$(mpi_headers:%=$(srcdir)/%)
 	@$(MKDIR_P) tests/mpi
 	$(AM_V_GEN)case $@ in */nopie) fixed="-no-pie -fno-pie";; esac; \
-	    $(MPI_C_COMPILE) $$fixed $< -o $@ -pthread -ldl -lm
+	    $(MPI_C_COMPILE) $$fixed $< -o $@ -pthread -ldl -lm -lutil
 
 tests/mpi/plugin.so: $(srcdir)/tests/mpi/plugin.c
 	@$(MKDIR_P) tests/mpi

@@ -196,3 +196,29 @@ tests_unit_restoring_SOURCES = tests/unit/restoring.c lib/restart/telling.c \
 tests_unit_restoring_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_restoring_LDADD = libcrmpi-base.a $(CHECK_LIBS)
 endif
+
+if HAVE_CHECK
+files_tests = tests/unit/descriptors tests/unit/inodes tests/unit/pathmap tests/unit/undo
+check_PROGRAMS += $(files_tests)
+TESTS += $(files_tests)
+tests_unit_pathmap_SOURCES = tests/unit/pathmap.c
+tests_unit_pathmap_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_pathmap_LDADD = libcrmpi-base.a $(CHECK_LIBS)
+tests_unit_descriptors_SOURCES = tests/unit/descriptors.c \
+	lib/descriptors/device.c lib/descriptors/directory.c lib/descriptors/duplicate.c \
+	lib/descriptors/epoll.c lib/descriptors/event.c lib/descriptors/inotify.c \
+	lib/descriptors/kinds.c lib/descriptors/locks.c lib/descriptors/pipe.c \
+	lib/descriptors/pty.c lib/descriptors/regular.c lib/descriptors/restore.c \
+	lib/descriptors/save.c lib/descriptors/socket.c lib/descriptors/socket_restore.c \
+	lib/descriptors/socket_save.c lib/descriptors/standard.c lib/descriptors/system.c \
+	lib/descriptors/timerfd.c lib/files/inodes.c $(storage_fixture)
+tests_unit_descriptors_CPPFLAGS = $(storage_cppflags) $(CHECK_CPPFLAGS)
+tests_unit_descriptors_LDADD = $(storage_libs) $(CHECK_LIBS)
+tests_unit_inodes_SOURCES = tests/unit/inodes.c lib/files/inodes.c $(storage_fixture)
+tests_unit_inodes_CPPFLAGS = $(storage_cppflags) $(CHECK_CPPFLAGS)
+tests_unit_inodes_LDADD = $(storage_libs) $(CHECK_LIBS)
+tests_unit_undo_SOURCES = tests/unit/undo.c lib/files/journal.c lib/files/undo.c \
+	lib/lower/apart.c $(storage_fixture)
+tests_unit_undo_CPPFLAGS = $(storage_cppflags) $(MPI_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_undo_LDADD = $(storage_libs) $(CHECK_LIBS)
+endif
