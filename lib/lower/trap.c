@@ -454,7 +454,10 @@ int crmpi_trap_gate_leave(greg_t *r)
         (r[REG_RIP] != CRMPI_GATE_ADDR + 2 || r[REG_RAX] != -EINTR))
         return 0;
     r[REG_RAX] = frame->number;
-    if (frame->reg < 0 && frame->end_ns == 0) { /* a sleep: on with what is left */
+    /* A sleep: on with what is left.  What is about to become of a file is noted anew, as the
+     * checkpoint has begun another journal. */
+    if (frame->reg < 0 &&
+        (frame->number == SYS_nanosleep || frame->number == SYS_clock_nanosleep)) {
         r[REG_RIP] = CRMPI_GATE_ADDR;
         return 1;
     }
