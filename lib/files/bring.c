@@ -295,6 +295,8 @@ static enum crmpi_status file_check(size_t i)
                                               "(CRMPI_FILE_LIMIT)")
                               : large_check(i, where, &now);
     }
+    if (there > 0)
+        return CRMPI_OK; /* what the job has done to it is undone */
     if (state->is_gone)
         return inode->flags & CRMPI_INODE_WHOLE || state->is_written
                    ? CRMPI_OK
@@ -324,8 +326,8 @@ enum crmpi_status crmpi_bring_prepare(const struct crmpi_bring_request *request)
     if (status == CRMPI_OK)
         status = crmpi_agree(files_divide());
     if (status == CRMPI_OK && !request->keep_later)
-        status = crmpi_undo_read(request->world_rank, request->sn, request->accept,
-                                 &bring.undo);
+        status = crmpi_undo_read(request->world_rank, request->sn, request->epoch,
+                                 request->accept, &bring.undo);
     if (status != CRMPI_OK || request->keep_later)
         return status;
     for (size_t i = 0; i < bring.inodes.n; i++) {
@@ -471,8 +473,7 @@ static int named_open(const struct crmpi_inode *inode, char *fresh, size_t fresh
     if (!(inode->flags & CRMPI_INODE_WHOLE))
         return -1;
     parents_make(inode->path);
-    snprintf(fresh, fresh_bytes, "%s.crmpi", inode->path);
-    fd = open(fresh, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    fd = crmpi_fresh_open(inode->path, fresh, fresh_bytes);
     if (fd >= 0 && geteuid() == 0 && fchown(fd, inode->user, inode->group) != 0)
         crmpi_debug("%s stays root's: %s", fresh, strerror(errno));
     if (fd >= 0)
@@ -483,7 +484,7 @@ static int named_open(const struct crmpi_inode *inode, char *fresh, size_t fresh
 /* A file that is mapped has to be there, and stay the same one, before memory is. */
 static enum crmpi_status mapped_bring(struct crmpi_inode *inode)
 {
-    char fresh[CRMPI_PATH_BYTES + 16];
+    char fresh[CRMPI_PATH_BYTES + 64];
     int fd = named_open(inode, fresh, sizeof fresh);
     struct stat now;
 
@@ -519,7 +520,7 @@ enum crmpi_status crmpi_bring_begin(void)
 
 static enum crmpi_status named_bring(const struct crmpi_inode *inode)
 {
-    char fresh[CRMPI_PATH_BYTES + 16];
+    char fresh[CRMPI_PATH_BYTES + 64];
     int changed = 0, fd = named_open(inode, fresh, sizeof fresh);
     enum crmpi_status status = CRMPI_OK;
     struct stat now;
@@ -583,6 +584,23 @@ enum crmpi_status crmpi_bring_contents(void)
  * Opening
  */
 
+/* A file that was made for writing may forbid that by its mode. */
+static int named_open_as(const char *path, int flags)
+{
+    int fd = open(path, flags);
+    struct stat about;
+
+    if (fd >= 0 || errno != EACCES || stat(path, &about) != 0 ||
+        about.st_uid != geteuid() || chmod(path, about.st_mode | S_IRUSR | S_IWUSR) != 0)
+        return fd;
+    fd = open(path, flags);
+    int error = errno;
+
+    chmod(path, about.st_mode & 07777);
+    errno = error;
+    return fd;
+}
+
 int crmpi_bring_open(size_t index, int flags)
 {
     char link[64];
@@ -595,7 +613,7 @@ int crmpi_bring_open(size_t index, int flags)
 
     flags &= ~(O_CREAT | O_EXCL | O_TRUNC | __O_TMPFILE | O_NOFOLLOW);
     if (inode->kind == CRMPI_INODE_NAMED)
-        return open(inode->path, flags | O_CLOEXEC);
+        return named_open_as(inode->path, flags | O_CLOEXEC);
     snprintf(link, sizeof link, "/proc/self/fd/%d", bring.states[index].fd);
     return open(link, flags | O_CLOEXEC);
 }

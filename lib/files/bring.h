@@ -26,6 +26,7 @@ struct crmpi_bring_request {
     size_t record_bytes;
     uint32_t world_rank;
     uint64_t sn;     /* of the rank's checkpoint */
+    uint64_t epoch;  /* of the journal of files when that was taken */
     int keep_later;  /* files stay as they are now (--no-truncate) */
     int accept;      /* also those that are not what they have to be (--accept-files) */
 };

@@ -25,7 +25,7 @@
 #define PAGE 4096ul
 #define PAGE_UP(n) (((n) + PAGE - 1) & ~(PAGE - 1))
 #define BLOCK CRMPI_INODE_BLOCK
-#define PLACE_BYTES ((uint64_t)64 << 20)      /* places are multiples of this */
+#define PLACE_BYTES ((uint64_t)1 << 20)       /* places are multiples of this */
 #define UNNAMED_LIMIT ((uint64_t)4 << 30)     /* of files without a name, in all */
 #define CLOCK_SLACK_NS (60 * 1000000000l)     /* between this machine and a file server */
 #define N_SAMPLES 64 /* blocks of a large file that are looked at again */
@@ -278,6 +278,8 @@ static void blocks_hash(const struct crmpi_inode *inode, struct known *file,
 {
     uint64_t n = (inode->bytes + BLOCK - 1) / BLOCK;
     uint64_t old = (file->bytes < inode->bytes ? file->bytes : inode->bytes) / BLOCK;
+
+    old -= old > 0; /* what was its end may have been a footer */
     uint64_t state = inode->bytes ^ inode->inode;
 
     if (old)

@@ -41,13 +41,14 @@ struct file_id {
  * keeps its name: if that is taken away the file is kept, as programs look at inodes. */
 struct seen {
     uint64_t name; /* its digest; 0: none */
-    uint64_t weak; /* that length, plus 1; 0: all that has to be kept is kept */
+    uint64_t weak; /* that length, plus 1; 0: all that has to be kept is kept; or: */
 };
+#define SEEN_ABSENT UINT64_MAX          /* there was nothing */
+#define SEEN_DIRECTORY (UINT64_MAX - 1) /* there was a directory */
 
 static struct {
     int is_active;
     char stem[CRMPI_PATH_BYTES]; /* DIR/ranks/RRRRRR/NNNNNN-EEEE */
-    char own[2][NAME_BYTES];     /* folders that are crmpi's */
     uint32_t n_kept;
     uint64_t copied_bytes;
     struct seen *seen; /* open addressing */
@@ -84,48 +85,109 @@ int crmpi_journal_path(char *path_out, size_t bytes, uint32_t world_rank, uint64
     return n > 0 && (size_t)n < bytes ? 0 : -1;
 }
 
-void crmpi_journal_done(uint32_t world_rank, uint64_t *sn_out, uint64_t *epoch_out)
+/*
+ * What restarts have undone: a head, and of each restart a row with a number for each rank
+ */
+
+struct undone_head {
+    uint64_t magic, n_ranks, n_done, n; /* restarts that have ended, and that have begun */
+};
+
+static int undone_open(struct undone_head *head)
 {
     char path[CRMPI_PATH_BYTES + 32];
-    uint64_t head[3] = {0}, sn = 0;
 
-    *sn_out = UINT64_MAX;
-    *epoch_out = 0;
     snprintf(path, sizeof path, "%s/ranks/" CRMPI_UNDONE_NAME, crmpi_config.dir);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
+    if (fd >= 0 && (pread(fd, head, sizeof *head, 0) != sizeof *head ||
+                    head->magic != DONE_MAGIC || head->n < head->n_done)) {
+        close(fd);
+        fd = -1;
+    }
+    if (fd < 0)
+        memset(head, 0, sizeof *head);
+    return fd;
+}
+
+uint64_t crmpi_journal_epoch(void)
+{
+    struct undone_head head;
+    int fd = undone_open(&head);
+
+    if (fd >= 0)
+        close(fd);
+    return head.n_done + 1;
+}
+
+void crmpi_undone_read(uint32_t world_rank, struct crmpi_undone *undone_out)
+{
+    struct undone_head head;
+    int fd = undone_open(&head);
+    struct stat about;
+
+    memset(undone_out, 0, sizeof *undone_out);
     if (fd < 0)
         return;
-    if (pread(fd, head, sizeof head, 0) == sizeof head && head[0] == DONE_MAGIC &&
-        world_rank < head[2] &&
-        pread(fd, &sn, sizeof sn, (off_t)(sizeof head + world_rank * sizeof sn)) ==
-            sizeof sn) {
-        *epoch_out = head[1];
-        *sn_out = sn;
+    if (world_rank < head.n_ranks && fstat(fd, &about) == 0 &&
+        head.n <= (uint64_t)about.st_size / sizeof(uint64_t) / head.n_ranks &&
+        sizeof head + head.n * head.n_ranks * sizeof(uint64_t) <=
+            (uint64_t)about.st_size &&
+        (undone_out->from = calloc(head.n + 1, sizeof(uint64_t)))) {
+        undone_out->n = head.n;
+        undone_out->n_done = head.n_done;
+        for (uint64_t i = 0; i < head.n; i++)
+            if (pread(fd, &undone_out->from[i], sizeof(uint64_t),
+                      (off_t)(sizeof head + (i * head.n_ranks + world_rank) *
+                                                sizeof(uint64_t))) != sizeof(uint64_t))
+                undone_out->from[i] = 0;
     }
     close(fd);
 }
 
-enum crmpi_status crmpi_journal_set_done(const uint64_t *sn, size_t n_ranks,
-                                         uint64_t epoch)
+/* The rows of restarts that have ended. */
+static int rows_copy(int from, int to, uint64_t bytes)
+{
+    char piece[65536];
+
+    for (uint64_t at = 0; at < bytes;) {
+        size_t n = bytes - at < sizeof piece ? bytes - at : sizeof piece;
+
+        if (pread(from, piece, n, (off_t)(sizeof(struct undone_head) + at)) != (ssize_t)n ||
+            write(to, piece, n) != (ssize_t)n)
+            return -1;
+        at += n;
+    }
+    return 0;
+}
+
+enum crmpi_status crmpi_undone_write(const uint64_t *from, size_t n_ranks, int is_done)
 {
     char path[CRMPI_PATH_BYTES + 32], fresh[CRMPI_PATH_BYTES + 32];
-    const uint64_t head[3] = {DONE_MAGIC, epoch, n_ranks};
-    size_t bytes = n_ranks * sizeof *sn;
+    struct undone_head head;
+    int old = undone_open(&head);
+    size_t row_bytes = n_ranks * sizeof *from;
+    uint64_t old_bytes = head.n_done * row_bytes;
 
+    if (head.n_ranks != n_ranks) /* there was none */
+        head.n_done = old_bytes = 0;
+    head = (struct undone_head){DONE_MAGIC, n_ranks, head.n_done + (is_done != 0),
+                                head.n_done + 1};
     snprintf(path, sizeof path, "%s/ranks/" CRMPI_UNDONE_NAME, crmpi_config.dir);
-    snprintf(fresh, sizeof fresh, "%s/ranks/" CRMPI_UNDONE_NAME CRMPI_TMP_SUFFIX, crmpi_config.dir);
+    snprintf(fresh, sizeof fresh, "%s/ranks/" CRMPI_UNDONE_NAME CRMPI_TMP_SUFFIX,
+             crmpi_config.dir);
     int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-    if (fd < 0 && errno == ENOENT)
-        return CRMPI_OK; /* there are no notes at all */
-    int whole = fd >= 0 && write(fd, head, sizeof head) == sizeof head &&
-                write(fd, sn, bytes) == (ssize_t)bytes &&
+    int is_none = fd < 0 && errno == ENOENT; /* there are no notes at all */
+    int whole = fd >= 0 && write(fd, &head, sizeof head) == sizeof head &&
+                rows_copy(old, fd, old_bytes) == 0 &&
+                write(fd, from, row_bytes) == (ssize_t)row_bytes &&
                 (!crmpi_config.sync || fsync(fd) == 0);
 
     if (fd >= 0)
         close(fd);
-    if (whole && rename(fresh, path) == 0)
+    if (old >= 0)
+        close(old);
+    if (is_none || (whole && rename(fresh, path) == 0))
         return CRMPI_OK;
     crmpi_error("cannot write %s: %s", path, strerror(errno));
     return CRMPI_ERR_IO;
@@ -226,7 +288,6 @@ void crmpi_journal_begin(const char *home, uint32_t world_rank, uint64_t sn,
                          const struct crmpi_inodes *inodes)
 {
     char folder[CRMPI_PATH_BYTES];
-    uint64_t done_sn, epoch;
 
     journal.is_active = 0;
     if (!crmpi_config.file_journal)
@@ -238,18 +299,11 @@ void crmpi_journal_begin(const char *home, uint32_t world_rank, uint64_t sn,
             (int)sizeof folder ||
         crmpi_folder_make(folder) != CRMPI_OK)
         return;
-    crmpi_journal_done(world_rank, &done_sn, &epoch);
-    if (crmpi_journal_path(journal.stem, sizeof journal.stem, world_rank, sn, epoch + 1,
-                           "") != 0)
+    if (crmpi_journal_path(journal.stem, sizeof journal.stem, world_rank, sn,
+                           crmpi_journal_epoch(), "") != 0)
         return;
     if (home)
         old_drop(folder, home, world_rank, sn);
-    for (int i = 0; i < 2; i++) {
-        char *real = realpath(i ? crmpi_config.local : crmpi_config.dir, NULL);
-
-        snprintf(journal.own[i], sizeof journal.own[i], "%s", real ? real : "");
-        free(real);
-    }
     saved_note(inodes);
     if (journal.seen)
         memset(journal.seen, 0, journal.seen_room * sizeof *journal.seen);
@@ -363,6 +417,18 @@ static long fd_close(long fd)
     return crmpi_raw(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
+static long find_error; /* of the search for a name */
+
+/* Open something for looking at it only. */
+static long look_open(long dir, const char *path, long flags)
+{
+    long fd = crmpi_raw(SYS_openat, dir, (long)path, O_PATH | O_CLOEXEC | flags, 0, 0, 0);
+
+    if (fd < 0)
+        find_error = fd;
+    return fd;
+}
+
 /* Divide what was given into the folder, which is opened, and the last word. */
 static long parent_open(long dir, const char **last_out)
 {
@@ -378,11 +444,11 @@ static long parent_open(long dir, const char **last_out)
         (given[slash] == '.' && given[slash + 1] == '.' && !given[slash + 2]))
         return -EINVAL;
     if (slash == 0)
-        return crmpi_raw(SYS_openat, dir, (long)".", O_PATH | O_CLOEXEC, 0, 0, 0);
+        return look_open(dir, ".", 0);
     char kept = given[slash];
 
     given[slash] = 0;
-    fd = crmpi_raw(SYS_openat, dir, (long)given, O_PATH | O_DIRECTORY | O_CLOEXEC, 0, 0, 0);
+    fd = look_open(dir, given, O_DIRECTORY);
     given[slash] = kept;
     return fd;
 }
@@ -423,15 +489,19 @@ static int file_find(long dir, int makes, struct stat *about)
     int found = -1;
 
     for (int i = 0; i < MAX_LINKS; i++) {
-        long fd = crmpi_raw(SYS_openat, at, (long)given, O_PATH | O_CLOEXEC, 0, 0, 0);
+        long fd = look_open(at, given, 0);
         const char *last;
 
         if (fd >= 0) {
-            if (crmpi_raw(SYS_fstat, fd, (long)about, 0, 0, 0, 0) == 0 &&
-                about->st_nlink > 0 && name_of(fd, name) == 0)
+            int is_there = name_of(fd, name) == 0; /* before it is known not to be removed */
+
+            if (is_there && crmpi_raw(SYS_fstat, fd, (long)about, 0, 0, 0, 0) == 0 &&
+                about->st_nlink > 0)
                 found = 1;
             fd_close(fd);
-            break;
+            if (found == 1)
+                break;
+            continue;
         }
         if (fd != -ENOENT || !makes || (fd = parent_open(at, &last)) < 0)
             break;
@@ -452,19 +522,6 @@ static int file_find(long dir, int makes, struct stat *about)
     if (folder >= 0)
         fd_close(folder);
     return found;
-}
-
-static int is_own(void)
-{
-    for (int i = 0; i < 2; i++) {
-        const char *own = journal.own[i], *at = name;
-
-        while (*own && *own == *at)
-            own++, at++;
-        if (!*own && journal.own[i][0] && (*at == '/' || !*at))
-            return 1;
-    }
-    return 0;
 }
 
 static int seen_grow(void)
@@ -597,7 +654,8 @@ static int keep_copy(const struct stat *about, uint32_t number, const char *suff
     long result = crmpi_apart(copy, &bytes);
 
     if (result != 0) {
-        crmpi_raw(SYS_unlink, (long)to_path, 0, 0, 0, 0, 0);
+        if (result != -EEXIST)
+            crmpi_raw(SYS_unlink, (long)to_path, 0, 0, 0, 0, 0);
         return (int)-result;
     }
     journal.copied_bytes += (uint64_t)bytes;
@@ -745,16 +803,18 @@ static void note_make(int found, const struct stat *about, enum crmpi_touch touc
     struct crmpi_note *note = &record.note;
     uint64_t weak = seen->weak;
 
-    seen->weak = 0;
-
+    seen->weak = found ? 0 : SEEN_ABSENT;
     __builtin_memset(&record, 0, sizeof record);
     note->name_bytes = (uint32_t)text_length(name) + 1;
     note->kind = CRMPI_NOTE_ABSENT;
+    if (!found && flags & CRMPI_TOUCH_MOVES)
+        note->mode = S_IFDIR; /* a folder comes with all that is in it */
     if (found) {
         note->device = about->st_dev;
         note->inode = about->st_ino;
         note->size = (uint64_t)about->st_size;
         note->mode = about->st_mode;
+        note->modified_ns = about->st_mtim.tv_sec * 1000000000l + about->st_mtim.tv_nsec;
         if (S_ISREG(about->st_mode)) {
             note->kind = keep(about, touch, flags);
             if (weak) /* what it has more is newer than the checkpoint */
@@ -768,6 +828,7 @@ static void note_make(int found, const struct stat *about, enum crmpi_touch touc
 
             note->kind = moves ? CRMPI_NOTE_LOST : CRMPI_NOTE_DIRECTORY;
             note->error = moves ? EISDIR : 0;
+            seen->weak = moves ? 0 : SEEN_DIRECTORY;
         } else if (S_ISLNK(about->st_mode)) {
             long n = crmpi_raw(SYS_readlink, (long)name, (long)target, sizeof target - 1,
                                0, 0, 0);
@@ -781,50 +842,135 @@ static void note_make(int found, const struct stat *about, enum crmpi_touch touc
     record_write();
 }
 
-/* Whether a weak note holds, too, after what is about to be done. */
-static int holds(const struct stat *about, enum crmpi_touch touch, long flags)
+/* Whether a note holds, too, after what is about to be done. */
+static int holds(const struct seen *seen, const struct stat *about, enum crmpi_touch touch,
+                 long flags)
 {
     int opens = touch == CRMPI_TOUCH_OPEN;
 
+    if (seen->weak == SEEN_DIRECTORY)
+        return !S_ISDIR(about->st_mode) || touch != CRMPI_TOUCH_REMOVE ||
+               !(flags & CRMPI_TOUCH_MOVES);
+    if (seen->weak <= 1 || seen->weak == SEEN_ABSENT)
+        return 1;
     return (opens && flags & O_APPEND && !(flags & O_TRUNC)) ||
            ((opens || touch == CRMPI_TOUCH_TRUNCATE) && is_saved(about));
 }
 
-/* A name is about to be touched for the first time, or in another way than before. */
-static void touched(int found, const struct stat *about, enum crmpi_touch touch, long flags)
+/* A name is about to be touched for the first time, or in another way than before.  Returns
+ * whether there was nothing at the checkpoint. */
+static int touched(int found, const struct stat *about, enum crmpi_touch touch, long flags)
 {
     int is_new;
     struct seen *seen = seen_find(crmpi_checksum(name, text_length(name)), &is_new);
 
     if (!seen)
         tell("no memory");
-    else if (is_new || (seen->weak > 1 && found && !holds(about, touch, flags)))
+    else if (is_new || (found && !holds(seen, about, touch, flags)))
         note_make(found, about, touch, flags, seen);
+    return seen && seen->weak == SEEN_ABSENT;
+}
+
+/* Made up by the kernel, or kept by nobody: but for shared memory. */
+static int is_device_folder(void)
+{
+    static const char folder[] = "/dev/", shared[] = "/dev/shm/";
+    size_t n = 0, m = 0;
+
+    while (folder[n] && name[n] == folder[n])
+        n++;
+    while (shared[m] && name[m] == shared[m])
+        m++;
+    return !folder[n] && shared[m];
+}
+
+struct touching {
+    long dir;
+    const char *path;
+    enum crmpi_touch touch;
+    long flags;
+    struct stat about;
+    int found;    /* 1: there was something, 0: nothing, -1: it is of no interest */
+    int is_fresh; /* there was nothing at the checkpoint */
+};
+
+/* Behind the lock. */
+static long find_and_note(void *data)
+{
+    struct touching *t = data;
+    int leads = t->touch == CRMPI_TOUCH_OPEN || t->touch == CRMPI_TOUCH_TRUNCATE;
+    int found;
+
+    t->found = -1;
+    find_error = 0;
+    if (given_copy(t->path) != 0 || !given[0])
+        return 0;
+    found = leads ? file_find(t->dir, (t->flags & O_CREAT) != 0, &t->about)
+                  : entry_find(t->dir, &t->about);
+    if (found == 1 && leads && !S_ISREG(t->about.st_mode))
+        found = -1;
+    /* what is only read, or is not there */
+    if ((found == 1 && t->touch == CRMPI_TOUCH_OPEN &&
+         (t->flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY) ||
+        (found == 0 && t->touch == CRMPI_TOUCH_REMOVE))
+        found = -1;
+    if (found >= 0 && is_device_folder())
+        found = -1;
+    if (found == 1 && leads && !(t->flags & O_APPEND))
+        linked_part(&t->about);
+    if (found >= 0)
+        t->is_fresh = touched(found, &t->about, t->touch, t->flags);
+    t->found = found;
+    return 0;
+}
+
+/* Apart: in a process that has as many descriptors as it may, all but the one that a name
+ * begins at are given up there. */
+static long find_with_few(void *data)
+{
+    const struct touching *t = data;
+    unsigned behind = t->dir >= 3 ? (unsigned)t->dir + 1 : 3;
+
+    if (t->dir > 3)
+        crmpi_raw(SYS_close_range, 3, t->dir - 1, 0, 0, 0, 0);
+    crmpi_raw(SYS_close_range, behind, ~0u, 0, 0, 0, 0);
+    return find_and_note(data);
+}
+
+static void touch_one(struct touching *t)
+{
+    find_and_note(t);
+    if (t->found < 0 && (find_error == -EMFILE || find_error == -ENFILE))
+        crmpi_apart(find_with_few, t);
+    if (t->found < 0 && (find_error == -EMFILE || find_error == -ENFILE))
+        tell("no descriptor is free");
 }
 
 void crmpi_journal_touch(long dir, const char *path, enum crmpi_touch touch, long flags)
 {
-    int leads = touch == CRMPI_TOUCH_OPEN || touch == CRMPI_TOUCH_TRUNCATE;
-    struct stat about;
-    int found;
+    struct touching one = {dir, path, touch, flags, .found = -1};
 
     if (!journal.is_active || !path)
         return;
     lock_take();
-    if (journal.is_active && given_copy(path) == 0 && given[0]) {
-        found = leads ? file_find(dir, (flags & O_CREAT) != 0, &about)
-                      : entry_find(dir, &about);
-        if (found == 1 && leads && !S_ISREG(about.st_mode))
-            found = -1;
-        /* what is only read, or is not there */
-        if ((found == 1 && touch == CRMPI_TOUCH_OPEN &&
-             (flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY) ||
-            (found == 0 && touch == CRMPI_TOUCH_REMOVE))
-            found = -1;
-        if (found == 1 && leads && !(flags & O_APPEND))
-            linked_part(&about);
-        if (found >= 0 && !is_own())
-            touched(found, &about, touch, flags);
+    if (journal.is_active)
+        touch_one(&one);
+    lock_drop();
+}
+
+void crmpi_journal_rename(long dir, const char *path, long to_dir, const char *to_path)
+{
+    struct touching from = {dir, path, CRMPI_TOUCH_REMOVE, CRMPI_TOUCH_MOVES, .found = -1};
+    struct touching to = {to_dir, to_path, CRMPI_TOUCH_REPLACE, 0, .found = -1};
+
+    if (!journal.is_active || !path || !to_path)
+        return;
+    lock_take();
+    if (journal.is_active)
+        touch_one(&from);
+    if (from.found == 1) { /* else nothing will become of it */
+        to.flags = from.is_fresh && S_ISDIR(from.about.st_mode) ? CRMPI_TOUCH_MOVES : 0;
+        touch_one(&to);
     }
     lock_drop();
 }

@@ -18,8 +18,8 @@
  *   DIR/ranks/RRRRRR/NNNNNN-EEEE.log       notes of rank R after its checkpoint N, in epoch
  *                                          E: one more than the number of restarts
  *   DIR/ranks/RRRRRR/NNNNNN-EEEE.KKKKKK    what is kept
- *   DIR/ranks/undone                       the last restart has undone all notes up to an
- *                                          epoch, of each rank from its checkpoint on
+ *   DIR/ranks/undone                       from which checkpoint on, of each rank, each
+ *                                          restart has undone all notes until then
  *
  * Every note is for itself: that of the rank that came first to a name is what counts for
  * it, whatever came later, so the order in which names are restored does not matter.
@@ -52,6 +52,7 @@ struct crmpi_note {
     uint32_t kind;       /* enum crmpi_note_kind */
     int64_t time_ns;     /* of day: names that several ranks touch belong to the first */
     uint64_t device, inode, size;
+    int64_t modified_ns;
     uint32_t mode, kept; /* number of the kept file; 0: none */
     uint32_t error, name_bytes;
 };
@@ -63,7 +64,8 @@ enum crmpi_touch {
     CRMPI_TOUCH_REMOVE,  /* the name itself: removed, or moved away */
     CRMPI_TOUCH_REPLACE, /* the name itself: made, or what is there replaced */
 };
-#define CRMPI_TOUCH_MOVES 1 /* flags of CRMPI_TOUCH_REMOVE: the name is moved away */
+#define CRMPI_TOUCH_MOVES 1 /* flags of CRMPI_TOUCH_REMOVE: the name is moved away; of
+                               CRMPI_TOUCH_REPLACE: a folder is moved there */
 #define CRMPI_TOUCH_BELOW (1l << 40) /* flags: the MPI library does it */
 
 /** At the start of the host, before there are threads. */
@@ -87,6 +89,9 @@ void crmpi_journal_begin(const char *home, uint32_t world_rank, uint64_t sn,
  */
 void crmpi_journal_touch(long dir, const char *path, enum crmpi_touch touch, long flags);
 
+/** The same for both names of rename(), as for renameat(). */
+void crmpi_journal_rename(long dir, const char *path, long to_dir, const char *to_path);
+
 /** The same for what the MPI library does for the application; in an ordinary thread.  A
  * file that is too large to be kept is taken to be appended to. */
 void crmpi_journal_touch_below(const char *path, enum crmpi_touch touch, long flags);
@@ -105,14 +110,20 @@ void crmpi_journal_with_name(const char *path,
 int crmpi_journal_path(char *path_out, size_t bytes, uint32_t world_rank, uint64_t sn,
                        uint64_t epoch, const char *suffix);
 
-/**
- * What the last restart has undone: notes of this rank from its checkpoint @p sn_out on, up
- * to @p epoch_out; UINT64_MAX and 0 if there was none.
- */
-void crmpi_journal_done(uint32_t world_rank, uint64_t *sn_out, uint64_t *epoch_out);
+/** The number of the restart that will undo what becomes of files from now on, from 1. */
+uint64_t crmpi_journal_epoch(void);
 
-/** Say so, of all ranks: atomic. */
-enum crmpi_status crmpi_journal_set_done(const uint64_t *sn, size_t n_ranks,
-                                         uint64_t epoch);
+/**
+ * What restarts have undone of this rank's: the one with number i + 1 all that had become of
+ * files after its checkpoint from[i]; UINT64_MAX: that was nothing.
+ */
+struct crmpi_undone {
+    uint64_t *from; /* [n], to be freed */
+    uint64_t n, n_done; /* restarts that have begun to, and that are through with it */
+};
+void crmpi_undone_read(uint32_t world_rank, struct crmpi_undone *undone_out);
+
+/** Add a restart, of all ranks: atomic.  It takes the place of one that was not done. */
+enum crmpi_status crmpi_undone_write(const uint64_t *from, size_t n_ranks, int is_done);
 
 #endif

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <mpi.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -46,6 +47,7 @@ struct known {
 struct crmpi_undo {
     uint32_t world_rank;
     uint64_t sn;
+    struct crmpi_undone undone; /* by restarts before */
     struct entry *entries;
     size_t n, room;
     struct known *all; /* by name; the first is the one that counts */
@@ -75,15 +77,23 @@ static int log_compare(const void *a, const void *b)
     return (x->epoch > y->epoch) - (x->epoch < y->epoch);
 }
 
+/* Whether a restart has undone what the log tells of. */
+static int is_undone(const struct crmpi_undone *undone, uint64_t sn, uint64_t epoch)
+{
+    for (uint64_t i = epoch - (epoch > 0); i < undone->n_done; i++)
+        if (sn >= undone->from[i])
+            return 1;
+    return 0;
+}
+
 /* The rank's logs that count, in order; what has been undone before is dropped. */
-static struct log *logs_list(uint32_t world_rank, size_t *n_out)
+static struct log *logs_list(uint32_t world_rank, const struct crmpi_undone *undone,
+                             size_t *n_out)
 {
     char folder[CRMPI_PATH_BYTES + 32];
-    uint64_t done_sn, done_epoch;
     struct log *list = NULL;
     size_t n = 0;
 
-    crmpi_journal_done(world_rank, &done_sn, &done_epoch);
     snprintf(folder, sizeof folder, "%s/ranks/%06u", crmpi_config.dir, world_rank);
     DIR *all = opendir(folder);
 
@@ -94,7 +104,7 @@ static struct log *logs_list(uint32_t world_rank, size_t *n_out)
         if (!crmpi_name_is_note(entry->d_name) ||
             sscanf(entry->d_name, "%llu-%llu%n", &sn, &epoch, &end) != 2)
             continue;
-        if (sn >= done_sn && epoch <= done_epoch) {
+        if (is_undone(undone, sn, epoch)) {
             unlinkat(dirfd(all), entry->d_name, 0);
             continue;
         }
@@ -113,6 +123,32 @@ static struct log *logs_list(uint32_t world_rank, size_t *n_out)
         qsort(list, n, sizeof *list, log_compare);
     *n_out = n;
     return list;
+}
+
+/* Files cannot be as they were at a checkpoint if a restart has gone back to one before it:
+ * what the job had done to them until then is dropped. */
+static enum crmpi_status way_check(const struct crmpi_undo *undo, uint64_t epoch,
+                                   const struct log *logs, size_t n_logs, int accept)
+{
+    int is_left = 0;
+
+    for (uint64_t i = epoch - (epoch > 0); i < undo->undone.n; i++)
+        is_left |= undo->sn > undo->undone.from[i];
+    for (size_t i = 0; i < n_logs; i++)
+        is_left |= logs[i].epoch > epoch && logs[i].sn < undo->sn;
+    if (!is_left)
+        return CRMPI_OK;
+    if (accept)
+        crmpi_warn("files are not as they were at checkpoint %llu: a restart went back to one "
+                   "before it",
+                   (unsigned long long)undo->sn);
+    else
+        crmpi_error("files cannot be brought back to checkpoint %llu: a restart went back to "
+                    "one before it, and undid what became of them; restart from that one, "
+                    "or from one taken since, or say --accept-files to go on with files as "
+                    "they are",
+                    (unsigned long long)undo->sn);
+    return accept ? CRMPI_OK : CRMPI_ERR_UNFIT;
 }
 
 static enum crmpi_status entry_add(struct crmpi_undo *undo, const struct log *log,
@@ -217,10 +253,13 @@ static int tells_where(uint32_t kind)
     return kind == CRMPI_NOTE_KEPT || kind == CRMPI_NOTE_COPIED || kind == CRMPI_NOTE_LOST;
 }
 
-/* Of a name that was noted before: a length goes with the file, wherever that was kept. */
+/* Of a name that was noted before: a length goes with the file, wherever that was kept; and a
+ * directory may not only have been touched, but moved. */
 static void entry_join(struct entry *first, struct entry *later)
 {
-    if (is_weak(first->note.kind) && tells_where(later->note.kind)) {
+    if ((is_weak(first->note.kind) && tells_where(later->note.kind)) ||
+        (first->note.kind == CRMPI_NOTE_DIRECTORY &&
+         later->note.kind == CRMPI_NOTE_LOST)) {
         later->note.size = first->note.size;
         later->note.time_ns = first->note.time_ns;
         entry_free(first);
@@ -295,6 +334,23 @@ static void names_settle(struct crmpi_undo *undo)
     }
 }
 
+/* Where there was no folder there was nothing in it, whatever has been noted since. */
+static int is_below_absent(const struct crmpi_undo *undo, const char *name)
+{
+    char folder[CRMPI_PATH_BYTES];
+
+    snprintf(folder, sizeof folder, "%s", name);
+    for (char *slash; (slash = strrchr(folder, '/')) && slash != folder;) {
+        const struct known *known;
+
+        *slash = 0;
+        known = known_find(undo, digest_of(folder));
+        if (known && known->kind == CRMPI_NOTE_ABSENT)
+            return 1;
+    }
+    return 0;
+}
+
 static enum crmpi_status winners_find(struct crmpi_undo *undo)
 {
     struct known *mine = calloc(undo->n + 1, sizeof *mine);
@@ -325,6 +381,10 @@ static enum crmpi_status winners_find(struct crmpi_undo *undo)
         entry->counts = first && first->rank == undo->world_rank;
         if (entry->counts)
             entry->note.size = first->size;
+        if (is_below_absent(undo, entry->name)) {
+            entry->note.kind = CRMPI_NOTE_ABSENT;
+            entry->note.mode = 0;
+        }
     }
     return CRMPI_OK;
 }
@@ -350,6 +410,18 @@ static void entry_kept_path(const struct crmpi_undo *undo, const struct entry *e
     kept_path(&known, path, bytes);
 }
 
+/* What was opened for writing need not have been written, nor a rename have been done. */
+static int is_unchanged(const struct entry *entry)
+{
+    struct stat now;
+
+    return lstat(entry->name, &now) == 0 && now.st_ino == entry->note.inode &&
+           (S_ISDIR(now.st_mode) ||
+            ((uint64_t)now.st_size == entry->note.size &&
+             now.st_mtim.tv_sec * 1000000000l + now.st_mtim.tv_nsec ==
+                 entry->note.modified_ns));
+}
+
 /* What cannot be brought back is told before anything is changed. */
 static enum crmpi_status lost_check(const struct crmpi_undo *undo, int accept)
 {
@@ -364,6 +436,8 @@ static enum crmpi_status lost_check(const struct crmpi_undo *undo, int accept)
         if (!entry->counts)
             continue;
         entry_kept_path(undo, entry, path, sizeof path);
+        if (entry->note.kind == CRMPI_NOTE_LOST && is_unchanged(entry))
+            continue;
         if (entry->note.kind == CRMPI_NOTE_LOST)
             why = entry->note.error == EFBIG
                       ? "it was larger than what CRMPI_FILE_LIMIT leaves room for"
@@ -390,19 +464,21 @@ static enum crmpi_status lost_check(const struct crmpi_undo *undo, int accept)
     return status;
 }
 
-enum crmpi_status crmpi_undo_read(uint32_t world_rank, uint64_t sn, int accept,
-                                  struct crmpi_undo **undo_out)
+enum crmpi_status crmpi_undo_read(uint32_t world_rank, uint64_t sn, uint64_t epoch,
+                                  int accept, struct crmpi_undo **undo_out)
 {
     struct crmpi_undo *undo = calloc(1, sizeof *undo);
-    enum crmpi_status status = CRMPI_OK;
+    enum crmpi_status status;
     size_t n = 0;
 
     if (!undo)
         return CRMPI_ERR_NOMEM;
     undo->world_rank = world_rank;
     undo->sn = sn;
-    struct log *logs = logs_list(world_rank, &n);
+    crmpi_undone_read(world_rank, &undo->undone);
+    struct log *logs = logs_list(world_rank, &undo->undone, &n);
 
+    status = way_check(undo, epoch, logs, n, accept);
     for (size_t i = 0; status == CRMPI_OK && i < n; i++)
         if (logs[i].sn >= sn)
             status = log_read(undo, &logs[i]);
@@ -450,20 +526,33 @@ static enum crmpi_status cannot(const struct entry *entry)
     return CRMPI_ERR_SYSTEM;
 }
 
+int crmpi_fresh_open(const char *path, char *fresh_out, size_t bytes)
+{
+    const char *slash = strrchr(path, '/');
+    int length = slash ? (int)(slash - path) : 0, fd = -1;
+
+    for (int i = 0; fd < 0 && i < 1000; i++) {
+        snprintf(fresh_out, bytes, "%.*s/.crmpi-%d-%d", length, path, (int)getpid(), i);
+        fd = open(fresh_out, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        if (fd < 0 && errno != EEXIST)
+            break;
+    }
+    return fd;
+}
+
 /* Copy into the file that is there, if it is the same one, or into a new one. */
 static int copy_back(const struct entry *entry, const char *kept)
 {
-    char fresh[CRMPI_PATH_BYTES + 16], piece[65536];
+    char fresh[CRMPI_PATH_BYTES + 64], piece[65536];
     struct stat about;
     int same = lstat(entry->name, &about) == 0 && S_ISREG(about.st_mode) &&
                about.st_ino == entry->note.inode;
     int from = open(kept, O_RDONLY | O_CLOEXEC), to = -1, error = 0;
     ssize_t n = from < 0 ? -1 : 1;
 
-    snprintf(fresh, sizeof fresh, "%s.crmpi", entry->name);
     if (from >= 0)
         to = same ? open(entry->name, O_WRONLY | O_TRUNC | O_CLOEXEC)
-                  : open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+                  : crmpi_fresh_open(entry->name, fresh, sizeof fresh);
     if (to >= 0 && ioctl(to, FICLONE, from) != 0)
         while ((n = read(from, piece, sizeof piece)) > 0)
             if (write(to, piece, (size_t)n) != n) {
@@ -528,6 +617,17 @@ static int kept_back(const struct crmpi_undo *undo, const struct entry *entry)
     return cut(entry);
 }
 
+static int remove_one(const char *path, const struct stat *about, int type,
+                      struct FTW *place)
+{
+    (void)place;
+    if (type == FTW_DP || type == FTW_D)
+        rmdir(path);
+    else if (!S_ISCHR(about->st_mode) && !S_ISBLK(about->st_mode))
+        unlink(path);
+    return 0;
+}
+
 static enum crmpi_status entry_undo(const struct crmpi_undo *undo,
                                     const struct entry *entry)
 {
@@ -536,6 +636,8 @@ static enum crmpi_status entry_undo(const struct crmpi_undo *undo,
 
     switch (entry->note.kind) {
     case CRMPI_NOTE_DIRECTORY:
+        if (lstat(entry->name, &about) == 0 && !S_ISDIR(about.st_mode))
+            unlink(entry->name);
         if (mkdir(entry->name, entry->note.mode & 07777) != 0 && errno != EEXIST)
             result = -1;
         break;
@@ -556,6 +658,8 @@ static enum crmpi_status entry_undo(const struct crmpi_undo *undo,
         if (unlink(entry->name) != 0 && errno != ENOENT && errno != ENOTDIR &&
             errno != EISDIR)
             result = -1;
+        else if (S_ISDIR(entry->note.mode)) /* it was moved there with what is in it */
+            nftw(entry->name, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
         break;
     default:
         break; /* saved: lib/files/bring.c; lost, and accepted */
@@ -563,25 +667,59 @@ static enum crmpi_status entry_undo(const struct crmpi_undo *undo,
     return result == 0 ? CRMPI_OK : cannot(entry);
 }
 
-/* Directories before what is in them; those that have come after it. */
-enum crmpi_status crmpi_undo_apply(struct crmpi_undo *undo)
+/* The notes of one kind, or of all others but directories. */
+static enum crmpi_status kind_undo(const struct crmpi_undo *undo, uint32_t kind)
 {
     enum crmpi_status status = CRMPI_OK;
     struct stat about;
 
-    for (size_t i = 0; status == CRMPI_OK && i < undo->n; i++)
-        if (undo->entries[i].counts && undo->entries[i].note.kind == CRMPI_NOTE_DIRECTORY)
-            status = entry_undo(undo, &undo->entries[i]);
-    status = crmpi_agree(status);
-    for (size_t i = 0; status == CRMPI_OK && i < undo->n; i++)
-        if (undo->entries[i].counts && undo->entries[i].note.kind != CRMPI_NOTE_DIRECTORY)
-            status = entry_undo(undo, &undo->entries[i]);
-    status = crmpi_agree(status);
+    for (size_t i = 0; status == CRMPI_OK && i < undo->n; i++) {
+        const struct entry *entry = &undo->entries[i];
+
+        if (!entry->counts ||
+            (kind ? entry->note.kind != kind
+                  : entry->note.kind == CRMPI_NOTE_ABSENT ||
+                        entry->note.kind == CRMPI_NOTE_DIRECTORY))
+            continue;
+        if (!kind && lstat(entry->name, &about) == 0 && S_ISDIR(about.st_mode))
+            rmdir(entry->name); /* it was a file, and has become a folder */
+        status = entry_undo(undo, entry);
+    }
+    return crmpi_agree(status);
+}
+
+/* Of all ranks: from where on this restart undoes, and whether that is through. */
+static enum crmpi_status undone_note(struct crmpi_undo *undo, int is_done)
+{
+    const struct crmpi_undone *undone = &undo->undone;
+    int was_begun = undone->n > undone->n_done && undone->from[undone->n_done] != UINT64_MAX;
+    uint64_t from = undo->n_all || was_begun ? undo->sn : UINT64_MAX;
+    size_t n = 0;
+    uint64_t *all = crmpi_gather(&from, 1, sizeof from, &n);
+    enum crmpi_status status = crmpi_agree(all ? CRMPI_OK : CRMPI_ERR_NOMEM);
+
+    if (status == CRMPI_OK && undo->world_rank == 0)
+        status = crmpi_undone_write(all, n, is_done);
+    free(all);
+    return crmpi_agree(status);
+}
+
+/* What has come goes first; then directories come back before what is in them. */
+enum crmpi_status crmpi_undo_apply(struct crmpi_undo *undo)
+{
+    enum crmpi_status status = undo->n_all ? undone_note(undo, 0) : CRMPI_OK;
+    struct stat about;
+
+    if (status == CRMPI_OK)
+        status = kind_undo(undo, CRMPI_NOTE_ABSENT);
     for (size_t i = undo->n; status == CRMPI_OK && i-- > 0;)
         if (undo->entries[i].counts && undo->entries[i].note.kind == CRMPI_NOTE_ABSENT &&
             lstat(undo->entries[i].name, &about) == 0 && S_ISDIR(about.st_mode))
             rmdir(undo->entries[i].name); /* others may have put something into it */
-    return crmpi_agree(status);
+    status = crmpi_agree(status);
+    if (status == CRMPI_OK)
+        status = kind_undo(undo, CRMPI_NOTE_DIRECTORY);
+    return status == CRMPI_OK ? kind_undo(undo, 0) : status;
 }
 
 /*
@@ -590,29 +728,25 @@ enum crmpi_status crmpi_undo_apply(struct crmpi_undo *undo)
 
 enum crmpi_status crmpi_undo_end(struct crmpi_undo *undo)
 {
-    enum crmpi_status status = CRMPI_OK;
-    uint64_t epoch, sn;
-    size_t n = 0;
-    uint64_t *all = crmpi_gather(&undo->sn, 1, sizeof undo->sn, &n);
+    enum crmpi_status status = undone_note(undo, 1);
+    size_t n;
 
-    crmpi_journal_done(undo->world_rank, &sn, &epoch);
-    status = crmpi_agree(all ? CRMPI_OK : CRMPI_ERR_NOMEM); /* all know the epoch */
-    if (status == CRMPI_OK && undo->world_rank == 0)
-        status = crmpi_journal_set_done(all, n, epoch + 1);
-    free(all);
-    status = crmpi_agree(status);
-    if (status == CRMPI_OK)
-        free(logs_list(undo->world_rank, &n)); /* drops what has been undone */
-    return status;
+    if (status != CRMPI_OK)
+        return status;
+    free(undo->undone.from);
+    crmpi_undone_read(undo->world_rank, &undo->undone);
+    free(logs_list(undo->world_rank, &undo->undone, &n)); /* drops what has been undone */
+    return CRMPI_OK;
 }
 
 void crmpi_undo_destroy(struct crmpi_undo *undo)
 {
     for (size_t i = 0; undo && i < undo->n; i++)
         entry_free(&undo->entries[i]);
-    if (undo)
+    if (undo) {
         free(undo->all);
-    if (undo)
         free(undo->entries);
+        free(undo->undone.from);
+    }
     free(undo);
 }

@@ -17,11 +17,13 @@ struct crmpi_undo;
 
 /**
  * Read the notes of this rank after its checkpoint @p sn, and learn which of them count.
+ * @param epoch   of the journal when that was taken
  * @param accept  files that cannot be brought back are left as they are, after a message
- * @return CRMPI_ERR_UNFIT if some file is lost, after its name was said
+ * @return CRMPI_ERR_UNFIT if some file is lost, after its name was said, or if a restart
+ *         has gone back to a checkpoint before that one
  */
-enum crmpi_status crmpi_undo_read(uint32_t world_rank, uint64_t sn, int accept,
-                                  struct crmpi_undo **undo_out);
+enum crmpi_status crmpi_undo_read(uint32_t world_rank, uint64_t sn, uint64_t epoch,
+                                  int accept, struct crmpi_undo **undo_out);
 
 /**
  * Where the file is now that a name led to at the checkpoint.
@@ -35,6 +37,11 @@ enum crmpi_status crmpi_undo_apply(struct crmpi_undo *undo);
 
 /** Say that it has been done, and drop the notes. */
 enum crmpi_status crmpi_undo_end(struct crmpi_undo *undo);
+
+/** Make an empty file beside another one, to take its name when it is whole.
+ * @param[out] fresh_out  its name
+ * @return a descriptor for reading and writing, or -1 and errno */
+int crmpi_fresh_open(const char *path, char *fresh_out, size_t bytes);
 
 void crmpi_undo_destroy(struct crmpi_undo *undo);
 

@@ -530,13 +530,11 @@ static long do_file(long number, greg_t *r)
         crmpi_journal_touch(a, (char *)b, CRMPI_TOUCH_REMOVE, 0);
         break;
     case SYS_rename:
-        crmpi_journal_touch(AT_FDCWD, (char *)a, CRMPI_TOUCH_REMOVE, CRMPI_TOUCH_MOVES);
-        crmpi_journal_touch(AT_FDCWD, (char *)b, CRMPI_TOUCH_REPLACE, 0);
+        crmpi_journal_rename(AT_FDCWD, (char *)a, AT_FDCWD, (char *)b);
         break;
     case SYS_renameat:
     case SYS_renameat2:
-        crmpi_journal_touch(a, (char *)b, CRMPI_TOUCH_REMOVE, CRMPI_TOUCH_MOVES);
-        crmpi_journal_touch(c, (char *)d, CRMPI_TOUCH_REPLACE, 0);
+        crmpi_journal_rename(a, (char *)b, c, (char *)d);
         break;
     case SYS_mkdir:
     case SYS_mknod:

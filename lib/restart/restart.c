@@ -520,6 +520,7 @@ static enum crmpi_status files_prepare(struct saved *saved, const struct options
                                                 .record_bytes = saved->inodes_bytes,
                                                 .world_rank = saved->job->world_rank,
                                                 .sn = sn,
+                                                .epoch = saved->process->files_epoch,
                                                 .keep_later = !crmpi_config.truncate,
                                                 .accept = options->accept_files};
     enum crmpi_status status =
@@ -608,6 +609,8 @@ static void __attribute__((noreturn)) refuse(const char *dir, int world_rank, in
     refusal.exit_status = status;
     refusal.world_rank = (uint32_t)world_rank;
     gethostname(refusal.host, sizeof refusal.host - 1);
+    if (crmpi_attempt_is_watched() && !refusal.reason[0])
+        sleep(2); /* the rank that has a reason says it, and ends all */
     crmpi_attempt_refuse(dir, &refusal);
     PMPI_Initialized(&initialized);
     if (initialized)

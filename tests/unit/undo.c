@@ -92,10 +92,10 @@ static void teardown(void)
     folder_remove();
 }
 
-static enum crmpi_status undo_from(uint64_t sn, int accept)
+static enum crmpi_status undo_taken_in(uint64_t epoch, uint64_t sn, int accept)
 {
     struct crmpi_undo *undo = NULL;
-    enum crmpi_status status = crmpi_undo_read(0, sn, accept, &undo);
+    enum crmpi_status status = crmpi_undo_read(0, sn, epoch, accept, &undo);
 
     if (status == CRMPI_OK)
         status = crmpi_undo_apply(undo);
@@ -103,6 +103,11 @@ static enum crmpi_status undo_from(uint64_t sn, int accept)
         status = crmpi_undo_end(undo);
     crmpi_undo_destroy(undo);
     return status;
+}
+
+static enum crmpi_status undo_from(uint64_t sn, int accept)
+{
+    return undo_taken_in(1, sn, accept);
 }
 
 static void undone(void)
@@ -168,13 +173,14 @@ START_TEST(what_is_only_read)
 }
 END_TEST
 
-START_TEST(crmpis_own)
+/* A job may write where its checkpoints are: only what it does itself comes here. */
+START_TEST(beside_checkpoints)
 {
     touch("checkpoints/x", CRMPI_TOUCH_OPEN, O_WRONLY | O_CREAT);
-    touch("checkpoints", CRMPI_TOUCH_REMOVE, 0);
-    noted(0, 0, 0);
-    touch("checkpoints2", CRMPI_TOUCH_OPEN, O_WRONLY | O_CREAT);
+    put("checkpoints/x", "new");
     noted(1, CRMPI_NOTE_ABSENT, 0);
+    undone();
+    ck_assert(!exists("checkpoints/x"));
 }
 END_TEST
 
@@ -361,6 +367,12 @@ START_TEST(too_large)
     unlink("b");
     touch("a", CRMPI_TOUCH_OPEN, O_WRONLY);
     noted(2, CRMPI_NOTE_KEPT, CRMPI_NOTE_LOST);
+    ck_assert_int_eq(undo_from(SN, 0), CRMPI_OK); /* it was opened, but not written */
+    begin(SN);
+    touch("b", CRMPI_TOUCH_REMOVE, 0);
+    unlink("b");
+    touch("a", CRMPI_TOUCH_OPEN, O_WRONLY);
+    big("a", 2);
     log_reset();
     ck_assert_int_eq(undo_from(SN, 0), CRMPI_ERR_UNFIT);
     ck_assert_uint_eq(log_lines, 1);
@@ -438,7 +450,7 @@ START_TEST(twice)
     touch("d", CRMPI_TOUCH_OPEN, O_WRONLY | O_CREAT);
     put("d", "new");
     for (int i = 0; i < 3; i++) {
-        ck_assert_int_eq(crmpi_undo_read(0, SN, 0, &undo), CRMPI_OK);
+        ck_assert_int_eq(crmpi_undo_read(0, SN, 1, 0, &undo), CRMPI_OK);
         ck_assert_int_eq(crmpi_undo_apply(undo), CRMPI_OK);
         if (i == 2)
             ck_assert_int_eq(crmpi_undo_end(undo), CRMPI_OK);
@@ -452,11 +464,21 @@ START_TEST(twice)
 }
 END_TEST
 
+/* What a restart of this rank has undone, as it is told. */
+static void restart_was(uint64_t i, uint64_t n, uint64_t from)
+{
+    struct crmpi_undone told;
+
+    crmpi_undone_read(0, &told);
+    ck_assert_uint_eq(told.n_done, n);
+    ck_assert_uint_eq(told.n, n);
+    ck_assert_uint_eq(told.from[i], from);
+    free(told.from);
+}
+
 /* From the line before, after a restart from the newer one. */
 START_TEST(older_lines)
 {
-    uint64_t sn, epoch;
-
     put("a", "one");
     touch("a", CRMPI_TOUCH_OPEN, O_WRONLY);
     put("a", "two");
@@ -465,17 +487,95 @@ START_TEST(older_lines)
     put("a", "three");
     ck_assert_int_eq(undo_from(SN + 1, 0), CRMPI_OK);
     holds("a", "two");
-    crmpi_journal_done(0, &sn, &epoch);
-    ck_assert_uint_eq(sn, SN + 1);
-    ck_assert_uint_eq(epoch, 1);
+    restart_was(0, 1, SN + 1);
+    ck_assert_uint_eq(crmpi_journal_epoch(), 2);
     begin(SN + 1);
     touch("a", CRMPI_TOUCH_OPEN, O_WRONLY);
     put("a", "three again");
     ck_assert_int_eq(undo_from(SN, 0), CRMPI_OK);
     holds("a", "one");
-    crmpi_journal_done(0, &sn, &epoch);
-    ck_assert_uint_eq(sn, SN);
-    ck_assert_uint_eq(epoch, 2);
+    restart_was(1, 2, SN);
+    restart_was(0, 2, SN + 1);
+}
+END_TEST
+
+/* From a newer line, after a restart from one before it. */
+START_TEST(abandoned_lines)
+{
+    put("a", "one");
+    touch("a", CRMPI_TOUCH_OPEN, O_WRONLY);
+    put("a", "two");
+    begin(SN + 1);
+    ck_assert_int_eq(undo_from(SN, 0), CRMPI_OK);
+    holds("a", "one");
+    ck_assert_int_eq(undo_from(SN + 1, 0), CRMPI_ERR_UNFIT);
+    ck_assert_ptr_nonnull(strstr(log_last, "went back to one before it"));
+    ck_assert_int_eq(undo_from(SN, 0), CRMPI_OK);
+    begin(SN);
+    touch("a", CRMPI_TOUCH_OPEN, O_WRONLY);
+    put("a", "two again");
+    begin(SN + 1); /* another one of that number */
+    touch("a", CRMPI_TOUCH_OPEN, O_WRONLY);
+    put("a", "three");
+    ck_assert_int_eq(undo_taken_in(3, SN + 1, 0), CRMPI_OK);
+    holds("a", "two again");
+    ck_assert_int_eq(undo_from(SN + 1, 0), CRMPI_ERR_UNFIT);
+    ck_assert_int_eq(undo_from(SN + 1, 1), CRMPI_OK); /* accepted */
+}
+END_TEST
+
+/* A restart that fails once it has begun to undo has gone back, too. */
+START_TEST(begun_only)
+{
+    struct crmpi_undo *undo;
+
+    put("a", "one");
+    touch("a", CRMPI_TOUCH_OPEN, O_WRONLY);
+    put("a", "two");
+    begin(SN + 1);
+    ck_assert_int_eq(crmpi_undo_read(0, SN, 1, 0, &undo), CRMPI_OK);
+    ck_assert_int_eq(crmpi_undo_apply(undo), CRMPI_OK);
+    crmpi_undo_destroy(undo);
+    ck_assert_int_eq(undo_from(SN + 1, 0), CRMPI_ERR_UNFIT);
+    ck_assert_int_eq(undo_from(SN, 0), CRMPI_OK);
+    restart_was(0, 1, SN);
+}
+END_TEST
+
+/* Where files were not touched a job may go back and forth, until they are. */
+START_TEST(untouched)
+{
+    begin(SN + 1);
+    ck_assert_int_eq(undo_from(SN, 0), CRMPI_OK);
+    restart_was(0, 1, UINT64_MAX);
+    ck_assert_int_eq(undo_from(SN + 1, 0), CRMPI_OK);
+    ck_assert_int_eq(undo_from(SN, 0), CRMPI_OK);
+    begin(SN);
+    put("a", "one");
+    touch("a", CRMPI_TOUCH_OPEN, O_WRONLY);
+    ck_assert_int_eq(undo_from(SN + 1, 0), CRMPI_ERR_UNFIT);
+    ck_assert_int_eq(undo_from(SN, 0), CRMPI_OK);
+}
+END_TEST
+
+/* A directory that was there may not be taken for one that the job has made. */
+START_TEST(directory_renamed)
+{
+    ck_assert_int_eq(mkdir("old", 0700), 0);
+    put("old/file", "precious");
+    touch("old", CRMPI_TOUCH_REMOVE, 0); /* in vain */
+    crmpi_journal_rename(AT_FDCWD, "old", AT_FDCWD, "moved");
+    ck_assert_int_eq(rename("old", "moved"), 0);
+    touch("fresh", CRMPI_TOUCH_REPLACE, 0);
+    ck_assert_int_eq(mkdir("fresh", 0700), 0);
+    put("fresh/file", "new");
+    crmpi_journal_rename(AT_FDCWD, "fresh", AT_FDCWD, "ready");
+    ck_assert_int_eq(rename("fresh", "ready"), 0);
+    ck_assert_int_eq(undo_from(SN, 0), CRMPI_ERR_UNFIT);
+    ck_assert_ptr_nonnull(strstr(log_last, "it is a directory that was renamed"));
+    ck_assert_int_eq(undo_from(SN, 1), CRMPI_OK);
+    holds("moved/file", "precious");
+    ck_assert(!exists("ready"));
 }
 END_TEST
 
@@ -496,21 +596,21 @@ END_TEST
 
 START_TEST(done_is_damaged)
 {
-    uint64_t sn, epoch;
+    const uint64_t from = SN;
+    struct crmpi_undone told;
 
     put("checkpoints/ranks/undone", "nonsense, and more of it than a head has");
-    crmpi_journal_done(0, &sn, &epoch);
-    ck_assert_uint_eq(sn, UINT64_MAX);
-    ck_assert_uint_eq(epoch, 0);
+    ck_assert_uint_eq(crmpi_journal_epoch(), 1);
     put("checkpoints/ranks/undone", "");
-    crmpi_journal_done(0, &sn, &epoch);
-    ck_assert_uint_eq(sn, UINT64_MAX);
-    sn = SN;
-    ck_assert_int_eq(crmpi_journal_set_done(&sn, 1, 7), CRMPI_OK);
-    crmpi_journal_done(1, &sn, &epoch); /* of a rank that it does not tell of */
-    ck_assert_uint_eq(epoch, 0);
-    crmpi_journal_done(0, &sn, &epoch);
-    ck_assert_uint_eq(epoch, 7);
+    ck_assert_uint_eq(crmpi_journal_epoch(), 1);
+    ck_assert_int_eq(crmpi_undone_write(&from, 1, 1), CRMPI_OK);
+    ck_assert_uint_eq(crmpi_journal_epoch(), 2);
+    crmpi_undone_read(1, &told); /* of a rank that it does not tell of */
+    ck_assert_uint_eq(told.n, 0);
+    restart_was(0, 1, SN);
+    ck_assert_int_eq(truncate("checkpoints/ranks/undone", 32), 0);
+    crmpi_undone_read(0, &told);
+    ck_assert_uint_eq(told.n, 0);
 }
 END_TEST
 
@@ -524,7 +624,7 @@ int main(void)
     tcase_add_checked_fixture(all, setup, teardown);
     tcase_set_timeout(all, 60);
     tcase_add_test(all, what_is_only_read);
-    tcase_add_test(all, crmpis_own);
+    tcase_add_test(all, beside_checkpoints);
     tcase_add_test(all, first_touch_only);
     tcase_add_test(all, overwritten);
     tcase_add_test(all, replaced_and_removed);
@@ -540,6 +640,10 @@ int main(void)
     tcase_add_loop_test(all, flipped, 0, (int)sizeof(struct crmpi_note));
     tcase_add_test(all, twice);
     tcase_add_test(all, older_lines);
+    tcase_add_test(all, abandoned_lines);
+    tcase_add_test(all, begun_only);
+    tcase_add_test(all, untouched);
+    tcase_add_test(all, directory_renamed);
     tcase_add_test(all, what_was_kept_is_gone);
     tcase_add_test(all, done_is_damaged);
     srunner_run_all(runner, CK_ENV);
