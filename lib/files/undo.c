@@ -130,24 +130,26 @@ static struct log *logs_list(uint32_t world_rank, const struct crmpi_undone *und
 static enum crmpi_status way_check(const struct crmpi_undo *undo, uint64_t epoch,
                                    const struct log *logs, size_t n_logs, int accept)
 {
-    int is_left = 0;
+    uint64_t back = UINT64_MAX;
 
     for (uint64_t i = epoch - (epoch > 0); i < undo->undone.n; i++)
-        is_left |= undo->sn > undo->undone.from[i];
+        if (undo->undone.from[i] < back)
+            back = undo->undone.from[i];
     for (size_t i = 0; i < n_logs; i++)
-        is_left |= logs[i].epoch > epoch && logs[i].sn < undo->sn;
-    if (!is_left)
+        if (logs[i].epoch > epoch && logs[i].sn < back)
+            back = logs[i].sn;
+    if (back >= undo->sn)
         return CRMPI_OK;
     if (accept)
-        crmpi_warn("files are not as they were at checkpoint %llu: a restart went back to one "
-                   "before it",
-                   (unsigned long long)undo->sn);
+        crmpi_warn("files are not as they were at checkpoint %llu: a restart went back to "
+                   "checkpoint %llu",
+                   (unsigned long long)undo->sn, (unsigned long long)back);
     else
         crmpi_error("files cannot be brought back to checkpoint %llu: a restart went back to "
-                    "one before it, and undid what became of them; restart from that one, "
-                    "or from one taken since, or say --accept-files to go on with files as "
-                    "they are",
-                    (unsigned long long)undo->sn);
+                    "checkpoint %llu, and undid what became of them after it; use --at %llu, "
+                    "or --accept-files to go on with files as they are",
+                    (unsigned long long)undo->sn, (unsigned long long)back,
+                    (unsigned long long)back);
     return accept ? CRMPI_OK : CRMPI_ERR_UNFIT;
 }
 

@@ -234,6 +234,17 @@ awaited 30 test -e acted || fail "the restart has not done anything"
 checkpoint
 killed
 back --at 2
+started "a newer line than one that was gone back to" many
+checkpoint
+checkpoint
+acted
+"$CRMPI_BIN/crmpi-restart" --at 1 "$CRMPI_DIR" >>"$log" 2>&1 &
+job=$!
+awaited 30 test -e acted || fail "the restart has not done anything"
+killed
+rm -f acted
+unfit "cannot be brought back to checkpoint 2: a restart went back to checkpoint 1"
+back --at 1
 unset CRMPI_KEEP
 
 # a restart that is killed at any time

@@ -509,7 +509,7 @@ START_TEST(abandoned_lines)
     ck_assert_int_eq(undo_from(SN, 0), CRMPI_OK);
     holds("a", "one");
     ck_assert_int_eq(undo_from(SN + 1, 0), CRMPI_ERR_UNFIT);
-    ck_assert_ptr_nonnull(strstr(log_last, "went back to one before it"));
+    ck_assert_ptr_nonnull(strstr(log_last, "went back to checkpoint 3"));
     ck_assert_int_eq(undo_from(SN, 0), CRMPI_OK);
     begin(SN);
     touch("a", CRMPI_TOUCH_OPEN, O_WRONLY);
