@@ -62,7 +62,7 @@ static struct {
     size_t n_linked;
     struct file_id copied[1024]; /* files of which a copy is kept */
     size_t n_copied;
-    int was_told;
+    int was_told, was_lost;
 } journal;
 
 static int32_t spare_lock, *lock = &spare_lock; /* who has it; 0: nobody */
@@ -751,17 +751,34 @@ static enum crmpi_note_kind keep(const struct stat *about, enum crmpi_touch touc
  * The note
  */
 
-static void tell(const char *what)
+static void say(const char *what, const char *why)
 {
-    static const char head[] = "crmpi: ", end[] = ": what becomes of files after this "
-                                                  "checkpoint cannot be undone\n";
+    static const char head[] = "crmpi: ";
     struct iovec iov[] = {{(char *)head, sizeof head - 1},
                           {(char *)what, text_length(what)},
-                          {(char *)end, sizeof end - 1}};
+                          {(char *)why, text_length(why)}};
 
+    crmpi_raw(SYS_writev, 2, (long)iov, 3, 0, 0, 0);
+}
+
+/* Once is enough. */
+static void tell(const char *what)
+{
     if (!journal.was_told)
-        crmpi_raw(SYS_writev, 2, (long)iov, 3, 0, 0, 0);
+        say(what, ": what becomes of files after this checkpoint cannot be undone\n");
     journal.was_told = 1;
+}
+
+static void tell_lost(int error)
+{
+    if (!journal.was_lost)
+        say(name, error == EFBIG ? ": too large to be kept (CRMPI_FILE_LIMIT): no restart from "
+                                   "this checkpoint once it has changed\n"
+                  : error == EISDIR ? ": a directory is renamed: no restart from this "
+                                      "checkpoint once that is done\n"
+                                    : ": cannot be kept: no restart from this checkpoint once "
+                                      "it has changed\n");
+    journal.was_lost = 1;
 }
 
 static void record_write(void)
@@ -839,6 +856,8 @@ static void note_make(int found, const struct stat *about, enum crmpi_touch touc
             return; /* a pipe or a socket: there is nothing in it */
         }
     }
+    if (note->kind == CRMPI_NOTE_LOST)
+        tell_lost((int)note->error);
     record_write();
 }
 
