@@ -59,23 +59,29 @@ static struct known *known_find(const struct crmpi_inode *inode)
     return &known[n_known++];
 }
 
-/* Files that are gone need no place any more. */
+/* Files that are gone need no place any more.  Before places run out all files move, which
+ * costs one full increment. */
 static void known_keep(const struct crmpi_inodes *inodes)
 {
     size_t kept = 0;
+    int all_move = next_place - CRMPI_FILES_ADDR > (CRMPI_U1 - CRMPI_FILES_ADDR) / 2;
 
     for (size_t i = 0; i < n_known; i++) {
         size_t k = 0;
 
-        while (k < inodes->n && (inodes->list[k].device != known[i].device ||
-                                 inodes->list[k].inode != known[i].inode))
+        while (k < inodes->n && (inodes->sources[k].device != known[i].device ||
+                                 inodes->sources[k].inode != known[i].inode))
             k++;
+        if (all_move)
+            known[i].room = 0;
         if (k < inodes->n)
             known[kept++] = known[i];
         else
             free(known[i].hashes);
     }
     n_known = kept;
+    if (all_move)
+        next_place = CRMPI_FILES_ADDR;
 }
 
 /* A part of the range for a file; 0 if there is none left. */
@@ -85,11 +91,6 @@ static uint64_t place_find(struct known *file, uint64_t bytes)
 
     if (file->room >= bytes)
         return file->address;
-    if (room > CRMPI_U1 - next_place) { /* all move, which costs one full increment */
-        for (size_t i = 0; i < n_known; i++)
-            known[i].room = 0;
-        next_place = CRMPI_FILES_ADDR;
-    }
     if (room > CRMPI_U1 - next_place)
         return 0;
     file->address = next_place;

@@ -133,8 +133,8 @@ enum crmpi_status crmpi_inodes_add(struct crmpi_inodes *inodes, int fd,
     int access = fcntl(fd, F_GETFL) & (O_ACCMODE | O_PATH);
     size_t i = 0;
 
-    while (i < inodes->n && (inodes->list[i].device != about->st_dev ||
-                             inodes->list[i].inode != about->st_ino))
+    while (i < inodes->n && (inodes->sources[i].device != about->st_dev ||
+                             inodes->sources[i].inode != about->st_ino))
         i++;
     if (i == inodes->n) {
         if (list_grow(inodes) != 0)
@@ -155,7 +155,8 @@ enum crmpi_status crmpi_inodes_add(struct crmpi_inodes *inodes, int fd,
 
         if (status != CRMPI_OK)
             return status;
-        inodes->sources[i] = (struct crmpi_inode_source){.fd = -1};
+        inodes->sources[i] = (struct crmpi_inode_source){
+            .device = about->st_dev, .inode = about->st_ino, .fd = -1};
         inodes->hashes[i] = NULL;
         inodes->n++;
     }
@@ -411,7 +412,8 @@ enum crmpi_status crmpi_inodes_unpack(const void *data, size_t bytes,
     for (; inodes.n < *n; inodes.n++) {
         size_t n_bytes = list[inodes.n].n_blocks * sizeof(struct crmpi_hash);
 
-        inodes.sources[inodes.n].fd = -1;
+        inodes.sources[inodes.n] = (struct crmpi_inode_source){
+            .device = list[inodes.n].device, .inode = list[inodes.n].inode, .fd = -1};
         if (n_bytes && !(inodes.hashes[inodes.n] = malloc(n_bytes))) {
             crmpi_inodes_fini(&inodes);
             return CRMPI_ERR_NOMEM;

@@ -59,6 +59,7 @@ struct crmpi_inode {
 
 /* How its contents can be reached now. */
 struct crmpi_inode_source {
+    uint64_t device, inode; /* those of the list, which is much larger, to be searched */
     int fd;             /* a descriptor of the application, or -1: by name */
     int is_readable;    /* through that one */
     uint64_t start, end; /* a mapping of it, as /proc/self/maps has it; 0, 0: none */
