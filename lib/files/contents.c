@@ -115,13 +115,14 @@ static long mapped_at(const struct mapping *mapping, int fd)
                      (long)mapping->offset);
 }
 
-/* Apart: no libc. */
-static long open_and_map(void *data)
+static long open_and_map(const struct mapping *mapping)
 {
-    const struct mapping *mapping = data;
-    long fd = crmpi_raw(SYS_open, (long)mapping->path, O_RDONLY, 0, 0, 0, 0);
+    long fd = crmpi_raw(SYS_open, (long)mapping->path, O_RDONLY | O_CLOEXEC, 0, 0, 0, 0);
+    long at = fd < 0 ? fd : mapped_at(mapping, (int)fd);
 
-    return fd < 0 ? fd : mapped_at(mapping, (int)fd);
+    if (fd >= 0)
+        crmpi_raw(SYS_close, fd, 0, 0, 0, 0, 0);
+    return at;
 }
 
 /* Map some of a file; the address, or -errno.  Not through the application's open file, which
@@ -143,7 +144,7 @@ static long file_map(const struct crmpi_inode *inode,
                  source->end);
     if (source->fd >= 0 || inode->kind != CRMPI_INODE_NAMED)
         mapping.path = link;
-    long at = crmpi_apart(open_and_map, &mapping);
+    long at = open_and_map(&mapping);
 
     return at < 0 && can_be_read ? mapped_at(&mapping, source->fd) : at;
 }
@@ -337,38 +338,63 @@ static void large_take(struct crmpi_inodes *inodes, size_t i)
     tell(inode, file, "is changed in place");
 }
 
+struct taking {
+    struct crmpi_inodes *inodes;
+    size_t *order;
+    char *why;
+    size_t why_bytes;
+};
+
+/* Apart, once for all files: to copy many descriptors takes its time. */
+static long all_take(void *data)
+{
+    const struct taking *taking = data;
+    struct crmpi_inodes *inodes = taking->inodes;
+    uint64_t left = (uint64_t)crmpi_config.file_limit_mib << 20;
+    enum crmpi_status status = unnamed_take(inodes, taking->why, taking->why_bytes);
+    int error;
+
+    for (size_t k = 0; status == CRMPI_OK && k < inodes->n; k++) {
+        size_t i = taking->order[k];
+        struct crmpi_inode *inode = &inodes->list[i];
+        int written = (inode->flags & CRMPI_INODE_WRITTEN) != 0;
+
+        if (inode->kind != CRMPI_INODE_NAMED || (!written && !is_of_the_job(inode)) ||
+            whole_take(inodes, i, &left, &error))
+            continue;
+        if (written && !(inode->flags & CRMPI_INODE_BY_MPI))
+            large_take(inodes, i);
+    }
+    return (long)status;
+}
+
 enum crmpi_status crmpi_inodes_contents(struct crmpi_inodes *inodes, char *why,
                                         size_t why_bytes)
 {
-    uint64_t left = (uint64_t)crmpi_config.file_limit_mib << 20;
     size_t *order = malloc((inodes->n + 1) * sizeof *order);
-    enum crmpi_status status = CRMPI_ERR_NOMEM;
-    int error;
+    struct taking taking = {inodes, order, why, why_bytes};
+    long result = 0;
 
     if (!order)
-        return status;
+        return CRMPI_ERR_NOMEM;
     crmpi_inodes_release();
     known_keep(inodes);
     current = inodes;
-    status = unnamed_take(inodes, why, why_bytes);
     for (size_t i = 0; i < inodes->n; i++)
         order[i] = i;
     sorted_by = inodes;
     qsort(order, inodes->n, sizeof *order, order_compare);
-    for (size_t k = 0; status == CRMPI_OK && k < inodes->n; k++) {
-        struct crmpi_inode *inode = &inodes->list[order[k]];
-        int written = (inode->flags & CRMPI_INODE_WRITTEN) != 0;
-
-        if (inode->kind != CRMPI_INODE_NAMED || (!written && !is_of_the_job(inode)) ||
-            whole_take(inodes, order[k], &left, &error))
-            continue;
-        if (written && !(inode->flags & CRMPI_INODE_BY_MPI))
-            large_take(inodes, order[k]);
-    }
+    if (inodes->n)
+        result = crmpi_apart(all_take, &taking);
     free(order);
-    if (status != CRMPI_OK)
+    if (result != 0)
         crmpi_inodes_release();
-    return status;
+    if (result < 0) {
+        snprintf(why, why_bytes, "no process can be made to look at files: %s",
+                 strerror((int)-result));
+        return CRMPI_ERR_SYSTEM;
+    }
+    return (enum crmpi_status)result;
 }
 
 void crmpi_inodes_release(void)
