@@ -21,7 +21,7 @@
 #define PAGE 4096ul
 #define ALL_FLAGS                                                                          \
     (uint32_t)(CRMPI_INODE_WRITTEN | CRMPI_INODE_WHOLE | CRMPI_INODE_IN_PLACE |            \
-               CRMPI_INODE_MAPPED)
+               CRMPI_INODE_MAPPED | CRMPI_INODE_BY_MPI)
 #define MAX_INODES ((uint64_t)1 << 20)
 #define MAX_BLOCKS ((uint64_t)1 << 34)
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * A program that has a file open, in each phase another one: FOLDER/phase.1, .2, ...  A phase
- * ends when FOLDER/next.N is there.  Behind the last one rank 0 prints "done".  Test.
+ * A program that has a file open, in each phase another one: FOLDER/input.1, .2, ...  A phase
+ * has begun when FOLDER/phase.N is there, and ends when FOLDER/next.N is.  Behind the last one
+ * rank 0 prints "done".  Test.
  *
  *   phases N FOLDER [STATUS]    with a status the program ends with it, after phase N, until
  *                               FOLDER/mended is there
@@ -36,8 +37,10 @@ static void phase(const char *folder, int rank, int number)
     char path[512];
     int over = 0, fd;
 
+    snprintf(path, sizeof path, "%s/input.%d", folder, number);
+    fd = open(path, O_RDONLY);
     snprintf(path, sizeof path, "%s/phase.%d", folder, number);
-    fd = open(path, O_RDWR | O_CREAT, 0600);
+    close(open(path, O_RDWR | O_CREAT, 0600));
     while (!over) {
         usleep(10000);
         over = rank == 0 && is_there(folder, "next", number);
