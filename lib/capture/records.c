@@ -21,7 +21,7 @@
 #include "descriptors/descriptors.h"
 #include "descriptors/locks.h"
 #include "files/inodes.h"
-#include "files/journal.h"
+#include "files/undone.h"
 #include "lower/children.h"
 #include "lower/clock.h"
 #include "lower/park.h"
@@ -140,7 +140,7 @@ static enum crmpi_status process_save(struct crmpi_writer *writer, int lock_futu
     struct crmpi_process process = {.control_bytes = sizeof(struct crmpi_control_page),
                                     .thread_bytes = sizeof(struct crmpi_thread) +
                                                     sizeof(struct crmpi_parked),
-                                    .files_epoch = crmpi_journal_epoch(),
+                                    .files_epoch = crmpi_undone_epoch(),
                                     .lock_future = lock_future};
     int level = MPI_THREAD_SINGLE;
 

@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "files/inodes.h"
 #include "files/journal.h"
+#include "files/undone.h"
 #include "lower/apart.h"
 #include "lower/raw.h"
 #include "storage/directory.h"
@@ -30,7 +31,6 @@
 #define PAGE 4096ul
 #define NAME_BYTES 4096
 #define MAX_LINKS 8
-#define DONE_MAGIC 0x656e6f646f646e75 /* "undodone" */
 
 struct file_id {
     uint64_t device, inode;
@@ -83,114 +83,6 @@ int crmpi_journal_path(char *path_out, size_t bytes, uint32_t world_rank, uint64
                      suffix);
 
     return n > 0 && (size_t)n < bytes ? 0 : -1;
-}
-
-/*
- * What restarts have undone: a head, and of each restart a row with a number for each rank
- */
-
-struct undone_head {
-    uint64_t magic, n_ranks, n_done, n; /* restarts that have ended, and that have begun */
-};
-
-static int undone_open(struct undone_head *head)
-{
-    char path[CRMPI_PATH_BYTES + 32];
-
-    snprintf(path, sizeof path, "%s/ranks/" CRMPI_UNDONE_NAME, crmpi_config.dir);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-
-    if (fd >= 0 && (pread(fd, head, sizeof *head, 0) != sizeof *head ||
-                    head->magic != DONE_MAGIC || head->n < head->n_done)) {
-        close(fd);
-        fd = -1;
-    }
-    if (fd < 0)
-        memset(head, 0, sizeof *head);
-    return fd;
-}
-
-uint64_t crmpi_journal_epoch(void)
-{
-    struct undone_head head;
-    int fd = undone_open(&head);
-
-    if (fd >= 0)
-        close(fd);
-    return head.n_done + 1;
-}
-
-void crmpi_undone_read(uint32_t world_rank, struct crmpi_undone *undone_out)
-{
-    struct undone_head head;
-    int fd = undone_open(&head);
-    struct stat about;
-
-    memset(undone_out, 0, sizeof *undone_out);
-    if (fd < 0)
-        return;
-    if (world_rank < head.n_ranks && fstat(fd, &about) == 0 &&
-        head.n <= (uint64_t)about.st_size / sizeof(uint64_t) / head.n_ranks &&
-        sizeof head + head.n * head.n_ranks * sizeof(uint64_t) <=
-            (uint64_t)about.st_size &&
-        (undone_out->from = calloc(head.n + 1, sizeof(uint64_t)))) {
-        undone_out->n = head.n;
-        undone_out->n_done = head.n_done;
-        for (uint64_t i = 0; i < head.n; i++)
-            if (pread(fd, &undone_out->from[i], sizeof(uint64_t),
-                      (off_t)(sizeof head + (i * head.n_ranks + world_rank) *
-                                                sizeof(uint64_t))) != sizeof(uint64_t))
-                undone_out->from[i] = 0;
-    }
-    close(fd);
-}
-
-/* The rows of restarts that have ended. */
-static int rows_copy(int from, int to, uint64_t bytes)
-{
-    char piece[65536];
-
-    for (uint64_t at = 0; at < bytes;) {
-        size_t n = bytes - at < sizeof piece ? bytes - at : sizeof piece;
-
-        if (pread(from, piece, n, (off_t)(sizeof(struct undone_head) + at)) != (ssize_t)n ||
-            write(to, piece, n) != (ssize_t)n)
-            return -1;
-        at += n;
-    }
-    return 0;
-}
-
-enum crmpi_status crmpi_undone_write(const uint64_t *from, size_t n_ranks, int is_done)
-{
-    char path[CRMPI_PATH_BYTES + 32], fresh[CRMPI_PATH_BYTES + 32];
-    struct undone_head head;
-    int old = undone_open(&head);
-    size_t row_bytes = n_ranks * sizeof *from;
-    uint64_t old_bytes = head.n_done * row_bytes;
-
-    if (head.n_ranks != n_ranks) /* there was none */
-        head.n_done = old_bytes = 0;
-    head = (struct undone_head){DONE_MAGIC, n_ranks, head.n_done + (is_done != 0),
-                                head.n_done + 1};
-    snprintf(path, sizeof path, "%s/ranks/" CRMPI_UNDONE_NAME, crmpi_config.dir);
-    snprintf(fresh, sizeof fresh, "%s/ranks/" CRMPI_UNDONE_NAME CRMPI_TMP_SUFFIX,
-             crmpi_config.dir);
-    int fd = open(fresh, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    int is_none = fd < 0 && errno == ENOENT; /* there are no notes at all */
-    int whole = fd >= 0 && write(fd, &head, sizeof head) == sizeof head &&
-                rows_copy(old, fd, old_bytes) == 0 &&
-                write(fd, from, row_bytes) == (ssize_t)row_bytes &&
-                (!crmpi_config.sync || fsync(fd) == 0);
-
-    if (fd >= 0)
-        close(fd);
-    if (old >= 0)
-        close(old);
-    if (is_none || (whole && rename(fresh, path) == 0))
-        return CRMPI_OK;
-    crmpi_error("cannot write %s: %s", path, strerror(errno));
-    return CRMPI_ERR_IO;
 }
 
 /*
@@ -300,7 +192,7 @@ void crmpi_journal_begin(const char *home, uint32_t world_rank, uint64_t sn,
         crmpi_folder_make(folder) != CRMPI_OK)
         return;
     if (crmpi_journal_path(journal.stem, sizeof journal.stem, world_rank, sn,
-                           crmpi_journal_epoch(), "") != 0)
+                           crmpi_undone_epoch(), "") != 0)
         return;
     if (home)
         old_drop(folder, home, world_rank, sn);

@@ -110,20 +110,4 @@ void crmpi_journal_with_name(const char *path,
 int crmpi_journal_path(char *path_out, size_t bytes, uint32_t world_rank, uint64_t sn,
                        uint64_t epoch, const char *suffix);
 
-/** The number of the restart that will undo what becomes of files from now on, from 1. */
-uint64_t crmpi_journal_epoch(void);
-
-/**
- * What restarts have undone of this rank's: the one with number i + 1 all that had become of
- * files after its checkpoint from[i]; UINT64_MAX: that was nothing.
- */
-struct crmpi_undone {
-    uint64_t *from; /* [n], to be freed */
-    uint64_t n, n_done; /* restarts that have begun to, and that are through with it */
-};
-void crmpi_undone_read(uint32_t world_rank, struct crmpi_undone *undone_out);
-
-/** Add a restart, of all ranks: atomic.  It takes the place of one that was not done. */
-enum crmpi_status crmpi_undone_write(const uint64_t *from, size_t n_ranks, int is_done);
-
 #endif

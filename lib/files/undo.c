@@ -21,6 +21,7 @@
 #include "base/pathmap.h"
 #include "files/journal.h"
 #include "files/undo.h"
+#include "files/undone.h"
 #include "restart/gather.h"
 #include "storage/directory.h"
 
@@ -477,10 +478,21 @@ enum crmpi_status crmpi_undo_read(uint32_t world_rank, uint64_t sn, uint64_t epo
         return CRMPI_ERR_NOMEM;
     undo->world_rank = world_rank;
     undo->sn = sn;
-    crmpi_undone_read(world_rank, &undo->undone);
-    struct log *logs = logs_list(world_rank, &undo->undone, &n);
+    status = crmpi_undone_read(world_rank, &undo->undone);
+    if (status != CRMPI_OK && accept) {
+        crmpi_warn("%s/ranks/" CRMPI_UNDONE_NAME " is damaged: files may not be as they were",
+                   crmpi_config.dir);
+        status = CRMPI_OK;
+    } else if (status != CRMPI_OK) {
+        crmpi_error("%s/ranks/" CRMPI_UNDONE_NAME " is damaged: it is not known which files "
+                    "have been brought back before; say --accept-files to go on all the same",
+                    crmpi_config.dir);
+        status = CRMPI_ERR_UNFIT;
+    }
+    struct log *logs = status == CRMPI_OK ? logs_list(world_rank, &undo->undone, &n) : NULL;
 
-    status = way_check(undo, epoch, logs, n, accept);
+    if (status == CRMPI_OK)
+        status = way_check(undo, epoch, logs, n, accept);
     for (size_t i = 0; status == CRMPI_OK && i < n; i++)
         if (logs[i].sn >= sn)
             status = log_read(undo, &logs[i]);
@@ -736,9 +748,10 @@ enum crmpi_status crmpi_undo_end(struct crmpi_undo *undo)
     if (status != CRMPI_OK)
         return status;
     free(undo->undone.from);
-    crmpi_undone_read(undo->world_rank, &undo->undone);
-    free(logs_list(undo->world_rank, &undo->undone, &n)); /* drops what has been undone */
-    return CRMPI_OK;
+    status = crmpi_agree(crmpi_undone_read(undo->world_rank, &undo->undone));
+    if (status == CRMPI_OK)
+        free(logs_list(undo->world_rank, &undo->undone, &n)); /* drops what is undone */
+    return status;
 }
 
 void crmpi_undo_destroy(struct crmpi_undo *undo)

@@ -15,6 +15,7 @@
 #include "files/inodes.h"
 #include "files/journal.h"
 #include "files/undo.h"
+#include "files/undone.h"
 #include "restart/gather.h"
 #include "storage-fixture.h"
 
@@ -469,7 +470,7 @@ static void restart_was(uint64_t i, uint64_t n, uint64_t from)
 {
     struct crmpi_undone told;
 
-    crmpi_undone_read(0, &told);
+    ck_assert_int_eq(crmpi_undone_read(0, &told), CRMPI_OK);
     ck_assert_uint_eq(told.n_done, n);
     ck_assert_uint_eq(told.n, n);
     ck_assert_uint_eq(told.from[i], from);
@@ -488,7 +489,7 @@ START_TEST(older_lines)
     ck_assert_int_eq(undo_from(SN + 1, 0), CRMPI_OK);
     holds("a", "two");
     restart_was(0, 1, SN + 1);
-    ck_assert_uint_eq(crmpi_journal_epoch(), 2);
+    ck_assert_uint_eq(crmpi_undone_epoch(), 2);
     begin(SN + 1);
     touch("a", CRMPI_TOUCH_OPEN, O_WRONLY);
     put("a", "three again");
@@ -600,17 +601,20 @@ START_TEST(done_is_damaged)
     struct crmpi_undone told;
 
     put("checkpoints/ranks/undone", "nonsense, and more of it than a head has");
-    ck_assert_uint_eq(crmpi_journal_epoch(), 1);
+    ck_assert_uint_eq(crmpi_undone_epoch(), 1);
     put("checkpoints/ranks/undone", "");
-    ck_assert_uint_eq(crmpi_journal_epoch(), 1);
+    ck_assert_uint_eq(crmpi_undone_epoch(), 1);
     ck_assert_int_eq(crmpi_undone_write(&from, 1, 1), CRMPI_OK);
-    ck_assert_uint_eq(crmpi_journal_epoch(), 2);
-    crmpi_undone_read(1, &told); /* of a rank that it does not tell of */
-    ck_assert_uint_eq(told.n, 0);
+    ck_assert_uint_eq(crmpi_undone_epoch(), 2);
+    /* of a rank that it does not tell of */
+    ck_assert_int_eq(crmpi_undone_read(1, &told), CRMPI_ERR_CORRUPT);
     restart_was(0, 1, SN);
     ck_assert_int_eq(truncate("checkpoints/ranks/undone", 32), 0);
-    crmpi_undone_read(0, &told);
+    ck_assert_int_eq(crmpi_undone_read(0, &told), CRMPI_ERR_CORRUPT);
     ck_assert_uint_eq(told.n, 0);
+    ck_assert_int_eq(undo_from(SN, 0), CRMPI_ERR_UNFIT); /* nothing is undone twice */
+    ck_assert_ptr_nonnull(strstr(log_last, "undone is damaged"));
+    ck_assert_int_eq(undo_from(SN, 1), CRMPI_OK);
 }
 END_TEST
 
