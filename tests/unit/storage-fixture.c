@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <glob.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -288,10 +289,13 @@ enum crmpi_status dependencies_save(struct saving *saving,
     return crmpi_writer_dependencies(saving->writer, &all);
 }
 
+static pid_t runner; /* of the tests, each of which is a process */
+
 void folder_make(void)
 {
     const char *base = getenv("TMPDIR");
-    snprintf(folder, sizeof folder, "%s/crmpi-test-XXXXXX", base ? base : "/tmp");
+    snprintf(folder, sizeof folder, "%s/crmpi-test-%d-XXXXXX", base ? base : "/tmp",
+             (int)runner);
     require(mkdtemp(folder) != NULL);
     log_reset();
 }
@@ -303,6 +307,28 @@ static int remove_one(const char *path, const struct stat *info, int kind,
     (void)kind;
     (void)walk;
     return remove(path);
+}
+
+/* A test that fails ends without its teardown. */
+static void folders_remove(void)
+{
+    const char *base = getenv("TMPDIR");
+    char pattern[4096];
+    glob_t found;
+
+    snprintf(pattern, sizeof pattern, "%s/crmpi-test-%d-*", base ? base : "/tmp",
+             (int)runner);
+    if (getpid() != runner || glob(pattern, 0, NULL, &found) != 0)
+        return;
+    for (size_t i = 0; i < found.gl_pathc; i++)
+        nftw(found.gl_pathv[i], remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    globfree(&found);
+}
+
+static void __attribute__((constructor)) runner_know(void)
+{
+    runner = getpid();
+    atexit(folders_remove);
 }
 
 void folder_remove(void)
