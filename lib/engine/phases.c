@@ -181,8 +181,7 @@ static int drain(const struct crmpi_action *action, struct crmpi_event *result_o
         *result_out = (struct crmpi_event){.kind = CRMPI_EVENT_DRAINED};
         return 1;
     }
-    status = group.n == 0 ? crmpi_drain_begin()
-                          : crmpi_drain_begin_group(&group, action->attempt);
+    status = crmpi_drain_begin(&group, action->attempt);
     if (status != CRMPI_OK || fault("engine.drain")) {
         *result_out = status == CRMPI_OK ? failure()
                                          : failure_of("exchanging the bookmarks", status);

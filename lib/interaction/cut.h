@@ -64,18 +64,6 @@ int crmpi_cut_refusal(char *why, size_t why_bytes);
  * has served them.  While all threads of this rank are stopped. */
 void crmpi_cut_progress(void);
 
-/**
- * Drain: exchange bookmarks with all ranks and receive what is in flight until, for this
- * rank, received equals sent on every channel; pending nonblocking collectives are
- * completed.  Messages no posted receive matches go into the saved queue.  Collective
- * over all ranks.
- */
-enum crmpi_status crmpi_drain_begin(void); /* exchanges the bookmarks; collective */
-int crmpi_drain_progress(void);            /* one step; 1: this rank is drained; -1: it
-                                                cannot be, for a reason that was logged */
-enum crmpi_status crmpi_drain_end(void);   /* annotates requests and pending calls with
-                                                what a restart has to know; local */
-
 /** Create the layer's state after MPI_Init (the application's own thread, below). */
 enum crmpi_status crmpi_mpi_layer_start(void);
 
@@ -112,12 +100,19 @@ enum crmpi_status crmpi_cut_neighbours(const struct crmpi_group_list *group,
                                        uint32_t **ranks_out, size_t *n_out);
 
 /**
- * The drain among the ranks of a group only; the same calls for progress and end.  A
- * message from a rank outside of it stays where it is.  Collective over the group.
- * @param attempt  the same in all of them, and no other group's
+ * Drain: tell the ranks of a group that messages were sent to how many, and receive what is
+ * in flight from them until, for this rank, received equals sent on every channel; pending
+ * nonblocking collectives are completed.  Messages no posted receive matches go into the
+ * saved queue; one from a rank outside of the group stays where it is.  Collective over the
+ * group.
+ * @param attempt  the same in all of them, and no other drain's
  */
-enum crmpi_status crmpi_drain_begin_group(const struct crmpi_group_list *group,
-                                          uint64_t attempt);
+enum crmpi_status crmpi_drain_begin(const struct crmpi_group_list *group,
+                                    uint64_t attempt);
+int crmpi_drain_progress(void);          /* one step; 1: this rank is drained; -1: it
+                                              cannot be, for a reason that was logged */
+enum crmpi_status crmpi_drain_end(void); /* annotates requests and pending calls with
+                                              what a restart has to know; local */
 /** It has ended or was given up. */
 void crmpi_drain_forget(void);
 

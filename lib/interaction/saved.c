@@ -25,10 +25,8 @@ static void queue_unlock(struct crmpi_saved_queue *queue)
 struct crmpi_saved_message *crmpi_saved_create(uint64_t comm_id, int source, int tag,
                                                uint64_t bytes)
 {
-    struct crmpi_saved_message *message = NULL;
+    struct crmpi_saved_message *message = crmpi_heap_alloc(sizeof *message);
 
-    if (bytes <= SIZE_MAX / 2)
-        message = crmpi_heap_alloc(sizeof *message + bytes);
     if (message) {
         message->comm_id = comm_id;
         message->source = source;
@@ -38,8 +36,17 @@ struct crmpi_saved_message *crmpi_saved_create(uint64_t comm_id, int source, int
     return message;
 }
 
+int crmpi_saved_make_room(struct crmpi_saved_message *message)
+{
+    if (message->bytes <= SIZE_MAX / 2)
+        message->data = crmpi_heap_alloc(message->bytes + 1);
+    return message->data != NULL;
+}
+
 void crmpi_saved_destroy(struct crmpi_saved_message *message)
 {
+    if (message)
+        crmpi_heap_free(message->data);
     crmpi_heap_free(message);
 }
 

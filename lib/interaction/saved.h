@@ -1,9 +1,18 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Saved messages: those that a drain took out of the MPI library, because no receive was
- * waiting for them.  They are the state of the channels at the cut.  They lie in the
+ * Messages that have been taken out of the MPI library's queue and not been received yet:
+ * by a drain, because no receive was waiting for them, or by a probe of the application
+ * that matched them.  They are the state of the channels at the cut.  They lie in the
  * upper heap; receives and probes look here before they ask the library.  Lower half; no
  * MPI.
+ *
+ * A message is
+ *   held      the library has matched it, and has its data, or its sender still has:
+ *             `real`, no `data`.  Its send is not complete if it is synchronous
+ *   arriving  being received into `data`: `request` is the library's
+ *   saved     `data` has it
+ * At a cut each is saved, but for synchronous ones: these stay held, and after a restart
+ * are sent again, as nobody has begun to receive them.
  */
 #ifndef CRMPI_INTERACTION_SAVED_H
 #define CRMPI_INTERACTION_SAVED_H
@@ -19,8 +28,15 @@ struct crmpi_saved_message {
     uint64_t comm_id;
     int32_t source,
         tag; /* source: its rank in the communicator, or in the remote group */
+    int32_t peer;    /* its world rank */
     uint64_t bytes;
-    unsigned char data[]; /* as the MPI library packs it */
+    uint64_t order;  /* of a probe that has matched it: among the posting of receives */
+    uint64_t later;  /* so many of its stream were matched after that */
+    uint64_t serial; /* it is synchronous: its sender's number of it; 0: it is not, or that
+                        is not known yet */
+    void *real;      /* the library's message; of this process only */
+    void *request;   /* likewise */
+    unsigned char *data; /* as the MPI library packs it */
 };
 
 /* In order of arrival, which for messages of one source on one communicator is the order
@@ -32,15 +48,22 @@ struct crmpi_saved_queue {
     int32_t lock;
 };
 
+static inline int crmpi_saved_is_held(const struct crmpi_saved_message *message)
+{
+    return message->data == NULL;
+}
+
 /** Tell without a lock whether there is nothing: nearly always so. */
 static inline int crmpi_saved_is_empty(const struct crmpi_saved_queue *queue)
 {
     return __atomic_load_n(&queue->n, __ATOMIC_RELAXED) == 0;
 }
 
-/** A message with room for @p bytes, in no queue; NULL if there is no memory. */
+/** A message of @p bytes, held, in no queue; NULL if there is no memory. */
 struct crmpi_saved_message *crmpi_saved_create(uint64_t comm_id, int source, int tag,
                                                uint64_t bytes);
+/** Make room for its data; 0: there is no memory. */
+int crmpi_saved_make_room(struct crmpi_saved_message *message);
 void crmpi_saved_destroy(struct crmpi_saved_message *message);
 
 /** Add a message that has just arrived. */

@@ -106,7 +106,11 @@ END_TEST
 
 START_TEST(test_saved_too_large)
 {
-    ck_assert_ptr_null(crmpi_saved_create(7, 0, 0, UINT64_MAX - 8));
+    struct crmpi_saved_message *message = crmpi_saved_create(7, 0, 0, UINT64_MAX - 8);
+
+    ck_assert(!crmpi_saved_make_room(message));
+    ck_assert(crmpi_saved_is_held(message));
+    crmpi_saved_destroy(message);
 }
 END_TEST
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Checkpoints of one rank alone (lower half): the log of what it sends, the moment at which
- * it may be saved, and, after a restart from such checkpoints, the sending of what they
- * have in transit.
+ * Checkpoints of one rank alone (lower half): the log of what it sends and, after a restart
+ * from such checkpoints, the sending of what they have in transit.  settle.c has the moment
+ * at which it may be saved.
  *
  * In a checkpoint of its own a rank has received each message wholly or not at all.  What
  * it has sent and the other has not received is sent again from the log, on the same
@@ -15,6 +15,7 @@
 
 #include "engine/engine.h"
 #include "interaction/cut.h"
+#include "wrappers/hand/drain.h"
 #include "wrappers/hand/window.h"
 
 /*
@@ -102,23 +103,6 @@ void crmpi_log_count(struct crmpi_logged *logged, MPI_Comm comm, int dest, int t
         crmpi_engine_request(); /* a checkpoint makes it short again */
 }
 
-static int is_comm(struct crmpi_handle *handle, void *id)
-{
-    const struct crmpi_comm *c = handle->extra;
-
-    return c && c->id == *(uint64_t *)id;
-}
-
-/* NULL: this rank has no such communicator any more. */
-static struct crmpi_handle *handle_of(uint64_t comm)
-{
-    struct crmpi_handle *h = CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_world);
-
-    if (!is_comm(h, &comm))
-        h = CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_self);
-    return is_comm(h, &comm) ? h : crmpi_handle_find(CRMPI_COMM, is_comm, &comm);
-}
-
 /*
  * What is being sent again.  The library reads it from the log.  With all threads parked.
  */
@@ -185,7 +169,7 @@ void crmpi_log_trim(const struct crmpi_stream *arrived, size_t n)
  * any more. */
 static struct crmpi_stream_slot *slot_of(const struct crmpi_logged *logged)
 {
-    const struct crmpi_handle *h = handle_of(logged->comm);
+    const struct crmpi_handle *h = crmpi_comm_find(logged->comm);
     struct crmpi_stream_table *table =
         h ? &((struct crmpi_comm *)h->extra)->streams : NULL;
 
@@ -248,148 +232,6 @@ void crmpi_log_forget(void)
             crmpi_log_clear(&w->puts);
             w->used = 0;
         }
-}
-
-/*
- * When a rank may be saved alone
- */
-
-/* A receive that was posted before one that has completed, and could have had its message,
- * has an earlier one: it is complete when that has come wholly. */
-static int is_half_done(const struct crmpi_request *r)
-{
-    const struct crmpi_comm *c = crmpi_comm_of(r->comm);
-
-    for (size_t i = 0; c && i < crmpi_stream_room(&c->streams); i++) {
-        const struct crmpi_stream_slot *slot = &c->streams.slots[i];
-
-        if (slot->key && slot->order > r->order &&
-            (r->peer == MPI_ANY_SOURCE || r->peer == crmpi_stream_peer(slot)) &&
-            (r->tag == MPI_ANY_TAG || r->tag == crmpi_stream_tag(slot)))
-            return 1;
-    }
-    return 0;
-}
-
-static void look(struct crmpi_request *r, void *n_half_done)
-{
-    if (r->active && !r->complete && !r->noted && r->operation == CRMPI_RECEIVE)
-        *(int *)n_half_done += is_half_done(r);
-}
-
-static int n_half_done(void)
-{
-    int n = 0;
-
-    crmpi_request_visit(look, &n);
-    for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next) {
-        struct crmpi_call *call = t->mpi;
-
-        if (call)
-            look(&call->receive, &n);
-    }
-    return n;
-}
-
-/* Puts between fences can be done again; nothing else can. */
-static const char *window_refusal(const struct crmpi_win *w)
-{
-    uint32_t used = w->used;
-
-    if (w->flavor == MPI_WIN_FLAVOR_SHARED)
-        return "has shared memory, whose loads and stores cannot be seen";
-    for (int i = 0; i < w->n_members; i++)
-        used |= i == crmpi_comm_of(w->comm)->rank ? 0 : w->marks[i];
-    if (w->epoch > CRMPI_EPOCH_FENCE || w->posted.is_open ||
-        used & (CRMPI_HOW_SYNC | CRMPI_HOW_ATOMIC))
-        return "is accessed otherwise than by puts and gets between fences";
-    return NULL;
-}
-
-static int windows_refuse(char *why, size_t why_bytes)
-{
-    const char *reason;
-
-    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN); h; h = h->next) {
-        const struct crmpi_win *w = h->extra;
-
-        if (h->flags & CRMPI_HANDLE_FREED || !(reason = window_refusal(w)))
-            continue;
-        snprintf(why, why_bytes, "the window %s%s%s", w->name ? w->name : "",
-                 w->name ? " " : "", reason);
-        return 1;
-    }
-    for (const struct crmpi_origin *o = crmpi_ledger->origins; o; o = o->next)
-        if (o->how & ~(uint32_t)(CRMPI_HOW_WRITE | CRMPI_HOW_READ)) {
-            snprintf(why, why_bytes,
-                     "rank %u accesses a window here otherwise than by puts and gets "
-                     "between fences",
-                     o->rank);
-            return 1;
-        }
-    return 0;
-}
-
-/* A collective is under way that cannot be made again. */
-static int something_is_made(void)
-{
-    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_COMM); h; h = h->next)
-        if (h->extra && ((struct crmpi_comm *)h->extra)->under_way)
-            return 1;
-    return crmpi_comm_of(CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world))->under_way;
-}
-
-int crmpi_alone_refusal(char *why, size_t why_bytes)
-{
-    if (!crmpi_ledger->logging)
-        snprintf(why, why_bytes, "messages are not logged");
-    else if (crmpi_ledger->log_failed == CRMPI_LOG_DROPPED)
-        snprintf(why, why_bytes, "a checkpoint of all ranks failed after they had gone on");
-    else if (crmpi_ledger->log_failed)
-        snprintf(why, why_bytes, "there was no memory to log a message");
-    else if (crmpi_log_bytes() > crmpi_ledger->log_limit)
-        snprintf(why, why_bytes, "the log of messages has more than %llu MiB "
-                 "(CRMPI_LOG_LIMIT)", (unsigned long long)crmpi_ledger->log_limit >> 20);
-    else if (crmpi_ledger->other.n)
-        snprintf(why, why_bytes, "there are too many pairs of tags and ranks to be counted "
-                 "apart");
-    else if (something_is_made())
-        snprintf(why, why_bytes, "a window or a file is being made");
-    else if (crmpi_handle_first(CRMPI_FILE))
-        snprintf(why, why_bytes, "an MPI file is open");
-    else
-        return windows_refuse(why, why_bytes);
-    return 1;
-}
-
-/*
- * What a probe has found is known here, so the sender must not go back to before it.  The
- * counts of what has been received do not tell; but when it has been received they do.
- */
-static int has_probed(const struct crmpi_handle *h)
-{
-    const struct crmpi_comm *c = h->extra;
-
-    for (size_t i = 0; c && i < crmpi_stream_room(&c->streams); i++)
-        if (c->streams.slots[i].key &&
-            c->streams.slots[i].probed > c->streams.slots[i].order)
-            return 1;
-    return 0;
-}
-
-static int is_something_probed(void)
-{
-    int is = has_probed(CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_world)) ||
-             has_probed(CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_self));
-
-    for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_COMM); h && !is; h = h->next)
-        is = has_probed(h);
-    return is;
-}
-
-int crmpi_alone_is_settled(void)
-{
-    return n_half_done() == 0 && !is_something_probed();
 }
 
 /*
@@ -545,16 +387,9 @@ static int rows_exchange(const struct rows *mine, struct rows *theirs, int n_ran
     return 1;
 }
 
-static MPI_Comm comm_find(uint64_t id)
-{
-    const struct crmpi_handle *h = handle_of(id);
-
-    return h && h->real ? h->real : crmpi_comm_kept(id);
-}
-
 static int send_again(struct crmpi_logged *logged)
 {
-    MPI_Comm comm = comm_find(logged->comm);
+    MPI_Comm comm = crmpi_comm_lower(logged->comm);
     struct again *again;
     MPI_Datatype type;
     int n, error;
@@ -581,23 +416,121 @@ static int send_again(struct crmpi_logged *logged)
     return MPI_SUCCESS;
 }
 
+/* Synchronous sends that are not complete in this rank's checkpoint: either the line has
+ * the receive, or they are sent again. */
+struct open_send {
+    uint64_t comm, number;
+    int32_t peer, tag;
+    struct crmpi_request *r;
+};
+static struct open_send *open_sends;
+static size_t n_open, open_room;
+
+static int open_add(struct crmpi_request *r, int peer)
+{
+    if (r->held)
+        return 1; /* sent again already */
+    if (n_open == open_room) {
+        size_t room = open_room ? 2 * open_room : 64;
+        struct open_send *more = realloc(open_sends, room * sizeof *more);
+
+        if (!more)
+            return 0;
+        open_sends = more;
+        open_room = room;
+    }
+    open_sends[n_open++] = (struct open_send){.comm = crmpi_comm_of(r->comm)->id,
+                                              .number = r->number,
+                                              .peer = peer,
+                                              .tag = r->tag,
+                                              .r = r};
+    return 1;
+}
+
+#define COMPARE(a, b) (((a) > (b)) - ((a) < (b)))
+
+static int by_message(const void *a, const void *b)
+{
+    const struct open_send *x = a, *y = b;
+    int order = COMPARE(x->comm, y->comm);
+
+    if (order == 0)
+        order = COMPARE(x->peer, y->peer);
+    if (order == 0)
+        order = COMPARE(x->tag, y->tag);
+    return order ? order : COMPARE(x->number, y->number);
+}
+
+static uint64_t received_of(const struct rows *theirs, uint64_t comm, int peer, int tag)
+{
+    struct row key = {.comm = comm, .source = peer, .tag = tag};
+    const struct row *row =
+        theirs->n ? bsearch(&key, theirs->items, theirs->n, sizeof key, by_row) : NULL;
+
+    return row ? row->received : 0;
+}
+
+static struct crmpi_request *open_find(const struct crmpi_logged *l)
+{
+    const struct open_send key = {
+        .comm = l->comm, .number = l->number, .peer = l->peer, .tag = l->tag};
+    const struct open_send *found =
+        n_open ? bsearch(&key, open_sends, n_open, sizeof key, by_message) : NULL;
+
+    return found ? found->r : NULL;
+}
+
+/* In the order of the log, which is that of sending. */
 static int send_all_again(const struct rows *theirs)
 {
     int error = MPI_SUCCESS, n = 0;
 
     for (struct crmpi_logged *l = crmpi_ledger->log.first; l; l = l->next) {
-        struct row key = {.comm = l->comm, .source = l->peer, .tag = l->tag};
-        const struct row *row =
-            theirs->n ? bsearch(&key, theirs->items, theirs->n, sizeof key, by_row) : NULL;
+        struct crmpi_request *r = open_find(l);
 
         l->in_use = 0;
-        if (error == MPI_SUCCESS && l->number > (row ? row->received : 0)) {
-            error = send_again(l);
-            n++;
-        }
+        if (error != MPI_SUCCESS ||
+            l->number <= received_of(theirs, l->comm, l->peer, l->tag))
+            continue;
+        error = r ? crmpi_send_again(r) : send_again(l);
+        n++;
     }
     if (n)
         crmpi_info("%d messages in transit are sent again", n);
+    return error;
+}
+
+static int open_end(const struct rows *theirs)
+{
+    for (size_t i = 0; i < n_open; i++) {
+        const struct open_send *o = &open_sends[i];
+
+        if (o->number == 0 ||
+            o->number > received_of(theirs, o->comm, o->peer, o->tag)) {
+            if (o->r->handle.real == MPI_REQUEST_NULL)
+                return MPI_ERR_INTERN; /* it is in no log */
+            continue;
+        }
+        o->r->status = crmpi_status_empty;
+        o->r->complete = 1;
+    }
+    return MPI_SUCCESS;
+}
+
+static int replay_messages(const struct rows *theirs)
+{
+    int error = MPI_ERR_NO_MEM;
+
+    if (crmpi_pending_sends(open_add)) {
+        if (n_open > 1)
+            qsort(open_sends, n_open, sizeof *open_sends, by_message);
+        error = send_all_again(theirs);
+    }
+    if (error == MPI_SUCCESS)
+        error = open_end(theirs);
+    free(open_sends);
+    open_sends = NULL;
+    n_open = open_room = 0;
     return error;
 }
 
@@ -609,7 +542,7 @@ int crmpi_alone_replay(void)
     PMPI_Comm_size(MPI_COMM_WORLD, &n_ranks);
     if (rows_start(&mine, n_ranks) & rows_start(&theirs, n_ranks) &&
         rows_fill(&mine, n_ranks) && rows_exchange(&mine, &theirs, n_ranks))
-        error = send_all_again(&theirs);
+        error = replay_messages(&theirs);
     rows_fini(&mine);
     rows_fini(&theirs);
     for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_WIN);

@@ -1,58 +1,80 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The drain (lower half; run by the protocol thread of every rank at once, while all
- * application threads are parked): the ranks tell each other how many messages they have
- * sent, and each receives until it has as many.  All ranks do so by one collective; those
- * of a group by messages to whom they have sent to.
+ * The drain (lower half; run by the worker of every rank of a group at once, while all
+ * application threads are parked): each rank tells those it has sent messages to how many,
+ * and who is told receives until it has as many, and answers.  So a rank need not know who
+ * has sent to it, and nobody hears of those it has had nothing to do with.
  *
  * Receives that were posted before the cut go on taking their messages, in the library,
- * by MPI's own rules.  What they leave is taken by probing for any source and any tag,
- * and saved in order of arrival.
+ * by MPI's own rules.  What they leave is held, and, when its sender has told which of it is
+ * synchronous, the rest is saved (held.c).
+ *
+ * A rank is drained when all that it was told has come, and all it has told has been answered.
+ * As others may begin later it goes on, until all ranks of the group are drained.
  */
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "interaction/cut.h"
+#include "wrappers/hand/drain.h"
 #include "wrappers/hand/window.h"
 
-/* What one rank tells another. */
+/* What one rank tells another, in one or more parts: small enough to leave at once, whether
+ * anybody takes it or not. */
+enum { PART_MAX = 48 };
 struct bookmark {
     uint64_t drain; /* which: the same in all who take part */
     uint64_t sent;
     uint64_t digest;   /* of the messages in each stream */
-    uint64_t is_exact; /* the digest is */
+    uint32_t is_exact; /* the digest is */
+    uint32_t n_all, first, n; /* synchronous sends: of all, those from the first on */
+    struct crmpi_announced sends[PART_MAX];
 };
-
+/* All of it has arrived. */
+struct answer {
+    uint64_t drain;
+    uint32_t first, n;
+    uint8_t is_held[PART_MAX];
+};
 enum { TAG_BOOKMARK = 1, TAG_ARRIVED };
 
-/* A rank of the group to which messages were sent, or which has told of its own. */
+/* A rank of the group that was told of messages, or has told of its own. */
 struct peer {
-    struct bookmark told, tells;
-    MPI_Request telling, answering;
-    int asked;    /* `tells` waits for an answer: that all has arrived here */
-    int answered; /* all that `told` says has arrived there */
+    struct peer *next;
+    int rank;
+    struct crmpi_request **sends; /* to it: synchronous ones that are not complete */
+    size_t n_sends, n_answered;
+    int told, answered;
+    struct bookmark tells; /* but for the sends: */
+    struct crmpi_announced *announced;
+    size_t n_announced;
+    int is_telling, done; /* it has begun to; it has been answered */
 };
 
-static MPI_Comm world = MPI_COMM_NULL; /* for the bookmarks alone */
-static int n_ranks;
-static struct bookmark *to_others, *to_me; /* of a drain of all */
-static struct peer *peers;                 /* of a group's */
-static struct crmpi_traffic *traffic;
-static int counted; /* a message has been received since it was summed up */
-static MPI_Request exchange = MPI_REQUEST_NULL;
-static uint64_t n_drains, drain; /* of all; the number of this one */
-static int of_group;             /* this drain is not of all ranks */
-static uint8_t *in_group;
-static int failed; /* this drain cannot end */
-static int drained;
-static int n_pending; /* requests that have to complete before the cut */
-static unsigned n_settling; /* steps */
-static double settle_until; /* of the monotonic clock */
+/* A message on its way, which nobody may take any more if the drain is given up. */
+struct letter {
+    struct letter *next;
+    MPI_Request request;
+    union {
+        struct bookmark bookmark;
+        struct answer answer;
+    };
+};
 
-/* How long a rank that is saved alone waits for what is half done. */
-#define SETTLE_SECONDS 0.5
+static MPI_Comm world = MPI_COMM_NULL; /* for all this alone */
+static int n_ranks;
+static struct crmpi_traffic *traffic;
+static struct peer **peer_of, *peers; /* by rank; all */
+static struct letter *letters;
+static uint64_t drain;    /* the number of this one */
+static int is_under_way;  /* until it has ended or was given up */
+static int is_of_all;     /* ranks */
+static uint8_t *in_group;
+static int counted; /* a message has been received since it was summed up */
+static int failed;  /* this drain cannot end */
+static int drained;
 
 enum crmpi_status crmpi_drain_start(void)
 {
@@ -60,94 +82,238 @@ enum crmpi_status crmpi_drain_start(void)
         PMPI_Comm_set_errhandler(world, MPI_ERRORS_RETURN) != MPI_SUCCESS ||
         PMPI_Comm_size(world, &n_ranks) != MPI_SUCCESS)
         return CRMPI_ERR_MPI;
-    to_others = calloc(n_ranks, sizeof *to_others);
-    to_me = calloc(n_ranks, sizeof *to_me);
     traffic = calloc(n_ranks, sizeof *traffic);
     in_group = calloc(n_ranks, 1);
-    return to_others && to_me && traffic && in_group ? CRMPI_OK : CRMPI_ERR_NOMEM;
+    peer_of = calloc(n_ranks, sizeof(*peer_of));
+    return traffic && in_group && peer_of ? CRMPI_OK : CRMPI_ERR_NOMEM;
 }
 
-static struct bookmark bookmark_for(int rank)
+static void fail(const char *why)
 {
-    const struct crmpi_traffic *t = &traffic[rank];
-
-    return (struct bookmark){drain, t->sent, t->sent_digest, t->is_exact};
-}
-
-static enum crmpi_status exchange_begin(void)
-{
-    /* of a drain that was given up: every rank has begun it */
-    if (crmpi_wait_real(&exchange, MPI_STATUS_IGNORE) != MPI_SUCCESS)
-        return CRMPI_ERR_MPI;
-    drain = ++n_drains;
-    for (int i = 0; i < n_ranks; i++)
-        to_others[i] = bookmark_for(i);
-    if (PMPI_Ialltoall(to_others, 4, MPI_UINT64_T, to_me, 4, MPI_UINT64_T, world,
-                       &exchange) == MPI_SUCCESS)
-        return CRMPI_OK;
-    crmpi_error("cannot exchange message counts");
-    return CRMPI_ERR_MPI;
+    if (!failed)
+        crmpi_error("%s", why);
+    failed = 1;
 }
 
 /*
- * Bookmarks of a group: to each rank that messages were sent to, which answers when it has
- * them all.  So a rank need not know who has sent to it.
+ * Peers
  */
 
-static enum crmpi_status tell_begin(uint64_t attempt)
+static struct peer *peer_at(int rank)
 {
-    if (!peers && !(peers = calloc(n_ranks, sizeof *peers)))
-        return CRMPI_ERR_NOMEM;
-    drain = attempt;
-    for (int i = 0; i < n_ranks; i++) {
-        struct peer *p = &peers[i];
+    struct peer *p = peer_of[rank];
 
-        /* small messages: they have left, even if nobody took them */
-        if ((p->telling && crmpi_wait_real(&p->telling, MPI_STATUS_IGNORE)) ||
-            (p->answering && crmpi_wait_real(&p->answering, MPI_STATUS_IGNORE)))
-            return CRMPI_ERR_MPI;
-        *p = (struct peer){.told = bookmark_for(i),
-                           .telling = MPI_REQUEST_NULL,
-                           .answering = MPI_REQUEST_NULL,
-                           .answered = 1};
-        if (!in_group[i] || p->told.sent == 0)
-            continue;
-        p->answered = 0;
-        if (PMPI_Isend(&p->told, 4, MPI_UINT64_T, i, TAG_BOOKMARK, world, &p->telling) !=
-            MPI_SUCCESS) {
-            crmpi_error("cannot tell message counts");
-            return CRMPI_ERR_MPI;
-        }
+    if (p)
+        return p;
+    p = calloc(1, sizeof *p);
+    if (!p) {
+        fail("no memory for what ranks tell each other");
+        return NULL;
     }
-    return CRMPI_OK;
+    p->rank = rank;
+    p->next = peers;
+    peers = peer_of[rank] = p;
+    return p;
 }
 
-/* Take what the others tell; what is left of a drain that was given up does not count. */
-static void tell_listen(void)
+static void peers_forget(void)
+{
+    while (peers) {
+        struct peer *next = peers->next;
+
+        peer_of[peers->rank] = NULL;
+        free(peers->sends);
+        free(peers->announced);
+        free(peers);
+        peers = next;
+    }
+}
+
+/*
+ * Letters
+ */
+
+static void letters_reap(void)
+{
+    for (struct letter **at = &letters, *l; (l = *at);) {
+        int done = 0;
+
+        if (PMPI_Test(&l->request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+            failed = 1;
+        if (done) {
+            *at = l->next;
+            free(l);
+        } else {
+            at = &l->next;
+        }
+    }
+}
+
+static struct letter *letter_create(void)
+{
+    struct letter *letter = calloc(1, sizeof *letter);
+
+    if (!letter)
+        fail("no memory for what ranks tell each other");
+    return letter;
+}
+
+static void letter_send(struct letter *letter, const void *data, size_t bytes, int rank,
+                        int tag)
+{
+    if (PMPI_Isend(data, (int)bytes, MPI_BYTE, rank, tag, world, &letter->request) !=
+        MPI_SUCCESS) {
+        fail("cannot tell message counts");
+        free(letter);
+        return;
+    }
+    letter->next = letters;
+    letters = letter;
+}
+
+/*
+ * Telling
+ */
+
+/* Those handed over before the last checkpoint, to ranks that are not in this group, stay
+ * as they are: also if the receive has just begun, which the other's checkpoint does not
+ * know. */
+static int add_send(struct crmpi_request *r, int rank)
+{
+    struct peer *p;
+    int flag = 0;
+
+    if (rank < 0 || !in_group[rank]) {
+        if (!r->held)
+            fail("a synchronous send to a rank that is not saved with this one");
+        return !failed;
+    }
+    if (PMPI_Request_get_status(r->handle.real, &flag, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+        failed = 1;
+    if (flag) {
+        r->noted = 1;
+        return !failed;
+    }
+    p = peer_at(rank);
+    if (p && (p->n_sends & (p->n_sends - 1)) == 0) {
+        size_t room = p->n_sends ? 2 * p->n_sends : 1;
+        struct crmpi_request **sends = realloc(p->sends, room * sizeof *sends);
+
+        if (sends)
+            p->sends = sends;
+        else
+            fail("no memory for synchronous sends");
+    }
+    if (p && !failed)
+        p->sends[p->n_sends++] = r;
+    return !failed;
+}
+
+/* Returns how many of the sends are in it. */
+static size_t tell_part(struct peer *p, size_t first)
+{
+    const struct crmpi_traffic *t = &traffic[p->rank];
+    struct letter *letter = letter_create();
+    struct bookmark *b;
+    size_t n = p->n_sends - first < PART_MAX ? p->n_sends - first : PART_MAX;
+
+    if (!letter)
+        return n;
+    b = &letter->bookmark;
+    *b = (struct bookmark){.drain = drain,
+                           .sent = t->sent,
+                           .digest = t->sent_digest,
+                           .is_exact = (uint32_t)t->is_exact,
+                           .n_all = (uint32_t)p->n_sends,
+                           .first = (uint32_t)first,
+                           .n = (uint32_t)n};
+    for (size_t i = 0; i < n; i++)
+        if (!crmpi_pending_describe(p->sends[first + i], &b->sends[i]))
+            fail("a synchronous send cannot be told from others: there are too many pairs of "
+                 "tags and ranks on its communicator");
+    letter_send(letter, b, offsetof(struct bookmark, sends) + n * sizeof b->sends[0],
+                p->rank, TAG_BOOKMARK);
+    return n;
+}
+
+static void tell_all(void)
+{
+    for (int i = 0; i < n_ranks && !failed; i++)
+        if (in_group[i] && traffic[i].sent > 0)
+            peer_at(i);
+    for (struct peer *p = peers; p && !failed; p = p->next) {
+        size_t first = 0;
+
+        p->told = 1;
+        do
+            first += tell_part(p, first);
+        while (first < p->n_sends && !failed);
+    }
+}
+
+/*
+ * Listening.  What is left of a drain that was given up does not count.
+ */
+
+static void take_bookmark(int rank, const struct bookmark *b)
+{
+    struct peer *p = peer_at(rank);
+
+    if (!p)
+        return;
+    if (!p->is_telling) {
+        memcpy(&p->tells, b, offsetof(struct bookmark, sends));
+        p->announced = calloc(b->n_all + 1, sizeof *p->announced);
+        p->is_telling = 1;
+        if (!p->announced)
+            fail("no memory for synchronous sends");
+    }
+    if (failed || b->n > PART_MAX || b->first + b->n > p->tells.n_all)
+        return fail("a rank has told nonsense");
+    memcpy(p->announced + b->first, b->sends, b->n * sizeof *p->announced);
+    p->n_announced += b->n;
+}
+
+static void take_answer(int rank, const struct answer *a)
+{
+    struct peer *p = peer_of[rank];
+
+    if (!p || a->n > PART_MAX || a->first + a->n > p->n_sends)
+        return fail("a rank has answered nonsense");
+    for (uint32_t i = 0; i < a->n; i++) {
+        struct crmpi_request *r = p->sends[a->first + i];
+
+        r->held = a->is_held[i];
+        r->noted = !r->held;
+    }
+    p->n_answered += a->n;
+    p->answered = p->n_answered == p->n_sends;
+}
+
+static void listen(void)
 {
     MPI_Status status;
     int flag = 1;
 
     while (!failed && flag) {
-        struct bookmark bookmark;
+        struct letter letter = {0};
 
         flag = 0;
         if (PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, world, &flag, &status) !=
-            MPI_SUCCESS) {
-            failed = 1;
-        } else if (flag) {
-            struct peer *p = &peers[status.MPI_SOURCE];
-
-            if (PMPI_Recv(&bookmark, 4, MPI_UINT64_T, status.MPI_SOURCE, status.MPI_TAG,
-                          world, MPI_STATUS_IGNORE) != MPI_SUCCESS)
-                failed = 1;
-            else if (bookmark.drain == drain && status.MPI_TAG == TAG_ARRIVED)
-                p->answered = 1;
-            else if (bookmark.drain == drain) {
-                p->tells = bookmark;
-                p->asked = 1;
-            }
-        }
+            MPI_SUCCESS)
+            return fail("cannot hear of message counts");
+        if (!flag)
+            return;
+        if (PMPI_Recv(&letter.bookmark, sizeof letter.bookmark, MPI_BYTE,
+                      status.MPI_SOURCE, status.MPI_TAG, world,
+                      MPI_STATUS_IGNORE) != MPI_SUCCESS)
+            return fail("cannot hear of message counts");
+        if (letter.bookmark.drain != drain)
+            continue;
+        if (status.MPI_TAG == TAG_BOOKMARK)
+            take_bookmark(status.MPI_SOURCE, &letter.bookmark);
+        else
+            take_answer(status.MPI_SOURCE, &letter.answer);
     }
 }
 
@@ -162,7 +328,7 @@ static struct {
     struct crmpi_frame frame; /* the lender's, which calls of such a function overwrite */
 } stand_in;
 
-static void stand_in_begin(void)
+void crmpi_stand_in_begin(void)
 {
     struct crmpi_thread *lender = NULL;
 
@@ -180,7 +346,7 @@ static void stand_in_begin(void)
     crmpi_thread = &stand_in.self;
 }
 
-static void stand_in_end(void)
+void crmpi_stand_in_end(void)
 {
     if (!stand_in.lender)
         return;
@@ -190,178 +356,59 @@ static void stand_in_end(void)
 }
 
 /*
- * Messages
+ * Steps
  */
 
-/* Room is made before the message is taken, so that without memory it is not lost. */
-static int save_one(const struct crmpi_handle *comm, const MPI_Status *found)
+/* Whether all messages of a rank that has told of them have come. */
+static int has_all(const struct peer *p)
 {
-    const struct crmpi_comm *c = comm->extra;
-    struct crmpi_saved_message *saved = crmpi_saved_room(found, c->id);
-    MPI_Message real;
-    int flag = 0, error;
+    const struct crmpi_traffic *t = &traffic[p->rank];
+    const struct bookmark *b = &p->tells;
 
-    if (!saved)
+    if (!p->is_telling || p->n_announced < b->n_all || t->received < b->sent)
         return 0;
-    error = PMPI_Improbe(found->MPI_SOURCE, found->MPI_TAG, comm->real, &flag, &real,
-                         MPI_STATUS_IGNORE);
-    if (error == MPI_SUCCESS && flag)
-        error = crmpi_saved_receive(&real, saved);
-    if (error != MPI_SUCCESS || !flag) {
-        crmpi_error("cannot receive a message that is in flight");
-        crmpi_saved_destroy(saved);
-        return 0;
-    }
-    crmpi_saved_append(&crmpi_p2p->saved, saved);
-    crmpi_count_received((MPI_Comm)(void *)comm, saved->source, saved->tag, 0);
-    counted = 1;
-    return 1;
-}
-
-/* Save what has come from a rank of the communicator, or from any. */
-static void save_from(const struct crmpi_handle *comm, int source)
-{
-    MPI_Status found;
-    int flag = 1;
-
-    while (flag && !failed) {
-        flag = 0;
-        if (PMPI_Iprobe(source, MPI_ANY_TAG, comm->real, &flag, &found) != MPI_SUCCESS)
-            failed = 1;
-        else if (flag && !save_one(comm, &found))
-            failed = 1;
-    }
-}
-
-/* What ranks outside of the group have sent stays in the library: before their own
- * checkpoints they had not sent it. */
-static void save_comm(const struct crmpi_handle *comm)
-{
-    const struct crmpi_comm *c = comm->extra;
-    int n;
-
-    if (!c || !comm->real || comm->real == MPI_COMM_NULL || c->making)
-        return; /* it is being made */
-    if (!of_group) {
-        save_from(comm, MPI_ANY_SOURCE);
-        return;
-    }
-    n = c->remote_size ? c->remote_size : c->size;
-    for (int i = 0; i < n; i++)
-        if (c->peers[i] >= 0 && peers[c->peers[i]].asked)
-            save_from(comm, i);
-}
-
-static void save_all(void)
-{
-    save_comm((void *)CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world));
-    save_comm((void *)CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_self));
-    for (struct crmpi_handle *comm = crmpi_handle_first(CRMPI_COMM); comm;
-         comm = comm->next)
-        save_comm(comm);
-}
-
-/* Messages that the application has matched but not received: counted before. */
-static void save_matched(void)
-{
-    for (struct crmpi_handle *handle = crmpi_handle_first(CRMPI_MESSAGE);
-         handle && !failed; handle = handle->next) {
-        struct crmpi_matched *matched = handle->extra;
-        MPI_Message real = handle->real;
-
-        if (matched->saved)
-            continue;
-        matched->saved = crmpi_saved_room(&matched->status, matched->comm_id);
-        if (!matched->saved) {
-            failed = 1;
-        } else if (crmpi_saved_receive(&real, matched->saved) != MPI_SUCCESS) {
-            crmpi_error("cannot receive a message that was matched by a probe");
-            failed = 1;
-        }
-        handle->real = real;
-    }
-}
-
-/*
- * Requests
- */
-
-/* MPI_Request_get_status gives no error; the only one a receive can have is that the
- * message was longer than its room. */
-static void note_error(struct crmpi_request *r)
-{
-    MPI_Count element_bytes = 0, bytes = 0;
-
-    r->status.MPI_ERROR = MPI_SUCCESS;
-    if (r->operation == CRMPI_COLLECTIVE)
-        return;
-    PMPI_Type_size_x(CRMPI_REAL(MPI_Datatype, r->type), &element_bytes);
-    PMPI_Get_elements_x(&r->status, MPI_BYTE, &bytes);
-    if (bytes > r->count * element_bytes)
-        r->status.MPI_ERROR = MPI_ERR_TRUNCATE;
-}
-
-/* Note what is complete; count what has to complete still.  Sends have been done. */
-static void note(struct crmpi_request *r, void *context)
-{
-    int flag = 0;
-
-    (void)context;
-    if (!r->active || r->complete || r->noted)
-        return;
-    if (r->operation == CRMPI_ACCESS) {
-        n_pending += !crmpi_request_poll(r);
-        return;
-    }
-    if (r->operation != CRMPI_RECEIVE && r->operation != CRMPI_RECEIVE_MATCHED &&
-        r->operation != CRMPI_COLLECTIVE)
-        return;
-    if (PMPI_Request_get_status(r->handle.real, &flag, &r->status) != MPI_SUCCESS)
-        failed = 1;
-    if (flag) {
-        note_error(r);
-        r->noted = 1;
-        crmpi_request_count(r);
-        counted = 1;
-    } else {
-        n_pending += r->operation != CRMPI_RECEIVE;
-    }
-}
-
-static void note_all(void)
-{
-    n_pending = 0;
-    crmpi_request_visit(note, NULL);
-    for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next) {
-        struct crmpi_call *call = t->mpi;
-
-        if (call)
-            note(&call->receive, NULL);
-    }
-}
-
-/* Compare what has come from a rank with its bookmark. */
-static int has_all(int rank, const struct bookmark *bookmark)
-{
-    const struct crmpi_traffic *t = &traffic[rank];
-
-    if (t->received < bookmark->sent)
-        return 0;
-    if (t->received > bookmark->sent || bookmark->drain != drain) {
+    if (t->received > b->sent) {
         crmpi_error("message counts are wrong: %llu received from rank %d, which sent %llu",
-                    (unsigned long long)t->received, rank,
-                    (unsigned long long)bookmark->sent);
+                    (unsigned long long)t->received, p->rank, (unsigned long long)b->sent);
         failed = 1;
-    } else if (t->is_exact && bookmark->is_exact &&
-               t->received_digest != bookmark->digest) {
+    } else if (t->is_exact && b->is_exact && t->received_digest != b->digest) {
         crmpi_error("message counts are wrong: the %llu messages from rank %d did not come "
                     "on the communicators and with the tags that it sent them",
-                    (unsigned long long)t->received, rank);
+                    (unsigned long long)t->received, p->rank);
         failed = 1;
     }
     return !failed;
 }
 
+static void answer(struct peer *p)
+{
+    uint8_t *is_held = calloc(p->n_announced + 1, 1);
+    size_t first = 0;
+
+    if (!is_held)
+        return fail("no memory for synchronous sends");
+    crmpi_held_resolve(p->announced, p->n_announced, is_held);
+    do {
+        size_t left = p->n_announced - first, n = left < PART_MAX ? left : PART_MAX;
+        struct letter *letter = letter_create();
+
+        if (letter) {
+            struct answer *a = &letter->answer;
+
+            *a = (struct answer){.drain = drain, .first = (uint32_t)first,
+                                 .n = (uint32_t)n};
+            memcpy(a->is_held, is_held + first, n);
+            letter_send(letter, a, sizeof *a, p->rank, TAG_ARRIVED);
+        }
+        first += n;
+    } while (first < p->n_announced && !failed);
+    free(is_held);
+    p->done = 1;
+    if (!crmpi_held_receive(p->rank))
+        fail("no memory to receive messages in flight");
+}
+
+/* Answer who can be answered; whether there is nothing more to wait for. */
 static int is_balanced(void)
 {
     int balanced = 1;
@@ -370,163 +417,157 @@ static int is_balanced(void)
         crmpi_ledger_traffic(traffic, n_ranks);
         counted = 0;
     }
-    for (int i = 0; !of_group && i < n_ranks && !failed; i++)
-        balanced &= has_all(i, &to_me[i]);
-    for (int i = 0; of_group && i < n_ranks && !failed; i++) {
-        struct peer *p = &peers[i];
-
-        if (p->asked && has_all(i, &p->tells)) {
-            p->asked = 0;
-            if (PMPI_Isend(&p->tells, 4, MPI_UINT64_T, i, TAG_ARRIVED, world,
-                           &p->answering) != MPI_SUCCESS)
-                failed = 1;
-        }
-        balanced &= p->answered && !p->asked;
+    for (struct peer *p = peers; p && !failed; p = p->next) {
+        if (p->is_telling && !p->done && has_all(p))
+            answer(p);
+        balanced &= (!p->told || p->answered) && (!p->is_telling || p->done);
     }
     return balanced && !failed;
 }
 
+static int is_wanted(int rank)
+{
+    return peer_of[rank] && peer_of[rank]->is_telling && !peer_of[rank]->done;
+}
+
+static int is_anything_wanted(void)
+{
+    for (const struct peer *p = peers; p; p = p->next)
+        if (is_wanted(p->rank))
+            return 1;
+    return 0;
+}
+
+/* What ranks outside of the group have sent stays in the library: before their own
+ * checkpoints they had not sent it. */
+static void take(void)
+{
+    int n = crmpi_held_take(is_of_all ? NULL : is_wanted);
+
+    if (n < 0)
+        failed = 1;
+    counted |= n > 0;
+}
+
 static int step(void)
 {
-    int flag = 0;
+    int n_pending = 0, n_counted = 0, n_arriving, flag = 0;
 
     if (failed) {
         PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, crmpi_private_self, &flag,
                     MPI_STATUS_IGNORE);
         return -1;
     }
-    if (of_group)
-        tell_listen();
-    else if (exchange != MPI_REQUEST_NULL &&
-             (PMPI_Test(&exchange, &flag, MPI_STATUS_IGNORE) != MPI_SUCCESS || !flag))
-        return 0;
-    save_matched();
-    note_all();
-    if (!failed && !is_balanced())
-        save_all();
-    drained = !failed && n_pending == 0 && is_balanced();
+    letters_reap();
+    listen();
+    if (!crmpi_pending_note(&n_pending, &n_counted))
+        failed = 1;
+    counted |= n_counted > 0;
+    if (!failed && !is_balanced() && is_anything_wanted())
+        take();
+    n_arriving = failed ? -1 : crmpi_held_progress();
+    if (n_arriving < 0)
+        fail("a message that is in flight cannot be received");
+    drained = !failed && n_pending == 0 && n_arriving == 0 && is_balanced();
     return drained;
 }
 
-/* In a group, a rank that is drained may have to take messages still, of one that begins
- * later. */
+/* A rank that is drained may have to take messages still, of one that begins later. */
 void crmpi_cut_progress(void)
 {
     int flag;
 
     if (crmpi_finalize_begun)
         return;
-    stand_in_begin();
-    if (of_group)
+    crmpi_stand_in_begin();
+    if (is_under_way)
         step();
     else
         PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, crmpi_private_self, &flag,
                     MPI_STATUS_IGNORE);
-    stand_in_end();
+    crmpi_stand_in_end();
 }
 
-static void begin(const struct crmpi_group_list *group)
+static void begin(const struct crmpi_group_list *group, uint64_t attempt)
 {
-    of_group = group->n != 0;
-    memset(in_group, 0, n_ranks);
+    crmpi_drain_forget();
+    drain = attempt;
+    is_of_all = group->n == 0 || group->n == (size_t)n_ranks;
+    memset(in_group, group->n == 0, n_ranks);
     for (size_t i = 0; i < group->n; i++)
         in_group[group->ranks[i]] = 1;
     failed = drained = counted = 0;
+    is_under_way = 1;
     crmpi_ledger_traffic(traffic, n_ranks);
+    letters_reap();
+    if (crmpi_pending_sends(add_send))
+        tell_all();
 }
 
-enum crmpi_status crmpi_drain_begin_group(const struct crmpi_group_list *group,
-                                          uint64_t attempt)
+enum crmpi_status crmpi_drain_begin(const struct crmpi_group_list *group,
+                                    uint64_t attempt)
 {
     enum crmpi_status status;
 
-    stand_in_begin();
-    begin(group);
-    status = of_group ? tell_begin(attempt) : exchange_begin(); /* all do, also if a */
-    if (status == CRMPI_OK)                                     /* flush fails */
-        status = crmpi_windows_flush();
-    stand_in_end();
-    return status;
+    crmpi_stand_in_begin();
+    begin(group, attempt);
+    status = crmpi_windows_flush(); /* all ranks do */
+    crmpi_stand_in_end();
+    return failed ? CRMPI_ERR_MPI : status;
 }
 
 void crmpi_drain_forget(void)
 {
-    of_group = 0;
-    n_settling = 0;
-}
-
-/* Others are not stopped, but they may take their time until they are in MPI again. */
-int crmpi_settle_progress(char *why, size_t why_bytes)
-{
-    struct timespec now;
-    double seconds;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    seconds = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-    if (n_settling++ == 0) {
-        failed = 0;
-        settle_until = seconds + SETTLE_SECONDS;
-        stand_in_begin();
-        crmpi_alone_trim(); /* the log may be too long */
-        stand_in_end();
-        if (crmpi_alone_refusal(why, why_bytes))
-            return -1;
-    }
-    stand_in_begin();
-    if (n_settling == 1 && crmpi_windows_flush() != CRMPI_OK)
-        failed = 1;
-    save_matched();
-    note_all();
-    stand_in_end();
-    if (!failed && n_pending == 0 && crmpi_alone_is_settled())
-        return crmpi_alone_refusal(why, why_bytes) ? -1 : 1; /* an origin may be new */
-    if (!failed && seconds < settle_until)
-        return 0;
-    snprintf(why, why_bytes,
-             failed      ? "a message cannot be received"
-             : n_pending ? "nonblocking operations do not end"
-                         : "a message has come only in part, or has been "
-                           "probed and not received");
-    return -1;
-}
-
-enum crmpi_status crmpi_drain_begin(void)
-{
-    const struct crmpi_group_list all = {0};
-
-    return crmpi_drain_begin_group(&all, 0);
+    is_under_way = 0;
+    peers_forget();
+    if (crmpi_p2p)
+        crmpi_held_forget();
+    crmpi_settle_forget();
 }
 
 int crmpi_drain_progress(void)
 {
     int done;
 
-    stand_in_begin();
+    crmpi_stand_in_begin();
     done = step();
-    stand_in_end();
+    crmpi_stand_in_end();
     return done;
 }
 
-/* In a group, a rank that has told nothing has sent nothing. */
-static int group_is_balanced(void)
+/* Who has told nothing has sent nothing. */
+static int all_is_balanced(void)
 {
     crmpi_ledger_traffic(traffic, n_ranks);
-    for (int i = 0; i < n_ranks; i++)
-        if (in_group[i] && traffic[i].received !=
-                               (peers[i].tells.drain == drain ? peers[i].tells.sent : 0)) {
+    for (int i = 0; i < n_ranks; i++) {
+        uint64_t sent = peer_of[i] && peer_of[i]->is_telling ? peer_of[i]->tells.sent : 0;
+
+        if (in_group[i] && traffic[i].received != sent) {
             crmpi_error("message counts are wrong: %llu received from rank %d, which sent "
                         "%llu",
                         (unsigned long long)traffic[i].received, i,
-                        (unsigned long long)peers[i].tells.sent);
+                        (unsigned long long)sent);
             return 0;
         }
+    }
     return 1;
+}
+
+static void note_handed_over(struct crmpi_request *r, void *context)
+{
+    (void)context;
+    if (r->operation == CRMPI_SEND_SYNCHRONOUS && r->active && r->held)
+        crmpi_p2p->holds = 1;
 }
 
 enum crmpi_status crmpi_drain_end(void)
 {
-    if (!drained || (of_group && !group_is_balanced()))
+    if (!drained || !all_is_balanced())
         return CRMPI_ERR_INTERNAL;
+    crmpi_p2p->holds = 0;
+    if (!crmpi_held_is_settled())
+        return CRMPI_ERR_INTERNAL;
+    crmpi_request_visit(note_handed_over, NULL);
     crmpi_drain_forget();
     for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next)
         if (t->mpi)

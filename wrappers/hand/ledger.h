@@ -77,10 +77,6 @@ void crmpi_log_forget(void);
 /** What crmpi_log_trim() has told counts from an old base. */
 void crmpi_log_forget_trims(void);
 
-/** Why this rank cannot be saved alone, see crmpi_settle_progress(); 0: it can. */
-int crmpi_alone_refusal(char *why, size_t why_bytes);
-/** Whether no receive is half done, and what has been probed has been received. */
-int crmpi_alone_is_settled(void);
 /** Take out of the log what crmpi_log_trim() has told.  With all threads parked. */
 void crmpi_alone_trim(void);
 

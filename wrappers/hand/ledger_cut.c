@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "wrappers/hand/ledger.h"
+#include "wrappers/hand/drain.h"
 #include "wrappers/hand/window.h"
 
 /* The leave that this rank had for a window's segments. */
@@ -289,6 +289,23 @@ static void add_marks(const struct marks *marks)
     }
 }
 
+/* Messages sent since have their places in the streams behind those before. */
+static uint64_t sent_before(void *context, int peer, int tag)
+{
+    const struct crmpi_departed *before = context;
+
+    for (size_t i = 0; i < crmpi_stream_room(&before->streams); i++)
+        if (before->streams.slots[i].key == crmpi_stream_key(peer, tag))
+            return before->streams.slots[i].sent;
+    return 0;
+}
+
+static void shift_sends(struct crmpi_departed *before)
+{
+    for (; before; before = before->next)
+        crmpi_pending_shift(before->id, sent_before, before);
+}
+
 void crmpi_dependencies_given_up(void)
 {
     struct crmpi_aside *aside = crmpi_ledger->aside;
@@ -306,6 +323,8 @@ void crmpi_dependencies_put_back(void)
 
     if (!aside || !aside->given_up)
         return;
+    shift_sends(aside->living);
+    shift_sends(aside->departed);
     for (const struct crmpi_departed *d = aside->living; d; d = d->next)
         add_comm(d);
     add_departed(aside);
@@ -337,6 +356,7 @@ static void drop_aside(void)
 /* Whoever this rank has had to do with has taken the same checkpoint. */
 void crmpi_dependencies_committed(void)
 {
+    crmpi_p2p->held = crmpi_p2p->holds;
     if (crmpi_ledger->aside->resumed)
         crmpi_log_forget_trims();
     else
@@ -369,11 +389,23 @@ static void begin_all(uint64_t base)
     crmpi_ledger->base = base;
 }
 
+/* Else the checkpoint was not taken with its receiver. */
+static int is_held(struct crmpi_request *r, int peer)
+{
+    if (!r->held)
+        crmpi_error("a synchronous send to rank %d was not settled at the checkpoint", peer);
+    return r->held;
+}
+
 enum crmpi_status crmpi_dependencies_restored(uint64_t line, int in_transit)
 {
     /* of a checkpoint that was not taken alone, what it counts had just been settled */
+    if (!crmpi_ledger->noted_alone)
+        crmpi_p2p->held = crmpi_p2p->holds;
     if (!in_transit || !crmpi_ledger->noted_alone)
         begin_all(in_transit ? crmpi_ledger->noted : line);
+    if (!in_transit && !crmpi_pending_sends(is_held))
+        return CRMPI_ERR_MPI;
     if (in_transit && crmpi_alone_replay() != MPI_SUCCESS)
         return CRMPI_ERR_MPI;
     begin_windows();

@@ -6,6 +6,7 @@
  * the drain.  A matched message counts as received.
  */
 #include <limits.h>
+#include <stdlib.h>
 
 #include "wrappers/hand/p2p.h"
 
@@ -108,30 +109,56 @@ static uint64_t status_bytes(const MPI_Status *status)
     return bytes > 0 ? (uint64_t)bytes : 0;
 }
 
-struct crmpi_saved_message *crmpi_saved_room(const MPI_Status *status, uint64_t comm_id)
+struct crmpi_saved_message *crmpi_saved_describe(const MPI_Status *status,
+                                                 const struct crmpi_comm *c)
 {
-    uint64_t bytes = status_bytes(status);
-    struct crmpi_saved_message *saved =
-        crmpi_saved_create(comm_id, status->MPI_SOURCE, status->MPI_TAG, bytes);
+    struct crmpi_saved_message *message = crmpi_saved_create(
+        c->id, status->MPI_SOURCE, status->MPI_TAG, status_bytes(status));
 
-    if (!saved)
-        crmpi_error("no memory to keep a message of %llu bytes that is in flight",
-                    (unsigned long long)bytes);
-    return saved;
+    if (message)
+        message->peer = c->peers[status->MPI_SOURCE];
+    else
+        crmpi_error("no memory to keep a message that is in flight");
+    return message;
 }
 
-int crmpi_saved_receive(MPI_Message *real, struct crmpi_saved_message *saved)
+/* The lower receive of a message that was matched before, or of one on its way into ours,
+ * stands for the request. */
+static int begin_matched(struct crmpi_saved_message *message, struct crmpi_request *r)
 {
-    MPI_Request request;
-    MPI_Datatype type;
-    int n, error = crmpi_bytes_type(saved->bytes, &n, &type);
+    MPI_Request request = message->request;
+    MPI_Message real = message->real;
+    int error = MPI_SUCCESS;
 
+    if (crmpi_saved_is_held(message)) {
+        error = PMPI_Imrecv(r->buffer, r->count, CRMPI_REAL(MPI_Datatype, r->type), &real,
+                            &request);
+        if (error != MPI_SUCCESS)
+            return error;
+        if (message->serial) /* its sender hears of it, perhaps in another interval */
+            crmpi_count(r->comm, message->source, message->tag, 0, 0, 0);
+        crmpi_saved_destroy(message);
+    } else {
+        r->arriving = message;
+    }
+    r->idle = r->handle.real;
+    r->handle.real = request;
+    r->operation = CRMPI_RECEIVE_MATCHED;
+    return error;
+}
+
+int crmpi_saved_begin(struct crmpi_saved_message *message, struct crmpi_request *r)
+{
+    int error;
+
+    if (crmpi_saved_is_held(message) || message->request)
+        return begin_matched(message, r);
+    error = crmpi_saved_deliver(message, r->buffer, r->count,
+                                CRMPI_REAL(MPI_Datatype, r->type), &r->status);
     if (error != MPI_SUCCESS)
         return error;
-    error = PMPI_Imrecv(saved->data, n, type, real, &request);
-    if (error == MPI_SUCCESS)
-        error = crmpi_wait_real(&request, MPI_STATUS_IGNORE);
-    crmpi_bytes_type_free(&type);
+    crmpi_saved_destroy(message);
+    r->complete = 1;
     return error;
 }
 
@@ -191,18 +218,15 @@ int crmpi_lower_MPI_Probe(int source, int tag, MPI_Comm comm, MPI_Status *status
     return crmpi_comm_result(comm, error, "MPI_Probe");
 }
 
-static MPI_Message message_create(MPI_Message real, MPI_Comm comm, uint64_t comm_id,
-                                  struct crmpi_saved_message *saved,
-                                  const MPI_Status *status)
+static MPI_Message message_create(MPI_Comm comm, struct crmpi_saved_message *message)
 {
     struct crmpi_handle *handle =
-        crmpi_handle_create(CRMPI_MESSAGE, real, sizeof(struct crmpi_matched));
+        crmpi_handle_create(CRMPI_MESSAGE, NULL, sizeof(struct crmpi_matched));
     struct crmpi_matched *matched = handle->extra;
 
-    matched->saved = saved;
+    matched->message = message;
     matched->comm = crmpi_hold(comm);
-    matched->comm_id = comm_id;
-    matched->status = *status;
+    __atomic_add_fetch(&crmpi_p2p->n_matched, 1, __ATOMIC_RELAXED);
     return (MPI_Message)(void *)handle;
 }
 
@@ -210,7 +234,8 @@ static void message_destroy(struct crmpi_handle *handle)
 {
     struct crmpi_matched *matched = handle->extra;
 
-    crmpi_saved_destroy(matched->saved);
+    __atomic_sub_fetch(&crmpi_p2p->n_matched, 1, __ATOMIC_RELAXED);
+    crmpi_saved_destroy(matched->message);
     crmpi_drop(matched->comm);
 }
 
@@ -220,36 +245,54 @@ void crmpi_message_start(void)
 }
 
 /* The library parks only after it has found nothing. */
+static int match(int source, int tag, MPI_Comm comm, int *flag,
+                 struct crmpi_saved_message **message_out, MPI_Status *found)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(comm);
+    struct crmpi_saved_message *message;
+    MPI_Message real = MPI_MESSAGE_NULL;
+    int error, ordered;
+
+    *message_out = NULL;
+    crmpi_order_exactly();
+    crmpi_whole_begin();
+    ordered = crmpi_order_begin(1);
+    error = PMPI_Improbe(source, tag, CRMPI_REAL(MPI_Comm, comm), flag, &real, found);
+    if (error == MPI_SUCCESS && *flag && real != MPI_MESSAGE_NO_PROC) {
+        message = crmpi_saved_describe(found, c);
+        if (!message)
+            abort();
+        message->real = real;
+        message->order = crmpi_add(&crmpi_p2p->order, 1);
+        crmpi_count_received(comm, found->MPI_SOURCE, found->MPI_TAG, message->order);
+        *message_out = message;
+    }
+    crmpi_order_end(ordered);
+    crmpi_whole_end();
+    return error;
+}
+
 static int mprobe_once(int source, int tag, MPI_Comm comm, int *flag,
                        MPI_Message *message, MPI_Status *status)
 {
     const struct crmpi_comm *c = crmpi_comm_of(comm);
-    struct crmpi_saved_message *saved = NULL;
-    MPI_Message real = MPI_MESSAGE_NULL;
-    MPI_Status found = crmpi_status_empty;
+    struct crmpi_saved_message *found = NULL;
+    MPI_Status envelope = crmpi_status_empty;
     int error;
 
     if (c && !crmpi_saved_is_empty(&crmpi_p2p->saved))
-        saved = crmpi_saved_take(&crmpi_p2p->saved, c->id, source, tag);
-    if (saved) {
+        found = crmpi_saved_take(&crmpi_p2p->saved, c->id, source, tag);
+    if (found) {
         *flag = 1;
-        saved_status(saved, &found);
+        saved_status(found, &envelope);
     } else {
-        int ordered = crmpi_order_begin(crmpi_ledger->logging);
-
-        error =
-            PMPI_Improbe(source, tag, CRMPI_REAL(MPI_Comm, comm), flag, &real, &found);
-        if (error == MPI_SUCCESS && *flag)
-            crmpi_count_received(comm, found.MPI_SOURCE, found.MPI_TAG,
-                                 crmpi_add(&crmpi_p2p->order, 1));
-        crmpi_order_end(ordered);
+        error = match(source, tag, comm, flag, &found, &envelope);
         if (error != MPI_SUCCESS || !*flag)
             return error;
     }
-    *message = real == MPI_MESSAGE_NO_PROC
-                   ? CRMPI_UPPER(MPI_Message, ompi_message_no_proc)
-                   : message_create(real, comm, c ? c->id : 0, saved, &found);
-    crmpi_status_give(status, &found);
+    *message = found ? message_create(comm, found)
+                     : CRMPI_UPPER(MPI_Message, ompi_message_no_proc);
+    crmpi_status_give(status, &envelope);
     return MPI_SUCCESS;
 }
 
@@ -286,25 +329,25 @@ static int message_receive(struct crmpi_request *r, void *buf, int count,
 {
     struct crmpi_handle *handle = (struct crmpi_handle *)(void *)*message;
     struct crmpi_matched *matched;
-    MPI_Datatype type = CRMPI_REAL(MPI_Datatype, r->type);
     int error;
 
     if (!handle || handle->magic != CRMPI_HANDLE_MAGIC || handle->kind != CRMPI_MESSAGE ||
         *message == CRMPI_UPPER(MPI_Message, ompi_message_null))
         return MPI_ERR_REQUEST;
-    matched = handle->extra;
     crmpi_request_arguments(r, buf, count, MPI_ANY_SOURCE, MPI_ANY_TAG);
     r->noted = r->complete = r->cancelled = 0;
     crmpi_whole_begin();
-    if (!(handle->flags & CRMPI_HANDLE_PREDEFINED) && matched->saved) {
-        error = crmpi_saved_deliver(matched->saved, buf, count, type, &r->status);
-        r->complete = 1;
-    } else {
+    if (handle->flags & CRMPI_HANDLE_PREDEFINED) {
         MPI_Message real = handle->real;
         MPI_Request request = MPI_REQUEST_NULL;
 
-        error = PMPI_Imrecv(buf, count, type, &real, &request);
+        error = PMPI_Imrecv(buf, count, CRMPI_REAL(MPI_Datatype, r->type), &real, &request);
         r->handle.real = request;
+    } else {
+        matched = handle->extra;
+        error = crmpi_saved_begin(matched->message, r);
+        if (error == MPI_SUCCESS)
+            matched->message = NULL;
     }
     r->active = error == MPI_SUCCESS;
     if (error == MPI_SUCCESS) {

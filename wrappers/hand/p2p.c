@@ -5,11 +5,12 @@
  * A send is counted when it is handed to the library.  A thread that parks in a blocking
  * send has handed its message over: at the cut it has arrived or is saved, and the call
  * made again after a restart has nothing to do.  A blocking receive is a nonblocking one
- * that is noted in the thread's state, and waited for.
+ * that is noted in the thread's state, and waited for; so is a synchronous send.
  */
 #include <stdlib.h>
 
 #include "wrappers/hand/p2p.h"
+#include "wrappers/objects.h"
 
 struct crmpi_p2p *crmpi_p2p;
 MPI_Status crmpi_status_empty;
@@ -58,6 +59,29 @@ enum crmpi_status crmpi_p2p_start(void)
     return CRMPI_OK;
 }
 
+static int is_comm(struct crmpi_handle *handle, void *id)
+{
+    const struct crmpi_comm *c = handle->extra;
+
+    return c && c->id == *(uint64_t *)id;
+}
+
+struct crmpi_handle *crmpi_comm_find(uint64_t id)
+{
+    struct crmpi_handle *h = CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_world);
+
+    if (!is_comm(h, &id))
+        h = CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_self);
+    return is_comm(h, &id) ? h : crmpi_handle_find(CRMPI_COMM, is_comm, &id);
+}
+
+MPI_Comm crmpi_comm_lower(uint64_t id)
+{
+    const struct crmpi_handle *h = crmpi_comm_find(id);
+
+    return h && h->real ? h->real : crmpi_comm_kept(id);
+}
+
 void crmpi_p2p_forget(const struct crmpi_comm *comm)
 {
     if (crmpi_p2p)
@@ -79,7 +103,7 @@ send_counted(send_fn send, isend_fn isend, const void *buf, int count, MPI_Datat
 {
     MPI_Comm real = CRMPI_REAL(MPI_Comm, comm);
     MPI_Request request;
-    int error, ordered = crmpi_order_begin(logged != NULL);
+    int error, ordered = crmpi_order_begin(crmpi_order_is_needed());
 
     crmpi_count_sent(comm, dest, tag, 1, logged);
     if (__builtin_expect(!crmpi_thread_multiple, 1)) {
@@ -119,11 +143,36 @@ int crmpi_lower_MPI_Send(const void *buf, int count, MPI_Datatype datatype, int 
                          tag, comm);
 }
 
+int crmpi_send_end(struct crmpi_request *r, const char *function)
+{
+    int error = r->status.MPI_ERROR;
+    MPI_Comm comm = r->comm;
+
+    r->active = 0; /* an error handler may use it again */
+    crmpi_drop(r->type);
+    if (__builtin_expect(error != MPI_SUCCESS, 0))
+        error = crmpi_comm_error(comm, error, function);
+    crmpi_drop(comm);
+    return error;
+}
+
 int crmpi_lower_MPI_Ssend(const void *buf, int count, MPI_Datatype datatype, int dest,
                           int tag, MPI_Comm comm)
 {
-    return blocking_send(PMPI_Ssend, PMPI_Issend, "MPI_Ssend", buf, count, datatype, dest,
-                         tag, comm);
+    struct crmpi_request *r = &crmpi_call()->send;
+
+    if (!crmpi_call_resumed()) {
+        r->operation = CRMPI_SEND_SYNCHRONOUS;
+        r->handle.real = MPI_REQUEST_NULL;
+        r->comm = crmpi_hold(comm);
+        r->type = crmpi_hold(datatype);
+        crmpi_request_arguments(r, buf, count, dest, tag);
+        r->status.MPI_ERROR = crmpi_send_post(r);
+        if (r->status.MPI_ERROR != MPI_SUCCESS)
+            return crmpi_send_end(r, "MPI_Ssend");
+    }
+    crmpi_request_wait(r);
+    return crmpi_send_end(r, "MPI_Ssend");
 }
 
 /* See MPI_Irsend. */

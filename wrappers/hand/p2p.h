@@ -26,7 +26,8 @@ enum crmpi_operation {
     CRMPI_SEND_BUFFERED,
     CRMPI_SEND_SYNCHRONOUS,
     CRMPI_RECEIVE,
-    CRMPI_RECEIVE_MATCHED, /* of a message that was probed, and counted, before */
+    CRMPI_RECEIVE_MATCHED, /* of a message that was matched, and counted, before; of a
+                              persistent request while it receives one */
     CRMPI_COLLECTIVE,      /* nonblocking */
     CRMPI_GENERALIZED,
     CRMPI_ACCESS,  /* to a window or a file: the drain completes it, for good */
@@ -40,8 +41,12 @@ struct crmpi_request {
     uint8_t active, noted, complete;
     uint8_t cancelled; /* MPI_Cancel was called */
     uint8_t freed;     /* MPI_Request_free was called: nobody will ask for it */
+    uint8_t held;      /* CRMPI_SEND_SYNCHRONOUS: the receiver holds the message */
     int32_t count, peer, tag;
-    uint64_t order;    /* of posting; receives are posted again in it */
+    uint64_t order;    /* of posting; receives are posted again in it, and synchronous
+                          messages sent again */
+    uint64_t number;   /* CRMPI_SEND_SYNCHRONOUS: in its stream since counting began, from
+                          1; 0: not known */
     void *buffer;      /* the application's */
     MPI_Datatype type; /* the application's, held; MPI_DATATYPE_NULL's place is NULL */
     MPI_Comm comm;     /* the application's, held; NULL: none */
@@ -50,6 +55,9 @@ struct crmpi_request {
     void *object; /* CRMPI_ACCESS: the application's window or file, held */
     void *lower; /* memory of the lower half to free at the end; not renewed */
     struct crmpi_generalized *generalized; /* CRMPI_GENERALIZED */
+    MPI_Request idle; /* of a persistent receive that receives a message which was matched
+                         before: its own lower request.  Not renewed */
+    struct crmpi_saved_message *arriving; /* what it receives into: to be delivered then */
 };
 
 /* Requests are cut from slabs, which stay for ever: there the drain finds them all. */
@@ -70,16 +78,15 @@ struct crmpi_generalized {
 
 /* extra of a message handle: matched by a probe, and counted; not received yet */
 struct crmpi_matched {
-    struct crmpi_saved_message *saved; /* NULL: still in the lower library */
-    uint64_t comm_id;
-    MPI_Comm comm;     /* the application's, held */
-    MPI_Status status; /* the probe's */
+    struct crmpi_saved_message *message;
+    MPI_Comm comm; /* the application's, held */
 };
 
 /* What a thread's blocking call has done, for the drain and for the call made again. */
 struct crmpi_call {
     struct crmpi_request
         receive; /* MPI_Recv, Mrecv, Sendrecv: active until seen complete */
+    struct crmpi_request send; /* MPI_Ssend: likewise */
     /* The input of a collective that overwrites it, until it has completed. */
     int32_t input_kept;
     size_t input_room;
@@ -96,6 +103,11 @@ struct crmpi_p2p {
     int32_t lock;      /* of the free list */
     int32_t counting;  /* a lock: of the tables of streams */
     int32_t ordering; /* a lock: messages get numbers in the order the library has them */
+    int32_t is_exact; /* they do so also where messages are not logged: this process has
+                         sent synchronously, or matched a message by a probe */
+    int32_t n_matched; /* messages that probes have matched, not received */
+    int32_t holds, held; /* synchronous messages were held, or had been handed over, at
+                            the newest cut; at the base */
     int32_t n_foreign; /* requests in use that forbid a checkpoint */
     uint64_t n_freed;  /* requests freed while active and not yet gone */
     uint64_t reap_at;  /* look at them when there are so many */
@@ -176,11 +188,17 @@ static inline void crmpi_count(MPI_Comm comm, int peer, int tag, uint64_t sent,
     crmpi_unlock(&crmpi_p2p->counting);
 }
 
+/* A message of the stream was matched by what has this order: those that probes matched
+ * before have one more behind them.  (held.c) */
+void crmpi_matched_count(MPI_Comm comm, int source, int tag, uint64_t order);
+
 /* @p order  of the receive that was posted for it */
 static inline void crmpi_count_received(MPI_Comm comm, int source, int tag,
                                         uint64_t order)
 {
     crmpi_count(comm, source, tag, 0, 1, order);
+    if (__builtin_expect(crmpi_p2p->n_matched != 0, 0))
+        crmpi_matched_count(comm, source, tag, order);
 }
 
 static inline void crmpi_count_probed(MPI_Comm comm, int source, int tag)
@@ -198,9 +216,24 @@ static inline void crmpi_count_probed(MPI_Comm comm, int source, int tag)
 }
 
 /*
- * Threads that send, or post receives, at the same time: the log and the check of what
- * is half done go by the order in which the library has them.  Nothing in between waits.
+ * Threads that send, or post receives, at the same time: the log, the check of what is
+ * half done and the numbers of messages go by the order in which the library has them.
+ * Nothing in between waits.
  */
+
+/** From now on all do, whether messages are logged or not. */
+void crmpi_order_be_exact(void);
+static inline void crmpi_order_exactly(void)
+{
+    if (crmpi_thread_multiple && !crmpi_p2p->is_exact)
+        crmpi_order_be_exact();
+}
+
+static inline int crmpi_order_is_needed(void)
+{
+    return (crmpi_ledger->logging | crmpi_p2p->is_exact) != 0;
+}
+
 static inline int crmpi_order_begin(int is_needed)
 {
     if (__builtin_expect(!is_needed, 1) || !crmpi_thread_multiple)
@@ -333,7 +366,8 @@ static inline void crmpi_request_put(struct crmpi_request *r)
     crmpi_unlock(&crmpi_p2p->lock);
 }
 
-/** Visit every request that is in use, in no particular order. */
+/** Visit every request that is in use, those of blocking calls too, in no particular
+ * order. */
 void crmpi_request_visit(void (*visit)(struct crmpi_request *, void *), void *context);
 
 static inline int crmpi_request_is_valid(MPI_Request request)
@@ -404,8 +438,12 @@ static inline void crmpi_request_retire(struct crmpi_request *r, MPI_Request *re
         crmpi_request_drop(r);
 }
 
-/** Serve a receive from the saved messages; 0 if none matches. */
+/** Serve a receive from the messages taken out before; 0 if none matches. */
 int crmpi_receive_saved(struct crmpi_request *r, int *error_out);
+/** Post a synchronous send; @p r has its arguments.  Not renewed by a restart. */
+int crmpi_send_post(struct crmpi_request *r);
+/** A blocking call's send, complete, ends: drop what it holds. */
+int crmpi_send_end(struct crmpi_request *r, const char *function);
 /** Post a receive, or serve it from the saved messages; @p r has its arguments. */
 int crmpi_receive_post(struct crmpi_request *r);
 /** Take the arguments of a transfer into @p r. */
@@ -433,6 +471,11 @@ enum crmpi_status crmpi_p2p_renew(void);
 /** drain.c: the communicator for the bookmarks.  Collective. */
 enum crmpi_status crmpi_drain_start(void);
 
+/** The communicator of a job-wide id, NULL if this rank has it no more; the lower one, of
+ * those too that only requests keep. */
+struct crmpi_handle *crmpi_comm_find(uint64_t id);
+MPI_Comm crmpi_comm_lower(uint64_t id);
+
 /** coll.c: give back the memory of inputs kept by calls that have ended. */
 void crmpi_input_trim(struct crmpi_call *call);
 
@@ -459,11 +502,13 @@ void crmpi_bytes_type_free(MPI_Datatype *type);
 int crmpi_saved_deliver(const struct crmpi_saved_message *message, void *buffer,
                         int count, MPI_Datatype type, MPI_Status *status);
 
-/** Room to save the message that a probe of the lower library found; NULL: no memory. */
-struct crmpi_saved_message *crmpi_saved_room(const MPI_Status *status, uint64_t comm_id);
+/** Begin to receive a message, which is in no queue, by @p r; it is gone, or belongs to
+ * @p r, if this returns MPI_SUCCESS. */
+int crmpi_saved_begin(struct crmpi_saved_message *message, struct crmpi_request *r);
 
-/** Receive a lower message, which a probe matched, into it; returns MPI's error code. */
-int crmpi_saved_receive(MPI_Message *real, struct crmpi_saved_message *saved);
+/** Describe the message that a probe of the lower library found; NULL: no memory. */
+struct crmpi_saved_message *crmpi_saved_describe(const MPI_Status *status,
+                                                 const struct crmpi_comm *c);
 
 /** Set what crmpi_handle_release() does with messages. */
 void crmpi_message_start(void);

@@ -2,40 +2,43 @@
 /*
  * Requests and messages in a restarted process (lower half; run by the host before any
  * application thread).  At the cut every channel was empty: all that was sent had been
- * received, or is saved.  So sends are complete, and receives that were not complete are
- * posted again, in their old order.
+ * received, is saved, or, if it is synchronous, was held.  So sends are complete, but for
+ * those of held messages: these are sent again, and held again.  Then receives that were not
+ * complete are posted again, in their old order.
  *
- * A saved message matches one of them only if that had begun to receive another one, from
- * a rank outside of the group that was saved.  Now that one has not been sent, and may
+ * A saved or held message matches one of them only if that had begun to receive another one,
+ * from a rank outside of the group that was saved.  Now that one has not been sent, and may
  * never be; so the saved one is received.
+ *
+ * In a checkpoint of a rank alone synchronous sends may be open that no receiver has held:
+ * they wait for what the line says (alone.c).
  */
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "wrappers/hand/p2p.h"
+#include "wrappers/hand/drain.h"
 
-/* Receives to post again. */
-static struct {
+static struct list {
     struct crmpi_request **items;
     size_t n, room;
-} receives;
+} receives, sends; /* to post again */
 
 static int failed; /* an MPI error code, or MPI_SUCCESS */
 
-static void receives_add(struct crmpi_request *r)
+static void list_add(struct list *list, struct crmpi_request *r)
 {
-    if (receives.n == receives.room) {
-        size_t room = receives.room ? 2 * receives.room : 256;
-        struct crmpi_request **items = realloc(receives.items, room * sizeof(*items));
+    if (list->n == list->room) {
+        size_t room = list->room ? 2 * list->room : 256;
+        struct crmpi_request **items = realloc(list->items, room * sizeof(*items));
 
         if (!items) {
             failed = MPI_ERR_NO_MEM;
             return;
         }
-        receives.items = items;
-        receives.room = room;
+        list->items = items;
+        list->room = room;
     }
-    receives.items[receives.n++] = r;
+    list->items[list->n++] = r;
 }
 
 static int by_order(const void *a, const void *b)
@@ -52,16 +55,21 @@ static void rebuild(struct crmpi_request *r, void *context)
     (void)context;
     r->lower = NULL;
     r->handle.real = MPI_REQUEST_NULL;
+    if (r->persistent && r->operation == CRMPI_RECEIVE_MATCHED)
+        r->operation = CRMPI_RECEIVE; /* its message has come */
     if (r->persistent)
         error = crmpi_request_init(r);
     if (r->active && !r->complete) {
-        if (crmpi_is_send(r)) {
+        if (r->operation == CRMPI_SEND_SYNCHRONOUS && !r->noted && !r->freed) {
+            if (r->held)
+                list_add(&sends, r);
+        } else if (crmpi_is_send(r)) {
             r->status = crmpi_status_empty;
             r->complete = 1;
         } else if (r->noted) {
             r->complete = 1;
         } else if (r->operation == CRMPI_RECEIVE) {
-            receives_add(r);
+            list_add(&receives, r);
         } else if (r->operation == CRMPI_GENERALIZED) {
             error = crmpi_generalized_create(r);
         } else {
@@ -89,22 +97,35 @@ static int repost(struct crmpi_request *r)
     return error;
 }
 
+int crmpi_send_again(struct crmpi_request *r)
+{
+    MPI_Request real = r->handle.real;
+    int error = r->persistent
+                    ? PMPI_Start(&real)
+                    : PMPI_Issend(r->buffer, r->count, CRMPI_REAL(MPI_Datatype, r->type),
+                                  r->peer, r->tag, CRMPI_REAL(MPI_Comm, r->comm), &real);
+
+    r->handle.real = real;
+    return error;
+}
+
+static void post_all(struct list *list, int (*post)(struct crmpi_request *))
+{
+    if (list->n)
+        qsort(list->items, list->n, sizeof *list->items, by_order);
+    for (size_t i = 0; i < list->n && failed == MPI_SUCCESS; i++)
+        failed = post(list->items[i]);
+    free(list->items);
+    *list = (struct list){0};
+}
+
 static void rebuild_requests(void)
 {
     crmpi_request_visit(rebuild, NULL);
-    for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next) {
-        struct crmpi_call *call = t->mpi;
-
-        if (call && call->receive.active)
-            rebuild(&call->receive, NULL);
-    }
-    if (receives.n)
-        qsort(receives.items, receives.n, sizeof *receives.items, by_order);
-    for (size_t i = 0; i < receives.n && failed == MPI_SUCCESS; i++)
-        failed = repost(receives.items[i]);
-    free(receives.items);
-    receives.items = NULL;
-    receives.n = receives.room = 0;
+    post_all(&sends, crmpi_send_again);
+    if (failed == MPI_SUCCESS)
+        failed = crmpi_held_again();
+    post_all(&receives, repost);
 }
 
 enum crmpi_status crmpi_p2p_rebuild(char *why, size_t why_bytes)
@@ -116,9 +137,6 @@ enum crmpi_status crmpi_p2p_rebuild(char *why, size_t why_bytes)
         snprintf(why, why_bytes, "communicators for messages cannot be made");
         return status;
     }
-    for (struct crmpi_handle *message = crmpi_handle_first(CRMPI_MESSAGE); message;
-         message = message->next)
-        message->real = MPI_MESSAGE_NULL;
     failed = MPI_SUCCESS;
     if (crmpi_p2p->buffer_attached)
         failed = PMPI_Buffer_attach(crmpi_p2p->buffer, crmpi_p2p->buffer_bytes);

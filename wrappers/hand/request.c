@@ -4,8 +4,12 @@
  * cancelling (lower half; the descriptors lie in the upper heap).  Waiting and testing is
  * in complete.c.
  */
+#include <linux/membarrier.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include "wrappers/hand/p2p.h"
 
@@ -52,6 +56,8 @@ struct crmpi_request *crmpi_request_take(enum crmpi_operation operation, MPI_Com
     r->handle.real = MPI_REQUEST_NULL;
     r->operation = operation;
     r->persistent = r->active = r->noted = r->complete = r->cancelled = r->freed = 0;
+    r->held = 0;
+    r->arriving = NULL;
     r->comm = crmpi_hold(comm);
     r->type = crmpi_hold(type);
     return r;
@@ -80,6 +86,14 @@ void crmpi_request_visit(void (*visit)(struct crmpi_request *, void *), void *co
         for (uint64_t i = 0; i < slab->n; i++)
             if (slab->requests[i].handle.magic == CRMPI_HANDLE_MAGIC)
                 visit(&slab->requests[i], context);
+    for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next) {
+        struct crmpi_call *call = t->mpi;
+
+        if (call && call->receive.active)
+            visit(&call->receive, context);
+        if (call && call->send.active)
+            visit(&call->send, context);
+    }
 }
 
 void crmpi_request_count(struct crmpi_request *r)
@@ -111,11 +125,59 @@ static void failed_end(struct crmpi_request *r)
     }
 }
 
+/* What was received lies in a message of ours: it goes to its buffer. */
+static int arrive(struct crmpi_request *r)
+{
+    int error = crmpi_saved_deliver(r->arriving, r->buffer, r->count,
+                                    CRMPI_REAL(MPI_Datatype, r->type), &r->status);
+
+    crmpi_saved_destroy(r->arriving);
+    r->arriving = NULL;
+    return error == MPI_SUCCESS ? r->status.MPI_ERROR : error;
+}
+
+/* A persistent receive has its own lower request again. */
+static void idle_again(struct crmpi_request *r)
+{
+    MPI_Request real = r->handle.real;
+
+    if (real != MPI_REQUEST_NULL)
+        PMPI_Request_free(&real); /* it failed */
+    r->handle.real = r->idle;
+    r->operation = CRMPI_RECEIVE;
+}
+
+/* The receiver has begun to receive a synchronous message: it has done something with this
+ * rank, which has no other trace if the message is from before the last checkpoint; and
+ * this rank must not be restored without that, if it was logged. */
+static void send_received(struct crmpi_request *r)
+{
+    struct crmpi_comm *c = crmpi_comm_of(r->comm);
+    struct crmpi_stream_slot *slot;
+
+    if (r->held) {
+        crmpi_count(r->comm, r->peer, r->tag, 0, 0, 0);
+    } else if (crmpi_ledger->logging && !r->noted && c && r->number) {
+        crmpi_lock(&crmpi_p2p->counting);
+        slot = crmpi_stream_of(c, r->peer, r->tag);
+        if (slot && slot->unlogged < r->number)
+            slot->unlogged = r->number;
+        crmpi_unlock(&crmpi_p2p->counting);
+    }
+    r->held = 0;
+}
+
 void crmpi_request_completed(struct crmpi_request *r, int error)
 {
+    if (__builtin_expect(r->arriving != NULL, 0))
+        error = error == MPI_SUCCESS ? arrive(r) : error;
     r->status.MPI_ERROR = error;
     if (!r->noted)
         crmpi_request_count(r);
+    if (r->operation == CRMPI_SEND_SYNCHRONOUS)
+        send_received(r);
+    if (__builtin_expect(r->persistent && r->operation == CRMPI_RECEIVE_MATCHED, 0))
+        idle_again(r);
     r->complete = 1;
     if (__builtin_expect(error != MPI_SUCCESS, 0))
         failed_end(r);
@@ -171,7 +233,8 @@ typedef int (*isend_fn)(const void *, int, MPI_Datatype, int, int, MPI_Comm,
  * are.  Weak: where there is no such thing every send has a request of its own. */
 extern struct ompi_request_t ompi_request_empty __attribute__((weak));
 
-/* The lower send stands as a constant in each caller, so this becomes a direct call. */
+/* The lower send stands as a constant in each caller, so this becomes a direct call.  None
+ * of these needs anything of its arguments after a restart: it has been received. */
 static inline __attribute__((always_inline)) int
 isend(enum crmpi_operation operation, isend_fn lower, const char *function,
       const void *buf, int count, MPI_Datatype type, int dest, int tag, MPI_Comm comm,
@@ -184,7 +247,7 @@ isend(enum crmpi_operation operation, isend_fn lower, const char *function,
     int error, ordered;
 
     crmpi_whole_begin();
-    ordered = crmpi_order_begin(logged != NULL);
+    ordered = crmpi_order_begin(crmpi_order_is_needed());
     error = lower(buf, count, real_type, dest, tag, CRMPI_REAL(MPI_Comm, comm), &real);
     if (__builtin_expect(error == MPI_SUCCESS, 1))
         crmpi_count_sent(comm, dest, tag, 1, logged);
@@ -227,11 +290,73 @@ int crmpi_lower_MPI_Ibsend(const void *buf, int count, MPI_Datatype datatype, in
                  dest, tag, comm, request);
 }
 
+/*
+ * A synchronous send is complete when its receive has begun.  So what has to be sent again
+ * after a restart, if the receiver held it at the cut, is kept, and its place in its stream,
+ * by which the receiver knows it.
+ */
+
+/* Of the message of a stream that was counted last; 0: streams are not told apart. */
+static uint64_t number_of_newest(MPI_Comm comm, int peer, int tag)
+{
+    struct crmpi_comm *c = crmpi_comm_of(comm);
+    struct crmpi_stream_slot *slot;
+    uint64_t number = 0, key = crmpi_stream_key(peer, tag);
+
+    if (!c || peer < 0)
+        return 0;
+    crmpi_lock(&crmpi_p2p->counting);
+    slot = crmpi_stream_of(c, peer, tag);
+    if (slot && slot->key == key) /* else it is one of all tags */
+        number = slot->sent;
+    crmpi_unlock(&crmpi_p2p->counting);
+    return number;
+}
+
+int crmpi_send_post(struct crmpi_request *r)
+{
+    MPI_Datatype type = CRMPI_REAL(MPI_Datatype, r->type);
+    struct crmpi_logged *logged =
+        crmpi_log_begin(r->buffer, r->count, type, r->peer, r->comm);
+    MPI_Request real = r->handle.real;
+    int error, ordered;
+
+    crmpi_order_exactly();
+    r->noted = r->complete = r->cancelled = r->held = 0;
+    crmpi_whole_begin();
+    ordered = crmpi_order_begin(1);
+    error = r->persistent
+                ? PMPI_Start(&real)
+                : PMPI_Issend(r->buffer, r->count, type, r->peer, r->tag,
+                              CRMPI_REAL(MPI_Comm, r->comm), &real);
+    r->handle.real = real;
+    r->active = error == MPI_SUCCESS;
+    if (r->active) {
+        crmpi_count_sent(r->comm, r->peer, r->tag, 1, logged);
+        r->number = number_of_newest(r->comm, r->peer, r->tag);
+        r->order = crmpi_add(&crmpi_p2p->order, 1) + 1;
+    } else {
+        crmpi_logged_destroy(logged);
+    }
+    crmpi_order_end(ordered);
+    crmpi_whole_end();
+    return error;
+}
+
 int crmpi_lower_MPI_Issend(const void *buf, int count, MPI_Datatype datatype, int dest,
                            int tag, MPI_Comm comm, MPI_Request *request)
 {
-    return isend(CRMPI_SEND_SYNCHRONOUS, PMPI_Issend, "MPI_Issend", buf, count, datatype,
-                 dest, tag, comm, request);
+    struct crmpi_request *r = crmpi_request_take(CRMPI_SEND_SYNCHRONOUS, comm, datatype);
+    int error;
+
+    crmpi_request_arguments(r, buf, count, dest, tag);
+    error = crmpi_send_post(r);
+    if (__builtin_expect(error == MPI_SUCCESS, 1)) {
+        *request = crmpi_request_handle(r);
+        return error;
+    }
+    crmpi_request_drop(r);
+    return crmpi_comm_error(comm, error, "MPI_Issend");
 }
 
 int crmpi_receive_saved(struct crmpi_request *r, int *error_out)
@@ -241,24 +366,18 @@ int crmpi_receive_saved(struct crmpi_request *r, int *error_out)
 
     if (!c || !(message = crmpi_saved_take(&crmpi_p2p->saved, c->id, r->peer, r->tag)))
         return 0;
-    *error_out = crmpi_saved_deliver(message, r->buffer, r->count,
-                                     CRMPI_REAL(MPI_Datatype, r->type), &r->status);
-    if (*error_out != MPI_SUCCESS) {
+    *error_out = crmpi_saved_begin(message, r); /* counted when it was taken out */
+    if (*error_out != MPI_SUCCESS)
         crmpi_saved_return(&crmpi_p2p->saved, message);
-        return 1;
-    }
-    crmpi_saved_destroy(message);
-    r->complete = 1; /* counted when it was saved */
     return 1;
 }
 
 /*
- * No saved message could have been received by a receive posted before it was saved, for
- * then the library would have matched them; and none is saved but at a cut.  So looking
- * at the saved messages first, and posting what finds none there, gives each message to
- * the receive that MPI's order wants: among messages of one source a saved one is older
- * than any the library will still match, and receives posted before the cut cannot take
- * it.
+ * No message that was taken out could have been received by a receive posted before that, for
+ * then the library would have matched them; and none is taken out but at a cut.  So looking
+ * at these first, and posting what finds none there, gives each message to the receive that
+ * MPI's order wants: among messages of one source such a one is older than any the library
+ * will still match, and receives posted before the cut cannot take it.
  */
 int crmpi_receive_post(struct crmpi_request *r)
 {
@@ -266,7 +385,7 @@ int crmpi_receive_post(struct crmpi_request *r)
 
     r->noted = r->complete = r->cancelled = 0;
     crmpi_whole_begin();
-    ordered = crmpi_order_begin(crmpi_ledger->logging);
+    ordered = crmpi_order_begin(crmpi_order_is_needed());
     r->order = crmpi_add(&crmpi_p2p->order, 1);
     if (__builtin_expect(crmpi_saved_is_empty(&crmpi_p2p->saved), 1) ||
         !crmpi_receive_saved(r, &error)) {
@@ -282,6 +401,24 @@ int crmpi_receive_post(struct crmpi_request *r)
     r->active = error == MPI_SUCCESS;
     crmpi_whole_end();
     return error;
+}
+
+/*
+ * Who has sent or posted without keeping to the order had its thread in a whole: when none is
+ * in one any more, all keep to it.  A callback of the application may be one for long; then
+ * it is not sending.
+ */
+void crmpi_order_be_exact(void)
+{
+    const struct timespec pause = {.tv_nsec = 10000};
+
+    __atomic_store_n(&crmpi_p2p->is_exact, 1, __ATOMIC_SEQ_CST);
+    syscall(SYS_membarrier, MEMBARRIER_CMD_GLOBAL, 0, 0);
+    for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next)
+        for (int turns = 0; t != crmpi_thread && turns < 10000 &&
+                            __atomic_load_n(&t->nest, __ATOMIC_ACQUIRE) > 0;
+             turns++)
+            nanosleep(&pause, NULL);
 }
 
 int crmpi_lower_MPI_Irecv(void *buf, int count, MPI_Datatype datatype, int source,
@@ -389,12 +526,14 @@ static int start(MPI_Request request)
         return MPI_ERR_REQUEST;
     if (r->operation == CRMPI_RECEIVE)
         return crmpi_receive_post(r);
+    if (r->operation == CRMPI_SEND_SYNCHRONOUS)
+        return crmpi_send_post(r);
     r->noted = r->complete = r->cancelled = 0;
     if (crmpi_is_send(r))
         logged = crmpi_log_begin(r->buffer, r->count, CRMPI_REAL(MPI_Datatype, r->type),
                                  r->peer, r->comm);
     crmpi_whole_begin();
-    ordered = crmpi_order_begin(logged != NULL);
+    ordered = crmpi_order_begin(crmpi_order_is_needed());
     real = r->handle.real;
     error = PMPI_Start(&real);
     r->handle.real = real;
@@ -496,7 +635,7 @@ int crmpi_lower_MPI_Cancel(MPI_Request *request)
 
     if (!crmpi_request_is_valid(*request) || r->handle.flags & CRMPI_HANDLE_PREDEFINED)
         return crmpi_comm_error(NULL, MPI_ERR_REQUEST, "MPI_Cancel");
-    if (r->complete || crmpi_is_send(r))
+    if (r->complete || crmpi_is_send(r) || r->operation == CRMPI_RECEIVE_MATCHED)
         return MPI_SUCCESS;
     crmpi_whole_begin();
     real = r->handle.real;
@@ -510,6 +649,7 @@ int crmpi_lower_MPI_Request_get_status(MPI_Request request, int *flag, MPI_Statu
 {
     struct crmpi_request *r = crmpi_request_of(request);
     MPI_Request real;
+    int polled;
 
     crmpi_call_resumed();
     if (!crmpi_request_is_valid(request))
@@ -519,14 +659,16 @@ int crmpi_lower_MPI_Request_get_status(MPI_Request request, int *flag, MPI_Statu
         crmpi_status_give(status, &crmpi_status_empty);
         return MPI_SUCCESS;
     }
-    if (r->operation == CRMPI_ACCESS)
+    polled = r->operation == CRMPI_ACCESS || r->arriving ||
+             r->operation == CRMPI_SEND_SYNCHRONOUS; /* what it is told is noted */
+    if (polled)
         *flag = crmpi_request_poll(r);
     if (r->complete) {
         *flag = 1;
         crmpi_status_give(status, &r->status);
         return MPI_SUCCESS;
     }
-    if (r->operation == CRMPI_ACCESS)
+    if (polled)
         return MPI_SUCCESS;
     real = r->handle.real;
     return crmpi_comm_result(r->comm, PMPI_Request_get_status(real, flag, status),
