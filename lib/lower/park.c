@@ -466,6 +466,29 @@ static int has_lower_stack(int tid)
     return known && !crmpi_is_application(stack);
 }
 
+/* Of a restart: on the stacks of crmpi-host until they leave it. */
+static struct crmpi_parked *expected;
+static size_t n_expected;
+
+void crmpi_park_expect(struct crmpi_parked *threads, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        threads[i].kernel_tid = threads[i].is_main ? getpid() : 0;
+    n_expected = n;
+    __atomic_store_n(&expected, threads, __ATOMIC_RELEASE);
+}
+
+/* With 0: how many are not there yet. */
+static int count_expected(int tid)
+{
+    const struct crmpi_parked *threads = __atomic_load_n(&expected, __ATOMIC_ACQUIRE);
+    int n = 0;
+
+    for (size_t i = 0; threads && i < n_expected; i++)
+        n += __atomic_load_n(&threads[i].kernel_tid, __ATOMIC_ACQUIRE) == tid;
+    return n;
+}
+
 /* Visit the application's threads; signal those that have not parked if @p signal_them. */
 static int unparked(int signal_them, int *first_out)
 {
@@ -480,7 +503,7 @@ static int unparked(int signal_them, int *first_out)
         if (tid <= 0 || crmpi_lower_thread_is(tid))
             continue;
         n_all++;
-        if (is_parked(tid) || has_lower_stack(tid))
+        if (is_parked(tid) || (!count_expected(tid) && has_lower_stack(tid)))
             continue;
         if (n++ == 0)
             *first_out = tid;
@@ -488,6 +511,7 @@ static int unparked(int signal_them, int *first_out)
             crmpi_raw(SYS_tgkill, getpid(), tid, CRMPI_SIGNAL_PARK, 0, 0, 0);
     }
     closedir(tasks);
+    n += count_expected(0);
     return n_all > table->n_slots ? n_all : n; /* the table is too small: nobody is missing yet */
 }
 
@@ -600,6 +624,7 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
 
         missing = unparked(1, &tid);
         if (missing == 0) {
+            __atomic_store_n(&expected, NULL, __ATOMIC_RELEASE);
             list_create();
             return CRMPI_OK;
         }

@@ -61,6 +61,11 @@ int crmpi_park_is_request(int signal);
 /** The kernel's action for such a signal. */
 struct crmpi_sigaction crmpi_park_request_action(void);
 
+/** In a restarted process, before anybody may ask for a checkpoint: threads that are still to
+ * be made, or on their way above.  Till they have parked once nothing else is taken for
+ * them; `kernel_tid` tells when one is there.  The array stays. */
+void crmpi_park_expect(struct crmpi_parked *threads, size_t n);
+
 /** The parked threads, valid from crmpi_park_all to crmpi_release_all. */
 const struct crmpi_parked *crmpi_parked_list(size_t *n_out);
 

@@ -573,6 +573,7 @@ static enum crmpi_status restore(const struct options *options, uint32_t world_r
         return status;
     }
     status = crmpi_dependencies_restored(line_number, saved->in_transit);
+    crmpi_park_expect(saved->threads, saved->n_threads);
     if (status == CRMPI_OK)
         status = crmpi_engine_start(&job);
     if (status == CRMPI_OK)

@@ -189,7 +189,7 @@ static int thread_create(struct crmpi_parked *parked)
 
     if (thread)
         thread->tid = tid;
-    parked->kernel_tid = tid;
+    __atomic_store_n(&parked->kernel_tid, tid, __ATOMIC_RELEASE);
     if (tid != parked->known_tid)
         crmpi_trap_thread_map(parked->known_tid, tid);
     signals_send(parked, parked->pending, tid);

@@ -43,18 +43,34 @@ static int is_open(const struct crmpi_saved_message *m)
     return crmpi_saved_is_held(m) && m->serial == 0;
 }
 
+struct matched {
+    uint64_t comm, order;
+    int source, tag;
+};
+
+static void count_later(struct crmpi_handle *handle, void *context)
+{
+    const struct matched *by = context;
+    struct crmpi_saved_message *m = ((struct crmpi_matched *)handle->extra)->message;
+
+    if (m && is_open(m) && m->comm_id == by->comm && m->source == by->source &&
+        m->tag == by->tag && m->order < by->order)
+        m->later++;
+}
+
 void crmpi_matched_count(MPI_Comm comm, int source, int tag, uint64_t order)
 {
     const struct crmpi_comm *c = crmpi_comm_of(comm);
+    struct matched by = {.order = order, .source = source, .tag = tag};
 
-    for (struct crmpi_handle *h = c ? crmpi_handle_first(CRMPI_MESSAGE) : NULL; h;
-         h = h->next) {
-        struct crmpi_saved_message *m = ((struct crmpi_matched *)h->extra)->message;
-
-        if (m && is_open(m) && m->comm_id == c->id && m->source == source &&
-            m->tag == tag && m->order < order)
-            __atomic_add_fetch(&m->later, 1, __ATOMIC_RELAXED);
-    }
+    if (!c)
+        return;
+    by.comm = c->id;
+    crmpi_whole_begin();
+    crmpi_lock(&crmpi_p2p->matching);
+    crmpi_handle_visit(CRMPI_MESSAGE, count_later, &by);
+    crmpi_unlock(&crmpi_p2p->matching);
+    crmpi_whole_end();
 }
 
 /*

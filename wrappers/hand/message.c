@@ -322,12 +322,26 @@ int crmpi_lower_MPI_Mprobe(int source, int tag, MPI_Comm comm, MPI_Message *mess
  * Receiving a matched message
  */
 
+/* What the handle has; and let it have another. */
+static struct crmpi_saved_message *message_of(struct crmpi_matched *matched,
+                                              struct crmpi_saved_message *another)
+{
+    struct crmpi_saved_message *message;
+
+    crmpi_lock(&crmpi_p2p->matching);
+    message = matched->message;
+    matched->message = another;
+    crmpi_unlock(&crmpi_p2p->matching);
+    return message;
+}
+
 /* Begin to receive; @p r, which holds the type, then stands for it, and the message
  * handle is gone. */
 static int message_receive(struct crmpi_request *r, void *buf, int count,
                            MPI_Message *message)
 {
     struct crmpi_handle *handle = (struct crmpi_handle *)(void *)*message;
+    struct crmpi_saved_message *found;
     struct crmpi_matched *matched;
     int error;
 
@@ -345,9 +359,10 @@ static int message_receive(struct crmpi_request *r, void *buf, int count,
         r->handle.real = request;
     } else {
         matched = handle->extra;
-        error = crmpi_saved_begin(matched->message, r);
-        if (error == MPI_SUCCESS)
-            matched->message = NULL;
+        found = message_of(matched, NULL);
+        error = crmpi_saved_begin(found, r);
+        if (error != MPI_SUCCESS)
+            message_of(matched, found);
     }
     r->active = error == MPI_SUCCESS;
     if (error == MPI_SUCCESS) {

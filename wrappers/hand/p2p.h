@@ -106,6 +106,7 @@ struct crmpi_p2p {
     int32_t is_exact; /* they do so also where messages are not logged: this process has
                          sent synchronously, or matched a message by a probe */
     int32_t n_matched; /* messages that probes have matched, not received */
+    int32_t matching;  /* a lock: of what message handles have */
     int32_t holds, held; /* synchronous messages were held, or had been handed over, at
                             the newest cut; at the base */
     int32_t n_foreign; /* requests in use that forbid a checkpoint */
