@@ -25,6 +25,10 @@
  *     engine.settle                                               in a rank saved alone, at
  *                                                                 each of its steps
  *     engine.commit                                               rank 0, for a line
+ * That of wrappers, in MPI_Op_create:
+ *     lower.wait                                                  with a lock that others
+ *                                                                 need, the thread waits till
+ *                                                                 a checkpoint is under way
  * Those of lib/levels:
  *     levels.send                                                 to a rank that keeps some
  *     levels.receive levels.store                                 in the rank that does

@@ -17,7 +17,7 @@ crmpi_host_SOURCES += \
 	lib/lower/queue.c lib/lower/queue.h \
 	lib/lower/raw.h \
 	lib/lower/sanitizer.c lib/lower/sanitizer.h \
-	lib/lower/thread.c lib/lower/thread.h \
+	lib/lower/locks.c lib/lower/locks.h lib/lower/thread.c lib/lower/thread.h \
 	lib/lower/trap.c lib/lower/trap.h
 
 # crmpi's vdso is a file of its own that the loader embeds.

@@ -25,6 +25,7 @@
 #include "boundary/boundary.h"
 #include "engine/engine.h"
 #include "lower/calls.h"
+#include "lower/locks.h"
 #include "lower/park.h"
 #include "lower/queue.h"
 #include "lower/raw.h"
@@ -332,7 +333,7 @@ void crmpi_park_point(void)
         return;
     if (thread->critical > 0)
         __atomic_store_n(&thread->waits_ms, now_ms(), __ATOMIC_RELAXED);
-    if (thread->critical > 0 || !may_park[thread->frame.call])
+    if (thread->critical > 0 || !may_park[thread->frame.call] || crmpi_locks_held > 0)
         return;
     if (thread->hooks > 0)
         crmpi_hooks_run();

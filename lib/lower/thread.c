@@ -33,7 +33,6 @@ __thread struct crmpi_thread *crmpi_thread;
  * The registry of lower threads: slots are only added to and reused, read without a lock.
  */
 #define MAX_LOWER 4096
-#define WAKE_NS 5000000
 static int lower_tids[MAX_LOWER];
 static int n_lower;
 
@@ -120,37 +119,6 @@ int pthread_create(pthread_t *thread, const pthread_attr_t *attributes, void *(*
     pthread_sigmask(SIG_SETMASK, &old, NULL);
     sem_destroy(&start.noted);
     return result;
-}
-
-/*
- * Stands in for libc's in the lower half.  With MPI_THREAD_MULTIPLE only one of the threads
- * that wait in the MPI library makes progress and comes to a park point there; the others
- * wait for a condition.  So a thread of the application wakes up now and then, as all users
- * of conditions have to expect, and may park while it holds no lock.
- */
-int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
-{
-    typedef int wait_fn(pthread_cond_t *, pthread_mutex_t *);
-    static wait_fn *next;
-    struct timespec limit;
-    int result;
-
-    if (!crmpi_thread || crmpi_thread->nest > 0 || crmpi_thread->critical > 0) {
-        if (!next)
-            next = (wait_fn *)dlsym(RTLD_NEXT, "pthread_cond_wait");
-        return next ? next(condition, mutex) : EINVAL;
-    }
-    clock_gettime(CLOCK_MONOTONIC, &limit);
-    limit.tv_nsec += WAKE_NS;
-    limit.tv_sec += limit.tv_nsec / 1000000000;
-    limit.tv_nsec %= 1000000000;
-    result = pthread_cond_clockwait(condition, mutex, CLOCK_MONOTONIC, &limit);
-    if (crmpi_checkpoint_under_way()) {
-        pthread_mutex_unlock(mutex);
-        crmpi_park_point();
-        pthread_mutex_lock(mutex);
-    }
-    return result == ETIMEDOUT ? 0 : result;
 }
 
 int crmpi_lower_thread_start(void *(*run)(void *), void *argument, const char *name)

@@ -50,6 +50,7 @@ struct peer {
     struct bookmark tells; /* but for the sends: */
     struct crmpi_announced *announced;
     size_t n_announced;
+    uint8_t *is_held; /* of these: known as soon as all messages are here */
     int is_telling, done; /* it has begun to; it has been answered */
 };
 
@@ -124,6 +125,7 @@ static void peers_forget(void)
         peer_of[peers->rank] = NULL;
         free(peers->sends);
         free(peers->announced);
+        free(peers->is_held);
         free(peers);
         peers = next;
     }
@@ -380,14 +382,22 @@ static int has_all(const struct peer *p)
     return !failed;
 }
 
+/* All its messages are here: those that are not synchronous are received. */
+static void resolve(struct peer *p)
+{
+    p->is_held = calloc(p->n_announced + 1, 1);
+    if (!p->is_held)
+        return fail("no memory for synchronous sends");
+    crmpi_held_resolve(p->announced, p->n_announced, p->is_held);
+    if (!crmpi_held_receive(p->rank))
+        fail("no memory to receive messages in flight");
+}
+
+/* Who has an answer to all may be drained: so there is none before all is received. */
 static void answer(struct peer *p)
 {
-    uint8_t *is_held = calloc(p->n_announced + 1, 1);
     size_t first = 0;
 
-    if (!is_held)
-        return fail("no memory for synchronous sends");
-    crmpi_held_resolve(p->announced, p->n_announced, is_held);
     do {
         size_t left = p->n_announced - first, n = left < PART_MAX ? left : PART_MAX;
         struct letter *letter = letter_create();
@@ -397,28 +407,31 @@ static void answer(struct peer *p)
 
             *a = (struct answer){.drain = drain, .first = (uint32_t)first,
                                  .n = (uint32_t)n};
-            memcpy(a->is_held, is_held + first, n);
+            memcpy(a->is_held, p->is_held + first, n);
             letter_send(letter, a, sizeof *a, p->rank, TAG_ARRIVED);
         }
         first += n;
     } while (first < p->n_announced && !failed);
-    free(is_held);
     p->done = 1;
-    if (!crmpi_held_receive(p->rank))
-        fail("no memory to receive messages in flight");
 }
 
-/* Answer who can be answered; whether there is nothing more to wait for. */
+/* Whether there is nothing more to wait for. */
 static int is_balanced(void)
 {
-    int balanced = 1;
+    int balanced = 1, n_arriving;
 
     if (counted) {
         crmpi_ledger_traffic(traffic, n_ranks);
         counted = 0;
     }
+    for (struct peer *p = peers; p && !failed; p = p->next)
+        if (p->is_telling && !p->is_held && has_all(p))
+            resolve(p);
+    n_arriving = failed ? -1 : crmpi_held_progress();
+    if (n_arriving < 0)
+        fail("a message that is in flight cannot be received");
     for (struct peer *p = peers; p && !failed; p = p->next) {
-        if (p->is_telling && !p->done && has_all(p))
+        if (p->is_held && !p->done && n_arriving == 0)
             answer(p);
         balanced &= (!p->told || p->answered) && (!p->is_telling || p->done);
     }
@@ -427,7 +440,7 @@ static int is_balanced(void)
 
 static int is_wanted(int rank)
 {
-    return peer_of[rank] && peer_of[rank]->is_telling && !peer_of[rank]->done;
+    return peer_of[rank] && peer_of[rank]->is_telling && !peer_of[rank]->is_held;
 }
 
 static int is_anything_wanted(void)
@@ -451,7 +464,7 @@ static void take(void)
 
 static int step(void)
 {
-    int n_pending = 0, n_counted = 0, n_arriving, flag = 0;
+    int n_pending = 0, n_counted = 0, flag = 0;
 
     if (failed) {
         PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, crmpi_private_self, &flag,
@@ -463,13 +476,10 @@ static int step(void)
     if (!crmpi_pending_note(&n_pending, &n_counted))
         failed = 1;
     counted |= n_counted > 0;
-    if (!failed && !is_balanced() && is_anything_wanted())
+    drained = is_balanced() && n_pending == 0;
+    if (!failed && is_anything_wanted())
         take();
-    n_arriving = failed ? -1 : crmpi_held_progress();
-    if (n_arriving < 0)
-        fail("a message that is in flight cannot be received");
-    drained = !failed && n_pending == 0 && n_arriving == 0 && is_balanced();
-    return drained;
+    return failed ? -1 : drained;
 }
 
 /* A rank that is drained may have to take messages still, of one that begins later. */

@@ -286,7 +286,7 @@ int crmpi_held_receive(int world_rank)
 
 int crmpi_held_progress(void)
 {
-    int fine = 1;
+    int fine;
 
     if (!is_told)
         return 0;

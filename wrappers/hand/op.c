@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <stdio.h>
 
+#include "base/fault.h"
+#include "lower/locks.h"
 #include "wrappers/objects.h"
 
 #define N_THUNKS 1024
@@ -92,6 +94,15 @@ void crmpi_op_destroy(struct crmpi_handle *handle)
         users[op->thunk] = NULL;
 }
 
+/* The lock of all handles is held. */
+static void wait_locked(struct crmpi_handle *handle, void *is_first)
+{
+    (void)handle;
+    if (*(int *)is_first)
+        crmpi_locks_wait();
+    *(int *)is_first = 0;
+}
+
 static int op_create(void *function, int commute, int is_fortran, MPI_Op *out)
 {
     if (!function || !out)
@@ -102,7 +113,9 @@ static int op_create(void *function, int commute, int is_fortran, MPI_Op *out)
     op->function = function;
     op->commute = commute;
     op->is_fortran = is_fortran;
-    int error = lower_create(handle);
+    int error = lower_create(handle), is_first = 1;
+    if (crmpi_fault("lower.wait"))
+        crmpi_handle_visit(CRMPI_OP, wait_locked, &is_first);
     if (error != MPI_SUCCESS) {
         crmpi_handle_release(handle);
         return crmpi_comm_error(NULL, error, "MPI_Op_create");
