@@ -287,6 +287,11 @@ int crmpi_topology_apply(const struct crmpi_topology *topology, MPI_Comm real,
                          MPI_Comm *out);
 void crmpi_topology_free(struct crmpi_topology *topology);
 
+/** Call a user-defined operation: in becomes the left operand of inout.  In a thread of the
+ * application. */
+void crmpi_op_apply(const struct crmpi_handle *op, void *in, void *inout, int n,
+                    struct crmpi_handle *type);
+
 /** Wait, with a park point, until all members of the lower @p real are here. */
 void crmpi_meet(MPI_Comm real);
 

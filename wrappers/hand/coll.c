@@ -14,7 +14,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "wrappers/hand/p2p.h"
+#include "wrappers/hand/reduction.h"
 
 /*
  * Inputs that are overwritten
@@ -274,6 +274,8 @@ static void nonblocking_begin(MPI_Comm comm)
     crmpi_whole_begin();
 }
 
+static int is_user_defined(MPI_Op op);
+
 /* Holds what the library, or the application's function it calls, still needs: the
  * operation and its type, the array of types in @p lower. */
 static int nonblocking_end(int error, const MPI_Request *real, MPI_Comm comm,
@@ -286,6 +288,10 @@ static int nonblocking_end(int error, const MPI_Request *real, MPI_Comm comm,
 
         r->op = crmpi_hold(op);
         r->lower = lower;
+        if (is_user_defined(op)) {
+            r->runs_op = 1;
+            crmpi_reduction_count_lower(1);
+        }
         r->handle.real = *real;
         r->active = 1;
         *request = crmpi_request_handle(r);
@@ -398,43 +404,124 @@ COLLECTIVE(Alltoallv, Ialltoallv, FLOW_ALL,
            pieces_input(sendbuf, recvbuf, 0, recvcounts, rdispls, recvtype, NULL, comm),
            NULL, NULL)
 
-COLLECTIVE(Reduce, Ireduce, FLOW_UP,
-           ARGS(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype,
-                MPI_Op op, int root, MPI_Comm comm),
-           ARGS(sendbuf, recvbuf, count, TYPE(datatype), OP, root, COMM),
-           root_input(sendbuf, recvbuf, count, datatype, root, comm), datatype, op)
+/*
+ * Reductions.  By a function of the application's, and not blocking, or where threads may wait
+ * at the same time, they are done in reduction.c: what the library does by itself it may do in
+ * a thread of crmpi's.
+ */
 
-COLLECTIVE(Allreduce, Iallreduce, FLOW_ALL,
-           ARGS(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype,
-                MPI_Op op, MPI_Comm comm),
-           ARGS(sendbuf, recvbuf, count, TYPE(datatype), OP, COMM),
-           vector_input(sendbuf, recvbuf, count, datatype, comm), datatype, op)
+static int is_user_defined(MPI_Op op)
+{
+    const struct crmpi_handle *h = (const void *)op;
 
-COLLECTIVE(Scan, Iscan, FLOW_SCAN,
-           ARGS(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype,
-                MPI_Op op, MPI_Comm comm),
-           ARGS(sendbuf, recvbuf, count, TYPE(datatype), OP, COMM),
-           vector_input(sendbuf, recvbuf, count, datatype, comm), datatype, op)
+    return h && h->magic == CRMPI_HANDLE_MAGIC && !(h->flags & CRMPI_HANDLE_PREDEFINED);
+}
 
-COLLECTIVE(Exscan, Iexscan, FLOW_SCAN,
-           ARGS(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype,
-                MPI_Op op, MPI_Comm comm),
-           ARGS(sendbuf, recvbuf, count, TYPE(datatype), OP, COMM),
-           vector_input(sendbuf, recvbuf, count, datatype, comm), datatype, op)
+static struct crmpi_request *reduction_begin(const struct crmpi_reduction_call *call)
+{
+    struct crmpi_request *r;
 
-COLLECTIVE(Reduce_scatter, Ireduce_scatter, FLOW_ALL,
-           ARGS(const void *sendbuf, void *recvbuf, const int recvcounts[],
-                MPI_Datatype datatype, MPI_Op op, MPI_Comm comm),
-           ARGS(sendbuf, recvbuf, recvcounts, TYPE(datatype), OP, COMM),
-           pieces_input(sendbuf, recvbuf, 0, recvcounts, NULL, datatype, NULL, comm),
-           datatype, op)
+    nonblocking_begin(call->comm);
+    r = crmpi_reduction_start(call);
+    crmpi_collective_end_flow(call->comm, 0, 0); /* all flow is in messages */
+    crmpi_whole_end();
+    return r;
+}
 
-COLLECTIVE(Reduce_scatter_block, Ireduce_scatter_block, FLOW_ALL,
-           ARGS(const void *sendbuf, void *recvbuf, int recvcount, MPI_Datatype datatype,
-                MPI_Op op, MPI_Comm comm),
-           ARGS(sendbuf, recvbuf, recvcount, TYPE(datatype), OP, COMM),
-           pieces_input(sendbuf, recvbuf, recvcount, NULL, NULL, datatype, NULL, comm),
-           datatype, op)
+static int reduction_wait(const struct crmpi_reduction_call *call)
+{
+    struct crmpi_call *state = crmpi_call();
+
+    if (!crmpi_call_resumed() || !state->reduction)
+        state->reduction = reduction_begin(call);
+    crmpi_request_wait(state->reduction);
+    crmpi_request_drop(state->reduction);
+    state->reduction = NULL;
+    return MPI_SUCCESS;
+}
+
+#define REDUCTION(NAME, INAME, FLOW, PARAMS, REALS, INPUT, ...)                          \
+    int crmpi_lower_MPI_##NAME(PARAMS)                                                   \
+    {                                                                                    \
+        const struct crmpi_reduction_call call = {__VA_ARGS__, .type = datatype,         \
+                                                  .op = op, .comm = comm};               \
+        int by_user = crmpi_thread_multiple && is_user_defined(op);                      \
+        struct input input = INPUT;                                                      \
+        MPI_Request real;                                                                \
+        int error;                                                                       \
+                                                                                         \
+        if (by_user && crmpi_reduction_is_ours(&call))                                   \
+            return reduction_wait(&call);                                                \
+        error = blocking_begin(comm, &input);                                            \
+        if (by_user)                                                                     \
+            crmpi_reduction_count_lower(1);                                              \
+        if (error == MPI_SUCCESS)                                                        \
+            error = crmpi_thread_multiple                                                \
+                        ? blocking_wait(PMPI_##INAME(REALS, &real), &real)               \
+                        : PMPI_##NAME(REALS);                                            \
+        if (by_user)                                                                     \
+            crmpi_reduction_count_lower(-1);                                             \
+        return blocking_end(comm, &input, error, FLOW, "MPI_" #NAME);                    \
+    }                                                                                    \
+                                                                                         \
+    int crmpi_lower_MPI_##INAME(PARAMS, MPI_Request *request)                            \
+    {                                                                                    \
+        const struct crmpi_reduction_call call = {__VA_ARGS__, .type = datatype,         \
+                                                  .op = op, .comm = comm};               \
+        MPI_Request real;                                                                \
+                                                                                         \
+        if (is_user_defined(op) && crmpi_reduction_is_ours(&call)) {                     \
+            *request = crmpi_request_handle(reduction_begin(&call));                     \
+            return MPI_SUCCESS;                                                          \
+        }                                                                                \
+        nonblocking_begin(comm);                                                         \
+        return nonblocking_end(PMPI_##INAME(REALS, &real), &real, comm, datatype, op,    \
+                               NULL, FLOW, request, "MPI_" #INAME);                      \
+    }
+
+REDUCTION(Reduce, Ireduce, FLOW_UP,
+          ARGS(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype,
+               MPI_Op op, int root, MPI_Comm comm),
+          ARGS(sendbuf, recvbuf, count, TYPE(datatype), OP, root, COMM),
+          root_input(sendbuf, recvbuf, count, datatype, root, comm), .kind = CRMPI_REDUCE,
+          .sendbuf = sendbuf, .recvbuf = recvbuf, .count = count, .root = root)
+
+REDUCTION(Allreduce, Iallreduce, FLOW_ALL,
+          ARGS(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype,
+               MPI_Op op, MPI_Comm comm),
+          ARGS(sendbuf, recvbuf, count, TYPE(datatype), OP, COMM),
+          vector_input(sendbuf, recvbuf, count, datatype, comm), .kind = CRMPI_ALLREDUCE,
+          .sendbuf = sendbuf, .recvbuf = recvbuf, .count = count)
+
+REDUCTION(Scan, Iscan, FLOW_SCAN,
+          ARGS(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype,
+               MPI_Op op, MPI_Comm comm),
+          ARGS(sendbuf, recvbuf, count, TYPE(datatype), OP, COMM),
+          vector_input(sendbuf, recvbuf, count, datatype, comm), .kind = CRMPI_SCAN,
+          .sendbuf = sendbuf, .recvbuf = recvbuf, .count = count)
+
+REDUCTION(Exscan, Iexscan, FLOW_SCAN,
+          ARGS(const void *sendbuf, void *recvbuf, int count, MPI_Datatype datatype,
+               MPI_Op op, MPI_Comm comm),
+          ARGS(sendbuf, recvbuf, count, TYPE(datatype), OP, COMM),
+          vector_input(sendbuf, recvbuf, count, datatype, comm), .kind = CRMPI_EXSCAN,
+          .sendbuf = sendbuf, .recvbuf = recvbuf, .count = count)
+
+REDUCTION(Reduce_scatter, Ireduce_scatter, FLOW_ALL,
+          ARGS(const void *sendbuf, void *recvbuf, const int recvcounts[],
+               MPI_Datatype datatype, MPI_Op op, MPI_Comm comm),
+          ARGS(sendbuf, recvbuf, recvcounts, TYPE(datatype), OP, COMM),
+          pieces_input(sendbuf, recvbuf, 0, recvcounts, NULL, datatype, NULL, comm),
+          .kind = CRMPI_REDUCE_SCATTER, .sendbuf = sendbuf, .recvbuf = recvbuf,
+          .counts = recvcounts)
+
+REDUCTION(Reduce_scatter_block, Ireduce_scatter_block, FLOW_ALL,
+          ARGS(const void *sendbuf, void *recvbuf, int recvcount, MPI_Datatype datatype,
+               MPI_Op op, MPI_Comm comm),
+          ARGS(sendbuf, recvbuf, recvcount, TYPE(datatype), OP, COMM),
+          pieces_input(sendbuf, recvbuf, recvcount, NULL, NULL, datatype, NULL, comm),
+          .kind = CRMPI_REDUCE_SCATTER, .sendbuf = sendbuf, .recvbuf = recvbuf,
+          .count = recvcount)
 
 COLLECTIVE(Neighbor_allgather, Ineighbor_allgather, FLOW_ALL,
            ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,

@@ -233,7 +233,7 @@ static int set_poll(struct poll_set *set)
 {
     int n = 0;
 
-    crmpi_park_point();
+    crmpi_poll_point();
     if (set->generation !=
         __atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE))
         set_fill(set);

@@ -320,44 +320,6 @@ static void listen(void)
 }
 
 /*
- * The application's functions in operations of nonblocking collectives may be called by
- * this thread's progress.  They need an upper TLS base: that of a thread which is parked,
- * best in an MPI call, where libc is at rest.
- */
-static struct {
-    struct crmpi_thread self; /* this thread, as crmpi_upcall() sees it */
-    struct crmpi_thread *lender;
-    struct crmpi_frame frame; /* the lender's, which calls of such a function overwrite */
-} stand_in;
-
-void crmpi_stand_in_begin(void)
-{
-    struct crmpi_thread *lender = NULL;
-
-    for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next)
-        if (t->lower_fs && (!lender || t->state == CRMPI_THREAD_PARKED_BELOW))
-            lender = t;
-    stand_in.lender = lender;
-    if (!lender)
-        return;
-    stand_in.frame = lender->frame;
-    lender->nest++;
-    __asm__("mov %%fs:0, %0" : "=r"(stand_in.self.lower_fs));
-    stand_in.self.upper_fs = lender->upper_fs;
-    stand_in.self.nest = 1;
-    crmpi_thread = &stand_in.self;
-}
-
-void crmpi_stand_in_end(void)
-{
-    if (!stand_in.lender)
-        return;
-    crmpi_thread = NULL;
-    stand_in.lender->nest--;
-    stand_in.lender->frame = stand_in.frame;
-}
-
-/*
  * Steps
  */
 
@@ -487,15 +449,13 @@ void crmpi_cut_progress(void)
 {
     int flag;
 
-    if (crmpi_finalize_begun)
+    if (crmpi_finalize_begun || crmpi_reduction_is_lower())
         return;
-    crmpi_stand_in_begin();
     if (is_under_way)
         step();
     else
         PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, crmpi_private_self, &flag,
                     MPI_STATUS_IGNORE);
-    crmpi_stand_in_end();
 }
 
 static void begin(const struct crmpi_group_list *group, uint64_t attempt)
@@ -519,10 +479,8 @@ enum crmpi_status crmpi_drain_begin(const struct crmpi_group_list *group,
 {
     enum crmpi_status status;
 
-    crmpi_stand_in_begin();
     begin(group, attempt);
     status = crmpi_windows_flush(); /* all ranks do */
-    crmpi_stand_in_end();
     return failed ? CRMPI_ERR_MPI : status;
 }
 
@@ -537,12 +495,7 @@ void crmpi_drain_forget(void)
 
 int crmpi_drain_progress(void)
 {
-    int done;
-
-    crmpi_stand_in_begin();
-    done = step();
-    crmpi_stand_in_end();
-    return done;
+    return step();
 }
 
 /* Who has told nothing has sent nothing. */

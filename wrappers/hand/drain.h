@@ -87,11 +87,4 @@ int crmpi_send_again(struct crmpi_request *r);
 /** It has ended, or was given up. */
 void crmpi_settle_forget(void);
 
-/*
- * drain.c
- */
-
-void crmpi_stand_in_begin(void);
-void crmpi_stand_in_end(void);
-
 #endif

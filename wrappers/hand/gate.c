@@ -193,7 +193,7 @@ static void gate_wait(const struct crmpi_comm *comm)
         PMPI_Iprobe(MPI_ANY_SOURCE, MPI_ANY_TAG, crmpi_private_self, &flag,
                     MPI_STATUS_IGNORE);
         sched_yield();
-        crmpi_park_point();
+        crmpi_poll_point();
     }
     count_waiting(-1);
 }

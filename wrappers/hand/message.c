@@ -203,7 +203,7 @@ int crmpi_lower_MPI_Iprobe(int source, int tag, MPI_Comm comm, int *flag,
                            MPI_Status *status)
 {
     crmpi_call_resumed();
-    crmpi_park_point(); /* of who probes in a loop */
+    crmpi_poll_point(); /* of who probes in a loop */
     return crmpi_comm_result(comm, probe_once(source, tag, comm, flag, status),
                              "MPI_Iprobe");
 }
@@ -214,7 +214,7 @@ int crmpi_lower_MPI_Probe(int source, int tag, MPI_Comm comm, MPI_Status *status
 
     crmpi_call_resumed();
     while ((error = probe_once(source, tag, comm, &flag, status)) == MPI_SUCCESS && !flag)
-        crmpi_park_point();
+        crmpi_poll_point();
     return crmpi_comm_result(comm, error, "MPI_Probe");
 }
 
@@ -300,7 +300,7 @@ int crmpi_lower_MPI_Improbe(int source, int tag, MPI_Comm comm, int *flag,
                             MPI_Message *message, MPI_Status *status)
 {
     crmpi_call_resumed();
-    crmpi_park_point(); /* of who probes in a loop */
+    crmpi_poll_point(); /* of who probes in a loop */
     return crmpi_comm_result(comm, mprobe_once(source, tag, comm, flag, message, status),
                              "MPI_Improbe");
 }
@@ -314,7 +314,7 @@ int crmpi_lower_MPI_Mprobe(int source, int tag, MPI_Comm comm, MPI_Message *mess
     while ((error = mprobe_once(source, tag, comm, &flag, message, status)) ==
                MPI_SUCCESS &&
            !flag)
-        crmpi_park_point();
+        crmpi_poll_point();
     return crmpi_comm_result(comm, error, "MPI_Mprobe");
 }
 

@@ -7,6 +7,7 @@
  */
 #include <pthread.h>
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "base/fault.h"
 #include "lower/locks.h"
@@ -38,20 +39,30 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 void crmpi_op_run(void *in, void *inout, int *len, MPI_Datatype *real, int thunk)
     __attribute__((visibility("hidden"), used));
 
-void crmpi_op_run(void *in, void *inout, int *len, MPI_Datatype *real, int thunk)
+void crmpi_op_apply(const struct crmpi_handle *handle, void *in, void *inout, int n,
+                    struct crmpi_handle *type)
 {
-    const struct crmpi_op *op = users[thunk]->extra;
-    struct crmpi_handle *type = crmpi_handle_of_real(CRMPI_TYPE, *real);
+    const struct crmpi_op *op = handle->extra;
     MPI_Fint number;
 
     if (op->is_fortran) {
         number = crmpi_handle_c2f(type);
-        crmpi_upcall(op->function, (uintptr_t)in, (uintptr_t)inout, (uintptr_t)len,
+        crmpi_upcall(op->function, (uintptr_t)in, (uintptr_t)inout, (uintptr_t)&n,
                      (uintptr_t)&number, 0, 0);
     } else {
-        crmpi_upcall(op->function, (uintptr_t)in, (uintptr_t)inout, (uintptr_t)len,
+        crmpi_upcall(op->function, (uintptr_t)in, (uintptr_t)inout, (uintptr_t)&n,
                      (uintptr_t)&type, (uintptr_t)op->cxx, 0);
     }
+}
+
+void crmpi_op_run(void *in, void *inout, int *len, MPI_Datatype *real, int thunk)
+{
+    if (!crmpi_thread) {
+        crmpi_error("the MPI library calls a user-defined operation in a thread of crmpi's");
+        abort();
+    }
+    crmpi_op_apply(users[thunk], in, inout, *len,
+                   crmpi_handle_of_real(CRMPI_TYPE, *real));
 }
 
 /* A thunk for @p handle, -1 if there is none left. */

@@ -9,7 +9,7 @@
  */
 #include <stdlib.h>
 
-#include "wrappers/hand/p2p.h"
+#include "wrappers/hand/reduction.h"
 #include "wrappers/objects.h"
 
 struct crmpi_p2p *crmpi_p2p;
@@ -56,7 +56,7 @@ enum crmpi_status crmpi_p2p_start(void)
     p2p->sent_request = crmpi_request_take(CRMPI_SEND, NULL, NULL);
     p2p->sent_request->status = crmpi_status_empty;
     p2p->sent_request->active = p2p->sent_request->complete = 1;
-    return CRMPI_OK;
+    return crmpi_reductions_start();
 }
 
 static int is_comm(struct crmpi_handle *handle, void *id)

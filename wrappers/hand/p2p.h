@@ -31,6 +31,7 @@ enum crmpi_operation {
     CRMPI_COLLECTIVE,      /* nonblocking */
     CRMPI_GENERALIZED,
     CRMPI_ACCESS,  /* to a window or a file: the drain completes it, for good */
+    CRMPI_REDUCTION, /* reduction.c */
     CRMPI_FOREIGN, /* a persistent collective: forbids checkpoints while it is */
 };
 
@@ -42,6 +43,7 @@ struct crmpi_request {
     uint8_t cancelled; /* MPI_Cancel was called */
     uint8_t freed;     /* MPI_Request_free was called: nobody will ask for it */
     uint8_t held;      /* CRMPI_SEND_SYNCHRONOUS: the receiver holds the message */
+    uint8_t runs_op;   /* the library calls the application's operation for it */
     int32_t count, peer, tag;
     uint64_t order;    /* of posting; receives are posted again in it, and synchronous
                           messages sent again */
@@ -55,6 +57,7 @@ struct crmpi_request {
     void *object; /* CRMPI_ACCESS: the application's window or file, held */
     void *lower; /* memory of the lower half to free at the end; not renewed */
     struct crmpi_generalized *generalized; /* CRMPI_GENERALIZED */
+    struct crmpi_reduction *reduction; /* CRMPI_REDUCTION; NULL: it is over */
     MPI_Request idle; /* of a persistent receive that receives a message which was matched
                          before: its own lower request.  Not renewed */
     struct crmpi_saved_message *arriving; /* what it receives into: to be delivered then */
@@ -87,6 +90,8 @@ struct crmpi_call {
     struct crmpi_request
         receive; /* MPI_Recv, Mrecv, Sendrecv: active until seen complete */
     struct crmpi_request send; /* MPI_Ssend: likewise */
+    struct crmpi_request *reduction; /* a blocking one, where threads may wait at the same
+                                        time; NULL: none has begun */
     /* The input of a collective that overwrites it, until it has completed. */
     int32_t input_kept;
     size_t input_room;
@@ -100,6 +105,7 @@ struct crmpi_p2p {
     struct crmpi_request_slab *slabs;
     struct crmpi_request *free;
     struct crmpi_request *sent_request; /* of all sends that complete at once */
+    struct crmpi_reductions *reductions;
     int32_t lock;      /* of the free list */
     int32_t counting;  /* a lock: of the tables of streams */
     int32_t ordering; /* a lock: messages get numbers in the order the library has them */
@@ -121,6 +127,20 @@ extern struct crmpi_p2p *crmpi_p2p;   /* renewed */
 extern MPI_Status crmpi_status_empty; /* renewed */
 extern MPI_Comm
     crmpi_private_self; /* lower, for crmpi alone: copies between types.  Renewed */
+
+/** Go on with reductions by the application's operations: in its threads only, where these
+ * make progress.  Returns how many are over. */
+extern int crmpi_reductions_active;
+int crmpi_reductions_advance(void);
+static inline int crmpi_reductions_progress(void)
+{
+    return __builtin_expect(!crmpi_reductions_active, 1) ? 0 : crmpi_reductions_advance();
+}
+
+/** In a restarted process: an MPI error code. */
+int crmpi_reduction_rebuild(struct crmpi_request *r);
+/** The library may call an operation whenever it makes progress. */
+int crmpi_reduction_is_lower(void);
 
 /*
  * Small things
@@ -145,6 +165,13 @@ static inline uint64_t crmpi_add(uint64_t *counter, uint64_t n)
         return __atomic_fetch_add(counter, n, __ATOMIC_RELAXED);
     *counter += n;
     return *counter - n;
+}
+
+/* Where a thread waits or looks without the library's progress in between. */
+static inline void crmpi_poll_point(void)
+{
+    crmpi_reductions_progress();
+    crmpi_park_point();
 }
 
 /* Between these the thread does not park, so a checkpoint sees all that happens or

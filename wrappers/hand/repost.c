@@ -72,6 +72,8 @@ static void rebuild(struct crmpi_request *r, void *context)
             list_add(&receives, r);
         } else if (r->operation == CRMPI_GENERALIZED) {
             error = crmpi_generalized_create(r);
+        } else if (r->operation == CRMPI_REDUCTION) {
+            error = crmpi_reduction_rebuild(r);
         } else {
             error = MPI_ERR_REQUEST; /* the cut would have refused or drained it */
         }

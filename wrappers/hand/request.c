@@ -11,7 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "wrappers/hand/p2p.h"
+#include "wrappers/hand/reduction.h"
 
 #define SLAB_BYTES ((1ul << 16) - 64) /* with the heap's header below a power of two */
 #define REAP_MIN 64 /* freed requests are looked at when there are so many */
@@ -56,8 +56,9 @@ struct crmpi_request *crmpi_request_take(enum crmpi_operation operation, MPI_Com
     r->handle.real = MPI_REQUEST_NULL;
     r->operation = operation;
     r->persistent = r->active = r->noted = r->complete = r->cancelled = r->freed = 0;
-    r->held = 0;
+    r->held = r->runs_op = 0;
     r->arriving = NULL;
+    r->reduction = NULL;
     r->comm = crmpi_hold(comm);
     r->type = crmpi_hold(type);
     return r;
@@ -73,8 +74,10 @@ void crmpi_request_drop(struct crmpi_request *r)
     }
     if (r->operation == CRMPI_FOREIGN)
         __atomic_sub_fetch(&crmpi_p2p->n_foreign, 1, __ATOMIC_RELAXED);
-    if (r->operation == CRMPI_COLLECTIVE)
+    if (r->operation == CRMPI_COLLECTIVE || r->operation == CRMPI_REDUCTION)
         crmpi_drop(r->op);
+    if (r->runs_op)
+        crmpi_reduction_count_lower(-1);
     if (r->operation == CRMPI_ACCESS)
         crmpi_drop(r->object);
     crmpi_request_put(r);
@@ -176,6 +179,10 @@ void crmpi_request_completed(struct crmpi_request *r, int error)
         crmpi_request_count(r);
     if (r->operation == CRMPI_SEND_SYNCHRONOUS)
         send_received(r);
+    if (__builtin_expect(r->runs_op, 0)) {
+        crmpi_reduction_count_lower(-1);
+        r->runs_op = 0;
+    }
     if (__builtin_expect(r->persistent && r->operation == CRMPI_RECEIVE_MATCHED, 0))
         idle_again(r);
     r->complete = 1;
@@ -198,7 +205,7 @@ int crmpi_access_poll(struct crmpi_request *r)
     MPI_Request real;
     int flag = 0, error = MPI_SUCCESS;
 
-    crmpi_park_point();
+    crmpi_poll_point();
     crmpi_whole_begin();
     real = r->handle.real;
     if (!r->complete) /* a drain may have completed it just now */
@@ -702,6 +709,12 @@ MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind, void *obj
 
 int crmpi_request_refusal(char *why, size_t why_bytes)
 {
+    if (crmpi_p2p && crmpi_reduction_is_lower()) {
+        snprintf(why, why_bytes,
+                 "a reduction with a user-defined operation is under way, which is larger than "
+                 "2 GiB or has processes of another job");
+        return 1;
+    }
     if (!crmpi_p2p || __atomic_load_n(&crmpi_p2p->n_foreign, __ATOMIC_RELAXED) == 0)
         return 0;
     snprintf(why, why_bytes, "there is a persistent collective request");

@@ -165,18 +165,14 @@ int crmpi_settle_progress(char *why, size_t why_bytes)
     if (n_steps++ == 0) {
         failed = 0;
         until = seconds + SETTLE_SECONDS;
-        crmpi_stand_in_begin();
         crmpi_alone_trim(); /* the log may be too long */
-        crmpi_stand_in_end();
         if (refusal(why, why_bytes))
             return -1;
     }
-    crmpi_stand_in_begin();
     if (n_steps == 1 && crmpi_windows_flush() != CRMPI_OK)
         failed = 1;
     if (!crmpi_pending_note(&n_pending, &n_counted))
         failed = 1;
-    crmpi_stand_in_end();
     if (!failed && n_pending == 0 && is_settled())
         return refusal(why, why_bytes) ? -1 : 1; /* an origin may be new */
     if (!failed && seconds < until)

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Reductions by user-defined operations that do not block (lower half; reduction.c).
+ */
+#ifndef CRMPI_WRAPPERS_HAND_REDUCTION_H
+#define CRMPI_WRAPPERS_HAND_REDUCTION_H
+
+#include "wrappers/hand/p2p.h"
+
+enum crmpi_reduction_kind {
+    CRMPI_REDUCE,
+    CRMPI_ALLREDUCE,
+    CRMPI_REDUCE_SCATTER,
+    CRMPI_SCAN,
+    CRMPI_EXSCAN,
+};
+
+/* What MPI's functions are given, with the application's handles. */
+struct crmpi_reduction_call {
+    enum crmpi_reduction_kind kind;
+    const void *sendbuf;
+    void *recvbuf;
+    int count;         /* of MPI_Reduce_scatter_block: of each piece */
+    const int *counts; /* CRMPI_REDUCE_SCATTER: NULL: all are `count` */
+    MPI_Datatype type;
+    MPI_Op op;
+    int root; /* CRMPI_REDUCE */
+    MPI_Comm comm;
+};
+
+/** Whether it is done here: by a function of the application's, and with arguments that
+ * are right.  Else the MPI library does it, or says what is wrong. */
+int crmpi_reduction_is_ours(const struct crmpi_reduction_call *call);
+
+/** Begin it; the caller is in a whole.  NULL: no memory. */
+struct crmpi_request *crmpi_reduction_start(const struct crmpi_reduction_call *call);
+
+/** The library does one that it must not do in a thread of crmpi's: n = 1: begins, -1: has
+ * ended.  While there is one checkpoints are refused. */
+void crmpi_reduction_count_lower(int n);
+
+/** At the start, collective: the communicator for its messages. */
+enum crmpi_status crmpi_reductions_start(void);
+
+#endif
