@@ -211,7 +211,7 @@ def body_pass(c):
         yield '    %s *%s_real = crmpi_reals(%s, (void *const *)%s);\n' % (
             p.type, p.name, n, p.name)
     for p in outs:
-        yield '    %s %s_real = NULL;\n' % (p.type, p.name)
+        yield '    %s %s_real = CRMPI_NOTHING(%s);\n' % (p.type, p.name, p.type)
     if c.group == 'make':
         yield '    crmpi_make_begin(%s);\n' % comm.name
     if c.group == 'meet':
@@ -230,6 +230,9 @@ def body_pass(c):
     for p in outs:
         yield '    if (error == MPI_SUCCESS && %s)\n        *%s = %s;\n' % (
             p.name, p.name, adoption(c, p))
+        yield '    else if (error != MPI_SUCCESS)\n'
+        yield '        crmpi_left_give(CRMPI_%s, %s_real, %s);\n' % (
+            p.kind.upper(), p.name, p.name)
     if c.group in ACCESSES:
         yield '    crmpi_file_%s_end(fh);\n' % ACCESSES[c.group][1]
     if c.group == 'plain':

@@ -145,6 +145,15 @@ static inline void *crmpi_handle_extra(const void *handle)
     return h && h->magic == CRMPI_HANDLE_MAGIC ? h->extra : NULL;
 }
 
+/*
+ * What a constructor of the MPI library finds in its output.  If it fails it may leave
+ * there something else: a null handle, or NULL.  That is what the application's variable
+ * becomes then, or it stays as it was.  (objects.c)
+ */
+extern char crmpi_nothing[];
+#define CRMPI_NOTHING(type) ((type)(void *)crmpi_nothing)
+void crmpi_left_give(enum crmpi_kind kind, void *real, void *out);
+
 extern int crmpi_finalize_begun;  /* init.c */
 extern int crmpi_n_tools_handles; /* misc.c */
 
@@ -203,6 +212,8 @@ int crmpi_group_world_ranks(MPI_Group real, int n, int32_t *world_ranks_out);
 
 /** Call the delete functions of all attributes, newest first, until one fails. */
 int crmpi_settings_delete(int kind, void *handle, struct crmpi_attribute **list);
+/** Take away those that are left, without a call. */
+void crmpi_settings_drop(int kind, struct crmpi_attribute **list);
 /** Ask the copy functions of all attributes, oldest first, until one fails. */
 int crmpi_settings_copy(int kind, void *from, struct crmpi_attribute *from_list,
                           void *to, struct crmpi_attribute **to_list);

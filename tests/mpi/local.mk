@@ -9,7 +9,8 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 	process queued sendrecv settings signals skew stdin threads_multiple threads_team threads_wait \
 	timers topologies traffic windows
 mpi_c_tests += churn churn_threads filecases kinds layout mappings special unusual
-mpi_c_tests += synchronous user_ops descriptors dist_graph obstacles pairs pipeline reach truncated waits
+mpi_c_tests += descriptors dist_graph failures obstacles pairs pipeline reach synchronous
+mpi_c_tests += truncated user_ops waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/hold.h \
 	tests/mpi/message.h

@@ -81,7 +81,7 @@ static int keyval_create(int kind, int how, void *copy, void *delete,
 static int keyval_free(int kind, int *number, const char *name)
 {
     if (!number || !keyval_get(kind, *number, NULL))
-        return crmpi_comm_error(NULL, MPI_ERR_KEYVAL, name);
+        return crmpi_comm_error(NULL, number ? MPI_ERR_OTHER : MPI_ERR_ARG, name);
     keyval_release(kind, *number);
     *number = MPI_KEYVAL_INVALID;
     return MPI_SUCCESS;
@@ -163,6 +163,17 @@ int crmpi_settings_delete(int kind, void *handle, struct crmpi_attribute **list)
     while (*list && error == MPI_SUCCESS)
         error = attribute_delete(kind, handle, list, (*list)->keyval);
     return error;
+}
+
+void crmpi_settings_drop(int kind, struct crmpi_attribute **list)
+{
+    while (*list) {
+        struct crmpi_attribute *attribute = *list;
+
+        *list = attribute->next;
+        keyval_release(kind, attribute->keyval);
+        crmpi_heap_free(attribute);
+    }
 }
 
 static int attribute_set(int kind, void *handle, struct crmpi_attribute **list,
@@ -259,6 +270,12 @@ static int bad_handle(int kind, const char *name)
                             name);
 }
 
+/* What Open MPI makes of the error of a function that deletes. */
+static int deleted(int error)
+{
+    return error == MPI_SUCCESS ? error : MPI_ERR_OTHER;
+}
+
 static int set(int kind, void *handle, int keyval, int how, int64_t value,
                const char *name)
 {
@@ -267,9 +284,9 @@ static int set(int kind, void *handle, int keyval, int how, int64_t value,
     if (!list)
         return bad_handle(kind, name);
     if (!keyval_get(kind, keyval, NULL))
-        return report(kind, handle, MPI_ERR_KEYVAL, name);
-    return report(kind, handle, attribute_set(kind, handle, list, keyval, how, value),
-                  name);
+        return report(kind, handle, MPI_ERR_OTHER, name);
+    return report(kind, handle,
+                  deleted(attribute_set(kind, handle, list, keyval, how, value)), name);
 }
 
 static int delete (int kind, void *handle, int keyval, const char *name)
@@ -279,8 +296,9 @@ static int delete (int kind, void *handle, int keyval, const char *name)
     if (!list)
         return bad_handle(kind, name);
     if (!keyval_get(kind, keyval, NULL) || !find(list, keyval))
-        return report(kind, handle, MPI_ERR_KEYVAL, name);
-    return report(kind, handle, attribute_delete(kind, handle, list, keyval), name);
+        return report(kind, handle, MPI_ERR_OTHER, name);
+    return report(kind, handle, deleted(attribute_delete(kind, handle, list, keyval)),
+                  name);
 }
 
 static int win_predefined_get(struct crmpi_win *w, int keyval, void **value, int *flag)
@@ -304,7 +322,7 @@ static int win_predefined_get(struct crmpi_win *w, int keyval, void **value, int
         return MPI_SUCCESS;
     default:
         *flag = 0;
-        return MPI_ERR_KEYVAL;
+        return MPI_ERR_OTHER;
     }
 }
 
@@ -317,7 +335,7 @@ static int predefined_get(int kind, void *handle, int keyval, void **value, int 
     if (kind == CRMPI_WIN)
         return win_predefined_get(CRMPI_EXTRA(win, handle), keyval, value, flag);
     if (!c || keyval < 0 || keyval >= CRMPI_COMM_ATTRIBUTES)
-        return MPI_ERR_KEYVAL;
+        return MPI_ERR_OTHER;
     *flag = 0;
     if (handle != CRMPI_UPPER(void *, ompi_mpi_comm_world) &&
         (!c->inherits || keyval == MPI_LASTUSEDCODE))
@@ -339,11 +357,14 @@ static int get(int kind, void *handle, int keyval, void *value_out, int *flag,
         return bad_handle(kind, name);
     if (!value_out || !flag)
         return report(kind, handle, MPI_ERR_ARG, name);
+    if (keyval == MPI_KEYVAL_INVALID)
+        return report(kind, handle, MPI_ERR_KEYVAL, name);
+    *flag = 0;
     if (keyval >= 0 && keyval < FIRST_KEYVAL)
         return report(kind, handle, predefined_get(kind, handle, keyval, value_out, flag),
                       name);
     if (!keyval_get(kind, keyval, NULL))
-        return report(kind, handle, MPI_ERR_KEYVAL, name);
+        return report(kind, handle, MPI_ERR_OTHER, name);
     struct crmpi_attribute *attribute = find(list, keyval);
     *flag = attribute != NULL;
     if (attribute)

@@ -235,8 +235,10 @@ void crmpi_make_begin(MPI_Comm comm)
 int crmpi_make_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
                    const char *function)
 {
-    if (error != MPI_SUCCESS)
+    if (error != MPI_SUCCESS) {
+        crmpi_left_give(CRMPI_COMM, real, newcomm);
         return crmpi_comm_error(comm, error, function);
+    }
     if (real == MPI_COMM_NULL)
         *newcomm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null);
     else
@@ -301,8 +303,10 @@ static int dup_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
 {
     struct crmpi_comm *from = crmpi_comm_of(comm), *to;
 
-    if (error != MPI_SUCCESS)
+    if (error != MPI_SUCCESS) {
+        crmpi_left_give(CRMPI_COMM, real, newcomm);
         return crmpi_comm_error(comm, error, function);
+    }
     struct processes p = processes_copy(from);
     MPI_Comm copy = adopt(real, &p, comm);
     from->n_created++;
@@ -313,7 +317,9 @@ static int dup_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
     error =
         crmpi_settings_copy(CRMPI_COMM, comm, from->attributes, copy, &to->attributes);
     if (error != MPI_SUCCESS) {
+        crmpi_settings_drop(CRMPI_COMM, &to->attributes);
         crmpi_handle_release((void *)copy);
+        *newcomm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null);
         return crmpi_comm_error(comm, error, function);
     }
     *newcomm = copy;
@@ -322,7 +328,7 @@ static int dup_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
 
 int crmpi_lower_MPI_Comm_dup(MPI_Comm comm, MPI_Comm *newcomm)
 {
-    MPI_Comm real = MPI_COMM_NULL;
+    MPI_Comm real = CRMPI_NOTHING(MPI_Comm);
 
     crmpi_make_begin(comm);
     int error = PMPI_Comm_dup(CRMPI_REAL(MPI_Comm, comm), newcomm ? &real : NULL);
@@ -331,7 +337,7 @@ int crmpi_lower_MPI_Comm_dup(MPI_Comm comm, MPI_Comm *newcomm)
 
 int crmpi_lower_MPI_Comm_dup_with_info(MPI_Comm comm, MPI_Info info, MPI_Comm *newcomm)
 {
-    MPI_Comm real = MPI_COMM_NULL;
+    MPI_Comm real = CRMPI_NOTHING(MPI_Comm);
 
     crmpi_make_begin(comm);
     MPI_Info info_real = crmpi_info_make(info);
@@ -352,7 +358,8 @@ int crmpi_lower_MPI_Comm_idup(MPI_Comm comm, MPI_Comm *newcomm, MPI_Request *req
         crmpi_collective_begin(comm);
         crmpi_call_resumed();
     }
-    error = dup_end(comm, error, NULL, newcomm, NULL, "MPI_Comm_idup");
+    error = dup_end(comm, error, error == MPI_SUCCESS ? NULL : CRMPI_NOTHING(MPI_Comm),
+                    newcomm, NULL, "MPI_Comm_idup");
     if (error != MPI_SUCCESS)
         return error;
     crmpi_comm_of(*newcomm)->making = 1;
@@ -394,6 +401,7 @@ static int born(struct crmpi_handle *handle, MPI_Comm parent, int error, MPI_Com
 
     if (error != MPI_SUCCESS) {
         crmpi_handle_release(handle);
+        crmpi_left_give(CRMPI_COMM, real, newcomm);
         return crmpi_comm_error(parent, error, function);
     }
     struct processes p = processes_find(real, crmpi_comm_of(parent));
@@ -410,8 +418,10 @@ static int born(struct crmpi_handle *handle, MPI_Comm parent, int error, MPI_Com
 static int made_natively(MPI_Comm parent, int error, MPI_Comm real, MPI_Comm *newcomm,
                          const char *function)
 {
-    if (error != MPI_SUCCESS)
+    if (error != MPI_SUCCESS) {
+        crmpi_left_give(CRMPI_COMM, real, newcomm);
         return crmpi_comm_error(parent, error, function);
+    }
     *newcomm = real == MPI_COMM_NULL ? CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null)
                                      : crmpi_comm_adopt(real, parent);
     return MPI_SUCCESS;
@@ -452,7 +462,7 @@ int crmpi_lower_MPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag,
 {
     struct crmpi_comm *c = crmpi_comm_of(comm);
     struct crmpi_group *g = CRMPI_EXTRA(group, group);
-    MPI_Comm real = MPI_COMM_NULL;
+    MPI_Comm real = CRMPI_NOTHING(MPI_Comm);
 
     if (!c || !g || !newcomm || c->remote_size || c->is_dynamic || g->is_dynamic ||
         tag < 0 || !group_has_rank(g, c->members[c->rank])) {
@@ -554,7 +564,7 @@ int crmpi_lower_MPI_Intercomm_create(MPI_Comm local, int local_leader,
 {
     static const char name[] = "MPI_Intercomm_create";
     struct crmpi_comm *c = crmpi_comm_of(local), *p = crmpi_comm_of(bridge_comm);
-    MPI_Comm local_real = CRMPI_REAL(MPI_Comm, local), real = MPI_COMM_NULL;
+    MPI_Comm local_real = CRMPI_REAL(MPI_Comm, local), real = CRMPI_NOTHING(MPI_Comm);
     struct side theirs;
     int32_t *ranks = NULL;
     int world_leader = 0, own_tag = 0;

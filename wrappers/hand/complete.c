@@ -22,12 +22,17 @@ static inline struct crmpi_request *active(MPI_Request request)
     return r->handle.flags & CRMPI_HANDLE_PREDEFINED || !r->active ? NULL : r;
 }
 
-static inline int are_valid(int n, const MPI_Request *requests)
+/* What is wrong with the arguments. */
+static inline int check(int n, const MPI_Request *requests, int has_outputs)
 {
+    if (n < 0 || !has_outputs)
+        return MPI_ERR_ARG;
+    if (!requests && n > 0)
+        return MPI_ERR_REQUEST;
     for (int i = 0; i < n; i++)
         if (!crmpi_request_is_valid(requests[i]))
-            return 0;
-    return n >= 0;
+            return MPI_ERR_REQUEST;
+    return MPI_SUCCESS;
 }
 
 /* The object whose error handler is told of a request's error. */
@@ -115,10 +120,11 @@ static int finish_all(int n, MPI_Request *requests, MPI_Status *statuses,
 int crmpi_lower_MPI_Wait(MPI_Request *request, MPI_Status *status)
 {
     struct crmpi_request *r;
+    int error = check(1, request, 1);
 
     crmpi_call_resumed();
-    if (!are_valid(1, request))
-        return crmpi_comm_error(NULL, MPI_ERR_REQUEST, "MPI_Wait");
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(NULL, error, "MPI_Wait");
     r = active(*request);
     if (!r) {
         crmpi_status_give(status, &crmpi_status_empty);
@@ -131,10 +137,11 @@ int crmpi_lower_MPI_Wait(MPI_Request *request, MPI_Status *status)
 int crmpi_lower_MPI_Test(MPI_Request *request, int *flag, MPI_Status *status)
 {
     struct crmpi_request *r;
+    int error = !request ? MPI_ERR_REQUEST : check(1, request, flag != NULL);
 
     crmpi_call_resumed();
-    if (!are_valid(1, request))
-        return crmpi_comm_error(NULL, MPI_ERR_REQUEST, "MPI_Test");
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(NULL, error, "MPI_Test");
     r = active(*request);
     if (!r) {
         *flag = 1;
@@ -148,9 +155,11 @@ int crmpi_lower_MPI_Test(MPI_Request *request, int *flag, MPI_Status *status)
 int crmpi_lower_MPI_Waitall(int count, MPI_Request array_of_requests[],
                             MPI_Status array_of_statuses[count])
 {
+    int error = check(count, array_of_requests, 1);
+
     crmpi_call_resumed();
-    if (!are_valid(count, array_of_requests))
-        return crmpi_comm_error(NULL, MPI_ERR_REQUEST, "MPI_Waitall");
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(NULL, error, "MPI_Waitall");
     for (int i = 0; i < count; i++) {
         struct crmpi_request *r = active(array_of_requests[i]);
         if (r)
@@ -162,9 +171,11 @@ int crmpi_lower_MPI_Waitall(int count, MPI_Request array_of_requests[],
 int crmpi_lower_MPI_Testall(int count, MPI_Request array_of_requests[], int *flag,
                             MPI_Status array_of_statuses[count])
 {
+    int error = check(count, array_of_requests, flag != NULL);
+
     crmpi_call_resumed();
-    if (!are_valid(count, array_of_requests))
-        return crmpi_comm_error(NULL, MPI_ERR_REQUEST, "MPI_Testall");
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(NULL, error, "MPI_Testall");
     *flag = 0;
     for (int i = 0; i < count; i++) {
         struct crmpi_request *r = active(array_of_requests[i]);
@@ -297,13 +308,14 @@ static int finish_some(struct poll_set *set, int *outcount, int *indices,
     return outcome_end(&outcome, function);
 }
 
-static int set_check(struct poll_set *set, int n, MPI_Request *requests,
+static int set_check(struct poll_set *set, int n, MPI_Request *requests, int has_outputs,
                      const char *function)
 {
-    int error;
+    int error = check(n, requests, n <= 0 || has_outputs);
 
     crmpi_call_resumed();
-    error = are_valid(n, requests) ? set_begin(set, n, requests) : MPI_ERR_REQUEST;
+    if (error == MPI_SUCCESS)
+        error = set_begin(set, n, requests);
     return error == MPI_SUCCESS ? error : crmpi_comm_error(NULL, error, function);
 }
 
@@ -311,7 +323,7 @@ int crmpi_lower_MPI_Waitany(int count, MPI_Request array_of_requests[], int *ind
                             MPI_Status *status)
 {
     struct poll_set set;
-    int error = set_check(&set, count, array_of_requests, "MPI_Waitany");
+    int error = set_check(&set, count, array_of_requests, index != NULL, "MPI_Waitany");
 
     if (error != MPI_SUCCESS)
         return error;
@@ -325,7 +337,7 @@ int crmpi_lower_MPI_Testany(int count, MPI_Request array_of_requests[], int *ind
                             int *flag, MPI_Status *status)
 {
     struct poll_set set;
-    int error = set_check(&set, count, array_of_requests, "MPI_Testany");
+    int error = set_check(&set, count, array_of_requests, index && flag, "MPI_Testany");
 
     if (error != MPI_SUCCESS)
         return error;
@@ -340,7 +352,8 @@ int crmpi_lower_MPI_Waitsome(int incount, MPI_Request array_of_requests[], int *
                              MPI_Status array_of_statuses[incount])
 {
     struct poll_set set;
-    int error = set_check(&set, incount, array_of_requests, "MPI_Waitsome");
+    int error = set_check(&set, incount, array_of_requests, outcount && array_of_indices,
+                          "MPI_Waitsome");
 
     if (error != MPI_SUCCESS)
         return error;
@@ -356,7 +369,8 @@ int crmpi_lower_MPI_Testsome(int incount, MPI_Request array_of_requests[], int *
                              MPI_Status array_of_statuses[incount])
 {
     struct poll_set set;
-    int error = set_check(&set, incount, array_of_requests, "MPI_Testsome");
+    int error = set_check(&set, incount, array_of_requests, outcount && array_of_indices,
+                          "MPI_Testsome");
 
     if (error != MPI_SUCCESS)
         return error;

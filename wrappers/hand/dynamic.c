@@ -21,8 +21,10 @@ static int connected(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *out,
 {
     crmpi_once_end();
     crmpi_meet_end(comm, error);
-    if (error != MPI_SUCCESS)
+    if (error != MPI_SUCCESS) {
+        crmpi_left_give(CRMPI_COMM, real, out);
         return crmpi_comm_error(comm, error, function);
+    }
     *out = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null);
     if (real != MPI_COMM_NULL) {
         *out = crmpi_comm_adopt(real, comm);
@@ -41,7 +43,7 @@ int crmpi_lower_MPI_Comm_spawn(const char *command, char *argv[], int maxprocs,
                                MPI_Comm *intercomm, int array_of_errcodes[])
 {
     MPI_Info info_real = is_root(comm, root) ? crmpi_info_make(info) : MPI_INFO_NULL;
-    MPI_Comm real = MPI_COMM_NULL;
+    MPI_Comm real = CRMPI_NOTHING(MPI_Comm);
 
     begin(comm, "MPI_Comm_spawn");
     int error = PMPI_Comm_spawn(command, argv, maxprocs, info_real, root,
@@ -60,7 +62,7 @@ int crmpi_lower_MPI_Comm_spawn_multiple(int count, char *array_of_commands[],
 {
     int n = is_root(comm, root) && array_of_info ? count : 0;
     MPI_Info *infos = malloc((n + 1) * sizeof *infos);
-    MPI_Comm real = MPI_COMM_NULL;
+    MPI_Comm real = CRMPI_NOTHING(MPI_Comm);
 
     if (!infos)
         return crmpi_comm_error(comm, MPI_ERR_NO_MEM, "MPI_Comm_spawn_multiple");
@@ -80,7 +82,7 @@ int crmpi_lower_MPI_Comm_accept(const char *port_name, MPI_Info info, int root,
                                 MPI_Comm comm, MPI_Comm *newcomm)
 {
     MPI_Info info_real = is_root(comm, root) ? crmpi_info_make(info) : MPI_INFO_NULL;
-    MPI_Comm real = MPI_COMM_NULL;
+    MPI_Comm real = CRMPI_NOTHING(MPI_Comm);
 
     begin(comm, "MPI_Comm_accept");
     int error = PMPI_Comm_accept(port_name, info_real, root, CRMPI_REAL(MPI_Comm, comm),
@@ -93,7 +95,7 @@ int crmpi_lower_MPI_Comm_connect(const char *port_name, MPI_Info info, int root,
                                  MPI_Comm comm, MPI_Comm *newcomm)
 {
     MPI_Info info_real = is_root(comm, root) ? crmpi_info_make(info) : MPI_INFO_NULL;
-    MPI_Comm real = MPI_COMM_NULL;
+    MPI_Comm real = CRMPI_NOTHING(MPI_Comm);
 
     begin(comm, "MPI_Comm_connect");
     int error = PMPI_Comm_connect(port_name, info_real, root, CRMPI_REAL(MPI_Comm, comm),
@@ -104,7 +106,8 @@ int crmpi_lower_MPI_Comm_connect(const char *port_name, MPI_Info info, int root,
 
 int crmpi_lower_MPI_Comm_join(int fd, MPI_Comm *intercomm)
 {
-    MPI_Comm self = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_self), real = MPI_COMM_NULL;
+    MPI_Comm self = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_self),
+             real = CRMPI_NOTHING(MPI_Comm);
 
     begin(self, "MPI_Comm_join");
     int error = PMPI_Comm_join(fd, intercomm ? &real : NULL);

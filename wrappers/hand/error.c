@@ -21,6 +21,31 @@ static int is_fatal(const void *handler)
     return handler == CRMPI_UPPER(void *, ompi_mpi_errors_are_fatal);
 }
 
+/*
+ * The MPI library tells some errors of a call with another object to MPI_COMM_WORLD, and
+ * some calls tell two.  With a handler of the application's on that communicator the lower
+ * one has a handler that notes what it is told, in this thread's call.
+ */
+static __thread struct {
+    int n, codes[4];
+} told_world;
+
+static void world_told(MPI_Comm *comm, int *code, ...)
+{
+    if (*comm == MPI_COMM_WORLD && told_world.n < 4)
+        told_world.codes[told_world.n++] = *code;
+}
+
+static MPI_Errhandler world_handler(void)
+{
+    static MPI_Errhandler handler = MPI_ERRHANDLER_NULL;
+
+    if (handler == MPI_ERRHANDLER_NULL &&
+        PMPI_Comm_create_errhandler(world_told, &handler) != MPI_SUCCESS)
+        handler = MPI_ERRORS_RETURN;
+    return handler;
+}
+
 /* The lower handler that does its part for @p handler. */
 static MPI_Errhandler lower_handler(struct crmpi_handle *handler)
 {
@@ -45,16 +70,45 @@ static int handler_call(struct crmpi_handle *handler, void *object, int error,
     return error;
 }
 
-int crmpi_comm_error(MPI_Comm comm, int error, const char *function)
+static int comm_tell(MPI_Comm comm, int error, const char *function)
 {
-    if (!crmpi_comm_of(comm))
-        comm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
     struct crmpi_comm *c = crmpi_comm_of(comm);
+
     if (!c)
         return error; /* before MPI_Init: the MPI library has spoken */
     if (is_fatal(c->errhandler))
         PMPI_Comm_call_errhandler(CRMPI_REAL(MPI_Comm, comm), error);
     return handler_call(c->errhandler, comm, error, function);
+}
+
+/* Tell MPI_COMM_WORLD what the library has told it; returns 1 if @p error, which the
+ * handler may change, is among that. */
+static int world_tell(int *error, const char *function)
+{
+    MPI_Comm world = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
+    int n = told_world.n, codes[4], is_told = 0;
+
+    if (__builtin_expect(n == 0, 1))
+        return 0;
+    memcpy(codes, told_world.codes, sizeof codes);
+    told_world.n = 0; /* a handler may call MPI */
+    for (int i = 0; i < n; i++) {
+        int is_it = codes[i] == *error, told = comm_tell(world, codes[i], function);
+
+        if (is_it)
+            *error = told;
+        is_told |= is_it;
+    }
+    return is_told;
+}
+
+int crmpi_comm_error(MPI_Comm comm, int error, const char *function)
+{
+    if (world_tell(&error, function))
+        return error;
+    if (!crmpi_comm_of(comm))
+        comm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
+    return comm_tell(comm, error, function);
 }
 
 int crmpi_win_error(MPI_Win win, int error, const char *function)
@@ -63,6 +117,8 @@ int crmpi_win_error(MPI_Win win, int error, const char *function)
 
     if (!w)
         return crmpi_comm_error(NULL, error, function);
+    if (world_tell(&error, function))
+        return error;
     if (is_fatal(w->errhandler) && CRMPI_REAL(MPI_Win, win))
         PMPI_Win_call_errhandler(CRMPI_REAL(MPI_Win, win), error);
     return handler_call(w->errhandler, win, error, function);
@@ -78,6 +134,8 @@ static struct crmpi_handle **file_handler(MPI_File file)
 
 int crmpi_file_error(MPI_File file, int error, const char *function)
 {
+    if (world_tell(&error, function))
+        return error;
     return handler_call(*file_handler(file), file, error, function);
 }
 
@@ -85,7 +143,11 @@ void crmpi_comm_apply_errhandler(struct crmpi_handle *comm)
 {
     struct crmpi_comm *c = comm->extra;
 
-    PMPI_Comm_set_errhandler(comm->real, lower_handler(c->errhandler));
+    MPI_Errhandler handler = lower_handler(c->errhandler);
+
+    if (comm->real == MPI_COMM_WORLD && handler == MPI_ERRORS_RETURN)
+        handler = world_handler();
+    PMPI_Comm_set_errhandler(comm->real, handler);
 }
 
 void crmpi_win_apply_errhandler(struct crmpi_handle *handle)
@@ -219,7 +281,7 @@ static int comm_get_errhandler(MPI_Comm comm, MPI_Errhandler *handler, const cha
     if (!c)
         return crmpi_comm_error(NULL, MPI_ERR_COMM, name);
     if (!handler)
-        return crmpi_comm_error(comm, MPI_ERR_ARG, name);
+        return crmpi_comm_error(NULL, MPI_ERR_ARG, name);
     *handler = handler_get(c->errhandler);
     return MPI_SUCCESS;
 }
@@ -253,12 +315,17 @@ int crmpi_lower_MPI_Win_get_errhandler(MPI_Win win, MPI_Errhandler *errhandler)
 
     if (!w)
         return crmpi_comm_error(NULL, MPI_ERR_WIN, "MPI_Win_get_errhandler");
+    if (!errhandler)
+        return crmpi_win_error(win, MPI_ERR_ARG, "MPI_Win_get_errhandler");
     *errhandler = handler_get(w->errhandler);
     return MPI_SUCCESS;
 }
 
 int crmpi_lower_MPI_File_set_errhandler(MPI_File file, MPI_Errhandler errhandler)
 {
+    if (!crmpi_handle_real(file))
+        return crmpi_file_error(CRMPI_UPPER(MPI_File, ompi_mpi_file_null), MPI_ERR_FILE,
+                                "MPI_File_set_errhandler");
     if (!handler_fits(errhandler, CRMPI_FILE))
         return crmpi_file_error(file, MPI_ERR_ARG, "MPI_File_set_errhandler");
     handler_replace(file_handler(file), errhandler);
@@ -267,6 +334,9 @@ int crmpi_lower_MPI_File_set_errhandler(MPI_File file, MPI_Errhandler errhandler
 
 int crmpi_lower_MPI_File_get_errhandler(MPI_File file, MPI_Errhandler *errhandler)
 {
+    if (!crmpi_handle_real(file) || !errhandler)
+        return crmpi_comm_error(NULL, errhandler ? MPI_ERR_FILE : MPI_ERR_ARG,
+                                "MPI_File_get_errhandler");
     *errhandler = handler_get(*file_handler(file));
     return MPI_SUCCESS;
 }
@@ -292,6 +362,8 @@ int crmpi_lower_MPI_Win_call_errhandler(MPI_Win win, int errorcode)
 
 int crmpi_lower_MPI_File_call_errhandler(MPI_File file, int errorcode)
 {
+    if (!CRMPI_EXTRA(file, file))
+        return crmpi_comm_error(NULL, MPI_ERR_ARG, "MPI_File_call_errhandler");
     PMPI_File_call_errhandler(CRMPI_REAL(MPI_File, file), errorcode);
     crmpi_file_error(file, errorcode, "MPI_File_call_errhandler");
     return MPI_SUCCESS;

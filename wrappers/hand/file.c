@@ -171,8 +171,10 @@ int crmpi_lower_MPI_File_delete(const char *filename, MPI_Info info)
         crmpi_journal_touch_below(filename, CRMPI_TOUCH_REMOVE, 0);
     error = PMPI_File_delete(filename, real);
     crmpi_info_drop(real);
-    return crmpi_file_error(CRMPI_UPPER(MPI_File, ompi_mpi_file_null), error,
-                            "MPI_File_delete");
+    return error == MPI_SUCCESS
+               ? error
+               : crmpi_file_error(CRMPI_UPPER(MPI_File, ompi_mpi_file_null), error,
+                                  "MPI_File_delete");
 }
 
 int crmpi_lower_MPI_File_open(MPI_Comm comm, const char *filename, int amode,
@@ -185,10 +187,11 @@ int crmpi_lower_MPI_File_open(MPI_Comm comm, const char *filename, int amode,
     MPI_Info info_real;
     int error;
 
-    if (!c || c->remote_size || !filename || !fh) {
-        error = PMPI_File_open(CRMPI_REAL(MPI_Comm, comm), filename, amode, MPI_INFO_NULL,
-                               fh ? &real : NULL);
-        return crmpi_file_error(none, error, "MPI_File_open");
+    if (!c || c->remote_size || !info || !filename || !fh) {
+        error = PMPI_File_open(CRMPI_REAL(MPI_Comm, comm), filename, amode,
+                               info ? MPI_INFO_NULL : NULL, fh ? &real : NULL);
+        return c && c->remote_size ? crmpi_comm_error(comm, error, "MPI_File_open")
+                                   : crmpi_file_error(none, error, "MPI_File_open");
     }
     error = opening(comm, &handle);
     if (error != MPI_SUCCESS)
@@ -206,6 +209,7 @@ int crmpi_lower_MPI_File_open(MPI_Comm comm, const char *filename, int amode,
     if (error != MPI_SUCCESS) {
         crmpi_comm_leave((void *)file->comm);
         crmpi_handle_release(handle);
+        *fh = none;
         return crmpi_file_error(none, error, "MPI_File_open");
     }
     handle->real = real;
@@ -230,7 +234,9 @@ int crmpi_lower_MPI_File_close(MPI_File *fh)
     error = PMPI_File_close(fh ? &real : NULL);
     if (error != MPI_SUCCESS) {
         crmpi_file_joint_end((void *)handle);
-        return crmpi_file_error((void *)handle, error, "MPI_File_close");
+        return crmpi_file_error(file ? (void *)handle
+                                     : CRMPI_UPPER(void *, ompi_mpi_file_null),
+                                error, "MPI_File_close");
     }
     struct crmpi_handle *comm = (void *)file->comm;
     handle->real = NULL;

@@ -60,8 +60,11 @@ int crmpi_lower_MPI_Grequest_start(MPI_Grequest_query_function *query_fn,
     struct crmpi_request *r;
     int error;
 
-    if (!g)
-        return crmpi_comm_error(NULL, MPI_ERR_NO_MEM, "MPI_Grequest_start");
+    if (!g || !request) {
+        crmpi_heap_free(g);
+        return crmpi_comm_error(NULL, request ? MPI_ERR_NO_MEM : MPI_ERR_REQUEST,
+                                "MPI_Grequest_start");
+    }
     *g = (struct crmpi_generalized){query_fn, free_fn, cancel_fn, extra_state, 0};
     r = crmpi_request_take(CRMPI_GENERALIZED, NULL, NULL);
     r->generalized = g;

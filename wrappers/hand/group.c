@@ -59,11 +59,13 @@ MPI_Group crmpi_group_adopt(MPI_Group real)
 int crmpi_lower_MPI_Comm_group(MPI_Comm comm, MPI_Group *group)
 {
     const struct crmpi_comm *c = crmpi_comm_of(comm);
-    MPI_Group real = MPI_GROUP_NULL;
+    MPI_Group real = CRMPI_NOTHING(MPI_Group);
     int error = PMPI_Comm_group(CRMPI_REAL(MPI_Comm, comm), group ? &real : NULL);
 
-    if (error != MPI_SUCCESS)
+    if (error != MPI_SUCCESS) {
+        crmpi_left_give(CRMPI_GROUP, real, group);
         return crmpi_comm_error(comm, error, "MPI_Comm_group");
+    }
     *group =
         adopt(real, c->size, crmpi_upper_dup(c->members, c->size * sizeof *c->members),
               c->is_dynamic);
@@ -74,12 +76,14 @@ int crmpi_lower_MPI_Group_incl(MPI_Group group, int n, const int ranks[],
                                MPI_Group *newgroup)
 {
     const struct crmpi_group *from = CRMPI_EXTRA(group, group);
-    MPI_Group real = MPI_GROUP_NULL;
+    MPI_Group real = CRMPI_NOTHING(MPI_Group);
     int error =
         PMPI_Group_incl(CRMPI_REAL(MPI_Group, group), n, ranks, newgroup ? &real : NULL);
 
-    if (error != MPI_SUCCESS)
+    if (error != MPI_SUCCESS) {
+        crmpi_left_give(CRMPI_GROUP, real, newgroup);
         return crmpi_comm_error(NULL, error, "MPI_Group_incl");
+    }
     if (!from || real == MPI_GROUP_EMPTY) {
         *newgroup = crmpi_group_adopt(real);
         return MPI_SUCCESS;

@@ -135,7 +135,7 @@ static int fail(int error, const char *function)
 
 static int key_is_valid(const char *key)
 {
-    return key && *key && strlen(key) <= MPI_MAX_INFO_KEY;
+    return key && *key && strlen(key) < MPI_MAX_INFO_KEY;
 }
 
 int crmpi_lower_MPI_Info_create(MPI_Info *info)

@@ -61,6 +61,21 @@ void *crmpi_reals(int n, void *const *handles)
     return reals;
 }
 
+/* As large as any object, in case that the library looks at it. */
+char crmpi_nothing[1024] __attribute__((aligned(16)));
+
+void crmpi_left_give(enum crmpi_kind kind, void *real, void *out)
+{
+    struct crmpi_handle *handle = NULL;
+
+    if (!out || real == crmpi_nothing)
+        return;
+    if (real)
+        handle = crmpi_handle_of_real(kind, real);
+    if (!real || (handle && handle->flags & CRMPI_HANDLE_PREDEFINED))
+        memcpy(out, &handle, sizeof handle);
+}
+
 static struct crmpi_handle *upper_object(int i)
 {
     return crmpi_control->predefined[i];

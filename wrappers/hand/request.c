@@ -255,7 +255,8 @@ isend(enum crmpi_operation operation, isend_fn lower, const char *function,
 
     crmpi_whole_begin();
     ordered = crmpi_order_begin(crmpi_order_is_needed());
-    error = lower(buf, count, real_type, dest, tag, CRMPI_REAL(MPI_Comm, comm), &real);
+    error = lower(buf, count, real_type, dest, tag, CRMPI_REAL(MPI_Comm, comm),
+                  request ? &real : NULL);
     if (__builtin_expect(error == MPI_SUCCESS, 1))
         crmpi_count_sent(comm, dest, tag, 1, logged);
     crmpi_order_end(ordered);
@@ -353,9 +354,12 @@ int crmpi_send_post(struct crmpi_request *r)
 int crmpi_lower_MPI_Issend(const void *buf, int count, MPI_Datatype datatype, int dest,
                            int tag, MPI_Comm comm, MPI_Request *request)
 {
-    struct crmpi_request *r = crmpi_request_take(CRMPI_SEND_SYNCHRONOUS, comm, datatype);
+    struct crmpi_request *r;
     int error;
 
+    if (!request)
+        return crmpi_comm_error(comm, MPI_ERR_REQUEST, "MPI_Issend");
+    r = crmpi_request_take(CRMPI_SEND_SYNCHRONOUS, comm, datatype);
     crmpi_request_arguments(r, buf, count, dest, tag);
     error = crmpi_send_post(r);
     if (__builtin_expect(error == MPI_SUCCESS, 1)) {
@@ -431,9 +435,15 @@ void crmpi_order_be_exact(void)
 int crmpi_lower_MPI_Irecv(void *buf, int count, MPI_Datatype datatype, int source,
                           int tag, MPI_Comm comm, MPI_Request *request)
 {
-    struct crmpi_request *r = crmpi_request_take(CRMPI_RECEIVE, comm, datatype);
+    struct crmpi_request *r;
     int error;
 
+    if (__builtin_expect(!request, 0)) /* the library says what is wrong */
+        return crmpi_comm_error(comm,
+                                PMPI_Irecv(buf, count, CRMPI_REAL(MPI_Datatype, datatype),
+                                           source, tag, CRMPI_REAL(MPI_Comm, comm), NULL),
+                                "MPI_Irecv");
+    r = crmpi_request_take(CRMPI_RECEIVE, comm, datatype);
     crmpi_request_arguments(r, buf, count, source, tag);
     error = crmpi_receive_post(r);
     if (__builtin_expect(error == MPI_SUCCESS, 1)) {
@@ -477,6 +487,10 @@ static int persistent_create(enum crmpi_operation operation, const char *functio
     r->persistent = 1;
     crmpi_request_arguments(r, buf, count, peer, tag);
     error = crmpi_request_init(r);
+    if (error == MPI_SUCCESS && !request) {
+        PMPI_Request_free((MPI_Request *)&r->handle.real);
+        error = MPI_ERR_REQUEST;
+    }
     if (error == MPI_SUCCESS) {
         *request = crmpi_request_handle(r);
         return error;
@@ -556,14 +570,16 @@ static int start(MPI_Request request)
 
 int crmpi_lower_MPI_Start(MPI_Request *request)
 {
-    int error = start(*request);
+    int error = request ? start(*request) : MPI_ERR_REQUEST;
 
     return error == MPI_SUCCESS ? error : crmpi_comm_error(NULL, error, "MPI_Start");
 }
 
 int crmpi_lower_MPI_Startall(int count, MPI_Request array_of_requests[])
 {
-    int error = count < 0 ? MPI_ERR_ARG : MPI_SUCCESS;
+    int error = !array_of_requests ? MPI_ERR_REQUEST
+                : count < 0        ? MPI_ERR_ARG
+                                   : MPI_SUCCESS;
 
     for (int i = 0; i < count && error == MPI_SUCCESS; i++)
         error = start(array_of_requests[i]);
@@ -618,9 +634,10 @@ static void free_active(struct crmpi_request *r)
 
 int crmpi_lower_MPI_Request_free(MPI_Request *request)
 {
-    struct crmpi_request *r = crmpi_request_of(*request);
+    struct crmpi_request *r = request ? crmpi_request_of(*request) : NULL;
 
-    if (!crmpi_request_is_valid(*request) || r->handle.flags & CRMPI_HANDLE_PREDEFINED)
+    if (!r || !crmpi_request_is_valid(*request) ||
+        r->handle.flags & CRMPI_HANDLE_PREDEFINED)
         return crmpi_comm_error(NULL, MPI_ERR_REQUEST, "MPI_Request_free");
     if (r->active && !r->complete)
         free_active(r);
@@ -636,11 +653,12 @@ int crmpi_lower_MPI_Request_free(MPI_Request *request)
  */
 int crmpi_lower_MPI_Cancel(MPI_Request *request)
 {
-    struct crmpi_request *r = crmpi_request_of(*request);
+    struct crmpi_request *r = request ? crmpi_request_of(*request) : NULL;
     MPI_Request real;
     int error;
 
-    if (!crmpi_request_is_valid(*request) || r->handle.flags & CRMPI_HANDLE_PREDEFINED)
+    if (!r || !crmpi_request_is_valid(*request) ||
+        r->handle.flags & CRMPI_HANDLE_PREDEFINED)
         return crmpi_comm_error(NULL, MPI_ERR_REQUEST, "MPI_Cancel");
     if (r->complete || crmpi_is_send(r) || r->operation == CRMPI_RECEIVE_MATCHED)
         return MPI_SUCCESS;
@@ -659,8 +677,9 @@ int crmpi_lower_MPI_Request_get_status(MPI_Request request, int *flag, MPI_Statu
     int polled;
 
     crmpi_call_resumed();
-    if (!crmpi_request_is_valid(request))
-        return crmpi_comm_error(NULL, MPI_ERR_REQUEST, "MPI_Request_get_status");
+    if (!flag || !crmpi_request_is_valid(request))
+        return crmpi_comm_error(NULL, flag ? MPI_ERR_REQUEST : MPI_ERR_ARG,
+                                "MPI_Request_get_status");
     if (r->handle.flags & CRMPI_HANDLE_PREDEFINED || !r->active) {
         *flag = 1;
         crmpi_status_give(status, &crmpi_status_empty);

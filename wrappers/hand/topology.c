@@ -20,7 +20,7 @@ int crmpi_lower_MPI_Dist_graph_create(MPI_Comm comm_old, int n, const int nodes[
                                       MPI_Comm *newcomm)
 {
     MPI_Info info_real = crmpi_info_make(info);
-    MPI_Comm fresh = MPI_COMM_NULL, real = MPI_COMM_NULL;
+    MPI_Comm fresh = MPI_COMM_NULL, real = CRMPI_NOTHING(MPI_Comm);
 
     crmpi_make_begin(comm_old);
     int error = PMPI_Comm_dup(CRMPI_REAL(MPI_Comm, comm_old), &fresh);

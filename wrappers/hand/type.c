@@ -170,9 +170,9 @@ int crmpi_lower_MPI_Type_free(MPI_Datatype *handle)
 
     if (!type || is_f90(type->combiner))
         return crmpi_comm_error(NULL, MPI_ERR_TYPE, "MPI_Type_free");
-    int error = crmpi_settings_delete(CRMPI_TYPE, *handle, &type->attributes);
-    if (error != MPI_SUCCESS)
-        return crmpi_comm_error(NULL, error, "MPI_Type_free");
+    /* Open MPI frees it also if a function that deletes fails */
+    if (crmpi_settings_delete(CRMPI_TYPE, *handle, &type->attributes) != MPI_SUCCESS)
+        crmpi_settings_drop(CRMPI_TYPE, &type->attributes);
     crmpi_handle_release((void *)*handle);
     *handle = CRMPI_UPPER(MPI_Datatype, ompi_mpi_datatype_null);
     return MPI_SUCCESS;
@@ -181,19 +181,23 @@ int crmpi_lower_MPI_Type_free(MPI_Datatype *handle)
 int crmpi_lower_MPI_Type_dup(MPI_Datatype old, MPI_Datatype *newtype)
 {
     struct crmpi_type *from = CRMPI_EXTRA(type, old);
-    MPI_Datatype real = MPI_DATATYPE_NULL;
+    MPI_Datatype real = CRMPI_NOTHING(MPI_Datatype);
     int error = PMPI_Type_dup(CRMPI_REAL(MPI_Datatype, old), newtype ? &real : NULL);
 
-    if (error != MPI_SUCCESS)
+    if (error != MPI_SUCCESS) {
+        crmpi_left_give(CRMPI_TYPE, real, newtype);
         return crmpi_comm_error(NULL, error, "MPI_Type_dup");
+    }
     MPI_Datatype copy = crmpi_type_adopt(real, 1, &old);
     struct crmpi_type *to = CRMPI_EXTRA(type, copy);
     to->is_committed = from->is_committed;
     error =
         crmpi_settings_copy(CRMPI_TYPE, old, from->attributes, copy, &to->attributes);
     if (error != MPI_SUCCESS) {
+        crmpi_settings_drop(CRMPI_TYPE, &to->attributes);
         crmpi_handle_release((void *)copy);
-        return crmpi_comm_error(NULL, error, "MPI_Type_dup");
+        *newtype = NULL; /* as Open MPI does, with this error whatever the function's */
+        return crmpi_comm_error(NULL, MPI_ERR_INTERN, "MPI_Type_dup");
     }
     *newtype = copy;
     return MPI_SUCCESS;
@@ -239,11 +243,14 @@ int crmpi_lower_MPI_Type_get_contents(MPI_Datatype handle, int max_integers,
 {
     const struct crmpi_type *type = recipe_of(handle);
 
-    if (!type)
+    if (!CRMPI_EXTRA(type, handle))
         return crmpi_comm_error(NULL, MPI_ERR_TYPE, "MPI_Type_get_contents");
-    if (max_integers < type->n_ints || max_addresses < type->n_addresses ||
-        max_datatypes < type->n_types)
+    if ((!array_of_integers && max_integers) || (!array_of_addresses && max_addresses) ||
+        (!array_of_datatypes && max_datatypes))
         return crmpi_comm_error(NULL, MPI_ERR_ARG, "MPI_Type_get_contents");
+    if (!type || max_integers < type->n_ints || max_addresses < type->n_addresses ||
+        max_datatypes < type->n_types)
+        return crmpi_comm_error(NULL, MPI_ERR_INTERN, "MPI_Type_get_contents");
     if (type->n_ints)
         memcpy(array_of_integers, type->ints, type->n_ints * sizeof *array_of_integers);
     if (type->n_addresses)

@@ -56,18 +56,20 @@ static void own_free(MPI_Comm own)
     crmpi_comm_leave((void *)own);
 }
 
-static int arguments_check(const struct crmpi_win *recipe, MPI_Comm comm, const void *out,
-                           const MPI_Win *win)
+static int arguments_check(const struct crmpi_win *recipe, MPI_Info info, MPI_Comm comm,
+                           const void *out, const MPI_Win *win)
 {
     const struct crmpi_comm *c = crmpi_comm_of(comm);
 
     if (!c || c->remote_size)
         return MPI_ERR_COMM;
+    if (!crmpi_handle_real(info) && !CRMPI_EXTRA(info, info))
+        return MPI_ERR_INFO;
     if (!win)
         return MPI_ERR_WIN;
     if (recipe->size < 0)
         return MPI_ERR_SIZE;
-    if (recipe->disp_unit <= 0)
+    if (recipe->disp_unit <= 0 && recipe->flavor != MPI_WIN_FLAVOR_SHARED)
         return MPI_ERR_DISP;
     return out ? MPI_SUCCESS : MPI_ERR_ARG;
 }
@@ -91,7 +93,7 @@ static int library_check(void)
 static int create(const struct crmpi_win *recipe, MPI_Info info, MPI_Comm comm, void *out,
                   MPI_Win *win, const char *function)
 {
-    int error = arguments_check(recipe, comm, out, win);
+    int error = arguments_check(recipe, info, comm, out, win);
     struct crmpi_handle *handle;
     struct crmpi_win *w;
     MPI_Comm own;
@@ -214,9 +216,9 @@ int crmpi_lower_MPI_Win_free(MPI_Win *handle)
     if (!w || w->epoch > CRMPI_EPOCH_FENCE || w->posted.is_open)
         return crmpi_win_error(handle ? *handle : NULL,
                                w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_free");
-    error = crmpi_settings_delete(CRMPI_WIN, *handle, &w->attributes);
-    if (error != MPI_SUCCESS)
-        return crmpi_win_error(*handle, error, "MPI_Win_free");
+    /* Open MPI frees it also if a function that deletes fails */
+    if (crmpi_settings_delete(CRMPI_WIN, *handle, &w->attributes) != MPI_SUCCESS)
+        crmpi_settings_drop(CRMPI_WIN, &w->attributes);
     own = w->comm;
     real = CRMPI_REAL(MPI_Win, *handle);
     crmpi_win_close(w, real);
