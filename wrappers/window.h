@@ -71,6 +71,9 @@ struct crmpi_win {
     MPI_Comm comm;  /* crmpi's own, of the group */
     int32_t flavor, model, disp_unit;
     MPI_Aint size;
+    MPI_Aint segment_bytes; /* of this rank's segment: more than the size, if the segments
+                               of a shared window lie apart, on whole pages */
+    int32_t is_apart;
     void *base; /* as the application sees it */
     uint64_t view_start, view_bytes; /* see lib/interaction/segments.h */
     uint64_t view_real;              /* renewed: what the view shows, below */

@@ -35,6 +35,7 @@ static struct crmpi_handle *handle_create(const struct crmpi_win *recipe)
     struct crmpi_win *w = handle->extra;
 
     *w = *recipe;
+    w->segment_bytes = w->size;
     w->errhandler = CRMPI_UPPER(void *, ompi_mpi_errors_are_fatal);
     return handle;
 }
@@ -309,13 +310,14 @@ int crmpi_lower_MPI_Win_set_info(MPI_Win win, MPI_Info info)
 }
 
 /* The lowest rank that has memory. */
-static int first_target(const struct crmpi_win *w)
+static const struct crmpi_win_target *first_target(const struct crmpi_win *w)
 {
-    int n = w->n_members, rank = 0;
+    static const struct crmpi_win_target none;
 
-    while (rank < n - 1 && w->targets[rank].bytes == 0)
-        rank++;
-    return rank;
+    for (int rank = 0; rank < w->n_members; rank++)
+        if (w->targets[rank].bytes > 0)
+            return &w->targets[rank];
+    return &none;
 }
 
 int crmpi_lower_MPI_Win_shared_query(MPI_Win win, int rank, MPI_Aint *size,
@@ -325,7 +327,7 @@ int crmpi_lower_MPI_Win_shared_query(MPI_Win win, int rank, MPI_Aint *size,
     const struct crmpi_win_target *target;
     void *base;
 
-    if (!w || w->flavor != MPI_WIN_FLAVOR_SHARED || rank < MPI_PROC_NULL ||
+    if (!w || w->flavor != MPI_WIN_FLAVOR_SHARED || (rank < 0 && rank != MPI_PROC_NULL) ||
         rank >= w->n_members)
         return crmpi_win_result(win,
                                 PMPI_Win_shared_query(CRMPI_REAL(MPI_Win, win), rank,
@@ -333,8 +335,8 @@ int crmpi_lower_MPI_Win_shared_query(MPI_Win win, int rank, MPI_Aint *size,
                                 "MPI_Win_shared_query");
     if (!size || !disp_unit || !baseptr)
         return crmpi_win_error(win, MPI_ERR_ARG, "MPI_Win_shared_query");
-    target = &w->targets[rank < 0 ? first_target(w) : rank];
-    base = w->view_bytes && target->at
+    target = rank == MPI_PROC_NULL ? first_target(w) : &w->targets[rank];
+    base = w->view_bytes && target->at && (target->bytes > 0 || !w->is_apart)
                ? (char *)w->view_start + ((uint64_t)target->at - w->view_real)
                : NULL;
     *size = target->bytes;

@@ -79,7 +79,7 @@ static struct crmpi_window_segment segment_of(const struct crmpi_win *w)
     struct crmpi_window_segment segment = {
         .window = c->id,
         .start = (uint64_t)w->base,
-        .bytes = w->size,
+        .bytes = w->segment_bytes,
         .view_start = w->view_start,
         .view_bytes = w->view_bytes,
         .flavor = w->flavor,

@@ -35,6 +35,8 @@
 #define PAGE_DOWN(n) ((uint64_t)(n) & ~(PAGE - 1))
 #define PAGE_UP(n) PAGE_DOWN((uint64_t)(n) + PAGE - 1)
 #define COPY_BYTES (1ul << 20)
+/* Of a segment that is allocated: it has an address also if it has no bytes. */
+#define ROOM(bytes) PAGE_UP((bytes) ? (bytes) : 1)
 
 /*
  * Views
@@ -73,8 +75,10 @@ static void segment_move(const struct crmpi_win *w, char *to)
 {
     char *from = w->base;
 
-    for (uint64_t done = 0; done < (uint64_t)w->size;) {
-        uint64_t n = w->size - done < COPY_BYTES ? w->size - done : COPY_BYTES;
+    uint64_t bytes = w->segment_bytes;
+
+    for (uint64_t done = 0; done < bytes;) {
+        uint64_t n = bytes - done < COPY_BYTES ? bytes - done : COPY_BYTES;
         uint64_t begin = PAGE_UP(from + done), end = PAGE_DOWN(from + done + n);
 
         memcpy(to + done, from + done, n);
@@ -162,7 +166,7 @@ static char *place_here(const struct place *place, const struct place *mine,
     if (!place->is_shared || place->machine != mine->machine ||
         place->device != mapping->device || place->inode != mapping->inode ||
         place->offset < mapping->offset ||
-        place->offset + PAGE_UP(place->bytes) + crmpi_written_bytes(place->bytes) -
+        place->offset + ROOM(place->bytes) + crmpi_written_bytes(place->bytes) -
                 mapping->offset >
             mapping->end - mapping->start)
         return NULL;
@@ -198,7 +202,7 @@ struct crmpi_written *crmpi_win_written(const struct crmpi_win *w, int rank)
     char *at;
 
     if (w->n_members == 1 || w->flavor != MPI_WIN_FLAVOR_SHARED)
-        return (void *)(target->at + PAGE_UP(target->bytes));
+        return (void *)(target->at + ROOM(target->bytes));
     at = (char *)w->targets[0].lock + w->n_members * CRMPI_WIN_LOCK_BYTES;
     for (int i = 0; i < rank; i++)
         at += crmpi_written_bytes(w->targets[i].bytes);
@@ -229,7 +233,7 @@ static int allocate_privately(struct crmpi_handle *handle, MPI_Comm comm, MPI_In
 {
     struct crmpi_win *w = handle->extra;
     MPI_Win real;
-    int error = view_reserve(w, PAGE_UP(w->size));
+    int error = view_reserve(w, ROOM(w->size));
 
     crmpi_heap_free(w->targets);
     w->targets = NULL;
@@ -249,7 +253,7 @@ static int segment_show(struct crmpi_win *w, char *segment)
 
     if (w->view_bytes)
         segment_move(w, segment);
-    error = view_reserve(w, PAGE_UP(w->size));
+    error = view_reserve(w, ROOM(w->size));
     if (error == MPI_SUCCESS)
         error = view_set(w, (uint64_t)segment);
     w->base = (void *)w->view_start;
@@ -259,13 +263,11 @@ static int segment_show(struct crmpi_win *w, char *segment)
 /* Put pages that can be seen twice, or private ones, in place of the segment's. */
 static int segment_replace(const struct crmpi_win *w, char *segment, int is_shared)
 {
-    uint64_t bytes = PAGE_UP(w->size);
+    uint64_t bytes = ROOM(w->size);
     int fd = -1,
         flags = MAP_FIXED | (is_shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS);
     void *at;
 
-    if (bytes == 0)
-        return MPI_SUCCESS;
     if (is_shared) {
         fd = memfd_create("crmpi-window", MFD_CLOEXEC);
         if (fd < 0 || ftruncate(fd, bytes) != 0) {
@@ -284,7 +286,7 @@ static int segment_replace(const struct crmpi_win *w, char *segment, int is_shar
 static int allocate_alone(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
 {
     struct crmpi_win *w = handle->extra;
-    MPI_Aint bytes = own_bytes(w) + PAGE_UP(w->size);
+    MPI_Aint bytes = own_bytes(w) + ROOM(w->size);
     char *lower_base = NULL, *segment;
     MPI_Win real;
     int error = w->flavor == MPI_WIN_FLAVOR_SHARED
@@ -337,7 +339,7 @@ static int allocate(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
     struct place *places, mine;
     struct mapping mapping;
     MPI_Win real;
-    int error = PMPI_Win_allocate(own_bytes(w) + PAGE_UP(w->size), 1, info, comm,
+    int error = PMPI_Win_allocate(own_bytes(w) + ROOM(w->size), 1, info, comm,
                                   &lower_base, &real);
 
     if (error != MPI_SUCCESS)
@@ -381,6 +383,25 @@ static int allocate(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info info)
  * MPI_Win_allocate_shared
  */
 
+/* Whether the library puts the segments on pages of their own, as the hint asks for. */
+static int lie_apart(MPI_Info info)
+{
+    char value[MPI_MAX_INFO_VAL + 1] = "";
+    int flag = 0;
+
+    if (info != MPI_INFO_NULL)
+        PMPI_Info_get(info, "alloc_shared_noncontig", MPI_MAX_INFO_VAL, value, &flag);
+    return flag && (strcasecmp(value, "true") == 0 || strcasecmp(value, "yes") == 0 ||
+                    atoi(value) != 0);
+}
+
+/* A segment without bytes has no address if segments lie apart; otherwise its place among
+ * the others. */
+static int has_place(const struct crmpi_win *w, const struct crmpi_win_target *target)
+{
+    return target->at && (target->bytes > 0 || !w->is_apart);
+}
+
 /* Note where all segments are; the pages that hold them. */
 static int segments_query(struct crmpi_win *w, MPI_Win real, const struct place *places,
                           uint64_t *start_out, uint64_t *end_out)
@@ -397,13 +418,15 @@ static int segments_query(struct crmpi_win *w, MPI_Win real, const struct place 
         error = PMPI_Win_shared_query(real, i, &bytes, &disp_unit, &at);
         w->targets[i] = (struct crmpi_win_target){
             .at = at, .bytes = places[i].bytes, .disp_unit = places[i].disp_unit};
-        if (places[i].bytes == 0)
+        if (!has_place(w, &w->targets[i]))
             continue;
         start = PAGE_DOWN(at) < start ? PAGE_DOWN(at) : start;
         end = PAGE_UP(at + places[i].bytes) > end ? PAGE_UP(at + places[i].bytes) : end;
     }
     *start_out = start;
     *end_out = end > start ? end : start;
+    if (start != UINT64_MAX && end <= start)
+        *end_out = start + PAGE; /* the library's memory goes on there */
     return error;
 }
 
@@ -435,17 +458,22 @@ static int allocate_shared(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info 
 {
     struct crmpi_win *w = handle->extra;
     const struct crmpi_comm *c = crmpi_comm_of(w->comm);
-    struct place mine = {.bytes = w->size, .disp_unit = w->disp_unit}, *places;
+    struct place mine = {.disp_unit = w->disp_unit}, *places;
     uint64_t start, end;
     char *segment = NULL;
     MPI_Win real;
     MPI_Aint more;
+
+    w->is_apart = lie_apart(info);
+    w->segment_bytes = w->is_apart ? (MPI_Aint)PAGE_UP(w->size) : w->size;
+    mine.bytes = w->segment_bytes;
     int error = places_exchange(w, comm, &mine, &places);
 
     if (error != MPI_SUCCESS)
         return error;
     more = c->rank == w->n_members - 1 ? locks_bytes(w, places) : 0;
-    error = PMPI_Win_allocate_shared(w->size + more, 1, info, comm, &segment, &real);
+    error =
+        PMPI_Win_allocate_shared(w->segment_bytes + more, 1, info, comm, &segment, &real);
     if (error == MPI_SUCCESS)
         error = segments_query(w, real, places, &start, &end);
     free(places);
@@ -456,7 +484,7 @@ static int allocate_shared(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info 
     written_begin(w, c->rank, 1);
     segment = w->targets[c->rank].at;
     if (w->view_bytes && (w->view_bytes != end - start ||
-                          (w->size && (char *)w->base - (char *)w->view_start !=
+                          (w->base && (char *)w->base - (char *)w->view_start !=
                                           segment - (char *)start))) {
         snprintf(
             why, why_bytes,
@@ -469,7 +497,9 @@ static int allocate_shared(struct crmpi_handle *handle, MPI_Comm comm, MPI_Info 
     error = view_reserve(w, end - start);
     if (error == MPI_SUCCESS)
         error = view_set(w, start);
-    w->base = w->size ? (char *)w->view_start + (segment - (char *)start) : NULL;
+    w->base = has_place(w, &w->targets[c->rank])
+                  ? (char *)w->view_start + (segment - (char *)start)
+                  : NULL;
     return error;
 }
 
