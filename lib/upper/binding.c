@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The way past libcrmpi.so's Fortran and C++ entry points (upper half), for a process
- * that is not split; and the errors that Open MPI's Fortran library finds itself.
+ * The way past libcrmpi.so's C++ entry points (upper half), for a process that is not
+ * split; and the errors that Open MPI's Fortran library finds itself.
  */
 #include <dlfcn.h>
 #include <stdio.h>

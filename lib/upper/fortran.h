@@ -6,7 +6,7 @@
  * crmpi's stubs; nearly all of them work unchanged.  Some, however, look into the handle
  * (a request's Fortran number, a communicator's attributes) as only Open MPI may, or use
  * the upper libmpi, which is never initialised.  Those are replaced here, written for the C
- * interface alone, under every name a Fortran compiler or the mpi_f08 module may call.
+ * interface alone, in a process that is split.
  */
 #ifndef CRMPI_UPPER_FORTRAN_H
 #define CRMPI_UPPER_FORTRAN_H
@@ -14,26 +14,17 @@
 #include <mpi.h>
 
 #define CRMPI_EXPORT __attribute__((visibility("default")))
-#define CRMPI_FORTRAN_NAME(target, name)                                                 \
-    extern CRMPI_EXPORT __typeof__(target) name __attribute__((alias(#target)));
 
-/* Give the function o<mpi>_<lower>_f its other names; mpi and MPI are that, or mpix and
- * MPIX. */
-#define CRMPI_FORTRAN_NAMES_OF(mpi, MPI, lower, UPPER, Mixed)                            \
-    CRMPI_FORTRAN_NAME(o##mpi##_##lower##_f, mpi##_##lower)                              \
-    CRMPI_FORTRAN_NAME(o##mpi##_##lower##_f, mpi##_##lower##_)                           \
-    CRMPI_FORTRAN_NAME(o##mpi##_##lower##_f, mpi##_##lower##__)                          \
-    CRMPI_FORTRAN_NAME(o##mpi##_##lower##_f, MPI##_##UPPER)                              \
-    CRMPI_FORTRAN_NAME(o##mpi##_##lower##_f, MPI##_##Mixed##_f)                          \
-    CRMPI_FORTRAN_NAME(o##mpi##_##lower##_f, MPI##_##Mixed##_f08)                        \
-    CRMPI_FORTRAN_NAME(o##mpi##_##lower##_f, p##mpi##_##lower)                           \
-    CRMPI_FORTRAN_NAME(o##mpi##_##lower##_f, p##mpi##_##lower##_)                        \
-    CRMPI_FORTRAN_NAME(o##mpi##_##lower##_f, p##mpi##_##lower##__)                       \
-    CRMPI_FORTRAN_NAME(o##mpi##_##lower##_f, P##MPI##_##UPPER)                           \
-    CRMPI_FORTRAN_NAME(o##mpi##_##lower##_f, P##MPI##_##Mixed##_f)                       \
-    CRMPI_FORTRAN_NAME(o##mpi##_##lower##_f, P##MPI##_##Mixed##_f08)
-#define CRMPI_FORTRAN_NAMES(lower, UPPER, Mixed)                                         \
-    CRMPI_FORTRAN_NAMES_OF(mpi, MPI, lower, UPPER, Mixed)
+/* A function that takes the place of Open MPI's of the same name, under all names which that
+ * has for compilers and the mpi_f08 module (redirect.c). */
+struct crmpi_fortran_function {
+    const char *name;
+    const void *function;
+};
+#define CRMPI_FORTRAN(target)                                                            \
+    static const struct crmpi_fortran_function crmpi_entry_##target                      \
+        __attribute__((used, section("crmpi_fortran"))) = {#target,                      \
+                                                           (const void *)target};
 
 /* The addresses that stand for MPI_IN_PLACE, ... in a Fortran call; a program's common
  * blocks of these names take the place of libmpi's. */
@@ -46,8 +37,6 @@ extern int mpi_fortran_status_ignore_, mpi_fortran_statuses_ignore_;
  */
 void *crmpi_binding_next(const char *library, const char *function)
     __attribute__((visibility("hidden")));
-#define CRMPI_FORTRAN_NEXT(function)                                                     \
-    ((__typeof__(&function))crmpi_binding_next("libmpi_mpifh.so.40", #function))
 
 /** Set the ierror argument, which the mpi_f08 module may have left out. */
 static inline void crmpi_fortran_return(MPI_Fint *ierr, int error)

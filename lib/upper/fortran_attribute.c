@@ -22,12 +22,14 @@ typedef void delete_integer(MPI_Fint *object, MPI_Fint *keyval, MPI_Fint *value,
 typedef void delete_address(MPI_Fint *object, MPI_Fint *keyval, MPI_Aint *value,
                             MPI_Aint *extra_state, MPI_Fint *ierr);
 
-/* A keyval's procedures.  Attributes may have it after it was freed: it stays for ever. */
+/* A keyval's procedures, which may change its extra state.  Attributes may have it after it
+ * was freed: it stays for ever. */
 struct keyval {
     int kind;
     enum how how;
     callback *copy, *delete;
     MPI_Aint extra_state;
+    MPI_Fint extra_integer; /* the same with INTEGER */
 };
 
 static MPI_Fint object_number(const struct keyval *keyval, void *object)
@@ -44,15 +46,13 @@ static int call_copy(void *object, int number, struct keyval *keyval, MPI_Aint i
     MPI_Fint f_flag = 0, error = MPI_SUCCESS;
 
     if (keyval->how == INTEGER) {
-        MPI_Fint extra_state = (MPI_Fint)keyval->extra_state, f_in = (MPI_Fint)in,
-                 f_out = 0;
-        ((copy_integer *)keyval->copy)(&f_object, &f_number, &extra_state, &f_in, &f_out,
-                                       &f_flag, &error);
+        MPI_Fint f_in = (MPI_Fint)in, f_out = 0;
+        ((copy_integer *)keyval->copy)(&f_object, &f_number, &keyval->extra_integer,
+                                       &f_in, &f_out, &f_flag, &error);
         *out = f_out;
     } else {
-        MPI_Aint extra_state = keyval->extra_state;
-        ((copy_address *)keyval->copy)(&f_object, &f_number, &extra_state, &in, out,
-                                       &f_flag, &error);
+        ((copy_address *)keyval->copy)(&f_object, &f_number, &keyval->extra_state, &in,
+                                       out, &f_flag, &error);
     }
     *flag = f_flag != 0;
     return error;
@@ -64,13 +64,12 @@ static int call_delete(void *object, int number, MPI_Aint value, struct keyval *
     MPI_Fint error = MPI_SUCCESS;
 
     if (keyval->how == INTEGER) {
-        MPI_Fint extra_state = (MPI_Fint)keyval->extra_state, f_value = (MPI_Fint)value;
-        ((delete_integer *)keyval->delete)(&f_object, &f_number, &f_value, &extra_state,
-                                           &error);
+        MPI_Fint f_value = (MPI_Fint)value;
+        ((delete_integer *)keyval->delete)(&f_object, &f_number, &f_value,
+                                           &keyval->extra_integer, &error);
     } else {
-        MPI_Aint extra_state = keyval->extra_state;
-        ((delete_address *)keyval->delete)(&f_object, &f_number, &value, &extra_state,
-                                           &error);
+        ((delete_address *)keyval->delete)(&f_object, &f_number, &value,
+                                           &keyval->extra_state, &error);
     }
     return error;
 }
@@ -82,7 +81,8 @@ static void keyval_create(int kind, enum how how, callback *copy, callback *dele
     int error = keyval ? MPI_SUCCESS : crmpi_fortran_no_memory(), c_number;
 
     if (error == MPI_SUCCESS) {
-        *keyval = (struct keyval){kind, how, copy, delete, extra_state};
+        *keyval =
+            (struct keyval){kind, how, copy, delete, extra_state, (MPI_Fint)extra_state};
         error =
             CRMPI_Keyval_create_fortran(kind, how, (void *)call_copy, (void *)call_delete,
                                         &c_number, (MPI_Aint)keyval);
@@ -94,28 +94,18 @@ static void keyval_create(int kind, enum how how, callback *copy, callback *dele
     crmpi_fortran_return(ierr, error);
 }
 
-CRMPI_EXPORT void ompi_keyval_create_f(callback *copy, callback *delete, MPI_Fint *keyval,
-                                       MPI_Fint *extra_state, MPI_Fint *ierr)
+static void ompi_keyval_create_f(callback *copy, callback *delete, MPI_Fint *keyval,
+                                 MPI_Fint *extra_state, MPI_Fint *ierr)
 {
-    __typeof__(&ompi_keyval_create_f) next = CRMPI_FORTRAN_NEXT(ompi_keyval_create_f);
-
-    if (next)
-        next(copy, delete, keyval, extra_state, ierr);
-    else
-        keyval_create(CRMPI_COMM, INTEGER, copy, delete, keyval, *extra_state, ierr);
+    keyval_create(CRMPI_COMM, INTEGER, copy, delete, keyval, *extra_state, ierr);
 }
 
-CRMPI_EXPORT void ompi_attr_put_f(MPI_Fint *comm, MPI_Fint *keyval, MPI_Fint *value,
-                                  MPI_Fint *ierr)
+static void ompi_attr_put_f(MPI_Fint *comm, MPI_Fint *keyval, MPI_Fint *value,
+                            MPI_Fint *ierr)
 {
-    __typeof__(&ompi_attr_put_f) next = CRMPI_FORTRAN_NEXT(ompi_attr_put_f);
-
-    if (next)
-        next(comm, keyval, value, ierr);
-    else
-        crmpi_fortran_return(ierr, CRMPI_Attr_set_fortran(CRMPI_COMM, INTEGER,
-                                                          PMPI_Comm_f2c(*comm), *keyval,
-                                                          *value));
+    crmpi_fortran_return(ierr,
+                         CRMPI_Attr_set_fortran(CRMPI_COMM, INTEGER, PMPI_Comm_f2c(*comm),
+                                                *keyval, *value));
 }
 
 static void attribute_get(int kind, void *object, MPI_Fint keyval, MPI_Aint *value,
@@ -133,15 +123,9 @@ static void attribute_get(int kind, void *object, MPI_Fint keyval, MPI_Aint *val
     crmpi_fortran_return(ierr, error);
 }
 
-CRMPI_EXPORT void ompi_attr_get_f(MPI_Fint *comm, MPI_Fint *keyval, MPI_Fint *value,
-                                  MPI_Fint *flag, MPI_Fint *ierr)
+static void ompi_attr_get_f(MPI_Fint *comm, MPI_Fint *keyval, MPI_Fint *value,
+                            MPI_Fint *flag, MPI_Fint *ierr)
 {
-    __typeof__(&ompi_attr_get_f) next = CRMPI_FORTRAN_NEXT(ompi_attr_get_f);
-
-    if (next) {
-        next(comm, keyval, value, flag, ierr);
-        return;
-    }
     MPI_Aint found = *value;
     attribute_get(CRMPI_COMM, PMPI_Comm_f2c(*comm), *keyval, &found, flag, ierr);
     *value = (MPI_Fint)found;
@@ -149,51 +133,33 @@ CRMPI_EXPORT void ompi_attr_get_f(MPI_Fint *comm, MPI_Fint *keyval, MPI_Fint *va
 
 /* The three functions of MPI-2 for each kind of object that has attributes. */
 #define ATTRIBUTES(lower, UPPER, Mixed)                                                  \
-    CRMPI_EXPORT void ompi_##lower##_create_keyval_f(                                    \
-        callback *copy, callback *delete, MPI_Fint *keyval, MPI_Aint *extra_state,       \
-        MPI_Fint *ierr)                                                                  \
+    static void ompi_##lower##_create_keyval_f(callback *copy, callback *delete,         \
+                                               MPI_Fint *keyval, MPI_Aint *extra_state,  \
+                                               MPI_Fint *ierr)                           \
     {                                                                                    \
-        __typeof__(&ompi_##lower##_create_keyval_f) next =                               \
-            CRMPI_FORTRAN_NEXT(ompi_##lower##_create_keyval_f);                          \
-        if (next)                                                                        \
-            next(copy, delete, keyval, extra_state, ierr);                               \
-        else                                                                             \
-            keyval_create(CRMPI_##UPPER, ADDRESS, copy, delete, keyval, *extra_state,    \
-                          ierr);                                                         \
+        keyval_create(CRMPI_##UPPER, ADDRESS, copy, delete, keyval, *extra_state, ierr); \
     }                                                                                    \
-    CRMPI_EXPORT void ompi_##lower##_set_attr_f(MPI_Fint *object, MPI_Fint *keyval,      \
-                                                MPI_Aint *value, MPI_Fint *ierr)         \
+    static void ompi_##lower##_set_attr_f(MPI_Fint *object, MPI_Fint *keyval,            \
+                                          MPI_Aint *value, MPI_Fint *ierr)               \
     {                                                                                    \
-        __typeof__(&ompi_##lower##_set_attr_f) next =                                    \
-            CRMPI_FORTRAN_NEXT(ompi_##lower##_set_attr_f);                               \
-        if (next)                                                                        \
-            next(object, keyval, value, ierr);                                           \
-        else                                                                             \
-            crmpi_fortran_return(ierr,                                                   \
-                                 CRMPI_Attr_set_fortran(CRMPI_##UPPER, ADDRESS,          \
-                                                        PMPI_##Mixed##_f2c(*object),     \
-                                                        *keyval, *value));               \
+        crmpi_fortran_return(ierr, CRMPI_Attr_set_fortran(CRMPI_##UPPER, ADDRESS,        \
+                                                          PMPI_##Mixed##_f2c(*object),   \
+                                                          *keyval, *value));             \
     }                                                                                    \
-    CRMPI_EXPORT void ompi_##lower##_get_attr_f(MPI_Fint *object, MPI_Fint *keyval,      \
-                                                MPI_Aint *value, MPI_Fint *flag,         \
-                                                MPI_Fint *ierr)                          \
+    static void ompi_##lower##_get_attr_f(MPI_Fint *object, MPI_Fint *keyval,            \
+                                          MPI_Aint *value, MPI_Fint *flag,               \
+                                          MPI_Fint *ierr)                                \
     {                                                                                    \
-        __typeof__(&ompi_##lower##_get_attr_f) next =                                    \
-            CRMPI_FORTRAN_NEXT(ompi_##lower##_get_attr_f);                               \
-        if (next)                                                                        \
-            next(object, keyval, value, flag, ierr);                                     \
-        else                                                                             \
-            attribute_get(CRMPI_##UPPER, PMPI_##Mixed##_f2c(*object), *keyval, value,    \
-                          flag, ierr);                                                   \
+        attribute_get(CRMPI_##UPPER, PMPI_##Mixed##_f2c(*object), *keyval, value, flag,  \
+                      ierr);                                                             \
     }                                                                                    \
-    CRMPI_FORTRAN_NAMES(lower##_create_keyval, UPPER##_CREATE_KEYVAL,                    \
-                        Mixed##_create_keyval)                                           \
-    CRMPI_FORTRAN_NAMES(lower##_set_attr, UPPER##_SET_ATTR, Mixed##_set_attr)            \
-    CRMPI_FORTRAN_NAMES(lower##_get_attr, UPPER##_GET_ATTR, Mixed##_get_attr)
+    CRMPI_FORTRAN(ompi_##lower##_create_keyval_f)                                        \
+    CRMPI_FORTRAN(ompi_##lower##_set_attr_f)                                             \
+    CRMPI_FORTRAN(ompi_##lower##_get_attr_f)
 
 ATTRIBUTES(comm, COMM, Comm)
 ATTRIBUTES(type, TYPE, Type)
 ATTRIBUTES(win, WIN, Win)
-CRMPI_FORTRAN_NAMES(keyval_create, KEYVAL_CREATE, Keyval_create)
-CRMPI_FORTRAN_NAMES(attr_put, ATTR_PUT, Attr_put)
-CRMPI_FORTRAN_NAMES(attr_get, ATTR_GET, Attr_get)
+CRMPI_FORTRAN(ompi_keyval_create_f)
+CRMPI_FORTRAN(ompi_attr_put_f)
+CRMPI_FORTRAN(ompi_attr_get_f)

@@ -13,15 +13,9 @@
 
 typedef void callback(void);
 
-CRMPI_EXPORT void ompi_op_create_f(callback *function, MPI_Fint *commute, MPI_Fint *op,
-                                   MPI_Fint *ierr)
+static void ompi_op_create_f(callback *function, MPI_Fint *commute, MPI_Fint *op,
+                             MPI_Fint *ierr)
 {
-    __typeof__(&ompi_op_create_f) next = CRMPI_FORTRAN_NEXT(ompi_op_create_f);
-
-    if (next) {
-        next(function, commute, op, ierr);
-        return;
-    }
     MPI_Op c_op;
     int error = CRMPI_Op_create_fortran((void *)function, *commute != 0, &c_op);
 
@@ -42,25 +36,19 @@ static void errhandler_create(int kind, callback *function, MPI_Fint *errhandler
 }
 
 #define ERRHANDLER_CREATE(lower, UPPER, Mixed)                                           \
-    CRMPI_EXPORT void ompi_##lower##_create_errhandler_f(                                \
-        callback *function, MPI_Fint *errhandler, MPI_Fint *ierr)                        \
+    static void ompi_##lower##_create_errhandler_f(callback *function,                   \
+                                                   MPI_Fint *errhandler, MPI_Fint *ierr) \
     {                                                                                    \
-        __typeof__(&ompi_##lower##_create_errhandler_f) next =                           \
-            CRMPI_FORTRAN_NEXT(ompi_##lower##_create_errhandler_f);                      \
-        if (next)                                                                        \
-            next(function, errhandler, ierr);                                            \
-        else                                                                             \
-            errhandler_create(CRMPI_##UPPER, function, errhandler, ierr);                \
+        errhandler_create(CRMPI_##UPPER, function, errhandler, ierr);                    \
     }                                                                                    \
-    CRMPI_FORTRAN_NAMES(lower##_create_errhandler, UPPER##_CREATE_ERRHANDLER,            \
-                        Mixed##_create_errhandler)
+    CRMPI_FORTRAN(ompi_##lower##_create_errhandler_f)
 
-/* An object's extra state is an integer of its own, which the procedures may change. */
+/* The extra state is the program's own variable, as with Open MPI. */
 struct grequest {
     void (*query)(MPI_Aint *extra_state, MPI_Fint *status, MPI_Fint *ierr);
     void (*free)(MPI_Aint *extra_state, MPI_Fint *ierr);
     void (*cancel)(MPI_Aint *extra_state, MPI_Fint *complete, MPI_Fint *ierr);
-    MPI_Aint extra_state;
+    MPI_Aint *extra_state;
 };
 
 static int grequest_query(void *state, MPI_Status *status)
@@ -69,7 +57,7 @@ static int grequest_query(void *state, MPI_Status *status)
     MPI_Fint fortran[sizeof *status / sizeof(MPI_Fint)], error = MPI_SUCCESS;
 
     memcpy(fortran, status, sizeof *status);
-    grequest->query(&grequest->extra_state, fortran, &error);
+    grequest->query(grequest->extra_state, fortran, &error);
     memcpy(status, fortran, sizeof *status);
     return error;
 }
@@ -79,7 +67,7 @@ static int grequest_free(void *state)
     struct grequest *grequest = state;
     MPI_Fint error = MPI_SUCCESS;
 
-    grequest->free(&grequest->extra_state, &error);
+    grequest->free(grequest->extra_state, &error);
     free(grequest);
     return error;
 }
@@ -89,22 +77,22 @@ static int grequest_cancel(void *state, int complete)
     struct grequest *grequest = state;
     MPI_Fint flag = complete != 0, error = MPI_SUCCESS;
 
-    grequest->cancel(&grequest->extra_state, &flag, &error);
+    grequest->cancel(grequest->extra_state, &flag, &error);
     return error;
 }
 
-CRMPI_EXPORT void ompi_grequest_start_f(__typeof__(((struct grequest *)0)->query) query,
-                                        __typeof__(((struct grequest *)0)->free) free_fn,
-                                        __typeof__(((struct grequest *)0)->cancel) cancel,
-                                        MPI_Aint *extra_state, MPI_Fint *request,
-                                        MPI_Fint *ierr)
+static void ompi_grequest_start_f(__typeof__(((struct grequest *)0)->query) query,
+                                  __typeof__(((struct grequest *)0)->free) free_fn,
+                                  __typeof__(((struct grequest *)0)->cancel) cancel,
+                                  MPI_Aint *extra_state, MPI_Fint *request,
+                                  MPI_Fint *ierr)
 {
     struct grequest *grequest = malloc(sizeof *grequest);
     MPI_Request c_request;
     int error = grequest ? MPI_SUCCESS : crmpi_fortran_no_memory();
 
     if (error == MPI_SUCCESS) {
-        *grequest = (struct grequest){query, free_fn, cancel, *extra_state};
+        *grequest = (struct grequest){query, free_fn, cancel, extra_state};
         error = PMPI_Grequest_start(grequest_query, grequest_free, grequest_cancel,
                                     grequest, &c_request);
         if (error == MPI_SUCCESS)
@@ -117,22 +105,18 @@ CRMPI_EXPORT void ompi_grequest_start_f(__typeof__(((struct grequest *)0)->query
 
 /* Open MPI 4.1 accepts no data representation; its Fortran function crashes in a library
  * that is not initialised before it can say so. */
-CRMPI_EXPORT void ompi_register_datarep_f(char *name, callback *read, callback *write,
-                                          callback *extent, MPI_Aint *extra_state,
-                                          MPI_Fint *ierr, int name_length)
+static void ompi_register_datarep_f(char *name, callback *read, callback *write,
+                                    callback *extent, MPI_Aint *extra_state,
+                                    MPI_Fint *ierr, int name_length)
 {
-    __typeof__(&ompi_register_datarep_f) next =
-        CRMPI_FORTRAN_NEXT(ompi_register_datarep_f);
-
-    if (next)
-        next(name, read, write, extent, extra_state, ierr, name_length);
-    else
-        crmpi_fortran_return(ierr, MPI_ERR_UNSUPPORTED_DATAREP);
+    (void)name, (void)name_length, (void)read, (void)write, (void)extent,
+        (void)extra_state;
+    crmpi_fortran_return(ierr, MPI_ERR_UNSUPPORTED_DATAREP);
 }
 
 ERRHANDLER_CREATE(comm, COMM, Comm)
 ERRHANDLER_CREATE(win, WIN, Win)
 ERRHANDLER_CREATE(file, FILE, File)
-CRMPI_FORTRAN_NAMES(op_create, OP_CREATE, Op_create)
-CRMPI_FORTRAN_NAMES(grequest_start, GREQUEST_START, Grequest_start)
-CRMPI_FORTRAN_NAMES(register_datarep, REGISTER_DATAREP, Register_datarep)
+CRMPI_FORTRAN(ompi_op_create_f)
+CRMPI_FORTRAN(ompi_grequest_start_f)
+CRMPI_FORTRAN(ompi_register_datarep_f)

@@ -18,26 +18,26 @@ static void group_return(int error, MPI_Group group, MPI_Fint *newgroup, MPI_Fin
 }
 
 #define GROUP_OF_TWO(lower, UPPER)                                                       \
-    CRMPI_EXPORT void ompi_group_##lower##_f(MPI_Fint *group1, MPI_Fint *group2,         \
-                                             MPI_Fint *newgroup, MPI_Fint *ierr)         \
+    static void ompi_group_##lower##_f(MPI_Fint *group1, MPI_Fint *group2,               \
+                                       MPI_Fint *newgroup, MPI_Fint *ierr)               \
     {                                                                                    \
         MPI_Group group;                                                                 \
         int error = PMPI_Group_##lower(PMPI_Group_f2c(*group1), PMPI_Group_f2c(*group2), \
                                        &group);                                          \
         group_return(error, group, newgroup, ierr);                                      \
     }                                                                                    \
-    CRMPI_FORTRAN_NAMES(group_##lower, GROUP_##UPPER, Group_##lower)
+    CRMPI_FORTRAN(ompi_group_##lower##_f)
 
 #define GROUP_OF_RANKS(lower, UPPER, ranks_type)                                         \
-    CRMPI_EXPORT void ompi_group_##lower##_f(MPI_Fint *oldgroup, MPI_Fint *n,            \
-                                             ranks_type ranks, MPI_Fint *newgroup,       \
-                                             MPI_Fint *ierr)                             \
+    static void ompi_group_##lower##_f(MPI_Fint *oldgroup, MPI_Fint *n,                  \
+                                       ranks_type ranks, MPI_Fint *newgroup,             \
+                                       MPI_Fint *ierr)                                   \
     {                                                                                    \
         MPI_Group group;                                                                 \
         int error = PMPI_Group_##lower(PMPI_Group_f2c(*oldgroup), *n, ranks, &group);    \
         group_return(error, group, newgroup, ierr);                                      \
     }                                                                                    \
-    CRMPI_FORTRAN_NAMES(group_##lower, GROUP_##UPPER, Group_##lower)
+    CRMPI_FORTRAN(ompi_group_##lower##_f)
 
 typedef MPI_Fint range[3];
 
@@ -91,10 +91,10 @@ static int alltoallw_begin(void *sendbuf, const MPI_Fint *sendtypes, void *recvb
     return MPI_SUCCESS;
 }
 
-CRMPI_EXPORT void ompi_alltoallw_f(char *sendbuf, MPI_Fint *sendcounts, MPI_Fint *sdispls,
-                                   MPI_Fint *sendtypes, char *recvbuf,
-                                   MPI_Fint *recvcounts, MPI_Fint *rdispls,
-                                   MPI_Fint *recvtypes, MPI_Fint *comm, MPI_Fint *ierr)
+static void ompi_alltoallw_f(char *sendbuf, MPI_Fint *sendcounts, MPI_Fint *sdispls,
+                             MPI_Fint *sendtypes, char *recvbuf, MPI_Fint *recvcounts,
+                             MPI_Fint *rdispls, MPI_Fint *recvtypes, MPI_Fint *comm,
+                             MPI_Fint *ierr)
 {
     struct alltoallw c;
     int error = alltoallw_begin(sendbuf, sendtypes, recvbuf, recvtypes, *comm, &c);
@@ -107,11 +107,10 @@ CRMPI_EXPORT void ompi_alltoallw_f(char *sendbuf, MPI_Fint *sendcounts, MPI_Fint
     crmpi_fortran_return(ierr, error);
 }
 
-CRMPI_EXPORT void ompi_ialltoallw_f(char *sendbuf, MPI_Fint *sendcounts,
-                                    MPI_Fint *sdispls, MPI_Fint *sendtypes, char *recvbuf,
-                                    MPI_Fint *recvcounts, MPI_Fint *rdispls,
-                                    MPI_Fint *recvtypes, MPI_Fint *comm,
-                                    MPI_Fint *request, MPI_Fint *ierr)
+static void ompi_ialltoallw_f(char *sendbuf, MPI_Fint *sendcounts, MPI_Fint *sdispls,
+                              MPI_Fint *sendtypes, char *recvbuf, MPI_Fint *recvcounts,
+                              MPI_Fint *rdispls, MPI_Fint *recvtypes, MPI_Fint *comm,
+                              MPI_Fint *request, MPI_Fint *ierr)
 {
     struct alltoallw c;
     MPI_Request c_request;
@@ -128,12 +127,11 @@ CRMPI_EXPORT void ompi_ialltoallw_f(char *sendbuf, MPI_Fint *sendcounts,
 }
 
 /* Persistent: an extension of Open MPI. */
-CRMPI_EXPORT void ompix_alltoallw_init_f(char *sendbuf, MPI_Fint *sendcounts,
-                                         MPI_Fint *sdispls, MPI_Fint *sendtypes,
-                                         char *recvbuf, MPI_Fint *recvcounts,
-                                         MPI_Fint *rdispls, MPI_Fint *recvtypes,
-                                         MPI_Fint *comm, MPI_Fint *info,
-                                         MPI_Fint *request, MPI_Fint *ierr)
+static void ompix_alltoallw_init_f(char *sendbuf, MPI_Fint *sendcounts, MPI_Fint *sdispls,
+                                   MPI_Fint *sendtypes, char *recvbuf,
+                                   MPI_Fint *recvcounts, MPI_Fint *rdispls,
+                                   MPI_Fint *recvtypes, MPI_Fint *comm, MPI_Fint *info,
+                                   MPI_Fint *request, MPI_Fint *ierr)
 {
     struct alltoallw c;
     MPI_Request c_request;
@@ -151,8 +149,8 @@ CRMPI_EXPORT void ompix_alltoallw_init_f(char *sendbuf, MPI_Fint *sendcounts,
 }
 
 /* A type of Fortran's in each class; as Open MPI gives it for each size. */
-CRMPI_EXPORT void ompi_type_match_size_f(MPI_Fint *typeclass, MPI_Fint *size,
-                                         MPI_Fint *type, MPI_Fint *ierr)
+static void ompi_type_match_size_f(MPI_Fint *typeclass, MPI_Fint *size, MPI_Fint *type,
+                                   MPI_Fint *ierr)
 {
     const MPI_Datatype types[][4] = {
         {MPI_INTEGER1, MPI_INTEGER2, MPI_INTEGER, MPI_INTEGER8},
@@ -179,7 +177,7 @@ CRMPI_EXPORT void ompi_type_match_size_f(MPI_Fint *typeclass, MPI_Fint *size,
     crmpi_fortran_return(ierr, error);
 }
 
-CRMPI_FORTRAN_NAMES_OF(mpix, MPIX, alltoallw_init, ALLTOALLW_INIT, Alltoallw_init)
-CRMPI_FORTRAN_NAMES(alltoallw, ALLTOALLW, Alltoallw)
-CRMPI_FORTRAN_NAMES(ialltoallw, IALLTOALLW, Ialltoallw)
-CRMPI_FORTRAN_NAMES(type_match_size, TYPE_MATCH_SIZE, Type_match_size)
+CRMPI_FORTRAN(ompix_alltoallw_init_f)
+CRMPI_FORTRAN(ompi_alltoallw_f)
+CRMPI_FORTRAN(ompi_ialltoallw_f)
+CRMPI_FORTRAN(ompi_type_match_size_f)

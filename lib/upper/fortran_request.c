@@ -68,7 +68,7 @@ static void statuses_give(const struct requests *requests, int n, int error,
         status_give(&requests->statuses[i], &fortran[i * STATUS_INTS]);
 }
 
-CRMPI_EXPORT void ompi_wait_f(MPI_Fint *request, MPI_Fint *status, MPI_Fint *ierr)
+static void ompi_wait_f(MPI_Fint *request, MPI_Fint *status, MPI_Fint *ierr)
 {
     MPI_Request c = PMPI_Request_f2c(*request);
     MPI_Status c_status;
@@ -81,8 +81,8 @@ CRMPI_EXPORT void ompi_wait_f(MPI_Fint *request, MPI_Fint *status, MPI_Fint *ier
     crmpi_fortran_return(ierr, error);
 }
 
-CRMPI_EXPORT void ompi_test_f(MPI_Fint *request, MPI_Fint *flag, MPI_Fint *status,
-                              MPI_Fint *ierr)
+static void ompi_test_f(MPI_Fint *request, MPI_Fint *flag, MPI_Fint *status,
+                        MPI_Fint *ierr)
 {
     MPI_Request c = PMPI_Request_f2c(*request);
     MPI_Status c_status;
@@ -96,8 +96,8 @@ CRMPI_EXPORT void ompi_test_f(MPI_Fint *request, MPI_Fint *flag, MPI_Fint *statu
     crmpi_fortran_return(ierr, error);
 }
 
-CRMPI_EXPORT void ompi_waitall_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *statuses,
-                                 MPI_Fint *ierr)
+static void ompi_waitall_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *statuses,
+                           MPI_Fint *ierr)
 {
     struct requests requests;
     int error = requests_begin(*count, array, statuses_wanted(statuses), &requests);
@@ -110,8 +110,8 @@ CRMPI_EXPORT void ompi_waitall_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *sta
     crmpi_fortran_return(ierr, error);
 }
 
-CRMPI_EXPORT void ompi_testall_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *flag,
-                                 MPI_Fint *statuses, MPI_Fint *ierr)
+static void ompi_testall_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *flag,
+                           MPI_Fint *statuses, MPI_Fint *ierr)
 {
     struct requests requests;
     int done = 0;
@@ -133,8 +133,8 @@ static MPI_Fint fortran_index(int index)
     return index == MPI_UNDEFINED ? index : index + 1;
 }
 
-CRMPI_EXPORT void ompi_waitany_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *index,
-                                 MPI_Fint *status, MPI_Fint *ierr)
+static void ompi_waitany_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *index,
+                           MPI_Fint *status, MPI_Fint *ierr)
 {
     struct requests requests;
     MPI_Status c_status;
@@ -150,8 +150,8 @@ CRMPI_EXPORT void ompi_waitany_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *ind
     crmpi_fortran_return(ierr, error);
 }
 
-CRMPI_EXPORT void ompi_testany_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *index,
-                                 MPI_Fint *flag, MPI_Fint *status, MPI_Fint *ierr)
+static void ompi_testany_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *index,
+                           MPI_Fint *flag, MPI_Fint *status, MPI_Fint *ierr)
 {
     struct requests requests;
     MPI_Status c_status;
@@ -192,19 +192,19 @@ static void complete_some(some_fn *complete, MPI_Fint *count, MPI_Fint *array,
     crmpi_fortran_return(ierr, error);
 }
 
-CRMPI_EXPORT void ompi_waitsome_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *outcount,
-                                  MPI_Fint *indices, MPI_Fint *statuses, MPI_Fint *ierr)
+static void ompi_waitsome_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *outcount,
+                            MPI_Fint *indices, MPI_Fint *statuses, MPI_Fint *ierr)
 {
     complete_some(PMPI_Waitsome, count, array, outcount, indices, statuses, ierr);
 }
 
-CRMPI_EXPORT void ompi_testsome_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *outcount,
-                                  MPI_Fint *indices, MPI_Fint *statuses, MPI_Fint *ierr)
+static void ompi_testsome_f(MPI_Fint *count, MPI_Fint *array, MPI_Fint *outcount,
+                            MPI_Fint *indices, MPI_Fint *statuses, MPI_Fint *ierr)
 {
     complete_some(PMPI_Testsome, count, array, outcount, indices, statuses, ierr);
 }
 
-CRMPI_EXPORT void ompi_request_free_f(MPI_Fint *request, MPI_Fint *ierr)
+static void ompi_request_free_f(MPI_Fint *request, MPI_Fint *ierr)
 {
     MPI_Request c = PMPI_Request_f2c(*request);
     int error = PMPI_Request_free(&c);
@@ -214,12 +214,12 @@ CRMPI_EXPORT void ompi_request_free_f(MPI_Fint *request, MPI_Fint *ierr)
     crmpi_fortran_return(ierr, error);
 }
 
-CRMPI_FORTRAN_NAMES(wait, WAIT, Wait)
-CRMPI_FORTRAN_NAMES(test, TEST, Test)
-CRMPI_FORTRAN_NAMES(waitall, WAITALL, Waitall)
-CRMPI_FORTRAN_NAMES(testall, TESTALL, Testall)
-CRMPI_FORTRAN_NAMES(waitany, WAITANY, Waitany)
-CRMPI_FORTRAN_NAMES(testany, TESTANY, Testany)
-CRMPI_FORTRAN_NAMES(waitsome, WAITSOME, Waitsome)
-CRMPI_FORTRAN_NAMES(testsome, TESTSOME, Testsome)
-CRMPI_FORTRAN_NAMES(request_free, REQUEST_FREE, Request_free)
+CRMPI_FORTRAN(ompi_wait_f)
+CRMPI_FORTRAN(ompi_test_f)
+CRMPI_FORTRAN(ompi_waitall_f)
+CRMPI_FORTRAN(ompi_testall_f)
+CRMPI_FORTRAN(ompi_waitany_f)
+CRMPI_FORTRAN(ompi_testany_f)
+CRMPI_FORTRAN(ompi_waitsome_f)
+CRMPI_FORTRAN(ompi_testsome_f)
+CRMPI_FORTRAN(ompi_request_free_f)

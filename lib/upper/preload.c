@@ -202,6 +202,7 @@ static void introduce(void)
     control->initialized = initialized;
     control->predefined = crmpi_predefined_upper;
     crmpi_is_split = 1;
+    crmpi_redirect_start();
 }
 
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)

@@ -25,6 +25,9 @@ extern int crmpi_is_split __attribute__((visibility("hidden"))); /* there is a l
  * split; NULL if it is a call of MPI. */
 void *crmpi_application_without(const char *call) __attribute__((visibility("hidden")));
 
+/* redirect.c: let Open MPI's Fortran functions be those here, in a process that is split */
+void crmpi_redirect_start(void) __attribute__((visibility("hidden")));
+
 /* called by switch.S */
 void *crmpi_enter(int call) __attribute__((visibility("hidden")));
 

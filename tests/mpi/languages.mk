@@ -7,12 +7,12 @@ fortran_tests = tests/mpi/fortran_f77 tests/mpi/fortran_f08 tests/mpi/fortran_fi
 	tests/mpi/fortran_rma08
 EXTRA_DIST += tests/mpi/fortran_check.f90 tests/mpi/fortran_f77.f tests/mpi/fortran_f08.f90 \
 	tests/mpi/fortran_files.f90 tests/mpi/fortran_interop.f90 tests/mpi/fortran_mpi.f90 \
-	tests/mpi/fortran_rma.f90 tests/mpi/fortran_rma08.f90 tests/mpi/cxx_bindings.cc tests/mpi/mpi4py_job.py \
+	tests/mpi/later.c tests/mpi/later_library.f90 tests/mpi/fortran_rma.f90 tests/mpi/fortran_rma08.f90 tests/mpi/cxx_bindings.cc tests/mpi/mpi4py_job.py \
 	tests/mpi/hdf5_job.py tests/mpi/sqlite_job.py
-CLEANFILES += $(fortran_tests) tests/mpi/fortran_check.o tests/mpi/*.mod tests/mpi/cxx_bindings
+CLEANFILES += $(fortran_tests) tests/mpi/later tests/mpi/later_library.so tests/mpi/fortran_check.o tests/mpi/*.mod tests/mpi/cxx_bindings
 
 if HAVE_MPIFORT
-check_DATA += $(fortran_tests)
+check_DATA += $(fortran_tests) tests/mpi/later tests/mpi/later_library.so
 endif
 if HAVE_MPICXX
 check_DATA += tests/mpi/cxx_bindings
@@ -34,3 +34,11 @@ tests/mpi/fortran_%: $(srcdir)/tests/mpi/fortran_%.f90 tests/mpi/fortran_check.o
 tests/mpi/cxx_bindings: $(srcdir)/tests/mpi/cxx_bindings.cc $(srcdir)/tests/mpi/check.h
 	@$(MKDIR_P) tests/mpi
 	$(AM_V_GEN)$(MPICXX) -O2 $(srcdir)/tests/mpi/cxx_bindings.cc -o $@
+
+tests/mpi/later: $(srcdir)/tests/mpi/later.c $(srcdir)/tests/mpi/check.h
+	@$(MKDIR_P) tests/mpi
+	$(AM_V_GEN)$(MPI_C_COMPILE) $(srcdir)/tests/mpi/later.c -o $@ -ldl
+
+tests/mpi/later_library.so: $(srcdir)/tests/mpi/later_library.f90
+	@$(MKDIR_P) tests/mpi
+	$(AM_V_GEN)$(FORTRAN_COMPILE) -shared -fPIC $(srcdir)/tests/mpi/later_library.f90 -o $@

@@ -9,16 +9,16 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 	process queued sendrecv settings signals skew stdin threads_multiple threads_team threads_wait \
 	timers topologies traffic windows
 mpi_c_tests += churn churn_threads filecases kinds layout mappings special unusual
-mpi_c_tests += descriptors dist_graph failures obstacles pairs pipeline reach synchronous
-mpi_c_tests += truncated user_ops waits
+mpi_c_tests += descriptors dist_graph failures names obstacles pairs pipeline reach
+mpi_c_tests += synchronous truncated user_ops waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/hold.h \
 	tests/mpi/message.h
 
-EXTRA_DIST += $(mpi_headers) $(mpi_c_tests:%=tests/mpi/%.c) tests/mpi/plugin.c \
+EXTRA_DIST += $(mpi_headers) $(mpi_c_tests:%=tests/mpi/%.c) tests/mpi/names_library.c tests/mpi/plugin.c \
 	tests/mpi/pool.cpp
-CLEANFILES += $(mpi_c_programs) tests/mpi/plugin.so tests/mpi/pool
-check_DATA += $(mpi_c_programs) tests/mpi/plugin.so
+CLEANFILES += $(mpi_c_programs) tests/mpi/names_library.so tests/mpi/plugin.so tests/mpi/pool
+check_DATA += $(mpi_c_programs) tests/mpi/names_library.so tests/mpi/plugin.so
 if HAVE_MPICXX
 check_DATA += tests/mpi/pool
 endif
@@ -37,9 +37,9 @@ $(mpi_c_programs): tests/mpi/%: $(srcdir)/tests/mpi/%.c \
 	$(AM_V_GEN)case $@ in */nopie) fixed="-no-pie -fno-pie";; esac; \
 	    $(MPI_C_COMPILE) $$fixed $< -o $@ -pthread -ldl -lm -lutil
 
-tests/mpi/plugin.so: $(srcdir)/tests/mpi/plugin.c
+tests/mpi/names_library.so tests/mpi/plugin.so: tests/mpi/%.so: $(srcdir)/tests/mpi/%.c
 	@$(MKDIR_P) tests/mpi
-	$(AM_V_GEN)$(MPI_C_COMPILE) -shared -fPIC $(srcdir)/tests/mpi/plugin.c -o $@
+	$(AM_V_GEN)$(MPI_C_COMPILE) -shared -fPIC $< -o $@
 
 tests/mpi/pool: $(srcdir)/tests/mpi/pool.cpp $(srcdir)/tests/mpi/check.h
 	@$(MKDIR_P) tests/mpi
