@@ -55,7 +55,9 @@ struct crmpi_comm {
     char *name;                /* NULL: MPI's own */
     struct crmpi_handle *info; /* hints given; NULL: none */
     int32_t is_dynamic; /* has processes outside of the job, whose members and peers
-                                  are -1 */
+                                  are -1; or comes of a connection within the job, whose two
+                                  sides know it by different ids.  It forbids checkpoints */
+    int32_t is_joined;  /* of such a connection */
     int32_t inherits;   /* has MPI_COMM_WORLD's predefined attributes */
     int32_t reaped;     /* all members have freed it: only requests keep it */
     int32_t unborn;     /* MPI_Comm_create_group or MPI_Intercomm_create has begun; the
@@ -66,6 +68,8 @@ struct crmpi_comm {
     struct crmpi_group_calls *group_calls;
     struct crmpi_stream_table streams; /* by rank in peers, and tag */
     uint32_t flow; /* of collectives since the last checkpoint: enum crmpi_flow */
+    const char *maker; /* is_dynamic: the MPI function, in the lower half's memory, as no
+                          checkpoint has it */
 };
 
 /* The lower handle behind the application's; NULL, which MPI reports as an error, if it

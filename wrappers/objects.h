@@ -277,7 +277,11 @@ void crmpi_file_sidecar_remove(MPI_Comm comm, const char *name);
  * taken. */
 void crmpi_once_begin(const char *function);
 void crmpi_once_end(void);
-extern const char *crmpi_once_function; /* of one that is under way, or NULL */
+
+/** A communicator or a group with processes of another job has come, or is gone.
+ * (wrappers/hand/dynamic.c) */
+void crmpi_dynamic_add(void);
+void crmpi_dynamic_remove(void);
 
 /** Around a blocking collective of @p comm that makes the communicator @p real, perhaps
  * MPI_COMM_NULL; end returns what the wrapper has to. */

@@ -29,6 +29,10 @@
  */
 enum crmpi_status crmpi_engine_start(const struct crmpi_job *job);
 
+/** The last communicator or group with processes of another job is gone: if a checkpoint
+ * was refused for one, this is told.  From any thread below. */
+void crmpi_engine_unconnected(void);
+
 /** Ask for a checkpoint and return at once; from any rank and thread below. */
 void crmpi_engine_request(void);
 

@@ -12,6 +12,7 @@ crmpi_host_SOURCES += \
 	lib/engine/action.c \
 	lib/engine/chronicle.c lib/engine/chronicle.h \
 	lib/engine/commit.c \
+	lib/engine/connection.c \
 	lib/engine/engine.c lib/engine/engine.h \
 	lib/engine/kept.c lib/engine/kept.h \
 	lib/engine/limit.c lib/engine/limit.h \

@@ -276,6 +276,10 @@ static void take_letter(const struct crmpi_letter *letter)
     case CRMPI_CHANNEL_OUTCOME:
         take_outcome(letter);
         break;
+    case CRMPI_CHANNEL_CONNECTED:
+        if (engine->job.world_rank == 0)
+            crmpi_connection_take(letter);
+        break;
     case CRMPI_CHANNEL_STOP:
         if (engine->job.world_rank == 0)
             crmpi_limit_stop();
@@ -423,6 +427,8 @@ static void turn(void)
         go_on();
     if (!is_busy())
         serve_touches();
+    if (!is_busy())
+        crmpi_connection_tell();
     if (!is_busy() && crmpi_clock_ms() >= engine->policy_ops->wakeup_ms(engine->policy))
         feed((struct crmpi_event){.kind = CRMPI_EVENT_TICK});
 }

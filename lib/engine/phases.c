@@ -61,6 +61,8 @@ static int stop_threads(const struct crmpi_action *action)
         return 0;
     if (engine->stopped)
         return 1; /* by a smaller group */
+    if (!engine->parked && crmpi_cut_connected(why, sizeof why))
+        return 0; /* what waits for another job may not be to be stopped, either */
     if (!engine->parked &&
         crmpi_hooks_before((int)action->limit_ms, why, sizeof why) != CRMPI_OK)
         return 0;
@@ -108,13 +110,17 @@ static struct crmpi_event park(const struct crmpi_action *action)
     engine->draining = 0;
     engine->quiet = 0;
     why[0] = '\0';
-    if (!stop_threads(action))
+    if (!stop_threads(action)) {
+        crmpi_connection_refused(why);
         return failure();
+    }
     if (crmpi_config.save == CRMPI_SAVE_NAMED) /* all ranks are at the same place */
         return (struct crmpi_event){.kind = CRMPI_EVENT_PARKED,
                                     .interval = crmpi_interval()};
-    if (crmpi_cut_refusal(why, sizeof why) || crmpi_capture_refusal(why, sizeof why))
+    if (crmpi_cut_refusal(why, sizeof why) || crmpi_capture_refusal(why, sizeof why)) {
+        crmpi_connection_refused(why);
         return failure();
+    }
     return look_around(action);
 }
 

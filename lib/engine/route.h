@@ -20,6 +20,8 @@ enum crmpi_channel {
     CRMPI_CHANNEL_OUTCOME,    /* to rank 0: what has become of that, in words */
     CRMPI_CHANNEL_STOP,          /* to rank 0: the job's time is up; from the parent: the
                                  job is about to be stopped; nothing follows */
+    CRMPI_CHANNEL_CONNECTED, /* to rank 0: for what connection to another job the sender
+                                has refused a checkpoint, in words; none: it is gone */
     CRMPI_CHANNELS,
 };
 

@@ -70,12 +70,16 @@ struct crmpi_engine {
     int pending;    /* the memory is taken, and the file has to be completed */
     int completing; /* the worker is at it; all else goes on */
     int abandoned;  /* and nobody waits for it any more */
+    char connection[512]; /* to another job, for which this rank was refused; "": none */
+    int connection_told;  /* rank 0 knows of it */
+    uint32_t n_connected; /* rank 0: so many ranks have told of one */
     struct crmpi_engine_times times, over; /* of the attempt under way, the last one */
     int64_t interval_ms; /* when to ask for the next one by the clock */
 
     /* shared with the application's threads: atomics */
     int alive;              /* the protocol thread serves */
     int finishing;          /* this rank is in MPI_Finalize */
+    int unconnected;        /* by crmpi_engine_unconnected() */
     int wanted;             /* by crmpi_engine_request() */
     int wanted_by_signal;
     int stop_by_signal;
@@ -130,6 +134,18 @@ void crmpi_phase_release_threads(void);
 void crmpi_phase_let_go(void);
 /** The same while the file is being written. */
 void crmpi_phase_resume(const struct crmpi_action *action);
+
+/* connection.c: see there. */
+struct crmpi_letter;
+
+/** Tell whether a connection to another job is the reason why a checkpoint is refused. */
+int crmpi_connection_is_why(const char *why);
+/** This rank has been refused for this reason, whatever it is.  With threads parked. */
+void crmpi_connection_refused(const char *why);
+/** Tell rank 0 of it, and of its end. */
+void crmpi_connection_tell(void);
+/** Rank 0 is told. */
+void crmpi_connection_take(const struct crmpi_letter *letter);
 
 /* saving.c */
 struct crmpi_event crmpi_saving_do(const struct crmpi_action *action);

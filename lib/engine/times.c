@@ -177,7 +177,10 @@ static void report_given_up(const struct crmpi_action *action)
         return; /* the leader tells of it */
     snprintf(text, sizeof text, "failed rank %u: %.500s", action->world_rank,
              action->why);
-    crmpi_warn("no checkpoint was taken: %s", text + strlen("failed "));
+    if (crmpi_connection_is_why(action->why))
+        crmpi_info("no checkpoint was taken: %s", text + strlen("failed ")); /* as was told */
+    else
+        crmpi_warn("no checkpoint was taken: %s", text + strlen("failed "));
     snprintf(engine->given_up, sizeof engine->given_up, "%.500s",
              text + strlen("failed "));
     if (action->leader == self)

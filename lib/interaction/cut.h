@@ -60,6 +60,13 @@ void crmpi_cut_open_gate(void);
  */
 int crmpi_cut_refusal(char *why, size_t why_bytes);
 
+/* How the reason begins if it is that a program is connected to another job: it may last,
+ * so it is told once, and when it is over. */
+#define CRMPI_CONNECTED "connections to other jobs: "
+
+/** Only whether it is connected to another job; may also be called while threads run. */
+int crmpi_cut_connected(char *why, size_t why_bytes);
+
 /** Make progress for the other ranks, some of whose threads cannot stop before this rank
  * has served them.  While all threads of this rank are stopped. */
 void crmpi_cut_progress(void);

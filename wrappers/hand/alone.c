@@ -72,7 +72,7 @@ struct crmpi_logged *crmpi_log_copy(const void *buf, int count, MPI_Datatype typ
     struct crmpi_logged *logged;
 
     if (!c || dest < 0 || dest >= (c->remote_size ? c->remote_size : c->size) ||
-        c->peers[dest] < 0)
+        c->is_dynamic)
         return NULL;
     logged = crmpi_log_packed(buf, count, type);
     if (logged) {

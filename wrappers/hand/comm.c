@@ -137,7 +137,10 @@ static void fill(struct crmpi_handle *handle, MPI_Comm like, const struct proces
     PMPI_Comm_rank(like, &c->rank);
     c->size = p->size;
     c->remote_size = p->remote_size;
-    c->is_dynamic = p->is_dynamic;
+    c->is_joined = parent && parent->is_joined;
+    c->is_dynamic = p->is_dynamic || c->is_joined;
+    if (c->is_dynamic)
+        crmpi_dynamic_add();
     c->members = p->members;
     c->peers = p->peers;
     c->id = id ? id : id_make(parent, c);
@@ -211,6 +214,8 @@ void crmpi_comm_destroy(struct crmpi_handle *handle)
         crmpi_heap_free(c->group_calls);
         c->group_calls = next;
     }
+    if (c->is_dynamic)
+        crmpi_dynamic_remove();
 }
 
 void crmpi_meet(MPI_Comm real)
@@ -228,8 +233,15 @@ void crmpi_make_begin(MPI_Comm comm)
     crmpi_collective_begin(comm);
     crmpi_call_resumed();
     crmpi_idup_settle(comm);
-    if (crmpi_thread_multiple)
+    if (crmpi_thread_multiple && !crmpi_comm_of(comm)->is_dynamic)
         crmpi_meet(CRMPI_REAL(MPI_Comm, comm)); /* threads that sleep cannot park */
+}
+
+/* As a message about it names it. */
+static void maker_note(MPI_Comm comm, const char *function)
+{
+    if (crmpi_comm_of(comm)->is_dynamic)
+        crmpi_comm_of(comm)->maker = function;
 }
 
 int crmpi_make_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
@@ -243,24 +255,11 @@ int crmpi_make_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
         *newcomm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null);
     else
         *newcomm = crmpi_comm_adopt(real, comm);
+    if (real != MPI_COMM_NULL)
+        maker_note(*newcomm, function);
     crmpi_comm_of(comm)->n_created++;
     crmpi_collective_end(comm);
     return MPI_SUCCESS;
-}
-
-const char *crmpi_once_function;
-static int n_once;
-
-void crmpi_once_begin(const char *function)
-{
-    __atomic_add_fetch(&n_once, 1, __ATOMIC_ACQ_REL);
-    __atomic_store_n(&crmpi_once_function, function, __ATOMIC_RELEASE);
-}
-
-void crmpi_once_end(void)
-{
-    if (__atomic_sub_fetch(&n_once, 1, __ATOMIC_ACQ_REL) == 0)
-        __atomic_store_n(&crmpi_once_function, NULL, __ATOMIC_RELEASE);
 }
 
 void crmpi_meet_begin(MPI_Comm comm)
@@ -273,7 +272,8 @@ void crmpi_meet_begin(MPI_Comm comm)
     crmpi_collective_begin(comm);
     crmpi_call_resumed();
     crmpi_idup_settle(comm);
-    crmpi_meet(CRMPI_REAL(MPI_Comm, comm));
+    if (!c->is_dynamic) /* the others may run without crmpi, and no cut comes */
+        crmpi_meet(CRMPI_REAL(MPI_Comm, comm));
     if (c->size + c->remote_size == 1)
         crmpi_thread->nest++; /* it waits for nobody: no checkpoint sees it under way */
     __atomic_store_n(&c->under_way, 1, __ATOMIC_RELEASE);
@@ -313,6 +313,7 @@ static int dup_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
     crmpi_collective_end(comm);
     to = crmpi_comm_of(copy);
     to->inherits = from->inherits;
+    maker_note(copy, function);
     crmpi_info_merge(&to->info, info);
     error =
         crmpi_settings_copy(CRMPI_COMM, comm, from->attributes, copy, &to->attributes);
@@ -422,8 +423,11 @@ static int made_natively(MPI_Comm parent, int error, MPI_Comm real, MPI_Comm *ne
         crmpi_left_give(CRMPI_COMM, real, newcomm);
         return crmpi_comm_error(parent, error, function);
     }
-    *newcomm = real == MPI_COMM_NULL ? CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null)
-                                     : crmpi_comm_adopt(real, parent);
+    *newcomm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null);
+    if (real != MPI_COMM_NULL) {
+        *newcomm = crmpi_comm_adopt(real, parent);
+        maker_note(*newcomm, function);
+    }
     return MPI_SUCCESS;
 }
 
@@ -489,7 +493,7 @@ int crmpi_lower_MPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag,
 /* What the leaders of the two sides of a new intercommunicator tell each other. */
 struct side {
     uint64_t comm_id, n_created;
-    int32_t n, unused; /* no padding: it is sent */
+    int32_t n, unused; /* no padding: it is sent.  n -1: the leader cannot tell */
 };
 
 /* Exchange @p mine and the leaders' lists, and tell all of the local communicator. */
@@ -502,8 +506,9 @@ static int sides_exchange(struct crmpi_comm *c, MPI_Comm local, int leader,
     const void *out = mine;
     void *in = theirs;
 
+    *theirs = (struct side){.n = -1};
     for (int step = 0; step < 2 && error == MPI_SUCCESS; step++) {
-        if (c->rank == leader) {
+        if (c->rank == leader && remote_leader >= 0) {
             error = PMPI_Irecv(in, step ? theirs->n : bytes, step ? MPI_INT : MPI_BYTE,
                                remote_leader, tag, crmpi_private_world, &request[0]);
             if (error == MPI_SUCCESS)
@@ -517,6 +522,8 @@ static int sides_exchange(struct crmpi_comm *c, MPI_Comm local, int leader,
                                          step ? MPI_INT : MPI_BYTE, leader, local,
                                          &request[0]),
                              &request[0]);
+        if (step == 0 && error == MPI_SUCCESS && theirs->n < 0)
+            return MPI_SUCCESS;
         if (step == 0 && error == MPI_SUCCESS) {
             out = c->members;
             in = *ranks_out = malloc((theirs->n + 1) * sizeof **ranks_out);
@@ -544,18 +551,39 @@ static uint64_t sides_id(const struct side *mine, const int32_t *members,
     return crmpi_checksum_end(&state);
 }
 
-/* Whether crmpi can do it, as far as this rank knows; otherwise the MPI library will find
+/* Whether crmpi can do it, as far as all members know; otherwise the MPI library will find
  * the error, or the communicator has processes outside of the job. */
-static int intercomm_is_plain(struct crmpi_comm *c, int leader, MPI_Comm peer,
-                              int remote_leader, int tag, const MPI_Comm *out)
+static int intercomm_is_plain(const struct crmpi_comm *c, int leader, int tag,
+                              const MPI_Comm *out)
 {
-    struct crmpi_comm *p = crmpi_comm_of(peer);
+    return c && out && !c->remote_size && !c->is_dynamic && leader >= 0 &&
+           leader < c->size && tag >= 0;
+}
 
-    if (!c || !out || c->remote_size || c->is_dynamic || leader < 0 ||
-        leader >= c->size || tag < 0)
-        return 0;
-    return c->rank != leader || (p && !p->remote_size && remote_leader >= 0 &&
-                                 remote_leader < p->size && p->peers[remote_leader] >= 0);
+/* The other leader's world rank, which only this side's leader knows; -1: it has none. */
+static int leader_find(const struct crmpi_comm *peer, int remote_leader)
+{
+    return peer && !peer->remote_size && remote_leader >= 0 && remote_leader < peer->size
+               ? peer->peers[remote_leader]
+               : -1;
+}
+
+/* Before the call returns it can be repeated by nobody, and then it forbids checkpoints. */
+static int intercomm_natively(MPI_Comm local, int local_leader, MPI_Comm bridge_comm,
+                              int remote_leader, int tag, MPI_Comm *newintercomm)
+{
+    static const char name[] = "MPI_Intercomm_create";
+    MPI_Comm real = MPI_COMM_NULL;
+
+    crmpi_meet_begin(local);
+    crmpi_once_begin(name);
+    int error = PMPI_Intercomm_create(
+        CRMPI_REAL(MPI_Comm, local), local_leader, CRMPI_REAL(MPI_Comm, bridge_comm),
+        remote_leader, tag, newintercomm ? &real : NULL);
+    crmpi_meet_end(local, error);
+    error = made_natively(local, error, real, newintercomm, name);
+    crmpi_once_end();
+    return error;
 }
 
 int crmpi_lower_MPI_Intercomm_create(MPI_Comm local, int local_leader,
@@ -571,17 +599,14 @@ int crmpi_lower_MPI_Intercomm_create(MPI_Comm local, int local_leader,
 
     if (c)
         crmpi_idup_settle(local);
-    if (!intercomm_is_plain(c, local_leader, bridge_comm, remote_leader, tag,
-                            newintercomm)) {
-        int error = PMPI_Intercomm_create(
-            local_real, local_leader, CRMPI_REAL(MPI_Comm, bridge_comm), remote_leader,
-            tag, newintercomm ? &real : NULL);
-        return made_natively(local, error, real, newintercomm, name);
-    }
+    if (!intercomm_is_plain(c, local_leader, tag, newintercomm))
+        return intercomm_natively(local, local_leader, bridge_comm, remote_leader, tag,
+                                  newintercomm);
     struct side mine = {c->id, c->n_created, c->size, 0};
-    if (c->rank == local_leader) {
+    if (c->rank == local_leader)
+        world_leader = leader_find(p, remote_leader);
+    if (c->rank == local_leader && world_leader >= 0) {
         const uint64_t seed[2] = {p->id, (uint64_t)tag};
-        world_leader = p->peers[remote_leader];
         own_tag = 0x4000 | (crmpi_checksum(seed, sizeof seed) & 0x3fff);
     }
     crmpi_call_resumed();
@@ -591,6 +616,9 @@ int crmpi_lower_MPI_Intercomm_create(MPI_Comm local, int local_leader,
         free(ranks);
         return crmpi_comm_error(local, error, name);
     }
+    if (theirs.n < 0)
+        return intercomm_natively(local, local_leader, bridge_comm, remote_leader, tag,
+                                  newintercomm);
     struct crmpi_handle *handle = unborn(sides_id(&mine, c->members, &theirs, ranks));
     struct crmpi_comm *new = handle->extra;
     free(ranks);

@@ -63,9 +63,13 @@ static int cancel(void *state, int complete)
  * Progress
  */
 
+/* Where processes of another job take part, which may run without crmpi, it is only made. */
 static void begin(struct duplicate *d)
 {
-    d->error = PMPI_Ibarrier(d->from->real, &d->lower);
+    if (((struct crmpi_comm *)d->from->extra)->is_dynamic)
+        d->lower = MPI_REQUEST_NULL;
+    else
+        d->error = PMPI_Ibarrier(d->from->real, &d->lower);
 }
 
 static void make(struct duplicate *d)

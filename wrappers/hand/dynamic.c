@@ -1,36 +1,135 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Dynamic processes (lower half): the MPI library does it all.  While a communicator with
- * another job lives, and while such a call runs, no checkpoint is taken.
+ * Dynamic processes (lower half): the MPI library does it all.  While a communicator or a
+ * group with processes of another job lives, and while such a call runs, no checkpoint is
+ * taken.  So all that happens on such a communicator lies between two checkpoints of each
+ * rank that has it; nothing of it is counted, and when it is gone all is as before.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
+#include "engine/engine.h"
+#include "interaction/cut.h"
+#include "wrappers/hand/ledger.h"
 #include "wrappers/objects.h"
 
-/* A call that may wait for another job. */
-static void begin(MPI_Comm comm, const char *function)
+static int n_dynamic; /* communicators and groups */
+static int n_once;    /* calls under way */
+static const char *once_function;
+
+/* The last one is gone. */
+static void look_for_end(void)
 {
-    crmpi_meet_begin(comm);
-    crmpi_once_begin(function);
+    if (__atomic_load_n(&n_dynamic, __ATOMIC_ACQUIRE) == 0 &&
+        __atomic_load_n(&n_once, __ATOMIC_ACQUIRE) == 0)
+        crmpi_engine_unconnected();
 }
 
-/* End such a call: the communicator it made, even within one job, cannot be made
- * again. */
+void crmpi_dynamic_add(void)
+{
+    __atomic_add_fetch(&n_dynamic, 1, __ATOMIC_ACQ_REL);
+}
+
+void crmpi_dynamic_remove(void)
+{
+    __atomic_sub_fetch(&n_dynamic, 1, __ATOMIC_ACQ_REL);
+    look_for_end();
+}
+
+void crmpi_once_begin(const char *function)
+{
+    __atomic_add_fetch(&n_once, 1, __ATOMIC_ACQ_REL);
+    __atomic_store_n(&once_function, function, __ATOMIC_RELEASE);
+}
+
+void crmpi_once_end(void)
+{
+    if (__atomic_sub_fetch(&n_once, 1, __ATOMIC_ACQ_REL) > 0)
+        return;
+    __atomic_store_n(&once_function, NULL, __ATOMIC_RELEASE);
+    look_for_end();
+}
+
+struct text {
+    char *bytes;
+    size_t n;
+};
+
+static int describe(struct crmpi_handle *handle, void *context)
+{
+    const struct crmpi_comm *c = handle->extra;
+    const char *kind = c->remote_size ? "intercommunicator" : "communicator";
+    const char *maker = c->maker ? c->maker : "MPI_Comm_get_parent";
+    const struct text *text = context;
+
+    if (!c->is_dynamic)
+        return 0;
+    if (c->name && c->name[0])
+        snprintf(text->bytes, text->n,
+                 CRMPI_CONNECTED
+                 "the %s \"%s\" with processes of another job (made by %s)",
+                 kind, c->name, maker);
+    else
+        snprintf(text->bytes, text->n,
+                 CRMPI_CONNECTED "%s %s with processes of another job (made by %s)",
+                 c->remote_size ? "an" : "a", kind, maker);
+    return 1;
+}
+
+int crmpi_cut_connected(char *why, size_t why_bytes)
+{
+    const char *once = __atomic_load_n(&once_function, __ATOMIC_ACQUIRE);
+    struct text text = {why, why_bytes};
+
+    if (once)
+        snprintf(why, why_bytes, CRMPI_CONNECTED "a call of %s under way", once);
+    else if (__atomic_load_n(&n_dynamic, __ATOMIC_ACQUIRE) == 0)
+        return 0;
+    else if (!crmpi_handle_find(CRMPI_COMM, describe, &text))
+        snprintf(why, why_bytes,
+                 CRMPI_CONNECTED "a group (MPI_Group) with processes of another job");
+    return 1;
+}
+
+/* A call that may wait for another job.  No thread parks in it, so not even what it waits
+ * for before that may be cut. */
+static void begin(MPI_Comm comm, const char *function)
+{
+    crmpi_once_begin(function);
+    crmpi_meet_begin(comm);
+}
+
+/* The communicator that such a call made.  Ranks of this job may be on the other side, for
+ * whom it comes of another communicator, and has another id. */
+static MPI_Comm adopt(MPI_Comm real, MPI_Comm comm, const char *function)
+{
+    MPI_Comm made = crmpi_comm_adopt(real, comm);
+    struct crmpi_comm *c = crmpi_comm_of(made);
+
+    for (int i = 0; i < c->remote_size; i++)
+        c->is_joined |= c->peers[i] >= 0;
+    if (!c->is_dynamic)
+        crmpi_dynamic_add();
+    c->is_dynamic = 1;
+    c->maker = function;
+    crmpi_ledger_meet(c);
+    return made;
+}
+
 static int connected(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *out,
                      const char *function)
 {
-    crmpi_once_end();
+    if (error == MPI_SUCCESS) {
+        *out = real == MPI_COMM_NULL ? CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null)
+                                     : adopt(real, comm, function);
+        crmpi_comm_of(comm)->n_created++;
+    }
     crmpi_meet_end(comm, error);
-    if (error != MPI_SUCCESS) {
-        crmpi_left_give(CRMPI_COMM, real, out);
-        return crmpi_comm_error(comm, error, function);
-    }
-    *out = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null);
-    if (real != MPI_COMM_NULL) {
-        *out = crmpi_comm_adopt(real, comm);
-        crmpi_comm_of(*out)->is_dynamic = 1;
-    }
-    return MPI_SUCCESS;
+    crmpi_once_end();
+    if (error == MPI_SUCCESS)
+        return error;
+    crmpi_left_give(CRMPI_COMM, real, out);
+    return crmpi_comm_error(comm, error, function);
 }
 
 static int is_root(MPI_Comm comm, int root)

@@ -39,6 +39,8 @@ static MPI_Group adopt(MPI_Group real, int n, int32_t *world_ranks, int is_dynam
     group->n = n;
     group->world_ranks = world_ranks;
     group->is_dynamic = is_dynamic;
+    if (is_dynamic)
+        crmpi_dynamic_add();
     return (void *)handle;
 }
 
@@ -66,9 +68,12 @@ int crmpi_lower_MPI_Comm_group(MPI_Comm comm, MPI_Group *group)
         crmpi_left_give(CRMPI_GROUP, real, group);
         return crmpi_comm_error(comm, error, "MPI_Comm_group");
     }
+    int is_dynamic = 0;
+    for (int i = 0; c->is_dynamic && i < c->size; i++)
+        is_dynamic |= c->members[i] < 0;
     *group =
         adopt(real, c->size, crmpi_upper_dup(c->members, c->size * sizeof *c->members),
-              c->is_dynamic);
+              is_dynamic);
     return MPI_SUCCESS;
 }
 
@@ -89,9 +94,12 @@ int crmpi_lower_MPI_Group_incl(MPI_Group group, int n, const int ranks[],
         return MPI_SUCCESS;
     }
     int32_t *world_ranks = crmpi_upper_alloc(n * sizeof *world_ranks);
-    for (int i = 0; i < n; i++)
+    int is_dynamic = 0;
+    for (int i = 0; i < n; i++) {
         world_ranks[i] = from->world_ranks[ranks[i]];
-    *newgroup = adopt(real, n, world_ranks, from->is_dynamic);
+        is_dynamic |= world_ranks[i] < 0;
+    }
+    *newgroup = adopt(real, n, world_ranks, is_dynamic);
     return MPI_SUCCESS;
 }
 
@@ -102,6 +110,8 @@ void crmpi_group_destroy(struct crmpi_handle *handle)
 
     PMPI_Group_free(&real);
     crmpi_heap_free(group->world_ranks);
+    if (group->is_dynamic)
+        crmpi_dynamic_remove();
 }
 
 int crmpi_lower_MPI_Group_free(MPI_Group *group)

@@ -2,8 +2,9 @@
 /*
  * The beginning and the end of MPI (lower half).
  */
-#include <signal.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
 
 #include "application/anew.h"
 #include "base/config.h"
@@ -31,14 +32,33 @@ static int lower_init(int required, int *provided)
     return error;
 }
 
+/* Of a job that MPI_Comm_spawn has started: it is not checkpointed, as its parents, who are,
+ * cannot start it again; and the directory is theirs. */
+static void spawned_tell(void)
+{
+    const char *port = getenv("OMPI_PARENT_PORT"); /* begins with the parent's job */
+    unsigned long job = port ? strtoul(port, NULL, 10) : 0;
+
+    if (job > 0)
+        crmpi_warn("spawned by job [%lu,%lu]: not checkpointed", job >> 16, job & 0xffff);
+    else
+        crmpi_warn("spawned by another job: not checkpointed");
+}
+
 /* A program that was started anew from a checkpoint goes on with its job. */
 static enum crmpi_status engine_start(void)
 {
     struct crmpi_job job;
     int world_rank, found;
     enum crmpi_status status;
+    MPI_Comm parent = MPI_COMM_NULL;
 
     PMPI_Comm_rank(MPI_COMM_WORLD, &world_rank);
+    if (PMPI_Comm_get_parent(&parent) == MPI_SUCCESS && parent != MPI_COMM_NULL) {
+        if (world_rank == 0)
+            spawned_tell();
+        return CRMPI_OK;
+    }
     status = crmpi_anew_open((uint32_t)world_rank, &job, &found);
     if (status == CRMPI_OK)
         status = crmpi_engine_start(found ? &job : NULL);

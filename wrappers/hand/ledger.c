@@ -36,8 +36,8 @@ struct crmpi_stream_slot *crmpi_stream_of(struct crmpi_comm *c, int peer, int ta
 {
     struct crmpi_stream_slot *slot;
 
-    if (c->peers[peer] < 0)
-        return NULL; /* of another job: such a communicator forbids checkpoints */
+    if (c->is_dynamic)
+        return NULL; /* it forbids checkpoints: no cut has to find its messages balanced */
     slot = crmpi_stream_make(&c->streams, crmpi_stream_key(peer, tag));
     if (!slot)
         slot = crmpi_stream_make(&crmpi_ledger->other,
@@ -152,10 +152,14 @@ static void departed_fold_all(void)
     crmpi_ledger->n_departed = 0;
 }
 
+/* A dynamic one came and went between two checkpoints, both after its members had met in a
+ * collective of another communicator, or have been noted: see crmpi_ledger_meet(). */
 void crmpi_ledger_depart(struct crmpi_comm *c)
 {
     struct crmpi_departed *d;
 
+    if (c->is_dynamic)
+        return;
     if (!c->flow && !c->streams.n && !crmpi_ledger->aside)
         return;
     d = crmpi_heap_alloc(sizeof *d);
@@ -181,6 +185,19 @@ void crmpi_ledger_depart(struct crmpi_comm *c)
     d->next = crmpi_ledger->departed;
     crmpi_ledger->departed = d;
     crmpi_ledger->n_departed++;
+}
+
+void crmpi_ledger_meet(const struct crmpi_comm *c)
+{
+    crmpi_lock(&crmpi_p2p->counting);
+    for (int i = 0; i < c->remote_size; i++)
+        if (c->peers[i] >= 0 &&
+            !crmpi_stream_at(&crmpi_ledger->other,
+                             crmpi_stream_key(c->peers[i], CRMPI_TAG_OTHER))) {
+            crmpi_error("no memory to count messages");
+            abort();
+        }
+    crmpi_unlock(&crmpi_p2p->counting);
 }
 
 /*

@@ -72,6 +72,10 @@ void crmpi_departed_free(struct crmpi_departed *departed);
  * taken over is set to NULL. */
 void crmpi_ledger_depart(struct crmpi_comm *comm);
 
+/** This rank has been connected to ranks of its own job on the other side of @p comm by a
+ * call for other jobs: no counts of @p comm tell of what they do. */
+void crmpi_ledger_meet(const struct crmpi_comm *comm);
+
 /** All channels are empty: nothing has to be sent again any more.  (alone.c) */
 void crmpi_log_forget(void);
 /** What crmpi_log_trim() has told counts from an old base. */

@@ -243,48 +243,13 @@ enum crmpi_status crmpi_mpi_layer_rebuild(char *why, size_t why_bytes)
  * What forbids a checkpoint
  */
 
-static int is_dynamic_comm(struct crmpi_handle *handle, void *unused)
-{
-    (void)unused;
-    return ((struct crmpi_comm *)handle->extra)->is_dynamic;
-}
-
-static int is_dynamic_group(struct crmpi_handle *handle, void *unused)
-{
-    (void)unused;
-    return ((struct crmpi_group *)handle->extra)->is_dynamic;
-}
-
-static const char *comm_name(MPI_Comm comm, char name[MPI_MAX_OBJECT_NAME])
-{
-    const struct crmpi_comm *c = crmpi_comm_of(comm);
-    int length;
-
-    if (c && c->name)
-        return c->name;
-    name[0] = 0;
-    if (c)
-        PMPI_Comm_get_name(CRMPI_REAL(MPI_Comm, comm), name, &length);
-    return name;
-}
-
 int crmpi_cut_refusal(char *why, size_t why_bytes)
 {
-    char of_comm[MPI_MAX_OBJECT_NAME];
-    struct crmpi_handle *handle;
-    const char *once = __atomic_load_n(&crmpi_once_function, __ATOMIC_ACQUIRE);
-
-    if (once) {
-        snprintf(why, why_bytes, "%s is under way", once);
-    } else if (crmpi_finalize_begun) {
+    if (crmpi_finalize_begun) {
         snprintf(why, why_bytes, "MPI_Finalize has begun");
-    } else if (crmpi_file_refusal(why, why_bytes)) {
+    } else if (crmpi_cut_connected(why, why_bytes) ||
+               crmpi_file_refusal(why, why_bytes)) {
         return 1;
-    } else if ((handle = crmpi_handle_find(CRMPI_COMM, is_dynamic_comm, NULL))) {
-        snprintf(why, why_bytes, "the communicator %s has processes of another job",
-                 comm_name((void *)handle, of_comm));
-    } else if (crmpi_handle_find(CRMPI_GROUP, is_dynamic_group, NULL)) {
-        snprintf(why, why_bytes, "there is a group with processes of another job");
     } else if (crmpi_n_tools_handles > 0) {
         snprintf(why, why_bytes,
                  "handles or sessions of the MPI tools interface are in use");

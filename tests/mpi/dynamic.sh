@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A job that is connected to another one: why it is not saved is told once, and once that it
+# can be again; who asks is told.  Then it is saved, killed and restarted; also when what it
+# has spawned aborts.  What is spawned does not touch the job's folder.  Run in the build tree.
+
+test=dynamic
+. "${srcdir:-.}/tests/mpi/restarts.sh"
+program=$CRMPI_TESTS/dynamic
+
+# said N WORDS: so often
+said()
+{
+    n=$(grep -Ec "$2" "$log")
+    [ "$n" = "$1" ] || fail "said $n times instead of $1: $2"
+}
+
+# connected POLICY NP WORDS [NAME]: a job that is, and refuses
+connected()
+{
+    policy=$1 np=$2 words=$3
+    shift 3
+    rm -f spawn go end abort
+    CRMPI_POLICY=$policy CRMPI_INTERVAL=0.2 begin "$np" "$program" held "$@"
+    awaited 30 lines 2 || fail "no checkpoint before"
+    touch spawn
+    awaited 30 grep -q "^connected" "$log" || fail "not connected"
+    sleep 1
+    "$CRMPI_BIN/crmpi-checkpoint" "$CRMPI_DIR" --wait --timeout 30 >answer 2>&1 &&
+        fail "it was saved"
+    grep -Eq "connections to other jobs: $words" answer || fail "answer: $(cat answer)"
+}
+
+# gone: not any more, and it is saved again, killed and restarted to its end
+gone()
+{
+    before=$newest
+    touch go
+    awaited 30 lines $((before + 3)) || fail "no checkpoint after $before"
+    said 1 "no checkpoints for now: rank [0-9]+ has "
+    said 1 "checkpoints are possible again"
+    said 1 "spawned by job .*: not checkpointed"
+    said 0 "no checkpoint was taken|another running job"
+    killed
+    touch end
+    restarted
+}
+
+unnamed="an intercommunicator with processes of another job \\(made by MPI_Comm_(spawn|dup)\\)"
+for policy in coordinated partial uncoordinated; do
+    name="$policy"
+    connected $policy 2 "$unnamed"
+    gone
+done
+
+name="with a name"
+connected coordinated 2 'the intercommunicator "ocean" with processes of another job' ocean
+gone
+
+name="what is spawned aborts"
+connected coordinated 1 "$unnamed"
+touch abort go
+wait "$job" && fail "it is not known that it has failed"
+killed
+rm abort
+touch end
+restarted
+
+[ $failures = 0 ]
