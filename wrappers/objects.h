@@ -126,7 +126,8 @@ struct crmpi_objects {
     struct crmpi_keyval *keyvals;
     struct crmpi_error_code *error_codes;
     int32_t n_error_codes;
-    int32_t predefined_attributes[CRMPI_COMM_ATTRIBUTES];
+    int32_t predefined_attributes[CRMPI_COMM_ATTRIBUTES]; /* as MPI_Init found them */
+    int32_t has_predefined[CRMPI_COMM_ATTRIBUTES];
     struct crmpi_datarep *datareps;
     struct crmpi_handle *file_null_errhandler; /* of MPI_FILE_NULL: for MPI_File_open */
     struct crmpi_handle *parent;               /* MPI_Comm_get_parent, once asked for */
@@ -209,6 +210,9 @@ void crmpi_file_destroy(struct crmpi_handle *handle);
 /** The world ranks of a lower group of @p n processes; returns 1 if some are outside of
  * the job (-1 in the list), -1 without memory. */
 int crmpi_group_world_ranks(MPI_Group real, int n, int32_t *world_ranks_out);
+
+/** In MPI_Init: note the predefined attributes of MPI_COMM_WORLD. */
+void crmpi_attributes_start(void);
 
 /** Call the delete functions of all attributes, newest first, until one fails. */
 int crmpi_settings_delete(int kind, void *handle, struct crmpi_attribute **list);

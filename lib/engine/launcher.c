@@ -346,6 +346,52 @@ static enum crmpi_status make_record(const struct crmpi_words *launcher, size_t 
     return status;
 }
 
+/* Whether one of several programs' options goes into the line of all: unless it is a matter of
+ * this program alone, or said before.  There can be one file of hosts. */
+static int is_for_all(const struct crmpi_words *record, char *const *words, size_t n)
+{
+    static const char *const own[] = {"x", "wd", "wdir", "path", "app", NULL};
+    int names_file = is_option(words[0], file_options);
+
+    if (is_option(words[0], own))
+        return 0;
+    for (size_t i = 1; i < record->n; i += option_words(record->items[i])) {
+        size_t same = 0;
+        if (names_file && is_option(record->items[i], file_options))
+            return 0;
+        while (same < n && i + same < record->n &&
+               strcmp(record->items[i + same], words[same]) == 0)
+            same++;
+        if (same == n)
+            return 0;
+    }
+    return 1;
+}
+
+/* The options of the second program of several, and so on; a restart starts all by one line.
+ * @param at  behind the first program's options */
+static enum crmpi_status add_programs(const struct crmpi_words *launcher, size_t at,
+                                      const char *cwd, struct crmpi_words *record)
+{
+    enum crmpi_status status = CRMPI_OK;
+
+    for (; at < launcher->n && status == CRMPI_OK; at++) {
+        if (strcmp(launcher->items[at], ":") != 0)
+            continue;
+        while (status == CRMPI_OK && at + 1 < launcher->n &&
+               launcher->items[at + 1][0] == '-') {
+            char *const *words = &launcher->items[at + 1];
+            size_t n = option_words(words[0]);
+            if (n > launcher->n - at - 1)
+                n = launcher->n - at - 1;
+            if (is_for_all(record, words, n))
+                status = add_option(record, words, n, cwd);
+            at += n;
+        }
+    }
+    return status;
+}
+
 enum crmpi_status crmpi_launcher_record(char **bytes_out, size_t *n_out)
 {
     struct crmpi_words launcher = {0}, record = {0};
@@ -358,11 +404,10 @@ enum crmpi_status crmpi_launcher_record(char **bytes_out, size_t *n_out)
     if (status != CRMPI_OK || launcher.n == 0)
         return status == CRMPI_ERR_NOMEM ? status : CRMPI_OK;
     end = find_program(&launcher);
-    for (size_t i = 0; i < launcher.n; i++)
-        if (strcmp(launcher.items[i], ":") == 0)
-            end = 0; /* several programs: their options do not add up to one line */
     if (end > 0)
         status = make_record(&launcher, end, cwd, &record);
+    if (end > 0 && status == CRMPI_OK && crmpi_launcher_is_mpirun(launcher.items[0]))
+        status = add_programs(&launcher, end, cwd, &record);
     if (end > 0 && status == CRMPI_OK)
         status = crmpi_words_join(&record, bytes_out, n_out);
     crmpi_words_fini(&record);

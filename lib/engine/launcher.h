@@ -6,7 +6,8 @@
  *
  * A record is the words one after the other, each ended by a zero byte: the launcher,
  * then "-x CRMPI_...=VALUE" for what was configured, then its options but the number of
- * ranks.
+ * ranks.  Of several programs (mpirun ./a : ./b) those of the first, and those of the others
+ * that are for all.
  */
 #ifndef CRMPI_ENGINE_LAUNCHER_H
 #define CRMPI_ENGINE_LAUNCHER_H

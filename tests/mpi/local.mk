@@ -9,8 +9,8 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 	process queued sendrecv settings signals skew stdin threads_multiple threads_team threads_wait \
 	timers topologies traffic windows
 mpi_c_tests += churn churn_threads filecases kinds layout mappings special unusual
-mpi_c_tests += descriptors dist_graph dynamic failures names obstacles pairs pipeline
-mpi_c_tests += reach synchronous truncated user_ops waits
+mpi_c_tests += coupled descriptors dist_graph dynamic failures names obstacles pairs
+mpi_c_tests += pipeline reach synchronous truncated user_ops waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/hold.h \
 	tests/mpi/message.h
@@ -23,7 +23,7 @@ if HAVE_MPICXX
 check_DATA += tests/mpi/pool
 endif
 
-mpi_scripts = tests/mpi/dynamic.sh tests/mpi/filecases.sh tests/mpi/layout.sh tests/mpi/pairs.sh \
+mpi_scripts = tests/mpi/coupled.sh tests/mpi/dynamic.sh tests/mpi/filecases.sh tests/mpi/layout.sh tests/mpi/pairs.sh \
 	tests/mpi/special.sh tests/mpi/unusual.sh tests/mpi/waits.sh
 check_SCRIPTS += $(mpi_scripts)
 TESTS += $(mpi_scripts)

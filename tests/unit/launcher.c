@@ -117,14 +117,30 @@ START_TEST(test_record)
 }
 END_TEST
 
+/* A restart starts all ranks by one line. */
+START_TEST(test_record_several)
+{
+    static const char *const plain[] = {
+        "mpirun", "-np", "1", "./a", ":", "-np", "2", "./b", NULL};
+    static const char *const plain_record[] = {"mpirun", NULL};
+    static const char *const line[] = {
+        "mpirun", "--hostfile", "/h", "-np", "1", "--mca", "btl", "^tcp", "./a", "--mca",
+        ":", "-np", "2", "-wdir", "/w", "-x", "B=1", "--mca", "btl", "^tcp", "--mca",
+        "pml", "ob1", "--hostfile", "/other", "./b", "-v", ":", "--host", "n3", "./c", NULL};
+    static const char *const expected[] = {
+        "mpirun", "--hostfile", "/h", "--mca", "btl", "^tcp", "--mca", "pml", "ob1",
+        "--host", "n3", NULL};
+
+    check_record(plain, plain_record);
+    check_record(line, expected);
+}
+END_TEST
+
 START_TEST(test_record_unclear)
 {
-    static const char *const several[] = {
-        "mpirun", "-np", "1", "./a", ":", "-np", "2", "./b", NULL};
     static const char *const no_program[] = {"mpirun", "-np", "1", NULL};
     static const char *const other[] = {"srun", "-n", "4", "./somebody-else", NULL};
 
-    check_record(several, NULL);
     check_record(no_program, NULL);
     check_record(other, NULL);
 }
@@ -266,6 +282,7 @@ int main(void)
     tcase_add_test(words, test_words);
     tcase_add_test(words, test_launchers);
     tcase_add_test(words, test_record);
+    tcase_add_test(words, test_record_several);
     tcase_add_test(words, test_record_unclear);
     suite_add_tcase(suite, words);
     tcase_add_checked_fixture(control, make_dir, remove_dir);

@@ -326,11 +326,28 @@ static int win_predefined_get(struct crmpi_win *w, int keyval, void **value, int
     }
 }
 
+/* What is said of the job and of its programs (MPI_APPNUM, MPI_UNIVERSE_SIZE) stays as it was
+ * when it was launched: a restart may be launched otherwise. */
+void crmpi_attributes_start(void)
+{
+    struct crmpi_objects *o = crmpi_objects_root;
+
+    for (int keyval = 0; keyval < CRMPI_COMM_ATTRIBUTES; keyval++) {
+        int *value, flag = 0;
+
+        if (PMPI_Comm_get_attr(MPI_COMM_WORLD, keyval, &value, &flag) != MPI_SUCCESS ||
+            !flag)
+            continue;
+        o->predefined_attributes[keyval] = *value;
+        o->has_predefined[keyval] = 1;
+    }
+}
+
 /* A predefined attribute's value in the upper half: the application keeps its address. */
 static int predefined_get(int kind, void *handle, int keyval, void **value, int *flag)
 {
     struct crmpi_comm *c = kind == CRMPI_COMM ? crmpi_comm_of(handle) : NULL;
-    int error;
+    struct crmpi_objects *o = crmpi_objects_root;
 
     if (kind == CRMPI_WIN)
         return win_predefined_get(CRMPI_EXTRA(win, handle), keyval, value, flag);
@@ -340,11 +357,15 @@ static int predefined_get(int kind, void *handle, int keyval, void **value, int 
     if (handle != CRMPI_UPPER(void *, ompi_mpi_comm_world) &&
         (!c->inherits || keyval == MPI_LASTUSEDCODE))
         return MPI_SUCCESS;
-    error = PMPI_Comm_get_attr(MPI_COMM_WORLD, keyval, value, flag);
-    if (error != MPI_SUCCESS || !*flag)
-        return error;
-    crmpi_objects_root->predefined_attributes[keyval] = *(int *)*value;
-    *value = &crmpi_objects_root->predefined_attributes[keyval];
+    if (keyval == MPI_LASTUSEDCODE) { /* the program's own codes are among them */
+        int *now, error = PMPI_Comm_get_attr(MPI_COMM_WORLD, keyval, &now, flag);
+        if (error != MPI_SUCCESS || !*flag)
+            return error;
+        o->predefined_attributes[keyval] = *now;
+    }
+    *flag = o->has_predefined[keyval];
+    if (*flag)
+        *value = &o->predefined_attributes[keyval];
     return MPI_SUCCESS;
 }
 

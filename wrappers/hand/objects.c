@@ -158,6 +158,7 @@ enum crmpi_status crmpi_objects_ready(void)
     ((struct crmpi_comm *)world->extra)->inherits = 1;
     seed[1] = 1 + ((struct crmpi_comm *)world->extra)->rank;
     crmpi_comm_predefine(self, crmpi_checksum(seed, sizeof seed));
+    crmpi_attributes_start();
     env->extra = crmpi_upper_alloc(sizeof(struct crmpi_info));
     crmpi_info_read(MPI_INFO_ENV, env->extra);
     if (PMPI_Comm_dup(MPI_COMM_WORLD, &crmpi_private_world) != MPI_SUCCESS)
