@@ -42,6 +42,9 @@ struct crmpi_layer {
 struct crmpi_comm {
     uint64_t id;               /* the same in all members, unique in the job */
     uint64_t n_created;        /* communicators created from this one so far */
+    uint64_t n_persistent;     /* persistent collectives made on it so far */
+    uint64_t n_places;         /* of these, with a tag: see persistent.c */
+    uint64_t oldest_place;     /* at the last restart: that any member had still */
     uint64_t collective_count; /* blocking: completed, nonblocking: initiated */
     uint64_t base_count;       /* of these, at the newest checkpoint with all the others */
     int32_t size, rank;        /* of the local group, and in it */
@@ -131,18 +134,13 @@ void crmpi_idup_settle(MPI_Comm comm);
 /**
  * The application's request for a lower one that crmpi did not start itself.
  * @param object  the application's window or file, whose error handler is told; what
- *                MPI_Comm_idup makes; of a persistent collective NULL
+ *                MPI_Comm_idup makes
  */
 enum crmpi_wrap {
     CRMPI_WRAP_ACCESS,     /* to a window or a file */
-    CRMPI_WRAP_COLLECTIVE, /* a persistent collective, inactive */
     CRMPI_WRAP_IDUP,       /* MPI_Comm_idup: a nonblocking collective, initiated */
 };
 MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind, void *object);
-
-/** Say which request forbids a checkpoint now (a generalized one, a persistent
- * collective); returns 0 if none does.  (wrappers/hand/request.c) */
-int crmpi_request_refusal(char *why, size_t why_bytes);
 
 /** The communicator is no more: forget messages saved for it.  (wrappers/hand/p2p.c) */
 void crmpi_p2p_forget(const struct crmpi_comm *comm);
@@ -166,5 +164,6 @@ enum crmpi_status crmpi_objects_ready(void);
 enum crmpi_status crmpi_objects_rebuild(char *why, size_t why_bytes);
 enum crmpi_status crmpi_p2p_start(void); /* requests, counters, saved messages */
 enum crmpi_status crmpi_p2p_rebuild(char *why, size_t why_bytes);
+enum crmpi_status crmpi_persistent_rebuild(char *why, size_t why_bytes);
 
 #endif

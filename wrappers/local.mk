@@ -43,4 +43,5 @@ crmpi_host_SOURCES += wrappers/hand/p2p.h \
 	wrappers/hand/held.c wrappers/hand/pending.c wrappers/hand/reduction.c wrappers/hand/settle.c \
 	wrappers/hand/gate.c wrappers/hand/grequest.c \
 	wrappers/hand/ledger.c wrappers/hand/ledger_cut.c wrappers/hand/ledger.h wrappers/hand/message.c \
-	wrappers/hand/p2p.c wrappers/hand/repost.c wrappers/hand/request.c
+	wrappers/hand/p2p.c wrappers/hand/persistent.c wrappers/hand/persistent.h \
+	wrappers/hand/repost.c wrappers/hand/request.c

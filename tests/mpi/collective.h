@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Every collective operation with its expected result, blocking or nonblocking: start
- * one, complete it, and verify what it left in the buffers, gaps between blocks included.
+ * Every collective operation with its expected result, blocking, nonblocking or persistent:
+ * start one, complete it, and verify what it left in the buffers, gaps between blocks
+ * included.
  */
 #ifndef TESTS_MPI_COLLECTIVE_H
 #define TESTS_MPI_COLLECTIVE_H
 
 #include "check.h"
+#include <mpi-ext.h>
 
 enum collective_kind {
     COLLECTIVE_BARRIER,
@@ -30,6 +32,14 @@ enum collective_kind {
 };
 
 #define COLLECTIVE_GAP (-123456)
+
+/* What collective_start() and its like do. */
+enum collective_stage {
+    COLLECTIVE_BLOCKING,
+    COLLECTIVE_NONBLOCKING,
+    COLLECTIVE_PERSISTENT, /* make an inactive request; then, again and again: */
+    COLLECTIVE_FILL,       /* only set the input, for MPI_Start */
+};
 
 /* One operation on one communicator, with the buffers it may use until it is complete. */
 struct collective {
@@ -127,11 +137,17 @@ static inline void collective_put(const struct collective *c, int *buffer, int n
         buffer[i] = collective_value(c, c->rank, i);
 }
 
-/* Blocking if `request` is NULL. */
-#define COLLECTIVE_CALL(blocking, nonblocking, request, ...)                             \
-    CHECK_MPI((request) ? nonblocking(__VA_ARGS__, request) : blocking(__VA_ARGS__))
+#define COLLECTIVE_CALL(name, iname, stage, ...)                                         \
+    do {                                                                                 \
+        if (stage == COLLECTIVE_BLOCKING)                                                \
+            CHECK_MPI(MPI_##name(__VA_ARGS__));                                          \
+        else if (stage == COLLECTIVE_NONBLOCKING)                                        \
+            CHECK_MPI(MPI_##iname(__VA_ARGS__, &c->request));                            \
+        else if (stage == COLLECTIVE_PERSISTENT)                                         \
+            CHECK_MPI(MPIX_##name##_init(__VA_ARGS__, MPI_INFO_NULL, &c->request));      \
+    } while (0)
 
-static inline void collective_start_one_to_all(struct collective *c, MPI_Request *request)
+static inline void collective_start_one_to_all(struct collective *c, enum collective_stage stage)
 {
     int is_root = c->rank == c->root, in_place = c->in_place && is_root, i, n = c->count;
     void *receive = in_place ? MPI_IN_PLACE : (void *)c->receive;
@@ -139,12 +155,12 @@ static inline void collective_start_one_to_all(struct collective *c, MPI_Request
     if (c->kind == COLLECTIVE_BCAST) {
         if (is_root)
             collective_put(c, c->receive, n);
-        COLLECTIVE_CALL(MPI_Bcast, MPI_Ibcast, request, c->receive, n, MPI_INT, c->root,
+        COLLECTIVE_CALL(Bcast, Ibcast, stage, c->receive, n, MPI_INT, c->root,
                         c->comm);
     } else if (c->kind == COLLECTIVE_SCATTER) {
         if (is_root)
             collective_put(c, c->send, c->size * n);
-        COLLECTIVE_CALL(MPI_Scatter, MPI_Iscatter, request, c->send, n, MPI_INT, receive,
+        COLLECTIVE_CALL(Scatter, Iscatter, stage, c->send, n, MPI_INT, receive,
                         n, MPI_INT, c->root, c->comm);
     } else {
         for (i = 0; i < c->size; i++) {
@@ -152,13 +168,13 @@ static inline void collective_start_one_to_all(struct collective *c, MPI_Request
             if (is_root)
                 collective_put(c, c->send + c->send_displs[i], c->send_counts[i]);
         }
-        COLLECTIVE_CALL(MPI_Scatterv, MPI_Iscatterv, request, c->send, c->send_counts,
+        COLLECTIVE_CALL(Scatterv, Iscatterv, stage, c->send, c->send_counts,
                         c->send_displs, MPI_INT, receive, c->send_counts[c->rank],
                         MPI_INT, c->root, c->comm);
     }
 }
 
-static inline void collective_start_to_one(struct collective *c, MPI_Request *request)
+static inline void collective_start_to_one(struct collective *c, enum collective_stage stage)
 {
     int in_place = c->in_place && c->rank == c->root, i, n = c->count, *own = c->send;
     const void *send = in_place ? MPI_IN_PLACE : (void *)c->send;
@@ -167,7 +183,7 @@ static inline void collective_start_to_one(struct collective *c, MPI_Request *re
         if (in_place)
             own = c->receive + c->rank * n;
         collective_put(c, own, n);
-        COLLECTIVE_CALL(MPI_Gather, MPI_Igather, request, send, n, MPI_INT, c->receive, n,
+        COLLECTIVE_CALL(Gather, Igather, stage, send, n, MPI_INT, c->receive, n,
                         MPI_INT, c->root, c->comm);
     } else if (c->kind == COLLECTIVE_GATHERV) {
         for (i = 0; i < c->size; i++)
@@ -175,17 +191,17 @@ static inline void collective_start_to_one(struct collective *c, MPI_Request *re
         if (in_place)
             own = c->receive + c->receive_displs[c->rank];
         collective_put(c, own, c->receive_counts[c->rank]);
-        COLLECTIVE_CALL(MPI_Gatherv, MPI_Igatherv, request, send,
+        COLLECTIVE_CALL(Gatherv, Igatherv, stage, send,
                         c->receive_counts[c->rank], MPI_INT, c->receive,
                         c->receive_counts, c->receive_displs, MPI_INT, c->root, c->comm);
     } else {
         collective_put(c, in_place ? c->receive : c->send, n);
-        COLLECTIVE_CALL(MPI_Reduce, MPI_Ireduce, request, send, c->receive, n, MPI_INT,
+        COLLECTIVE_CALL(Reduce, Ireduce, stage, send, c->receive, n, MPI_INT,
                         c->op, c->root, c->comm);
     }
 }
 
-static inline void collective_start_alltoall(struct collective *c, MPI_Request *request)
+static inline void collective_start_alltoall(struct collective *c, enum collective_stage stage)
 {
     int i, n = c->count, v = c->kind != COLLECTIVE_ALLTOALL;
     int scale = c->kind == COLLECTIVE_ALLTOALLW ? (int)sizeof(int) : 1;
@@ -200,26 +216,28 @@ static inline void collective_start_alltoall(struct collective *c, MPI_Request *
         c->receive_counts[i] =
             c->in_place ? c->send_counts[i] : collective_block(c, i, c->rank);
         if (v)
-            collective_put(c, own + c->send_displs[i], c->send_counts[i]);
+            collective_put(c, own + i * (c->count + 2), c->send_counts[i]);
         else
             collective_put(c, own + i * n, n);
+    }
+    for (i = 0; i < c->size && stage != COLLECTIVE_FILL; i++) {
         c->send_displs[i] *= scale;
         c->receive_displs[i] *= scale;
     }
     if (c->kind == COLLECTIVE_ALLTOALL)
-        COLLECTIVE_CALL(MPI_Alltoall, MPI_Ialltoall, request, send, n, MPI_INT,
+        COLLECTIVE_CALL(Alltoall, Ialltoall, stage, send, n, MPI_INT,
                         c->receive, n, MPI_INT, c->comm);
     else if (c->kind == COLLECTIVE_ALLTOALLV)
-        COLLECTIVE_CALL(MPI_Alltoallv, MPI_Ialltoallv, request, send, c->send_counts,
+        COLLECTIVE_CALL(Alltoallv, Ialltoallv, stage, send, c->send_counts,
                         c->send_displs, MPI_INT, c->receive, c->receive_counts,
                         c->receive_displs, MPI_INT, c->comm);
     else
-        COLLECTIVE_CALL(MPI_Alltoallw, MPI_Ialltoallw, request, send, c->send_counts,
+        COLLECTIVE_CALL(Alltoallw, Ialltoallw, stage, send, c->send_counts,
                         c->send_displs, c->types, c->receive, c->receive_counts,
                         c->receive_displs, c->types, c->comm);
 }
 
-static inline void collective_start_all(struct collective *c, MPI_Request *request)
+static inline void collective_start_all(struct collective *c, enum collective_stage stage)
 {
     const void *send = c->in_place ? MPI_IN_PLACE : (void *)c->send;
     int *own = c->in_place ? c->receive : c->send, i, n = c->count;
@@ -227,7 +245,7 @@ static inline void collective_start_all(struct collective *c, MPI_Request *reque
     switch (c->kind) {
     case COLLECTIVE_ALLGATHER:
         collective_put(c, c->in_place ? c->receive + c->rank * n : c->send, n);
-        COLLECTIVE_CALL(MPI_Allgather, MPI_Iallgather, request, send, n, MPI_INT,
+        COLLECTIVE_CALL(Allgather, Iallgather, stage, send, n, MPI_INT,
                         c->receive, n, MPI_INT, c->comm);
         break;
     case COLLECTIVE_ALLGATHERV:
@@ -235,7 +253,7 @@ static inline void collective_start_all(struct collective *c, MPI_Request *reque
             c->receive_counts[i] = collective_block(c, i, 0);
         collective_put(c, c->in_place ? c->receive + c->receive_displs[c->rank] : c->send,
                        c->receive_counts[c->rank]);
-        COLLECTIVE_CALL(MPI_Allgatherv, MPI_Iallgatherv, request, send,
+        COLLECTIVE_CALL(Allgatherv, Iallgatherv, stage, send,
                         c->receive_counts[c->rank], MPI_INT, c->receive,
                         c->receive_counts, c->receive_displs, MPI_INT, c->comm);
         break;
@@ -243,58 +261,72 @@ static inline void collective_start_all(struct collective *c, MPI_Request *reque
         for (i = 0; i < c->size; i++)
             c->receive_counts[i] = collective_block(c, 0, i);
         collective_put(c, own, c->size * n);
-        COLLECTIVE_CALL(MPI_Reduce_scatter, MPI_Ireduce_scatter, request, send,
+        COLLECTIVE_CALL(Reduce_scatter, Ireduce_scatter, stage, send,
                         c->receive, c->receive_counts, MPI_INT, c->op, c->comm);
         break;
     case COLLECTIVE_REDUCE_SCATTER_BLOCK:
         collective_put(c, own, c->size * n);
-        COLLECTIVE_CALL(MPI_Reduce_scatter_block, MPI_Ireduce_scatter_block, request,
+        COLLECTIVE_CALL(Reduce_scatter_block, Ireduce_scatter_block, stage,
                         send, c->receive, n, MPI_INT, c->op, c->comm);
         break;
     case COLLECTIVE_SCAN:
         collective_put(c, own, n);
-        COLLECTIVE_CALL(MPI_Scan, MPI_Iscan, request, send, c->receive, n, MPI_INT, c->op,
+        COLLECTIVE_CALL(Scan, Iscan, stage, send, c->receive, n, MPI_INT, c->op,
                         c->comm);
         break;
     case COLLECTIVE_EXSCAN:
         collective_put(c, own, n);
-        COLLECTIVE_CALL(MPI_Exscan, MPI_Iexscan, request, send, c->receive, n, MPI_INT,
+        COLLECTIVE_CALL(Exscan, Iexscan, stage, send, c->receive, n, MPI_INT,
                         c->op, c->comm);
         break;
     default:
         collective_put(c, own, n);
-        COLLECTIVE_CALL(MPI_Allreduce, MPI_Iallreduce, request, send, c->receive, n,
+        COLLECTIVE_CALL(Allreduce, Iallreduce, stage, send, c->receive, n,
                         MPI_INT, c->op, c->comm);
+    }
+}
+
+static inline void collective_do(struct collective *c, enum collective_stage stage)
+{
+    switch (c->kind) {
+    case COLLECTIVE_BARRIER:
+        COLLECTIVE_CALL(Barrier, Ibarrier, stage, c->comm);
+        break;
+    case COLLECTIVE_BCAST:
+    case COLLECTIVE_SCATTER:
+    case COLLECTIVE_SCATTERV:
+        collective_start_one_to_all(c, stage);
+        break;
+    case COLLECTIVE_GATHER:
+    case COLLECTIVE_GATHERV:
+    case COLLECTIVE_REDUCE:
+        collective_start_to_one(c, stage);
+        break;
+    case COLLECTIVE_ALLTOALL:
+    case COLLECTIVE_ALLTOALLV:
+    case COLLECTIVE_ALLTOALLW:
+        collective_start_alltoall(c, stage);
+        break;
+    default:
+        collective_start_all(c, stage);
     }
 }
 
 /** Start an operation; with `nonblocking` 0 it is complete on return. */
 static inline void collective_start(struct collective *c, int nonblocking)
 {
-    MPI_Request *request = nonblocking ? &c->request : NULL;
+    collective_do(c, nonblocking ? COLLECTIVE_NONBLOCKING : COLLECTIVE_BLOCKING);
+}
 
-    switch (c->kind) {
-    case COLLECTIVE_BARRIER:
-        CHECK_MPI(request ? MPI_Ibarrier(c->comm, request) : MPI_Barrier(c->comm));
-        break;
-    case COLLECTIVE_BCAST:
-    case COLLECTIVE_SCATTER:
-    case COLLECTIVE_SCATTERV:
-        collective_start_one_to_all(c, request);
-        break;
-    case COLLECTIVE_GATHER:
-    case COLLECTIVE_GATHERV:
-    case COLLECTIVE_REDUCE:
-        collective_start_to_one(c, request);
-        break;
-    case COLLECTIVE_ALLTOALL:
-    case COLLECTIVE_ALLTOALLV:
-    case COLLECTIVE_ALLTOALLW:
-        collective_start_alltoall(c, request);
-        break;
-    default:
-        collective_start_all(c, request);
-    }
+/** Set the buffers of a persistent one for the next start, with other values. */
+static inline void collective_fill(struct collective *c, uint64_t seed)
+{
+    size_t n = (size_t)c->size * (size_t)(c->count + 2);
+
+    c->seed = seed % 100003;
+    for (size_t i = 0; i < n; i++)
+        c->send[i] = c->receive[i] = COLLECTIVE_GAP;
+    collective_do(c, COLLECTIVE_FILL);
 }
 
 /* A block of values of one rank. */

@@ -237,6 +237,8 @@ enum crmpi_status crmpi_mpi_layer_rebuild(char *why, size_t why_bytes)
 
     if (status == CRMPI_OK)
         status = crmpi_p2p_rebuild(why, why_bytes);
+    if (status == CRMPI_OK)
+        status = crmpi_persistent_rebuild(why, why_bytes);
     return status == CRMPI_OK ? crmpi_windows_rebuild(why, why_bytes) : status;
 }
 
@@ -255,7 +257,7 @@ int crmpi_cut_refusal(char *why, size_t why_bytes)
         snprintf(why, why_bytes,
                  "handles or sessions of the MPI tools interface are in use");
     } else {
-        return crmpi_request_refusal(why, why_bytes);
+        return 0;
     }
     return 1;
 }

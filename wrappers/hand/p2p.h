@@ -28,11 +28,10 @@ enum crmpi_operation {
     CRMPI_RECEIVE,
     CRMPI_RECEIVE_MATCHED, /* of a message that was matched, and counted, before; of a
                               persistent request while it receives one */
-    CRMPI_COLLECTIVE,      /* nonblocking */
+    CRMPI_COLLECTIVE,      /* nonblocking, or persistent */
     CRMPI_GENERALIZED,
-    CRMPI_ACCESS,  /* to a window or a file: the drain completes it, for good */
+    CRMPI_ACCESS, /* to a window or a file: the drain completes it, for good */
     CRMPI_REDUCTION, /* reduction.c */
-    CRMPI_FOREIGN, /* a persistent collective: forbids checkpoints while it is */
 };
 
 struct crmpi_request {
@@ -54,6 +53,7 @@ struct crmpi_request {
     MPI_Comm comm;     /* the application's, held; NULL: none */
     MPI_Status status;
     MPI_Op op;   /* CRMPI_COLLECTIVE: the application's, held; NULL: none */
+    struct crmpi_persistent *recipe; /* of a persistent one */
     void *object; /* CRMPI_ACCESS: the application's window or file, held */
     void *lower; /* memory of the lower half to free at the end; not renewed */
     struct crmpi_generalized *generalized; /* CRMPI_GENERALIZED */
@@ -92,6 +92,7 @@ struct crmpi_call {
     struct crmpi_request send; /* MPI_Ssend: likewise */
     struct crmpi_request *reduction; /* a blocking one, where threads may wait at the same
                                         time; NULL: none has begun */
+    int32_t n_started; /* MPI_Startall: of its requests */
     /* The input of a collective that overwrites it, until it has completed. */
     int32_t input_kept;
     size_t input_room;
@@ -115,7 +116,6 @@ struct crmpi_p2p {
     int32_t matching;  /* a lock: of what message handles have */
     int32_t holds, held; /* synchronous messages were held, or had been handed over, at
                             the newest cut; at the base */
-    int32_t n_foreign; /* requests in use that forbid a checkpoint */
     uint64_t n_freed;  /* requests freed while active and not yet gone */
     uint64_t reap_at;  /* look at them when there are so many */
     int32_t reaping;
@@ -489,6 +489,10 @@ int crmpi_receive_end(struct crmpi_request *r, MPI_Status *status, const char *f
 
 /** Create the lower request of a persistent one; returns MPI's error code. */
 int crmpi_request_init(struct crmpi_request *r);
+
+/** persistent.c: start a persistent collective; drop its recipe. */
+int crmpi_persistent_start(struct crmpi_request *r);
+void crmpi_persistent_drop(struct crmpi_request *r);
 
 /** grequest.c: create the lower request of a generalized one, again after a restart. */
 int crmpi_generalized_create(struct crmpi_request *r);

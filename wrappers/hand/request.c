@@ -72,9 +72,9 @@ void crmpi_request_drop(struct crmpi_request *r)
         MPI_Request real = r->handle.real;
         PMPI_Request_free(&real);
     }
-    if (r->operation == CRMPI_FOREIGN)
-        __atomic_sub_fetch(&crmpi_p2p->n_foreign, 1, __ATOMIC_RELAXED);
-    if (r->operation == CRMPI_COLLECTIVE || r->operation == CRMPI_REDUCTION)
+    if (r->operation == CRMPI_COLLECTIVE && r->persistent)
+        crmpi_persistent_drop(r);
+    else if (r->operation == CRMPI_COLLECTIVE || r->operation == CRMPI_REDUCTION)
         crmpi_drop(r->op);
     if (r->runs_op)
         crmpi_reduction_count_lower(-1);
@@ -123,7 +123,7 @@ static void failed_end(struct crmpi_request *r)
         r->handle.real = MPI_REQUEST_NULL;
         PMPI_Request_free(&real);
     } else if (r->persistent && real == MPI_REQUEST_NULL &&
-               r->operation != CRMPI_FOREIGN) {
+               r->operation != CRMPI_COLLECTIVE) {
         crmpi_request_init(r);
     }
 }
@@ -549,6 +549,8 @@ static int start(MPI_Request request)
         return crmpi_receive_post(r);
     if (r->operation == CRMPI_SEND_SYNCHRONOUS)
         return crmpi_send_post(r);
+    if (r->operation == CRMPI_COLLECTIVE)
+        return crmpi_persistent_start(r);
     r->noted = r->complete = r->cancelled = 0;
     if (crmpi_is_send(r))
         logged = crmpi_log_begin(r->buffer, r->count, CRMPI_REAL(MPI_Datatype, r->type),
@@ -575,14 +577,19 @@ int crmpi_lower_MPI_Start(MPI_Request *request)
     return error == MPI_SUCCESS ? error : crmpi_comm_error(NULL, error, "MPI_Start");
 }
 
+/* A thread may park before it starts a collective: it notes how far it has come. */
 int crmpi_lower_MPI_Startall(int count, MPI_Request array_of_requests[])
 {
     int error = !array_of_requests ? MPI_ERR_REQUEST
                 : count < 0        ? MPI_ERR_ARG
                                    : MPI_SUCCESS;
+    struct crmpi_call *call = crmpi_call();
 
-    for (int i = 0; i < count && error == MPI_SUCCESS; i++)
+    for (int i = call->n_started; i < count && error == MPI_SUCCESS; i++) {
+        call->n_started = i;
         error = start(array_of_requests[i]);
+    }
+    call->n_started = 0;
     return error == MPI_SUCCESS ? error : crmpi_comm_error(NULL, error, "MPI_Startall");
 }
 
@@ -620,7 +627,7 @@ static void free_active(struct crmpi_request *r)
     if (r->operation == CRMPI_GENERALIZED) {
         r->freed = 1; /* MPI_Grequest_complete() drops it */
         PMPI_Request_free(&real);
-    } else if (crmpi_is_send(r) || r->operation == CRMPI_FOREIGN) {
+    } else if (crmpi_is_send(r)) {
         PMPI_Request_free(&real);
         r->handle.real = MPI_REQUEST_NULL;
         crmpi_request_drop(r);
@@ -709,33 +716,25 @@ MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind, void *obj
 {
     static const enum crmpi_operation operations[] = {
         [CRMPI_WRAP_ACCESS] = CRMPI_ACCESS,
-        [CRMPI_WRAP_COLLECTIVE] = CRMPI_FOREIGN,
         [CRMPI_WRAP_IDUP] = CRMPI_COLLECTIVE,
     };
     struct crmpi_request *r = crmpi_request_take(
         operations[kind], kind == CRMPI_WRAP_IDUP ? object : NULL, NULL);
 
-    if (r->operation == CRMPI_FOREIGN)
-        __atomic_add_fetch(&crmpi_p2p->n_foreign, 1, __ATOMIC_RELAXED);
     r->op = NULL;
     r->lower = NULL;
     r->object = kind == CRMPI_WRAP_ACCESS ? crmpi_hold(object) : NULL;
-    r->persistent = kind == CRMPI_WRAP_COLLECTIVE;
-    r->active = !r->persistent;
+    r->active = 1;
     r->handle.real = real;
     return crmpi_request_handle(r);
 }
 
 int crmpi_request_refusal(char *why, size_t why_bytes)
 {
-    if (crmpi_p2p && crmpi_reduction_is_lower()) {
-        snprintf(why, why_bytes,
-                 "a reduction with a user-defined operation is under way, which is larger than "
-                 "2 GiB or has processes of another job");
-        return 1;
-    }
-    if (!crmpi_p2p || __atomic_load_n(&crmpi_p2p->n_foreign, __ATOMIC_RELAXED) == 0)
+    if (!crmpi_p2p || !crmpi_reduction_is_lower())
         return 0;
-    snprintf(why, why_bytes, "there is a persistent collective request");
+    snprintf(why, why_bytes,
+             "a reduction with a user-defined operation is under way, which is larger than "
+             "2 GiB or has processes of another job");
     return 1;
 }
