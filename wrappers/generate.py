@@ -271,6 +271,23 @@ def persistent_value(p, i):
     return '(%s)a[%d]' % (p.decl[:-len(p.name)].strip(), i)
 
 
+REDUCTIONS = {'Reduce': 'REDUCE', 'Allreduce': 'ALLREDUCE', 'Scan': 'SCAN',
+              'Exscan': 'EXSCAN', 'Reduce_scatter': 'REDUCE_SCATTER',
+              'Reduce_scatter_block': 'REDUCE_SCATTER'}
+
+
+def persistent_reduction(base, names):
+    """What reduction.c would do; and how crmpi_persistent_create() gets it."""
+    if base not in REDUCTIONS:
+        return '', 'NULL'
+    fields = {'sendbuf': 'sendbuf', 'recvbuf': 'recvbuf', 'count': 'count',
+              'recvcount': 'count', 'recvcounts': 'counts', 'datatype': 'type', 'op': 'op',
+              'root': 'root', 'comm': 'comm'}
+    text = ''.join('        .%s = %s,\n' % (fields[n], n) for n in names if n in fields)
+    return ('    const struct crmpi_reduction_call reduction = {\n'
+            '        .kind = CRMPI_%s,\n%s    };\n' % (REDUCTIONS[base], text), '&reduction')
+
+
 def body_persistent(c):
     params = [p for p in c.params if p.kind not in ('info', 'request')]
     base = re.sub(r'^MPIX?_|_init$', '', c.name)
@@ -279,11 +296,13 @@ def body_persistent(c):
     root = 'root' if any(p.name == 'root' for p in params) else '0'
     yield '    const struct crmpi_persistent_argument arguments[] = {\n'
     yield ''.join('        {%s},\n' % persistent_argument(p) for p in params)
-    yield '    };\n\n'
+    yield '    };\n'
+    reduction, given = persistent_reduction(base, [p.name for p in params])
+    yield reduction + '\n'
     yield '    _Static_assert(%d <= CRMPI_PERSISTENT_ARGUMENTS, "%s");\n' % (
         len(params), c.name)
-    yield '    return crmpi_persistent_create(%d, arguments, %d, %s, comm, info, %s, %s,\n' % (
-        c.number, len(params), empty,
+    yield '    return crmpi_persistent_create(%d, arguments, %d, %s, %s, comm, info, %s, %s,\n' % (
+        c.number, len(params), given, empty,
         FLOWS.get(base, 'CRMPI_FLOW_FROM_ALL | CRMPI_FLOW_TO_ALL'), root)
     yield '                                   request, "%s");\n' % c.name
 

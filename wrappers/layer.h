@@ -142,6 +142,10 @@ enum crmpi_wrap {
 };
 MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind, void *object);
 
+/** Say which request forbids a checkpoint now; returns 0 if none does.
+ * (wrappers/hand/request.c) */
+int crmpi_request_refusal(char *why, size_t why_bytes);
+
 /** The communicator is no more: forget messages saved for it.  (wrappers/hand/p2p.c) */
 void crmpi_p2p_forget(const struct crmpi_comm *comm);
 

@@ -82,6 +82,9 @@ enum crmpi_status crmpi_mpi_layer_start(void);
  */
 enum crmpi_status crmpi_mpi_layer_rebuild(char *why, size_t why_bytes);
 
+/** In a restarted process: the threads of the application are about to go on. */
+void crmpi_mpi_layer_resume(void);
+
 /*
  * Dependencies.  What this rank has done with others since its last checkpoint.
  */

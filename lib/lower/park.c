@@ -383,9 +383,15 @@ uint64_t crmpi_upcall(void *function, uint64_t a, uint64_t b, uint64_t c, uint64
                       uint64_t e, uint64_t f)
 {
     struct crmpi_thread *thread = crmpi_thread;
-    struct crmpi_frame frame = thread->frame; /* the callback may call MPI itself */
-    uint64_t lower = thread->lower_fs, result;
+    struct crmpi_frame frame = thread ? thread->frame
+                                      : (struct crmpi_frame){0}; /* it may call MPI itself */
+    uint64_t lower = thread ? thread->lower_fs : 0, result;
 
+    if (!lower) {
+        crmpi_error("the MPI library calls a function of the application in a thread of "
+                    "crmpi's");
+        abort();
+    }
     thread->nest++;
     __builtin_ia32_wrfsbase64(thread->upper_fs);
     result = ((uint64_t(*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,

@@ -689,5 +689,6 @@ int crmpi_restart_main(int argc, char **argv)
             saved.threads[i].is_main ? getpid() : saved.threads[i].kernel_tid);
     restored();
     timers_restore(saved.process);
+    crmpi_mpi_layer_resume();
     crmpi_threads_resume(saved.threads, saved.n_threads, saved.process->pending);
 }

@@ -274,8 +274,6 @@ static void nonblocking_begin(MPI_Comm comm)
     crmpi_whole_begin();
 }
 
-static int is_user_defined(MPI_Op op);
-
 /* Holds what the library, or the application's function it calls, still needs: the
  * operation and its type, the array of types in @p lower. */
 static int nonblocking_end(int error, const MPI_Request *real, MPI_Comm comm,
@@ -288,7 +286,7 @@ static int nonblocking_end(int error, const MPI_Request *real, MPI_Comm comm,
 
         r->op = crmpi_hold(op);
         r->lower = lower;
-        if (is_user_defined(op)) {
+        if (crmpi_op_is_user_defined(op)) {
             r->runs_op = 1;
             crmpi_reduction_count_lower(1);
         }
@@ -410,13 +408,6 @@ COLLECTIVE(Alltoallv, Ialltoallv, FLOW_ALL,
  * a thread of crmpi's.
  */
 
-static int is_user_defined(MPI_Op op)
-{
-    const struct crmpi_handle *h = (const void *)op;
-
-    return h && h->magic == CRMPI_HANDLE_MAGIC && !(h->flags & CRMPI_HANDLE_PREDEFINED);
-}
-
 static struct crmpi_request *reduction_begin(const struct crmpi_reduction_call *call)
 {
     struct crmpi_request *r;
@@ -445,7 +436,7 @@ static int reduction_wait(const struct crmpi_reduction_call *call)
     {                                                                                    \
         const struct crmpi_reduction_call call = {__VA_ARGS__, .type = datatype,         \
                                                   .op = op, .comm = comm};               \
-        int by_user = crmpi_thread_multiple && is_user_defined(op);                      \
+        int by_user = crmpi_thread_multiple && crmpi_op_is_user_defined(op);                      \
         struct input input = INPUT;                                                      \
         MPI_Request real;                                                                \
         int error;                                                                       \
@@ -470,7 +461,7 @@ static int reduction_wait(const struct crmpi_reduction_call *call)
                                                   .op = op, .comm = comm};               \
         MPI_Request real;                                                                \
                                                                                          \
-        if (is_user_defined(op) && crmpi_reduction_is_ours(&call)) {                     \
+        if (crmpi_op_is_user_defined(op) && crmpi_reduction_is_ours(&call)) {                     \
             *request = crmpi_request_handle(reduction_begin(&call));                     \
             return MPI_SUCCESS;                                                          \
         }                                                                                \

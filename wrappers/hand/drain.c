@@ -89,6 +89,14 @@ enum crmpi_status crmpi_drain_start(void)
     return traffic && in_group && peer_of ? CRMPI_OK : CRMPI_ERR_NOMEM;
 }
 
+void crmpi_drain_enter(void)
+{
+    static __thread struct crmpi_thread self = {.nest = 1};
+
+    if (!crmpi_thread)
+        crmpi_thread = &self;
+}
+
 static void fail(const char *why)
 {
     if (!failed)
@@ -451,6 +459,7 @@ void crmpi_cut_progress(void)
 
     if (crmpi_finalize_begun || crmpi_reduction_is_lower())
         return;
+    crmpi_drain_enter();
     if (is_under_way)
         step();
     else
@@ -479,6 +488,7 @@ enum crmpi_status crmpi_drain_begin(const struct crmpi_group_list *group,
 {
     enum crmpi_status status;
 
+    crmpi_drain_enter();
     begin(group, attempt);
     status = crmpi_windows_flush(); /* all ranks do */
     return failed ? CRMPI_ERR_MPI : status;
@@ -495,6 +505,7 @@ void crmpi_drain_forget(void)
 
 int crmpi_drain_progress(void)
 {
+    crmpi_drain_enter();
     return step();
 }
 

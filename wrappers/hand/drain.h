@@ -20,6 +20,14 @@ struct crmpi_announced {
 };
 
 /*
+ * drain.c
+ */
+
+/** The calling thread is crmpi's own: wrappers find a thread's state, in which it never
+ * parks and calls no function of the application. */
+void crmpi_drain_enter(void);
+
+/*
  * held.c
  */
 

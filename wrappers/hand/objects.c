@@ -257,7 +257,7 @@ int crmpi_cut_refusal(char *why, size_t why_bytes)
         snprintf(why, why_bytes,
                  "handles or sessions of the MPI tools interface are in use");
     } else {
-        return 0;
+        return crmpi_request_refusal(why, why_bytes);
     }
     return 1;
 }

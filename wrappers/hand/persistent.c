@@ -12,6 +12,9 @@
  * on their communicator, and every member of it makes all of them again in their order,
  * except the oldest that no member has any more.  For those that only this rank has freed a
  * place is taken by a request that is freed at once.  Reductions of nothing get no tag.
+ *
+ * Reductions by functions of the application are done in reduction.c, and have no lower
+ * request.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +30,9 @@ struct crmpi_persistent {
     uint64_t number; /* of those with a tag on the communicator; UINT64_MAX: it has none */
     struct crmpi_handle *info; /* hints given; NULL: none */
     void *lower; /* arrays of lower types, which the library may look at; not renewed */
+    int32_t is_ours, runs_op; /* a reduction by the application's function: done here; done
+                                 by the library */
+    struct crmpi_reduction_call reduction;
     struct crmpi_persistent_argument arguments[CRMPI_PERSISTENT_ARGUMENTS];
 };
 
@@ -152,10 +158,23 @@ void crmpi_persistent_drop(struct crmpi_request *r)
     r->recipe = NULL;
 }
 
+static void reduction_keep(struct crmpi_persistent *p,
+                           const struct crmpi_reduction_call *reduction)
+{
+    if (!reduction || !crmpi_op_is_user_defined(reduction->op))
+        return;
+    p->is_ours = crmpi_reduction_is_ours(reduction);
+    p->runs_op = !p->is_ours;
+    p->reduction = *reduction;
+    for (int i = 0; i < p->n && reduction->counts; i++)
+        if (p->arguments[i].kind == CRMPI_ARGUMENT_INTS)
+            p->reduction.counts = (const int *)p->arguments[i].value; /* the copy */
+}
+
 int crmpi_persistent_create(int call, const struct crmpi_persistent_argument *arguments,
-                            int n, int is_empty, MPI_Comm comm, MPI_Info info,
-                            uint32_t flow, int root, MPI_Request *request,
-                            const char *function)
+                            int n, const struct crmpi_reduction_call *reduction,
+                            int is_empty, MPI_Comm comm, MPI_Info info, uint32_t flow,
+                            int root, MPI_Request *request, const char *function)
 {
     struct crmpi_comm *c = crmpi_comm_of(comm);
     struct crmpi_persistent *p;
@@ -173,15 +192,17 @@ int crmpi_persistent_create(int call, const struct crmpi_persistent_argument *ar
     for (int i = 0; i < n; i++)
         argument_keep(&p->arguments[i]);
     crmpi_info_merge(&p->info, info);
-    r = crmpi_request_take(CRMPI_COLLECTIVE, comm, NULL);
+    reduction_keep(p, reduction);
+    r = crmpi_request_take(p->is_ours ? CRMPI_REDUCTION : CRMPI_COLLECTIVE, comm,
+                           p->is_ours ? reduction->type : NULL);
     r->persistent = 1;
     r->op = NULL;
     r->lower = NULL;
     r->recipe = p;
-    error = lower_make(r);
+    error = p->is_ours ? MPI_SUCCESS : lower_make(r);
     if (error == MPI_SUCCESS) {
         c->n_persistent++;
-        p->number = is_empty ? UINT64_MAX : c->n_places++;
+        p->number = is_empty || p->is_ours ? UINT64_MAX : c->n_places++;
         *request = crmpi_request_handle(r);
         crmpi_collective_end(comm);
     } else {
@@ -201,10 +222,20 @@ int crmpi_persistent_start(struct crmpi_request *r)
     crmpi_collective_begin(r->comm);
     crmpi_whole_begin();
     r->noted = r->complete = r->cancelled = 0;
+    if (p->is_ours) {
+        crmpi_reduction_post(r, &p->reduction);
+        crmpi_collective_end_flow(r->comm, 0, 0);
+        crmpi_whole_end();
+        return MPI_SUCCESS;
+    }
     real = r->handle.real;
     error = PMPI_Start(&real);
     r->handle.real = real;
     r->active = error == MPI_SUCCESS;
+    if (r->active && p->runs_op) {
+        r->runs_op = 1;
+        crmpi_reduction_count_lower(1);
+    }
     if (r->active)
         crmpi_collective_end_flow(r->comm, p->flow, p->root);
     crmpi_whole_end();

@@ -6,7 +6,7 @@
 #ifndef CRMPI_WRAPPERS_HAND_PERSISTENT_H
 #define CRMPI_WRAPPERS_HAND_PERSISTENT_H
 
-#include "wrappers/hand/p2p.h"
+#include "wrappers/hand/reduction.h"
 #include "wrappers/objects.h"
 
 #define CRMPI_PERSISTENT_ARGUMENTS 12 /* without the info object and the request */
@@ -34,13 +34,14 @@ extern crmpi_persistent_make *const crmpi_persistent_makers[];
 /**
  * Make such a request, inactive.
  * @param call  number of the function
+ * @param reduction  what it reduces; NULL: it is none
  * @param is_empty  it is a reduction of nothing
  * @param flow  of the data of each start, from @p root or to it if it is rooted
  */
 int crmpi_persistent_create(int call, const struct crmpi_persistent_argument *arguments,
-                            int n, int is_empty, MPI_Comm comm, MPI_Info info,
-                            uint32_t flow, int root, MPI_Request *request,
-                            const char *function);
+                            int n, const struct crmpi_reduction_call *reduction,
+                            int is_empty, MPI_Comm comm, MPI_Info info, uint32_t flow,
+                            int root, MPI_Request *request, const char *function);
 
 /** Whether there is nothing to be reduced for any member. */
 int crmpi_counts_are_zero(const int *counts, MPI_Comm comm);

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "interaction/cut.h"
 #include "lower/locks.h"
 #include "wrappers/hand/reduction.h"
 #include "wrappers/objects.h"
@@ -551,12 +552,18 @@ static int promise(struct crmpi_request *r)
 /* What is over has no record any more. */
 int crmpi_reduction_rebuild(struct crmpi_request *r)
 {
-    __atomic_store_n(&crmpi_reductions_active, 1, __ATOMIC_RELEASE);
     if (r->reduction)
         return promise(r);
     r->status = crmpi_status_empty;
     r->complete = 1;
     return MPI_SUCCESS;
+}
+
+/* Not before: what goes on in a thread of the application is for its own calls. */
+void crmpi_mpi_layer_resume(void)
+{
+    __atomic_store_n(&crmpi_reductions_active,
+                     all->active || all->sent || all->arriving, __ATOMIC_RELEASE);
 }
 
 /*
@@ -652,15 +659,12 @@ static struct crmpi_reduction *create(const struct crmpi_reduction_call *call,
     return red;
 }
 
-struct crmpi_request *crmpi_reduction_start(const struct crmpi_reduction_call *call)
+void crmpi_reduction_post(struct crmpi_request *r, const struct crmpi_reduction_call *call)
 {
     const struct crmpi_comm *c = crmpi_comm_of(call->comm);
-    struct crmpi_request *r =
-        crmpi_request_take(CRMPI_REDUCTION, call->comm, call->type);
     int gives = !c->remote_size || call->kind != CRMPI_REDUCE || call->root >= 0;
     struct crmpi_reduction *red = create(call, r), **at;
 
-    r->op = crmpi_hold(call->op);
     r->reduction = red;
     if (promise(r) != MPI_SUCCESS)
         must(NULL);
@@ -668,10 +672,10 @@ struct crmpi_request *crmpi_reduction_start(const struct crmpi_reduction_call *c
     if (gives)
         copy(red, call->sendbuf == MPI_IN_PLACE ? call->recvbuf : call->sendbuf, red->own,
              red->n);
-    red->phase = call->kind >= CRMPI_SCAN    ? CHAIN
-                 : gives                     ? UP
-                 : call->root == MPI_ROOT    ? WAIT_ACROSS
-                                             : DONE;
+    red->phase = call->kind >= CRMPI_SCAN ? CHAIN
+                 : gives                  ? UP
+                 : call->root == MPI_ROOT ? WAIT_ACROSS
+                                          : DONE;
     pthread_mutex_lock(&lock);
     at = &all->active;
     while (*at)
@@ -680,5 +684,14 @@ struct crmpi_request *crmpi_reduction_start(const struct crmpi_reduction_call *c
     __atomic_store_n(&crmpi_reductions_active, 1, __ATOMIC_RELEASE);
     advance_all();
     pthread_mutex_unlock(&lock);
+}
+
+struct crmpi_request *crmpi_reduction_start(const struct crmpi_reduction_call *call)
+{
+    struct crmpi_request *r =
+        crmpi_request_take(CRMPI_REDUCTION, call->comm, call->type);
+
+    r->op = crmpi_hold(call->op);
+    crmpi_reduction_post(r, call);
     return r;
 }

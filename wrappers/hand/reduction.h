@@ -32,8 +32,17 @@ struct crmpi_reduction_call {
  * are right.  Else the MPI library does it, or says what is wrong. */
 int crmpi_reduction_is_ours(const struct crmpi_reduction_call *call);
 
-/** Begin it; the caller is in a whole.  NULL: no memory. */
+/** Begin it; the caller is in a whole.  The application's request for it, or @p r, which is
+ * inactive, and holds the objects. */
 struct crmpi_request *crmpi_reduction_start(const struct crmpi_reduction_call *call);
+void crmpi_reduction_post(struct crmpi_request *r, const struct crmpi_reduction_call *call);
+
+static inline int crmpi_op_is_user_defined(MPI_Op op)
+{
+    const struct crmpi_handle *h = (const void *)op;
+
+    return h && h->magic == CRMPI_HANDLE_MAGIC && !(h->flags & CRMPI_HANDLE_PREDEFINED);
+}
 
 /** The library does one that it must not do in a thread of crmpi's: n = 1: begins, -1: has
  * ended.  While there is one checkpoints are refused. */

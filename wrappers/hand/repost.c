@@ -57,7 +57,7 @@ static void rebuild(struct crmpi_request *r, void *context)
     r->handle.real = MPI_REQUEST_NULL;
     if (r->persistent && r->operation == CRMPI_RECEIVE_MATCHED)
         r->operation = CRMPI_RECEIVE; /* its message has come */
-    if (r->persistent && r->operation != CRMPI_COLLECTIVE)
+    if (r->persistent && !r->recipe)
         error = crmpi_request_init(r);
     if (r->active && !r->complete) {
         if (r->operation == CRMPI_SEND_SYNCHRONOUS && !r->noted && !r->freed) {

@@ -59,6 +59,7 @@ struct crmpi_request *crmpi_request_take(enum crmpi_operation operation, MPI_Com
     r->held = r->runs_op = 0;
     r->arriving = NULL;
     r->reduction = NULL;
+    r->recipe = NULL;
     r->comm = crmpi_hold(comm);
     r->type = crmpi_hold(type);
     return r;
@@ -72,7 +73,7 @@ void crmpi_request_drop(struct crmpi_request *r)
         MPI_Request real = r->handle.real;
         PMPI_Request_free(&real);
     }
-    if (r->operation == CRMPI_COLLECTIVE && r->persistent)
+    if (r->recipe)
         crmpi_persistent_drop(r);
     else if (r->operation == CRMPI_COLLECTIVE || r->operation == CRMPI_REDUCTION)
         crmpi_drop(r->op);
@@ -549,7 +550,7 @@ static int start(MPI_Request request)
         return crmpi_receive_post(r);
     if (r->operation == CRMPI_SEND_SYNCHRONOUS)
         return crmpi_send_post(r);
-    if (r->operation == CRMPI_COLLECTIVE)
+    if (r->recipe)
         return crmpi_persistent_start(r);
     r->noted = r->complete = r->cancelled = 0;
     if (crmpi_is_send(r))

@@ -160,6 +160,7 @@ int crmpi_settle_progress(char *why, size_t why_bytes)
     double seconds;
     int n_pending = 0, n_counted;
 
+    crmpi_drain_enter();
     clock_gettime(CLOCK_MONOTONIC, &now);
     seconds = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     if (n_steps++ == 0) {
