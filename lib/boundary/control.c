@@ -20,6 +20,7 @@ CHECK_OFFSET(frame.r15, CRMPI_T_R15);
 CHECK_OFFSET(frame.args, CRMPI_T_ARGS);
 CHECK_OFFSET(frame.call, CRMPI_T_CALL);
 CHECK_OFFSET(resumed, CRMPI_T_RESUMED);
+CHECK_OFFSET(n_after, CRMPI_T_AFTER);
 
 _Static_assert(offsetof(struct crmpi_control_page, calls) == CRMPI_C_CALLS, "calls");
 _Static_assert(offsetof(struct crmpi_control_page, vdso) == CRMPI_C_VDSO, "vdso");

@@ -83,6 +83,7 @@
 #define CRMPI_T_ARGS 80
 #define CRMPI_T_CALL 128
 #define CRMPI_T_RESUMED 140
+#define CRMPI_T_AFTER 144
 #define CRMPI_C_CALLS 16
 #define CRMPI_C_VDSO 24
 
@@ -102,6 +103,17 @@ struct crmpi_frame {
     uint64_t ret, sp, rbx, rbp, r12, r13, r14, r15, args[6], call;
 };
 
+/* An error handler of the application: it is called above, as the last of the MPI call, where
+ * it may do what any of its functions may, throw and jump away among that. */
+#define CRMPI_AFTER_MAX 6
+#define CRMPI_UPCALLS_MAX 8
+struct crmpi_after {
+    void *function;
+    void *object; /* the handle; in Fortran its number */
+    int32_t error;
+    int32_t is_fortran;
+};
+
 /*
  * One for each thread of the application that has called MPI, in crmpi's upper heap,
  * found through libcrmpi's thread-local crmpi_self.
@@ -114,6 +126,7 @@ struct crmpi_thread {
                         on top of a lower call: no parking then */
     int32_t resumed; /* set in a thread that restart brought back below; the wrapper whose
                         call is made again reads and clears it (crmpi_call_resumed) */
+    int32_t n_after, unused; /* error handlers to call when the call has come back above */
     void *mpi;       /* the MPI layer's own per-thread state, in the upper heap */
     struct crmpi_thread *next; /* all of them, crmpi_control.threads */
     int32_t tid;               /* the kernel's; renewed */
@@ -126,6 +139,12 @@ struct crmpi_thread {
     int32_t restarts; /* it has functions to call before the others go on */
     uint32_t serial;  /* of the thread that has this structure */
     uint64_t signal_mask; /* to set when it has called them */
+    struct crmpi_after after[CRMPI_AFTER_MAX];
+    int32_t n_upcalls, unused2; /* callbacks that run, one in a call of the other */
+    struct {
+        uint64_t sp; /* of crmpi_upcall() */
+        int32_t nest, unused; /* before it */
+    } upcalls[CRMPI_UPCALLS_MAX];
 };
 
 /* As the kernel has it; what the application asked for, per signal. */

@@ -189,6 +189,27 @@ static void system_call_again(greg_t *r)
     r[REG_RAX] = number;
 }
 
+/*
+ * A callback that is left by longjmp() does not come back to crmpi_upcall().  It has been left
+ * if its thread runs, or has called MPI, further up on the stack than crmpi_upcall() did.  A
+ * callback may switch to a stack of its own, and a signal handler has one: those are farther
+ * away than any stack is large, or not looked at.
+ */
+#define STACK_MAX (64ul << 20)
+static void upcalls_settle(struct crmpi_thread *thread, uint64_t sp)
+{
+    while (thread->n_upcalls > 0) {
+        int last = thread->n_upcalls - 1;
+        uint64_t below = thread->upcalls[last].sp;
+
+        if (sp <= below || sp - below > STACK_MAX)
+            return;
+        thread->n_upcalls = last;
+        __atomic_store_n(&thread->nest,
+                         last ? thread->upcalls[last - 1].nest + 1 : 0, __ATOMIC_RELEASE);
+    }
+}
+
 static void handle_park(int signal, siginfo_t *info, void *data)
 {
     ucontext_t *context = data;
@@ -207,6 +228,8 @@ static void handle_park(int signal, siginfo_t *info, void *data)
     struct crmpi_thread *thread =
         *(struct crmpi_thread **)(fs + crmpi_control->self_offset);
 
+    if (thread && !(context->uc_stack.ss_flags & SS_ONSTACK))
+        upcalls_settle(thread, (uint64_t)r[REG_RSP]);
     if (thread && (__atomic_load_n(&thread->nest, __ATOMIC_ACQUIRE) > 0 ||
                    __atomic_load_n(&thread->critical, __ATOMIC_ACQUIRE) > 0 ||
                    __atomic_load_n(&thread->hooks, __ATOMIC_ACQUIRE) > 0))
@@ -329,7 +352,10 @@ void crmpi_park_point(void)
 {
     struct crmpi_thread *thread = crmpi_thread;
 
-    if (__builtin_expect(!crmpi_checkpoint_under_way(), 1) || !thread || thread->nest > 0)
+    if (__builtin_expect(!crmpi_checkpoint_under_way(), 1) || !thread)
+        return;
+    upcalls_settle(thread, thread->frame.sp);
+    if (thread->nest > 0)
         return;
     if (thread->critical > 0)
         __atomic_store_n(&thread->waits_ms, now_ms(), __ATOMIC_RELAXED);
@@ -383,8 +409,6 @@ uint64_t crmpi_upcall(void *function, uint64_t a, uint64_t b, uint64_t c, uint64
                       uint64_t e, uint64_t f)
 {
     struct crmpi_thread *thread = crmpi_thread;
-    struct crmpi_frame frame = thread ? thread->frame
-                                      : (struct crmpi_frame){0}; /* it may call MPI itself */
     uint64_t lower = thread ? thread->lower_fs : 0, result;
 
     if (!lower) {
@@ -392,12 +416,24 @@ uint64_t crmpi_upcall(void *function, uint64_t a, uint64_t b, uint64_t c, uint64
                     "crmpi's");
         abort();
     }
-    thread->nest++;
+    struct crmpi_frame frame = thread->frame; /* the callback may call MPI itself */
+    int nest, n;
+
+    upcalls_settle(thread, frame.sp);
+    nest = thread->nest;
+    n = thread->n_upcalls;
+    if (n < CRMPI_UPCALLS_MAX) {
+        thread->upcalls[n].sp = (uint64_t)__builtin_frame_address(0);
+        thread->upcalls[n].nest = nest;
+        thread->n_upcalls = n + 1;
+    }
+    thread->nest = nest + 1;
     __builtin_ia32_wrfsbase64(thread->upper_fs);
     result = ((uint64_t(*)(uint64_t, uint64_t, uint64_t, uint64_t, uint64_t,
                            uint64_t))function)(a, b, c, d, e, f);
     __builtin_ia32_wrfsbase64(lower);
-    thread->nest--;
+    thread->n_upcalls = n;
+    thread->nest = nest;
     thread->frame = frame;
     return result;
 }

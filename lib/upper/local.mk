@@ -2,7 +2,7 @@
 #
 # libcrmpi.so: the upper half's part of crmpi.
 libcrmpi_so_SOURCES += lib/upper/preload.c lib/upper/switch.S lib/upper/upper.h
-libcrmpi_so_SOURCES += lib/upper/application.c lib/upper/binding.c lib/upper/cxx.c lib/upper/fortran.h lib/upper/fortran_application.c lib/upper/fortran_attribute.c \
+libcrmpi_so_SOURCES += lib/upper/after.c lib/upper/application.c lib/upper/binding.c lib/upper/cxx.c lib/upper/fortran.h lib/upper/fortran_application.c lib/upper/fortran_attribute.c \
 	lib/upper/fortran_callback.c lib/upper/fortran_object.c lib/upper/fortran_request.c \
 	lib/upper/number.c lib/upper/redirect.c lib/upper/rma.c
 

@@ -65,6 +65,8 @@ crmpi_stub_begin:
         .endm
 
         .macro LEAVE
+        cmpl    $0, CRMPI_T_AFTER(%rbx)
+        jne     leave_after
         pushq   CRMPI_T_RET(%rbx)
         .cfi_adjust_cfa_offset 8
         movq    CRMPI_T_RBX(%rbx), %rbx
@@ -100,6 +102,20 @@ call_down_stack:
         addq    $64, %rsp
         .cfi_adjust_cfa_offset -64
         LEAVE
+        .cfi_endproc
+
+        /* As if the caller had called crmpi_after(): nothing of this is on its stack, so a
+         * handler may throw, and jump away. */
+        .type   leave_after, @function
+leave_after:
+        .cfi_startproc
+        .cfi_adjust_cfa_offset -8
+        pushq   CRMPI_T_RET(%rbx)
+        .cfi_adjust_cfa_offset 8
+        movq    %rbx, %rdi
+        movq    CRMPI_T_RBX(%rbx), %rbx
+        movq    %rax, %rsi
+        jmp     crmpi_after
         .cfi_endproc
 
         /* void crmpi_resume(struct crmpi_thread *): on the upper TLS base, in a restarted

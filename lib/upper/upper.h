@@ -29,6 +29,8 @@ void *crmpi_application_without(const char *call) __attribute__((visibility("hid
 void crmpi_redirect_start(void) __attribute__((visibility("hidden")));
 
 /* called by switch.S */
+uint64_t crmpi_after(struct crmpi_thread *thread, uint64_t result)
+    __attribute__((visibility("hidden")));
 void *crmpi_enter(int call) __attribute__((visibility("hidden")));
 
 #endif

@@ -9,18 +9,18 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 	process queued sendrecv settings signals skew stdin threads_multiple threads_team threads_wait \
 	timers topologies traffic windows
 mpi_c_tests += churn churn_threads filecases kinds layout mappings special unusual
-mpi_c_tests += coupled descriptors dist_graph dynamic failures names obstacles pairs pcoll
+mpi_c_tests += coupled descriptors dist_graph dynamic failures jumps names obstacles pairs pcoll
 mpi_c_tests += pipeline reach synchronous truncated user_ops waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/hold.h \
 	tests/mpi/message.h
 
 EXTRA_DIST += $(mpi_headers) $(mpi_c_tests:%=tests/mpi/%.c) tests/mpi/names_library.c tests/mpi/plugin.c \
-	tests/mpi/pool.cpp
-CLEANFILES += $(mpi_c_programs) tests/mpi/names_library.so tests/mpi/plugin.so tests/mpi/pool
+	tests/mpi/pool.cpp tests/mpi/throws.cpp
+CLEANFILES += $(mpi_c_programs) tests/mpi/names_library.so tests/mpi/plugin.so tests/mpi/pool tests/mpi/throws
 check_DATA += $(mpi_c_programs) tests/mpi/names_library.so tests/mpi/plugin.so
 if HAVE_MPICXX
-check_DATA += tests/mpi/pool
+check_DATA += tests/mpi/pool tests/mpi/throws
 endif
 
 mpi_scripts = tests/mpi/coupled.sh tests/mpi/dynamic.sh tests/mpi/filecases.sh tests/mpi/layout.sh tests/mpi/pairs.sh \
@@ -41,6 +41,6 @@ tests/mpi/names_library.so tests/mpi/plugin.so: tests/mpi/%.so: $(srcdir)/tests/
 	@$(MKDIR_P) tests/mpi
 	$(AM_V_GEN)$(MPI_C_COMPILE) -shared -fPIC $< -o $@
 
-tests/mpi/pool: $(srcdir)/tests/mpi/pool.cpp $(srcdir)/tests/mpi/check.h
+tests/mpi/pool tests/mpi/throws: %: $(srcdir)/%.cpp $(srcdir)/tests/mpi/check.h
 	@$(MKDIR_P) tests/mpi
-	$(AM_V_GEN)$(MPICXX) -std=c++17 -O2 -g $(srcdir)/tests/mpi/pool.cpp -o $@ -pthread
+	$(AM_V_GEN)$(MPICXX) -std=c++17 -O2 -g $< -o $@ -pthread

@@ -52,25 +52,23 @@ static MPI_Errhandler lower_handler(struct crmpi_handle *handler)
     return is_fatal(handler) ? MPI_ERRORS_ARE_FATAL : MPI_ERRORS_RETURN;
 }
 
-/* Call the application's handler for @p object, which is of the handler's kind. */
-static int handler_call(struct crmpi_handle *handler, void *object, int error,
-                        const char *function)
+/* Have the application's handler called for @p object, which is of the handler's kind, when
+ * the call has come back above.  What it leaves in its arguments makes no difference. */
+static int handler_call(struct crmpi_handle *handler, void *object, int error)
 {
     struct crmpi_errhandler *user = user_handler(handler);
+    struct crmpi_after *after;
 
-    if (!user)
+    if (!user || crmpi_thread->n_after == CRMPI_AFTER_MAX)
         return error;
-    if (user->is_fortran) {
-        MPI_Fint number = crmpi_handle_c2f(object), code = error;
-        crmpi_upcall(user->function, (uintptr_t)&number, (uintptr_t)&code, 0, 0, 0, 0);
-        return code;
-    }
-    crmpi_upcall(user->function, (uintptr_t)&object, (uintptr_t)&error,
-                 (uintptr_t)function, 0, 0, 0);
+    after = &crmpi_thread->after[crmpi_thread->n_after++];
+    *after = (struct crmpi_after){user->function, object, error, user->is_fortran};
+    if (user->is_fortran)
+        after->object = (void *)(intptr_t)crmpi_handle_c2f(object);
     return error;
 }
 
-static int comm_tell(MPI_Comm comm, int error, const char *function)
+static int comm_tell(MPI_Comm comm, int error)
 {
     struct crmpi_comm *c = crmpi_comm_of(comm);
 
@@ -78,12 +76,12 @@ static int comm_tell(MPI_Comm comm, int error, const char *function)
         return error; /* before MPI_Init: the MPI library has spoken */
     if (is_fatal(c->errhandler))
         PMPI_Comm_call_errhandler(CRMPI_REAL(MPI_Comm, comm), error);
-    return handler_call(c->errhandler, comm, error, function);
+    return handler_call(c->errhandler, comm, error);
 }
 
 /* Tell MPI_COMM_WORLD what the library has told it; returns 1 if @p error, which the
  * handler may change, is among that. */
-static int world_tell(int *error, const char *function)
+static int world_tell(int *error)
 {
     MPI_Comm world = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
     int n = told_world.n, codes[4], is_told = 0;
@@ -93,7 +91,7 @@ static int world_tell(int *error, const char *function)
     memcpy(codes, told_world.codes, sizeof codes);
     told_world.n = 0; /* a handler may call MPI */
     for (int i = 0; i < n; i++) {
-        int is_it = codes[i] == *error, told = comm_tell(world, codes[i], function);
+        int is_it = codes[i] == *error, told = comm_tell(world, codes[i]);
 
         if (is_it)
             *error = told;
@@ -104,11 +102,12 @@ static int world_tell(int *error, const char *function)
 
 int crmpi_comm_error(MPI_Comm comm, int error, const char *function)
 {
-    if (world_tell(&error, function))
+    (void)function; /* the application's handler is told what the program has called */
+    if (world_tell(&error))
         return error;
     if (!crmpi_comm_of(comm))
         comm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
-    return comm_tell(comm, error, function);
+    return comm_tell(comm, error);
 }
 
 int crmpi_win_error(MPI_Win win, int error, const char *function)
@@ -117,11 +116,11 @@ int crmpi_win_error(MPI_Win win, int error, const char *function)
 
     if (!w)
         return crmpi_comm_error(NULL, error, function);
-    if (world_tell(&error, function))
+    if (world_tell(&error))
         return error;
     if (is_fatal(w->errhandler) && CRMPI_REAL(MPI_Win, win))
         PMPI_Win_call_errhandler(CRMPI_REAL(MPI_Win, win), error);
-    return handler_call(w->errhandler, win, error, function);
+    return handler_call(w->errhandler, win, error);
 }
 
 /* Errors on MPI_FILE_NULL, as of MPI_File_open, go to its own handler. */
@@ -134,9 +133,10 @@ static struct crmpi_handle **file_handler(MPI_File file)
 
 int crmpi_file_error(MPI_File file, int error, const char *function)
 {
-    if (world_tell(&error, function))
+    (void)function;
+    if (world_tell(&error))
         return error;
-    return handler_call(*file_handler(file), file, error, function);
+    return handler_call(*file_handler(file), file, error);
 }
 
 void crmpi_comm_apply_errhandler(struct crmpi_handle *comm)
