@@ -13,7 +13,7 @@ nodist_libcrmpi_so_SOURCES += wrappers/stubs.S wrappers/inner.h
 nodist_crmpi_host_SOURCES += wrappers/calls.c wrappers/lower.h
 crmpi_host_SOURCES += wrappers/layer.h wrappers/objects.h wrappers/window.h \
 	wrappers/hand/application.c wrappers/hand/attribute.c wrappers/hand/comm.c wrappers/hand/comm_idup.c \
-	wrappers/hand/comm_life.c \
+	wrappers/hand/comm_freed.c wrappers/hand/comm_life.c \
 	wrappers/hand/datarep.c wrappers/hand/dynamic.c wrappers/hand/error.c \
 	wrappers/hand/file.c wrappers/hand/file_cut.c wrappers/hand/file_split.c \
 	wrappers/hand/group.c \

@@ -237,6 +237,8 @@ void crmpi_info_merge(struct crmpi_handle **into, MPI_Info info);
  * comm if it succeeded.
  */
 void crmpi_meet_begin(MPI_Comm comm);
+/** The second half: the members have met otherwise, and no thread has parked since. */
+void crmpi_meet_enter(MPI_Comm comm);
 void crmpi_meet_end(MPI_Comm comm, int error);
 
 /** Make the lower communicator of @p copy, a duplicate of @p comm, without waiting;

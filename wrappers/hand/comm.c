@@ -262,21 +262,23 @@ int crmpi_make_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
     return MPI_SUCCESS;
 }
 
-void crmpi_meet_begin(MPI_Comm comm)
+void crmpi_meet_enter(MPI_Comm comm)
 {
     struct crmpi_comm *c = crmpi_comm_of(comm);
 
-    if (!c)
-        return;
-    crmpi_comm_reap(); /* windows and files have one each */
-    crmpi_collective_begin(comm);
-    crmpi_call_resumed();
-    crmpi_idup_settle(comm);
-    if (!c->is_dynamic) /* the others may run without crmpi, and no cut comes */
-        crmpi_meet(CRMPI_REAL(MPI_Comm, comm));
     if (c->size + c->remote_size == 1)
         crmpi_thread->nest++; /* it waits for nobody: no checkpoint sees it under way */
     __atomic_store_n(&c->under_way, 1, __ATOMIC_RELEASE);
+}
+
+void crmpi_meet_begin(MPI_Comm comm)
+{
+    if (!crmpi_comm_of(comm))
+        return;
+    crmpi_make_begin(comm); /* windows and files have one each */
+    if (!crmpi_thread_multiple && !crmpi_comm_of(comm)->is_dynamic)
+        crmpi_meet(CRMPI_REAL(MPI_Comm, comm)); /* else the others may run without crmpi */
+    crmpi_meet_enter(comm);
 }
 
 void crmpi_meet_end(MPI_Comm comm, int error)

@@ -4,81 +4,16 @@
  * half).
  *
  * MPI_Comm_free is the last collective of a communicator, but does not wait for the
- * others; so a rank that has freed it keeps it listed, with that count, until a
- * nonblocking barrier tells that all have.  A checkpoint is thus taken before any member
+ * others; so a rank that has freed it keeps it listed, with that count, until it hears that
+ * all have (comm_freed.c).  A checkpoint is thus taken before any member
  * has freed a communicator or after all have, and restart rebuilds it in all of them or
  * in none.
  */
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "wrappers/objects.h"
-
-/* A communicator this rank has freed, and the barrier of all that do. */
-struct freed {
-    struct freed *next;
-    struct crmpi_handle *handle;
-    MPI_Request barrier;
-};
-
-static struct freed *all_freed;
-static pthread_mutex_t lock =
-    PTHREAD_MUTEX_INITIALIZER; /* of the list; never while testing */
-
-static void freed_add(struct freed *first, struct freed *last)
-{
-    pthread_mutex_lock(&lock);
-    last->next = all_freed;
-    all_freed = first;
-    pthread_mutex_unlock(&lock);
-}
-
-void crmpi_comm_reap(void)
-{
-    pthread_mutex_lock(&lock);
-    struct freed *freed = all_freed;
-    all_freed = NULL;
-    pthread_mutex_unlock(&lock);
-    while (freed) {
-        struct freed *next = freed->next;
-        int done = 0;
-
-        PMPI_Test(&freed->barrier, &done, MPI_STATUS_IGNORE);
-        if (done) {
-            ((struct crmpi_comm *)freed->handle->extra)->reaped = 1;
-            crmpi_handle_release(freed->handle);
-            free(freed);
-        } else {
-            freed_add(freed, freed);
-        }
-        freed = next;
-    }
-}
-
-/* The collective is counted: no thread may park before MPI_Comm_free has returned. */
-void crmpi_comm_leave(struct crmpi_handle *handle)
-{
-    struct crmpi_comm *c = handle->extra;
-
-    handle->flags |= CRMPI_HANDLE_FREED;
-    if (c->size == 1 && c->remote_size == 0) {
-        c->reaped = 1;
-        crmpi_handle_release(handle);
-        return;
-    }
-    struct freed *freed = malloc(sizeof *freed);
-    if (!freed) {
-        crmpi_error("no memory to free a communicator");
-        abort();
-    }
-    crmpi_thread->nest++;
-    PMPI_Ibarrier(handle->real, &freed->barrier);
-    crmpi_thread->nest--;
-    freed->handle = handle;
-    freed_add(freed, freed);
-}
 
 /* With processes of other jobs the MPI library must free it now: it may have to wait. */
 static int free_natively(struct crmpi_handle *handle, int disconnect)

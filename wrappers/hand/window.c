@@ -80,8 +80,13 @@ static int arguments_check(const struct crmpi_win *recipe, MPI_Info info, MPI_Co
  * operation. */
 static int library_check(void)
 {
-    void *component = dlopen("mca_osc_pt2pt.so", RTLD_LAZY | RTLD_NOLOAD);
+    static int is_checked; /* they are all loaded by MPI_Init */
+    void *component;
 
+    if (is_checked)
+        return MPI_SUCCESS;
+    component = dlopen("mca_osc_pt2pt.so", RTLD_LAZY | RTLD_NOLOAD);
+    is_checked = component == NULL;
     if (!component)
         return MPI_SUCCESS;
     dlclose(component);
@@ -104,12 +109,12 @@ static int create(const struct crmpi_win *recipe, MPI_Info info, MPI_Comm comm, 
         error = library_check();
     if (error != MPI_SUCCESS)
         return crmpi_comm_error(comm, error, function);
-    crmpi_meet_begin(comm);
+    /* in the making of its communicator all members meet: a thread may park there */
+    crmpi_make_begin(comm);
     error = comm_make(comm, &own);
-    if (error != MPI_SUCCESS) {
-        crmpi_meet_end(comm, error);
+    if (error != MPI_SUCCESS)
         return crmpi_comm_error(comm, error, function);
-    }
+    crmpi_meet_enter(comm);
     handle = handle_create(recipe);
     w = handle->extra;
     w->comm = own;
