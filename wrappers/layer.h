@@ -94,6 +94,17 @@ static inline struct crmpi_comm *crmpi_comm_of(MPI_Comm comm)
 /** A duplicate of the lower MPI_COMM_WORLD for crmpi alone.  Renewed. */
 extern MPI_Comm crmpi_private_world;
 
+/** The tags on it.  Threads make communicators at the same time, and their messages are told
+ * apart by these alone: so a hash is of as many bits as the library's tags have.
+ * (wrappers/hand/objects.c) */
+enum crmpi_private_tag {
+    CRMPI_TAG_MAKE,  /* a communicator of given members */
+    CRMPI_TAG_SIDES, /* what the sides of an intercommunicator tell each other */
+    CRMPI_TAG_FREED,
+    CRMPI_TAG_GONE
+};
+int crmpi_private_tag(enum crmpi_private_tag what, uint64_t hash);
+
 /** An array of lower handles for an array of the application's, from malloc(), or NULL if
  * @p handles is. */
 void *crmpi_reals(int n, void *const *handles);

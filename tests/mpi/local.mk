@@ -10,7 +10,7 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 	timers topologies traffic windows
 mpi_c_tests += churn churn_threads filecases kinds layout mappings special unusual
 mpi_c_tests += comm_early coupled descriptors dist_graph dynamic failures jumps names obstacles
-mpi_c_tests += pairs pcoll pipeline reach synchronous truncated user_ops waits
+mpi_c_tests += pairs pcoll pipeline reach synchronous threads_groups truncated user_ops waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/hold.h \
 	tests/mpi/message.h

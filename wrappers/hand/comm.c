@@ -485,7 +485,7 @@ int crmpi_lower_MPI_Comm_create_group(MPI_Comm comm, MPI_Group group, int tag,
     crmpi_call_resumed();
     /* over crmpi's own communicator, where no drain takes the library's messages away */
     int error = PMPI_Comm_create_group(crmpi_private_world, CRMPI_REAL(MPI_Group, group),
-                                       new->id & 0x3fff, &real);
+                                       crmpi_private_tag(CRMPI_TAG_MAKE, new->id), &real);
     error = born(handle, comm, error, real, newcomm, "MPI_Comm_create_group");
     if (error == MPI_SUCCESS)
         calls->n++;
@@ -609,7 +609,7 @@ int crmpi_lower_MPI_Intercomm_create(MPI_Comm local, int local_leader,
         world_leader = leader_find(p, remote_leader);
     if (c->rank == local_leader && world_leader >= 0) {
         const uint64_t seed[2] = {p->id, (uint64_t)tag};
-        own_tag = 0x4000 | (crmpi_checksum(seed, sizeof seed) & 0x3fff);
+        own_tag = crmpi_private_tag(CRMPI_TAG_SIDES, crmpi_checksum(seed, sizeof seed));
     }
     crmpi_call_resumed();
     int error = sides_exchange(c, local_real, local_leader, world_leader, own_tag, &mine,
@@ -625,8 +625,9 @@ int crmpi_lower_MPI_Intercomm_create(MPI_Comm local, int local_leader,
     struct crmpi_comm *new = handle->extra;
     free(ranks);
     crmpi_collective_begin((void *)handle);
-    error = PMPI_Intercomm_create(local_real, local_leader, crmpi_private_world,
-                                  world_leader, new->id & 0x3fff, &real);
+    error =
+        PMPI_Intercomm_create(local_real, local_leader, crmpi_private_world, world_leader,
+                              crmpi_private_tag(CRMPI_TAG_MAKE, new->id), &real);
     error = born(handle, local, error, real, newintercomm, name);
     if (error == MPI_SUCCESS)
         c->n_created++;

@@ -16,8 +16,6 @@
 
 #include "wrappers/objects.h"
 
-#define TAG_FREED 0x8000 /* above those of comm.c */
-#define TAG_GONE 0x8001
 #define BATCH 32 /* so much is told at once */
 
 struct freed {
@@ -31,7 +29,8 @@ struct freed {
 struct letter {
     struct letter *next;
     MPI_Request request;
-    int dest, tag, n;
+    int dest, n;
+    enum crmpi_private_tag what;
     uint64_t ids[BATCH];
 };
 
@@ -100,16 +99,16 @@ static struct freed *entry_of(uint64_t id)
  * Telling
  */
 
-static void tell(int dest, int tag, uint64_t id)
+static void tell(int dest, enum crmpi_private_tag what, uint64_t id)
 {
     struct letter *letter = written;
 
-    while (letter && (letter->dest != dest || letter->tag != tag || letter->n == BATCH))
+    while (letter && (letter->dest != dest || letter->what != what || letter->n == BATCH))
         letter = letter->next;
     if (!letter) {
         letter = room(1, sizeof *letter);
         letter->dest = dest;
-        letter->tag = tag;
+        letter->what = what;
         letter->next = written;
         written = letter;
     }
@@ -134,8 +133,9 @@ static void letters_send(void)
     }
     while ((letter = written)) {
         written = letter->next;
-        PMPI_Isend(letter->ids, letter->n, MPI_UINT64_T, letter->dest, letter->tag,
-                   crmpi_private_world, &letter->request);
+        PMPI_Isend(letter->ids, letter->n, MPI_UINT64_T, letter->dest,
+                   crmpi_private_tag(letter->what, 0), crmpi_private_world,
+                   &letter->request);
         letter->next = sent;
         sent = letter;
     }
@@ -178,7 +178,7 @@ static void end(struct freed *f)
     int at = place_of_this(c);
 
     for (int child = 2 * at + 1; child <= 2 * at + 2 && child < n_members(c); child++)
-        tell(world_rank(c, child), TAG_GONE, f->id);
+        tell(world_rank(c, child), CRMPI_TAG_GONE, f->id);
     *place(f->id) = f->next;
     n_freed--;
     f->next = gone;
@@ -198,37 +198,41 @@ static void step(struct freed *f)
     if (f->n_told < (n_children > 2 ? 2 : n_children))
         return;
     if (at > 0)
-        tell(world_rank(c, (at - 1) / 2), TAG_FREED, f->id);
+        tell(world_rank(c, (at - 1) / 2), CRMPI_TAG_FREED, f->id);
     else
         end(f);
+}
+
+/* The next letter of a kind: how many ids are in it; 0: there is none. */
+static int letter_read(enum crmpi_private_tag what, uint64_t ids[BATCH])
+{
+    MPI_Message message;
+    MPI_Status status;
+    int flag = 0, n = 0;
+
+    if (PMPI_Improbe(MPI_ANY_SOURCE, crmpi_private_tag(what, 0), crmpi_private_world,
+                     &flag, &message, &status) != MPI_SUCCESS ||
+        !flag)
+        return 0;
+    PMPI_Get_count(&status, MPI_UINT64_T, &n);
+    PMPI_Mrecv(ids, n, MPI_UINT64_T, &message, MPI_STATUS_IGNORE);
+    return n;
 }
 
 static void letters_read(void)
 {
     uint64_t ids[BATCH];
-    MPI_Message message;
-    MPI_Status status;
-    int flag, n;
+    int n;
 
-    while (PMPI_Improbe(MPI_ANY_SOURCE, TAG_FREED, crmpi_private_world, &flag, &message,
-                        &status) == MPI_SUCCESS &&
-           flag) {
-        PMPI_Get_count(&status, MPI_UINT64_T, &n);
-        PMPI_Mrecv(ids, n, MPI_UINT64_T, &message, MPI_STATUS_IGNORE);
+    while ((n = letter_read(CRMPI_TAG_FREED, ids)) > 0)
         for (int i = 0; i < n; i++) {
             struct freed *f = entry_of(ids[i]);
             f->n_told++;
             step(f);
         }
-    }
-    while (PMPI_Improbe(MPI_ANY_SOURCE, TAG_GONE, crmpi_private_world, &flag, &message,
-                        &status) == MPI_SUCCESS &&
-           flag) {
-        PMPI_Get_count(&status, MPI_UINT64_T, &n);
-        PMPI_Mrecv(ids, n, MPI_UINT64_T, &message, MPI_STATUS_IGNORE);
+    while ((n = letter_read(CRMPI_TAG_GONE, ids)) > 0)
         for (int i = 0; i < n; i++)
             end(entry_of(ids[i]));
-    }
 }
 
 /*

@@ -158,7 +158,7 @@ static int members_create(MPI_Group world, int n, const int32_t *members, int ta
 /* Make a communicator in the same moment as its other members. */
 static int comm_make(const struct crmpi_comm *c, MPI_Group world, MPI_Comm *real_out)
 {
-    int tag = c->id & 0x3fff;
+    int tag = crmpi_private_tag(CRMPI_TAG_MAKE, c->id);
     MPI_Comm part;
     int error = members_create(world, c->size, c->members, tag, real_out);
 

@@ -14,6 +14,34 @@
 MPI_Comm crmpi_private_world = MPI_COMM_NULL;
 int crmpi_thread_multiple;
 
+/* A half of the tags, from 0 on, is for making communicators. */
+static int half_of_tags(void)
+{
+    static int half;
+    int *most, flag = 0, n = 1 << 14;
+
+    if (half)
+        return half;
+    PMPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &most, &flag);
+    while (flag && n < 1 << 30 && n <= *most / 4)
+        n *= 2;
+    return half = n;
+}
+
+int crmpi_private_tag(enum crmpi_private_tag what, uint64_t hash)
+{
+    int half = half_of_tags();
+
+    switch (what) {
+    case CRMPI_TAG_MAKE:
+        return (int)(hash % (uint64_t)half);
+    case CRMPI_TAG_SIDES:
+        return half + (int)(hash % (uint64_t)(half - 2));
+    default:
+        return half + (half - 1 - (what == CRMPI_TAG_FREED));
+    }
+}
+
 static void out_of_memory(void)
 {
     crmpi_error("no memory for MPI objects");
