@@ -226,7 +226,7 @@ def body_pass(c):
         yield '    crmpi_file_%s_begin(fh);\n' % ACCESSES[c.group][0]
     yield '    int error = %s;\n' % call
     if c.group == 'meet':
-        yield '    crmpi_meet_end(%s, error);\n' % comm.name
+        yield '    crmpi_meet_end(%s);\n' % comm.name
     yield ''.join('    crmpi_info_drop(%s_real);\n' % p.name for p in infos)
     yield ''.join('    free(%s_real);\n' % p.name for p in arrays)
     if c.group == 'make':

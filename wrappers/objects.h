@@ -234,12 +234,12 @@ void crmpi_info_merge(struct crmpi_handle **into, MPI_Info info);
  * Around a collective call of the MPI library that cannot be made again, such as one that
  * makes a window: all members meet, where a checkpoint may still be taken; once the call
  * has begun in some member, all do it before the cut.  It counts as a collective of @p
- * comm if it succeeded.
+ * comm, also if it failed: perhaps it did so in this rank alone.
  */
 void crmpi_meet_begin(MPI_Comm comm);
 /** The second half: the members have met otherwise, and no thread has parked since. */
 void crmpi_meet_enter(MPI_Comm comm);
-void crmpi_meet_end(MPI_Comm comm, int error);
+void crmpi_meet_end(MPI_Comm comm);
 
 /** Make the lower communicator of @p copy, a duplicate of @p comm, without waiting;
  * returns a lower request.  (wrappers/hand/comm_idup.c) */

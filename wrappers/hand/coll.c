@@ -255,15 +255,47 @@ static int blocking_wait(int error, MPI_Request *real)
     return error == MPI_SUCCESS ? crmpi_wait_real(real, MPI_STATUS_IGNORE) : error;
 }
 
+/*
+ * A collective that failed in this rank has taken place for the others, and counts, unless
+ * the library has refused the arguments: then it has not begun, and may be called again
+ * with right ones.
+ */
+static int has_begun(int error, int is_refused)
+{
+    int class = MPI_ERR_UNKNOWN;
+
+    if (error == MPI_SUCCESS || is_refused)
+        return error == MPI_SUCCESS;
+    PMPI_Error_class(error, &class);
+    switch (class) {
+    case MPI_ERR_COMM:
+    case MPI_ERR_COUNT:
+    case MPI_ERR_TYPE:
+    case MPI_ERR_BUFFER:
+    case MPI_ERR_ROOT:
+    case MPI_ERR_OP:
+    case MPI_ERR_ARG:
+    case MPI_ERR_SIZE:
+    case MPI_ERR_TOPOLOGY:
+    case MPI_ERR_REQUEST:
+    case MPI_ERR_UNSUPPORTED_OPERATION:
+    case MPI_ERR_NO_MEM: /* also crmpi's own, before the call */
+        return 0;
+    default:
+        return 1;
+    }
+}
+
 static int blocking_end(MPI_Comm comm, const struct input *input, int error,
-                        struct flow flow, const char *function)
+                        int is_refused, struct flow flow, const char *function)
 {
     if (__builtin_expect(input->n != 0, 0))
         input_forget(crmpi_call());
-    if (__builtin_expect(error != MPI_SUCCESS, 0))
-        return crmpi_comm_error(comm, error, function);
-    crmpi_collective_end_flow(comm, flow.bits, flow.root);
-    return error;
+    if (__builtin_expect(error == MPI_SUCCESS, 1) || has_begun(error, is_refused))
+        crmpi_collective_end_flow(comm, flow.bits, flow.root);
+    return __builtin_expect(error == MPI_SUCCESS, 1)
+               ? error
+               : crmpi_comm_error(comm, error, function);
 }
 
 /* Initiated and counted as one. */
@@ -276,10 +308,9 @@ static void nonblocking_begin(MPI_Comm comm)
 
 /* Holds what the library, or the application's function it calls, still needs: the
  * operation and its type, the array of types in @p lower. */
-static int nonblocking_end(int error, const MPI_Request *real, MPI_Comm comm,
-                           MPI_Datatype type, MPI_Op op, void *lower,
-                           struct flow flow, MPI_Request *request,
-                           const char *function)
+static int nonblocking_end(int error, int is_refused, const MPI_Request *real,
+                           MPI_Comm comm, MPI_Datatype type, MPI_Op op, void *lower,
+                           struct flow flow, MPI_Request *request, const char *function)
 {
     if (__builtin_expect(error == MPI_SUCCESS, 1)) {
         struct crmpi_request *r = crmpi_request_take(CRMPI_COLLECTIVE, comm, type);
@@ -293,13 +324,46 @@ static int nonblocking_end(int error, const MPI_Request *real, MPI_Comm comm,
         r->handle.real = *real;
         r->active = 1;
         *request = crmpi_request_handle(r);
-        crmpi_collective_end_flow(comm, flow.bits, flow.root);
     }
+    if (__builtin_expect(error == MPI_SUCCESS, 1) || has_begun(error, is_refused))
+        crmpi_collective_end_flow(comm, flow.bits, flow.root);
     crmpi_whole_end();
     if (__builtin_expect(error == MPI_SUCCESS, 1))
         return error;
     free(lower);
     return crmpi_comm_error(comm, error, function);
+}
+
+static int lengths_differ(int n_sent, MPI_Datatype sent, int n_received,
+                          MPI_Datatype received)
+{
+    MPI_Count bytes[2] = {0, 0};
+
+    PMPI_Type_size_x(CRMPI_REAL(MPI_Datatype, sent), &bytes[0]);
+    PMPI_Type_size_x(CRMPI_REAL(MPI_Datatype, received), &bytes[1]);
+    return n_sent * bytes[0] != n_received * bytes[1];
+}
+
+/* Whether the library has compared what a rank sends to itself, with arrays of counts, and
+ * perhaps of types instead of one. */
+static int own_differ(const void *sendbuf, const int *sendcounts, MPI_Datatype sendtype,
+                      const MPI_Datatype *sendtypes, const int *recvcounts,
+                      MPI_Datatype recvtype, const MPI_Datatype *recvtypes, MPI_Comm comm)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(comm);
+
+    return c && !c->remote_size && sendbuf != MPI_IN_PLACE &&
+           lengths_differ(sendcounts[c->rank], sendtypes ? sendtypes[c->rank] : sendtype,
+                          recvcounts[c->rank], recvtypes ? recvtypes[c->rank] : recvtype);
+}
+
+static int is_truncated(int error)
+{
+    int class = MPI_SUCCESS;
+
+    if (__builtin_expect(error != MPI_SUCCESS, 0))
+        PMPI_Error_class(error, &class);
+    return class == MPI_ERR_TRUNCATE;
 }
 
 /*
@@ -308,6 +372,9 @@ static int nonblocking_end(int error, const MPI_Request *real, MPI_Comm comm,
  */
 #define ARGS(...) __VA_ARGS__
 #define COLLECTIVE(NAME, INAME, FLOW, PARAMS, REALS, INPUT, TYPE, OP)                    \
+    COLLECTIVE_CHECKED(NAME, INAME, FLOW, ARGS(PARAMS), ARGS(REALS), INPUT, TYPE, OP, 0)
+/* The same where the library compares lengths first; REFUSED: they differ. */
+#define COLLECTIVE_CHECKED(NAME, INAME, FLOW, PARAMS, REALS, INPUT, TYPE, OP, REFUSED)   \
     int crmpi_lower_MPI_##NAME(PARAMS)                                                   \
     {                                                                                    \
         struct input input = INPUT;                                                      \
@@ -318,16 +385,19 @@ static int nonblocking_end(int error, const MPI_Request *real, MPI_Comm comm,
             error = crmpi_thread_multiple                                                \
                         ? blocking_wait(PMPI_##INAME(REALS, &real), &real)               \
                         : PMPI_##NAME(REALS);                                            \
-        return blocking_end(comm, &input, error, FLOW, "MPI_" #NAME);                    \
+        return blocking_end(comm, &input, error, is_truncated(error) && (REFUSED), FLOW, \
+                            "MPI_" #NAME);                                               \
     }                                                                                    \
                                                                                          \
     int crmpi_lower_MPI_##INAME(PARAMS, MPI_Request *request)                            \
     {                                                                                    \
         MPI_Request real;                                                                \
+        int error;                                                                       \
                                                                                          \
         nonblocking_begin(comm);                                                         \
-        return nonblocking_end(PMPI_##INAME(REALS, &real), &real, comm, TYPE, OP, NULL,  \
-                               FLOW, request, "MPI_" #INAME);                            \
+        error = PMPI_##INAME(REALS, request ? &real : NULL);                             \
+        return nonblocking_end(error, is_truncated(error) && (REFUSED), &real, comm,     \
+                               TYPE, OP, NULL, FLOW, request, "MPI_" #INAME);            \
     }
 
 #define COMM CRMPI_REAL(MPI_Comm, comm)
@@ -385,22 +455,27 @@ COLLECTIVE(Allgatherv, Iallgatherv, FLOW_ALL,
                 TYPE(recvtype), COMM),
            own_input(sendbuf, recvbuf, 0, recvcounts, displs, recvtype, comm), NULL, NULL)
 
-COLLECTIVE(Alltoall, Ialltoall, FLOW_ALL,
-           ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,
-                int recvcount, MPI_Datatype recvtype, MPI_Comm comm),
-           ARGS(sendbuf, sendcount, TYPE(sendtype), recvbuf, recvcount, TYPE(recvtype),
-                COMM),
-           pieces_input(sendbuf, recvbuf, recvcount, NULL, NULL, recvtype, NULL, comm),
-           NULL, NULL)
+COLLECTIVE_CHECKED(
+    Alltoall, Ialltoall, FLOW_ALL,
+    ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,
+         int recvcount, MPI_Datatype recvtype, MPI_Comm comm),
+    ARGS(sendbuf, sendcount, TYPE(sendtype), recvbuf, recvcount, TYPE(recvtype), COMM),
+    pieces_input(sendbuf, recvbuf, recvcount, NULL, NULL, recvtype, NULL, comm), NULL,
+    NULL,
+    !crmpi_comm_of(comm)->remote_size && sendbuf != MPI_IN_PLACE &&
+        lengths_differ(sendcount, sendtype, recvcount, recvtype))
 
-COLLECTIVE(Alltoallv, Ialltoallv, FLOW_ALL,
-           ARGS(const void *sendbuf, const int sendcounts[], const int sdispls[],
-                MPI_Datatype sendtype, void *recvbuf, const int recvcounts[],
-                const int rdispls[], MPI_Datatype recvtype, MPI_Comm comm),
-           ARGS(sendbuf, sendcounts, sdispls, TYPE(sendtype), recvbuf, recvcounts,
-                rdispls, TYPE(recvtype), COMM),
-           pieces_input(sendbuf, recvbuf, 0, recvcounts, rdispls, recvtype, NULL, comm),
-           NULL, NULL)
+COLLECTIVE_CHECKED(Alltoallv, Ialltoallv, FLOW_ALL,
+                   ARGS(const void *sendbuf, const int sendcounts[], const int sdispls[],
+                        MPI_Datatype sendtype, void *recvbuf, const int recvcounts[],
+                        const int rdispls[], MPI_Datatype recvtype, MPI_Comm comm),
+                   ARGS(sendbuf, sendcounts, sdispls, TYPE(sendtype), recvbuf, recvcounts,
+                        rdispls, TYPE(recvtype), COMM),
+                   pieces_input(sendbuf, recvbuf, 0, recvcounts, rdispls, recvtype, NULL,
+                                comm),
+                   NULL, NULL,
+                   own_differ(sendbuf, sendcounts, sendtype, NULL, recvcounts, recvtype,
+                              NULL, comm))
 
 /*
  * Reductions.  By a function of the application's, and not blocking, or where threads may wait
@@ -436,7 +511,7 @@ static int reduction_wait(const struct crmpi_reduction_call *call)
     {                                                                                    \
         const struct crmpi_reduction_call call = {__VA_ARGS__, .type = datatype,         \
                                                   .op = op, .comm = comm};               \
-        int by_user = crmpi_thread_multiple && crmpi_op_is_user_defined(op);                      \
+        int by_user = crmpi_thread_multiple && crmpi_op_is_user_defined(op);             \
         struct input input = INPUT;                                                      \
         MPI_Request real;                                                                \
         int error;                                                                       \
@@ -452,7 +527,7 @@ static int reduction_wait(const struct crmpi_reduction_call *call)
                         : PMPI_##NAME(REALS);                                            \
         if (by_user)                                                                     \
             crmpi_reduction_count_lower(-1);                                             \
-        return blocking_end(comm, &input, error, FLOW, "MPI_" #NAME);                    \
+        return blocking_end(comm, &input, error, 0, FLOW, "MPI_" #NAME);                 \
     }                                                                                    \
                                                                                          \
     int crmpi_lower_MPI_##INAME(PARAMS, MPI_Request *request)                            \
@@ -460,14 +535,16 @@ static int reduction_wait(const struct crmpi_reduction_call *call)
         const struct crmpi_reduction_call call = {__VA_ARGS__, .type = datatype,         \
                                                   .op = op, .comm = comm};               \
         MPI_Request real;                                                                \
+        int error;                                                                       \
                                                                                          \
-        if (crmpi_op_is_user_defined(op) && crmpi_reduction_is_ours(&call)) {                     \
+        if (request && crmpi_op_is_user_defined(op) && crmpi_reduction_is_ours(&call)) { \
             *request = crmpi_request_handle(reduction_begin(&call));                     \
             return MPI_SUCCESS;                                                          \
         }                                                                                \
         nonblocking_begin(comm);                                                         \
-        return nonblocking_end(PMPI_##INAME(REALS, &real), &real, comm, datatype, op,    \
-                               NULL, FLOW, request, "MPI_" #INAME);                      \
+        error = PMPI_##INAME(REALS, request ? &real : NULL);                             \
+        return nonblocking_end(error, 0, &real, comm, datatype, op, NULL, FLOW, request, \
+                               "MPI_" #INAME);                                           \
     }
 
 REDUCTION(Reduce, Ireduce, FLOW_UP,
@@ -529,12 +606,12 @@ COLLECTIVE(Neighbor_allgatherv, Ineighbor_allgatherv, FLOW_ALL,
                 TYPE(recvtype), COMM),
            none, NULL, NULL)
 
-COLLECTIVE(Neighbor_alltoall, Ineighbor_alltoall, FLOW_ALL,
-           ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,
-                int recvcount, MPI_Datatype recvtype, MPI_Comm comm),
-           ARGS(sendbuf, sendcount, TYPE(sendtype), recvbuf, recvcount, TYPE(recvtype),
-                COMM),
-           none, NULL, NULL)
+COLLECTIVE_CHECKED(
+    Neighbor_alltoall, Ineighbor_alltoall, FLOW_ALL,
+    ARGS(const void *sendbuf, int sendcount, MPI_Datatype sendtype, void *recvbuf,
+         int recvcount, MPI_Datatype recvtype, MPI_Comm comm),
+    ARGS(sendbuf, sendcount, TYPE(sendtype), recvbuf, recvcount, TYPE(recvtype), COMM),
+    none, NULL, NULL, lengths_differ(sendcount, sendtype, recvcount, recvtype))
 
 COLLECTIVE(Neighbor_alltoallv, Ineighbor_alltoallv, FLOW_ALL,
            ARGS(const void *sendbuf, const int sendcounts[], const int sdispls[],
@@ -570,7 +647,7 @@ static int types_begin(int n_send, const MPI_Datatype *send, int n_recv,
     return MPI_SUCCESS;
 }
 
-#define COLLECTIVE_W(NAME, INAME, DISPLACEMENT, N_SEND, N_RECV, INPUT)                   \
+#define COLLECTIVE_W(NAME, INAME, DISPLACEMENT, N_SEND, N_RECV, INPUT, REFUSED)          \
     int crmpi_lower_MPI_##NAME(                                                          \
         const void *sendbuf, const int sendcounts[], const DISPLACEMENT sdispls[],       \
         const MPI_Datatype sendtypes[], void *recvbuf, const int recvcounts[],           \
@@ -593,7 +670,8 @@ static int types_begin(int n_send, const MPI_Datatype *send, int n_recv,
                                                COMM, &real),                             \
                                   &real);                                                \
         free(types.block);                                                               \
-        return blocking_end(comm, &input, error, FLOW_ALL, "MPI_" #NAME);                \
+        return blocking_end(comm, &input, error, is_truncated(error) && (REFUSED),       \
+                            FLOW_ALL, "MPI_" #NAME);                                     \
     }                                                                                    \
                                                                                          \
     int crmpi_lower_MPI_##INAME(                                                         \
@@ -610,14 +688,18 @@ static int types_begin(int n_send, const MPI_Datatype *send, int n_recv,
         error = types_begin(N_SEND(comm), sendtypes, N_RECV(comm), recvtypes, &types);   \
         if (error == MPI_SUCCESS)                                                        \
             error = PMPI_##INAME(sendbuf, sendcounts, sdispls, types.send, recvbuf,      \
-                                 recvcounts, rdispls, types.recv, COMM, &real);          \
-        return nonblocking_end(error, &real, comm, NULL, NULL, types.block, FLOW_ALL,    \
-                               request, "MPI_" #INAME);                                  \
+                                 recvcounts, rdispls, types.recv, COMM,                  \
+                                 request ? &real : NULL);                                \
+        return nonblocking_end(error, is_truncated(error) && (REFUSED), &real, comm,     \
+                               NULL, NULL, types.block, FLOW_ALL, request,               \
+                               "MPI_" #INAME);                                           \
     }
 
 COLLECTIVE_W(Alltoallw, Ialltoallw, int, crmpi_comm_n_peers, crmpi_comm_n_peers,
              pieces_input(sendbuf, recvbuf, 0, recvcounts, rdispls, NULL, recvtypes,
-                          comm))
+                          comm),
+             own_differ(sendbuf, sendcounts, NULL, sendtypes, recvcounts, NULL, recvtypes,
+                        comm))
 
 COLLECTIVE_W(Neighbor_alltoallw, Ineighbor_alltoallw, MPI_Aint, crmpi_comm_n_targets,
-             crmpi_comm_n_sources, none)
+             crmpi_comm_n_sources, none, 0)

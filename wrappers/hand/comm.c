@@ -281,7 +281,7 @@ void crmpi_meet_begin(MPI_Comm comm)
     crmpi_meet_enter(comm);
 }
 
-void crmpi_meet_end(MPI_Comm comm, int error)
+void crmpi_meet_end(MPI_Comm comm)
 {
     struct crmpi_comm *c = crmpi_comm_of(comm);
 
@@ -290,8 +290,7 @@ void crmpi_meet_end(MPI_Comm comm, int error)
     __atomic_store_n(&c->under_way, 0, __ATOMIC_RELEASE);
     if (c->size + c->remote_size == 1)
         crmpi_thread->nest--;
-    if (error == MPI_SUCCESS)
-        crmpi_collective_end(comm);
+    crmpi_collective_end(comm);
 }
 
 /*
@@ -582,7 +581,7 @@ static int intercomm_natively(MPI_Comm local, int local_leader, MPI_Comm bridge_
     int error = PMPI_Intercomm_create(
         CRMPI_REAL(MPI_Comm, local), local_leader, CRMPI_REAL(MPI_Comm, bridge_comm),
         remote_leader, tag, newintercomm ? &real : NULL);
-    crmpi_meet_end(local, error);
+    crmpi_meet_end(local);
     error = made_natively(local, error, real, newintercomm, name);
     crmpi_once_end();
     return error;

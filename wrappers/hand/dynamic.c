@@ -124,7 +124,7 @@ static int connected(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *out,
                                      : adopt(real, comm, function);
         crmpi_comm_of(comm)->n_created++;
     }
-    crmpi_meet_end(comm, error);
+    crmpi_meet_end(comm);
     crmpi_once_end();
     if (error == MPI_SUCCESS)
         return error;

@@ -64,7 +64,7 @@ void crmpi_file_ordered_begin(MPI_File file)
 void crmpi_file_joint_end(MPI_File file)
 {
     if (file_of(file))
-        crmpi_meet_end(file_of(file)->comm, MPI_SUCCESS);
+        crmpi_meet_end(file_of(file)->comm);
 }
 
 void crmpi_file_begun_begin(MPI_File file)
@@ -205,7 +205,7 @@ int crmpi_lower_MPI_File_open(MPI_Comm comm, const char *filename, int amode,
                            &real);
     crmpi_info_drop(info_real);
     file->opener = NULL;
-    crmpi_meet_end(file->comm, MPI_SUCCESS);
+    crmpi_meet_end(file->comm);
     if (error != MPI_SUCCESS) {
         crmpi_comm_leave((void *)file->comm);
         crmpi_handle_release(handle);
@@ -241,7 +241,7 @@ int crmpi_lower_MPI_File_close(MPI_File *fh)
     struct crmpi_handle *comm = (void *)file->comm;
     handle->real = NULL;
     handle->flags |= CRMPI_HANDLE_FREED;
-    crmpi_meet_end((void *)comm, MPI_SUCCESS);
+    crmpi_meet_end((void *)comm);
     crmpi_comm_leave(comm);
     crmpi_handle_release(handle);
     *fh = CRMPI_UPPER(MPI_File, ompi_mpi_file_null);

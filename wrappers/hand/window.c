@@ -126,7 +126,7 @@ static int create(const struct crmpi_win *recipe, MPI_Info info, MPI_Comm comm, 
     MPI_Info info_real = crmpi_win_info_make(info);
     error = crmpi_win_make(handle, CRMPI_REAL(MPI_Comm, own), info_real, why, sizeof why);
     crmpi_info_drop(info_real);
-    crmpi_meet_end(comm, error);
+    crmpi_meet_end(comm);
     if (error != MPI_SUCCESS) {
         if (why[0])
             crmpi_error("%s: %s", function, why);
@@ -232,7 +232,7 @@ int crmpi_lower_MPI_Win_free(MPI_Win *handle)
     error = crmpi_win_unmake(w);
     if (error == MPI_SUCCESS)
         error = PMPI_Win_free(&real);
-    crmpi_meet_end(own, error);
+    crmpi_meet_end(own);
     if (error != MPI_SUCCESS)
         return crmpi_win_error(*handle, error, "MPI_Win_free");
     forget((void *)*handle);
