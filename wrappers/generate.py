@@ -234,8 +234,9 @@ def body_pass(c):
             comm.name, outs[0].name, outs[0].name, c.name)
         return
     for p in outs:
-        yield '    if (error == MPI_SUCCESS && %s)\n        *%s = %s;\n' % (
-            p.name, p.name, adoption(c, p))
+        yield '    if (error == MPI_SUCCESS && %s && (void *)%s_real != crmpi_nothing)\n' % (
+            p.name, p.name)
+        yield '        *%s = %s;\n' % (p.name, adoption(c, p))
         yield '    else if (error != MPI_SUCCESS)\n'
         yield '        crmpi_left_give(CRMPI_%s, %s_real, %s);\n' % (
             p.kind.upper(), p.name, p.name)

@@ -141,14 +141,13 @@ struct procmap_query {
 
 static int mapping_find(const void *address, struct mapping *mapping)
 {
+    static int fd =
+        -1; /* stays open; as any of this half it is none of the application's */
     struct procmap_query query = {.size = sizeof query, .address = (uint64_t)address};
-    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC), told;
 
     if (fd < 0)
-        return 0;
-    told = ioctl(fd, PROCMAP_QUERY_IOCTL, &query) == 0;
-    close(fd);
-    if (!told)
+        fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || ioctl(fd, PROCMAP_QUERY_IOCTL, &query) != 0)
         return mapping_search(address, mapping);
     *mapping = (struct mapping){query.start, query.end, query.offset,
                                 makedev(query.major, query.minor), query.inode};
