@@ -5,6 +5,9 @@
  * connections between the two halves of the job, and by MPI_Comm_join.  All are disconnected
  * again, and what was made of ranks of this job alone is used on.
  *
+ * Few of them: about one in a hundred times Open MPI 4.1 itself hangs in MPI_Comm_spawn, the
+ * child in PMIx_Init.
+ *
  *   dynamic [STEPS]           the job
  *   dynamic held [NAME]       one that waits for files (dynamic.sh)
  *   dynamic child KIND        what they spawn
@@ -142,7 +145,7 @@ static void children(enum kind kind, long step)
 {
     MPI_Comm inter;
     char text[8];
-    int n = 1 + (int)(step / KINDS % 2);
+    int n = 1 + (int)(step % 2);
 
     snprintf(text, sizeof text, "%d", kind);
     if (kind == SELF && check_rank != step % check_size)
@@ -335,7 +338,7 @@ int main(int argc, char **argv)
         MPI_Finalize();
         return 0;
     }
-    steps = check_begin("dynamic", argc, argv, 2 * KINDS);
+    steps = check_begin("dynamic", argc, argv, KINDS);
     for (step = 0; step < steps; step++) {
         enum kind kind = (enum kind)(step % KINDS);
 
