@@ -95,4 +95,21 @@ rm abort
 touch end
 restarted_surely
 
+# With all that comes and goes, killed at some time; the digest is that of a native run.
+native=
+for try in 1 2 3; do
+    native=$(timeout -k 5 40 "$MPIRUN" -np 3 "$program" 2>/dev/null) && break
+done
+for policy in coordinated partial uncoordinated; do
+    name="killed, $policy"
+    for time in 1 2; do
+        CRMPI_POLICY=$policy CRMPI_INTERVAL=0.2 begin 3 "$program"
+        awaited 30 lines 1 || fail "no checkpoint"
+        sleep "$(awk "BEGIN { srand($$ + $time); print 3 * rand() }")"
+        killed
+        restarted_surely
+        grep -qxF "$native" "$log" || fail "not the digest of a native run: $native"
+    done
+done
+
 [ $failures = 0 ]
