@@ -292,8 +292,11 @@ def persistent_reduction(base, names):
 def body_persistent(c):
     params = [p for p in c.params if p.kind not in ('info', 'request')]
     base = re.sub(r'^MPIX?_|_init$', '', c.name)
+    in_place = 'sendbuf == MPI_IN_PLACE && ' \
+        'crmpi_counts_are_zero(recvcounts, crmpi_comm_n_peers(comm))'
     empty = {'Reduce': 'count == 0', 'Allreduce': 'count == 0', 'Scan': 'count == 0',
-             'Reduce_scatter': 'crmpi_counts_are_zero(recvcounts, comm)'}.get(base, '0')
+             'Reduce_scatter': 'crmpi_counts_are_zero(recvcounts, crmpi_comm_n_local(comm))',
+             'Alltoallv': in_place, 'Alltoallw': in_place}.get(base, '0')
     root = 'root' if any(p.name == 'root' for p in params) else '0'
     yield '    const struct crmpi_persistent_argument arguments[] = {\n'
     yield ''.join('        {%s},\n' % persistent_argument(p) for p in params)

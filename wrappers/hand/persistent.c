@@ -11,7 +11,8 @@
  * collectives on the communicator; the members have to agree on it.  So requests have numbers
  * on their communicator, and every member of it makes all of them again in their order,
  * except the oldest that no member has any more.  For those that only this rank has freed a
- * place is taken by a request that is freed at once.  Reductions of nothing get no tag.
+ * place is taken by a request that is freed at once.  Reductions of nothing get no tag, nor
+ * do MPI_Alltoallv and _alltoallw of nothing in place: they have no number.
  *
  * Reductions by functions of the application are done in reduction.c, and have no lower
  * request.
@@ -52,9 +53,9 @@ int crmpi_comm_n_rooted(MPI_Comm comm, int root)
     return crmpi_comm_n_peers(comm);
 }
 
-int crmpi_counts_are_zero(const int *counts, MPI_Comm comm)
+int crmpi_counts_are_zero(const int *counts, int n)
 {
-    for (int i = 0; counts && i < crmpi_comm_n_local(comm); i++)
+    for (int i = 0; counts && i < n; i++)
         if (counts[i])
             return 0;
     return 1;

@@ -35,7 +35,7 @@ extern crmpi_persistent_make *const crmpi_persistent_makers[];
  * Make such a request, inactive.
  * @param call  number of the function
  * @param reduction  what it reduces; NULL: it is none
- * @param is_empty  it is a reduction of nothing
+ * @param is_empty  it gets no tag: see persistent.c
  * @param flow  of the data of each start, from @p root or to it if it is rooted
  */
 int crmpi_persistent_create(int call, const struct crmpi_persistent_argument *arguments,
@@ -43,8 +43,7 @@ int crmpi_persistent_create(int call, const struct crmpi_persistent_argument *ar
                             int is_empty, MPI_Comm comm, MPI_Info info, uint32_t flow,
                             int root, MPI_Request *request, const char *function);
 
-/** Whether there is nothing to be reduced for any member. */
-int crmpi_counts_are_zero(const int *counts, MPI_Comm comm);
+int crmpi_counts_are_zero(const int *counts, int n);
 
 /** How many elements an array has that only the root gives; one for each member of the
  * local group. */
