@@ -10,6 +10,7 @@
 #include <stddef.h>
 
 #include "check.h"
+#include <mpi-ext.h>
 
 enum { N_MAX = 40, N_THREADS = 3 };
 static const uint64_t prime = 1000003;
@@ -285,6 +286,37 @@ static void between(MPI_Comm inter, int is_high, int n_low, int size, long step)
         check_maps(out, 1, step, n_low, size - n_low, 0, n);
 }
 
+/* A persistent one, started anew with other data; it may be active over a checkpoint, or not. */
+#ifdef OMPI_HAVE_MPI_EXT_PCOLLREQ
+static struct map again_in[N_MAX], again_out[N_MAX];
+static MPI_Request again_request;
+
+static void again_begin(void)
+{
+    CHECK_MPI(MPIX_Allreduce_init(again_in, again_out, N_MAX, map_type, then, MPI_COMM_WORLD,
+                                  MPI_INFO_NULL, &again_request));
+}
+
+static void again(long step)
+{
+    fill(again_in, step, check_rank, N_MAX);
+    CHECK_MPI(MPI_Start(&again_request));
+    work();
+    CHECK_MPI(MPI_Wait(&again_request, MPI_STATUS_IGNORE));
+    check_maps(again_out, 1, step, 0, check_size, 0, N_MAX);
+    work();
+}
+
+static void again_end(void)
+{
+    CHECK_MPI(MPI_Request_free(&again_request));
+}
+#else
+static void again_begin(void) {}
+static void again(long step) { (void)step; }
+static void again_end(void) {}
+#endif
+
 /*
  * threads
  */
@@ -379,15 +411,18 @@ int main(int argc, char **argv)
     state = check_hash((uint64_t)check_rank, 98);
     common = check_hash((uint64_t)check_size, 97);
     common_half = check_hash((uint64_t)check_size, (uint64_t)(check_rank >= n_low));
+    again_begin();
     for (long step = 0; step < steps; step++) {
         several(MPI_COMM_WORLD, &common);
         several(half, &common_half);
         several(reversed, &common);
         if (inter != MPI_COMM_NULL)
             between(inter, check_rank >= n_low, n_low, check_size, step);
+        again(step);
         if (is_multiple)
             threads(comms, step);
     }
+    again_end();
     CHECK(check_size == 1 || n_calls > 0, "no operation was called");
     for (int i = 0; i < N_THREADS; i++)
         MPI_Comm_free(&comms[i]);
