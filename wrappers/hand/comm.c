@@ -569,7 +569,8 @@ static int leader_find(const struct crmpi_comm *peer, int remote_leader)
                : -1;
 }
 
-/* Before the call returns it can be repeated by nobody, and then it forbids checkpoints. */
+/* With processes of another job: nobody could make the call again, and what it makes forbids
+ * checkpoints. */
 static int intercomm_natively(MPI_Comm local, int local_leader, MPI_Comm bridge_comm,
                               int remote_leader, int tag, MPI_Comm *newintercomm)
 {
