@@ -811,6 +811,42 @@ static void setup(void)
     CHECK_MPI(MPI_Comm_free(&half));
 }
 
+/* One of the errors that end a job if nobody handles them: failures.sh compares the words. */
+static void fatal(int which)
+{
+    int keyval = NO_KEYVAL, x[2];
+    MPI_Aint address;
+    MPI_Datatype type;
+    MPI_Win none;
+
+    if (check_rank > 0)
+        MPI_Barrier(MPI_COMM_WORLD); /* until rank 0 ends the job */
+    switch (which) {
+    case 0:
+        MPI_Win_create(mark, -1, 1, MPI_INFO_NULL, MPI_COMM_WORLD, &none);
+        break;
+    case 1:
+        MPI_Info_set(no_info, "key", "value");
+        break;
+    case 2:
+        MPI_Comm_free_keyval(&keyval);
+        break;
+    case 3:
+        MPI_Wait(NULL, MPI_STATUS_IGNORE);
+        break;
+    case 4:
+        MPI_Win_set_errhandler(win, MPI_ERRHANDLER_NULL);
+        break;
+    case 5:
+        MPI_Type_get_contents(uncommitted, 0, 0, 0, x, &address, &type);
+        break;
+    default:
+        MPI_Send(x, 1, MPI_INT, check_size, 0, cart);
+        break;
+    }
+    CHECK(0, "%d is not fatal", which);
+}
+
 int main(int argc, char **argv)
 {
     long step, steps;
@@ -820,6 +856,8 @@ int main(int argc, char **argv)
     steps = check_begin("failures", argc, argv, 400);
     tells = argc > 2 ? atoi(argv[2]) : 0;
     setup();
+    if (argc > 3)
+        fatal(atoi(argv[3]));
     handlers_set();
     for (step = 0; step < steps; step++) {
         types();

@@ -68,20 +68,43 @@ static int handler_call(struct crmpi_handle *handler, void *object, int error)
     return error;
 }
 
-static int comm_tell(MPI_Comm comm, int error)
+/*
+ * End the job for an error that crmpi has found, with the MPI library's words and the name of
+ * the application's call.  Weak: without these the name is that of the call made here.
+ */
+extern void ompi_mpi_errors_are_fatal_comm_handler(MPI_Comm *comm, int *code, ...)
+    __attribute__((weak));
+extern void ompi_mpi_errors_are_fatal_win_handler(MPI_Win *win, int *code, ...)
+    __attribute__((weak));
+
+static void comm_fatal(MPI_Comm real, int error, const char *function)
+{
+    if (real && ompi_mpi_errors_are_fatal_comm_handler)
+        ompi_mpi_errors_are_fatal_comm_handler(&real, &error, function);
+    PMPI_Comm_call_errhandler(real ? real : MPI_COMM_WORLD, error);
+}
+
+static void win_fatal(MPI_Win real, int error, const char *function)
+{
+    if (ompi_mpi_errors_are_fatal_win_handler)
+        ompi_mpi_errors_are_fatal_win_handler(&real, &error, function);
+    PMPI_Win_call_errhandler(real, error);
+}
+
+static int comm_tell(MPI_Comm comm, int error, const char *function)
 {
     struct crmpi_comm *c = crmpi_comm_of(comm);
 
     if (!c)
         return error; /* before MPI_Init: the MPI library has spoken */
     if (is_fatal(c->errhandler))
-        PMPI_Comm_call_errhandler(CRMPI_REAL(MPI_Comm, comm), error);
+        comm_fatal(CRMPI_REAL(MPI_Comm, comm), error, function);
     return handler_call(c->errhandler, comm, error);
 }
 
 /* Tell MPI_COMM_WORLD what the library has told it; returns 1 if @p error, which the
  * handler may change, is among that. */
-static int world_tell(int *error)
+static int world_tell(int *error, const char *function)
 {
     MPI_Comm world = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
     int n = told_world.n, codes[4], is_told = 0;
@@ -91,7 +114,7 @@ static int world_tell(int *error)
     memcpy(codes, told_world.codes, sizeof codes);
     told_world.n = 0; /* a handler may call MPI */
     for (int i = 0; i < n; i++) {
-        int is_it = codes[i] == *error, told = comm_tell(world, codes[i]);
+        int is_it = codes[i] == *error, told = comm_tell(world, codes[i], function);
 
         if (is_it)
             *error = told;
@@ -102,12 +125,11 @@ static int world_tell(int *error)
 
 int crmpi_comm_error(MPI_Comm comm, int error, const char *function)
 {
-    (void)function; /* the application's handler is told what the program has called */
-    if (world_tell(&error))
+    if (world_tell(&error, function))
         return error;
     if (!crmpi_comm_of(comm))
         comm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
-    return comm_tell(comm, error);
+    return comm_tell(comm, error, function);
 }
 
 int crmpi_win_error(MPI_Win win, int error, const char *function)
@@ -116,10 +138,10 @@ int crmpi_win_error(MPI_Win win, int error, const char *function)
 
     if (!w)
         return crmpi_comm_error(NULL, error, function);
-    if (world_tell(&error))
+    if (world_tell(&error, function))
         return error;
     if (is_fatal(w->errhandler) && CRMPI_REAL(MPI_Win, win))
-        PMPI_Win_call_errhandler(CRMPI_REAL(MPI_Win, win), error);
+        win_fatal(CRMPI_REAL(MPI_Win, win), error, function);
     return handler_call(w->errhandler, win, error);
 }
 
@@ -133,8 +155,7 @@ static struct crmpi_handle **file_handler(MPI_File file)
 
 int crmpi_file_error(MPI_File file, int error, const char *function)
 {
-    (void)function;
-    if (world_tell(&error))
+    if (world_tell(&error, function))
         return error;
     return handler_call(*file_handler(file), file, error);
 }
