@@ -4,6 +4,8 @@
  * that do nothing else: under the coordinated policy, and under the partial one for
  * groups of different sizes.  Messages between ranks that are no neighbours in the
  * control tree pass through those between; each link takes one unit of time, all else none.
+ * The drain's own messages, by MPI, go between ranks that have communicated: a bookmark each
+ * way, and its answer.
  *
  * Usage: sim-cost
  */
@@ -40,6 +42,7 @@ static struct job {
     } *ranks;
     double now;
     uint64_t n_messages, n_links, n_saved, n_committed, most;
+    uint64_t n_bookmarks; /* messages of the drains, between ranks that have communicated */
 } job;
 
 static void check(int holds, const char *what)
@@ -88,8 +91,9 @@ static void send_message(void *context, uint32_t to, const struct crmpi_message 
     sim_queue_add(job.now + links, item);
 }
 
-/* Those of a rank that are not in the group. */
-static size_t neighbours(uint32_t r, const struct crmpi_action *action, uint32_t *out)
+/* Those of a rank, itself among them, that are not in the group. */
+static size_t neighbours_of(uint32_t r, const uint32_t *group, size_t n_group,
+                            uint32_t *out)
 {
     uint32_t first = job.pattern == PAIRS    ? r & ~1u
                      : job.pattern == BLOCKS ? r / BLOCK * BLOCK
@@ -99,15 +103,28 @@ static size_t neighbours(uint32_t r, const struct crmpi_action *action, uint32_t
     size_t n = 0, i = 0;
 
     for (uint32_t other = first; other < first + size && other < job.n_ranks; other++) {
-        while (i < action->n_group && action->group[i] < other)
+        while (i < n_group && group[i] < other)
             i++;
-        if (action->group != NULL && (i == action->n_group || action->group[i] != other))
+        if (i == n_group || group[i] != other)
             out[n++] = other;
     }
     return n;
 }
 
+static size_t neighbours(uint32_t r, const struct crmpi_action *action, uint32_t *out)
+{
+    return action->group ? neighbours_of(r, action->group, action->n_group, out) : 0;
+}
+
 static uint32_t neighbour_list[BLOCK];
+
+/* Whom a rank tells, and is answered by. */
+static uint64_t partners(uint32_t r)
+{
+    uint32_t list[BLOCK];
+
+    return neighbours_of(r, NULL, 0, list) - 1; /* not itself */
+}
 
 static void act(void *context, const struct crmpi_action *action)
 {
@@ -122,6 +139,8 @@ static void act(void *context, const struct crmpi_action *action)
         [CRMPI_ACTION_RELEASE] = CRMPI_EVENT_TICK,
     };
 
+    if (action->kind == CRMPI_ACTION_DRAIN)
+        job.n_bookmarks += 2 * partners(r);
     if (action->kind == CRMPI_ACTION_COMMIT)
         job.n_saved = action->n_saved;
     job.n_committed += action->kind == CRMPI_ACTION_REPORT && action->committed;
@@ -162,6 +181,11 @@ static void check_cost(void)
     uint64_t n = job.n_ranks;
 
     check(job.n_committed == 1, "the checkpoint was not taken");
+    check(job.n_bookmarks <= 2 * job.n_saved *
+                                 (job.pattern == BLOCKS ? BLOCK - 1
+                                  : job.pattern == PAIRS ? 1
+                                                         : 2),
+          "the bookmarks go to others than neighbours");
     if (job.ops == &crmpi_policy_coordinated) {
         /* five phases down and up, over three links at most, and the request */
         check(job.n_saved == n && job.most <= 2 * 5 * 3 + 2 && job.now <= 11 * depth,
@@ -213,11 +237,12 @@ static void run(const struct crmpi_policy_ops *ops, uint32_t n_ranks,
     }
     free(job.ranks);
     printf("%6u ranks, %s, %-12s: %6llu saved, %8llu messages over %9llu links, at most "
-           "%6llu handled by a rank, depth %5.0f\n",
+           "%6llu handled by a rank, depth %5.0f; %8llu of the drain\n",
            n_ranks, ops->name,
            ops == &crmpi_policy_partial ? pattern_words[pattern] : "all",
            (unsigned long long)job.n_saved, (unsigned long long)job.n_messages,
-           (unsigned long long)job.n_links, (unsigned long long)job.most, job.now);
+           (unsigned long long)job.n_links, (unsigned long long)job.most, job.now,
+           (unsigned long long)job.n_bookmarks);
     check_cost();
 }
 
