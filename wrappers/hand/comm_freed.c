@@ -16,7 +16,7 @@
 
 #include "wrappers/objects.h"
 
-#define BATCH 32 /* so much is told at once */
+#define BATCH 64 /* so much is told at once */
 
 struct freed {
     struct freed *next;          /* in its bucket, then among those gone */
@@ -259,7 +259,7 @@ void crmpi_comm_reap(void)
     if (pthread_mutex_trylock(&lock) == 0) {
         struct freed *list;
 
-        if (++n_calls >= BATCH / 2) {
+        if (++n_calls >= BATCH) {
             n_calls = 0;
             letters_read();
             letters_send();
