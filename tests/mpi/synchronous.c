@@ -8,6 +8,8 @@
  *   causal    what is sent after a synchronous send is complete must not be there before the
  *             receive has begun: by MPI_Ssend, Issend and Ssend_init, to a receiver that
  *             probes, computes, matches by MPI_Mprobe, or has sent something itself
+ *   between   the same over an intercommunicator
+ *   freed     on a communicator that is freed while the send is open
  *   order     streams of sends of all kinds, received by wildcards in all ways
  *   threads   with MPI_THREAD_MULTIPLE, each on its own tag
  */
@@ -195,6 +197,56 @@ static void causal(long step)
     CHECK_MPI(MPI_Request_free(&sender));
     CHECK_MPI(MPI_Request_free(&receiver));
     CHECK_MPI(MPI_Barrier(comm));
+}
+
+/*
+ * between
+ */
+
+static void between(long step, MPI_Comm inter, int n_low)
+{
+    MPI_Comm before = comm;
+    MPI_Request persistent;
+    int value, after, landing = -1, is_low = check_rank < n_low;
+    int partner = is_low ? check_rank : check_rank - n_low;
+
+    if (inter == MPI_COMM_NULL || partner >= check_size - n_low)
+        return;
+    comm = inter;
+    value = (int)step * 1000 + 500 + partner;
+    after = value + 1;
+    if (is_low) {
+        CHECK_MPI(MPI_Ssend_init(&value, 1, MPI_INT, partner, TAG_FIRST, comm, &persistent));
+        send_causal(check_below(&state, 3), &value, partner, &persistent);
+        CHECK_MPI(MPI_Send(&after, 1, MPI_INT, partner, TAG_AFTER, comm));
+    } else {
+        CHECK_MPI(MPI_Recv_init(&landing, 1, MPI_INT, partner, TAG_FIRST, comm, &persistent));
+        receive_causal(partner, value, &persistent);
+        CHECK(landing == -1 || landing == value, "found %d", landing);
+    }
+    CHECK_MPI(MPI_Request_free(&persistent));
+    comm = before;
+}
+
+/*
+ * freed
+ */
+
+static void freed(long step)
+{
+    MPI_Comm another;
+    MPI_Request requests[2];
+    int to = (check_rank + 1) % check_size, from = (check_rank + check_size - 1) % check_size;
+    int out = (int)step * 1000 + check_rank, in = -1;
+
+    MPI_Comm_dup(comm, &another);
+    CHECK_MPI(MPI_Issend(&out, 1, MPI_INT, to, TAG_FIRST, another, &requests[0]));
+    pause_a_while();
+    CHECK_MPI(MPI_Irecv(&in, 1, MPI_INT, from, TAG_FIRST, another, &requests[1]));
+    CHECK_MPI(MPI_Comm_free(&another));
+    pause_a_while();
+    CHECK_MPI(MPI_Waitall(2, requests, MPI_STATUSES_IGNORE));
+    CHECK_EQ(in, (int)step * 1000 + from);
 }
 
 /*
@@ -395,7 +447,8 @@ static void threads(long step)
 
 int main(int argc, char **argv)
 {
-    int provided, is_multiple = argc > 2 && strcmp(argv[2], "threads") == 0;
+    int provided, is_multiple = argc > 2 && strcmp(argv[2], "threads") == 0, n_low;
+    MPI_Comm half, inter = MPI_COMM_NULL;
     long steps;
 
     MPI_Init_thread(&argc, &argv, is_multiple ? MPI_THREAD_MULTIPLE : MPI_THREAD_SINGLE,
@@ -403,14 +456,23 @@ int main(int argc, char **argv)
     steps = check_begin("synchronous", argc, argv, 40);
     MPI_Comm_dup(MPI_COMM_WORLD, &comm);
     MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN);
+    n_low = (check_size + 1) / 2;
+    MPI_Comm_split(comm, check_rank >= n_low, check_rank, &half);
+    if (check_size > 1)
+        MPI_Intercomm_create(half, 0, comm, check_rank >= n_low ? 0 : n_low, 3, &inter);
     state = check_hash((uint64_t)check_rank, 99);
     for (long step = 0; step < steps; step++) {
         exchange(step);
         causal(step);
         order(step);
+        between(step, inter, n_low);
+        freed(step);
         if (is_multiple)
             threads(step);
     }
+    if (inter != MPI_COMM_NULL)
+        MPI_Comm_free(&inter);
+    MPI_Comm_free(&half);
     MPI_Comm_free(&comm);
     check_end(steps);
     MPI_Finalize();

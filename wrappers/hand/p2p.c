@@ -89,6 +89,29 @@ void crmpi_p2p_forget(const struct crmpi_comm *comm)
 }
 
 /*
+ * The end of a blocking call
+ */
+
+int crmpi_blocking_end(struct crmpi_request *r, const char *function)
+{
+    int error = r->status.MPI_ERROR;
+    MPI_Comm comm = r->comm;
+
+    r->active = 0; /* an error handler may use it again */
+    crmpi_drop(r->type);
+    if (__builtin_expect(error != MPI_SUCCESS, 0))
+        error = crmpi_comm_error(comm, error, function);
+    crmpi_drop(comm);
+    return error;
+}
+
+int crmpi_receive_end(struct crmpi_request *r, MPI_Status *status, const char *function)
+{
+    crmpi_status_give(status, &r->status);
+    return crmpi_blocking_end(r, function);
+}
+
+/*
  * Sends
  */
 
@@ -143,19 +166,6 @@ int crmpi_lower_MPI_Send(const void *buf, int count, MPI_Datatype datatype, int 
                          tag, comm);
 }
 
-int crmpi_send_end(struct crmpi_request *r, const char *function)
-{
-    int error = r->status.MPI_ERROR;
-    MPI_Comm comm = r->comm;
-
-    r->active = 0; /* an error handler may use it again */
-    crmpi_drop(r->type);
-    if (__builtin_expect(error != MPI_SUCCESS, 0))
-        error = crmpi_comm_error(comm, error, function);
-    crmpi_drop(comm);
-    return error;
-}
-
 int crmpi_lower_MPI_Ssend(const void *buf, int count, MPI_Datatype datatype, int dest,
                           int tag, MPI_Comm comm)
 {
@@ -169,10 +179,10 @@ int crmpi_lower_MPI_Ssend(const void *buf, int count, MPI_Datatype datatype, int
         crmpi_request_arguments(r, buf, count, dest, tag);
         r->status.MPI_ERROR = crmpi_send_post(r);
         if (r->status.MPI_ERROR != MPI_SUCCESS)
-            return crmpi_send_end(r, "MPI_Ssend");
+            return crmpi_blocking_end(r, "MPI_Ssend");
     }
     crmpi_request_wait(r);
-    return crmpi_send_end(r, "MPI_Ssend");
+    return crmpi_blocking_end(r, "MPI_Ssend");
 }
 
 /* See MPI_Irsend. */
@@ -193,20 +203,6 @@ int crmpi_lower_MPI_Bsend(const void *buf, int count, MPI_Datatype datatype, int
 /*
  * Receives
  */
-
-int crmpi_receive_end(struct crmpi_request *r, MPI_Status *status, const char *function)
-{
-    int error = r->status.MPI_ERROR;
-    MPI_Comm comm = r->comm;
-
-    crmpi_status_give(status, &r->status);
-    r->active = 0; /* an error handler may use it again */
-    crmpi_drop(r->type);
-    if (__builtin_expect(error != MPI_SUCCESS, 0))
-        error = crmpi_comm_error(comm, error, function);
-    crmpi_drop(comm);
-    return error;
-}
 
 /* Post the receive of a blocking call. */
 static inline int receive_begin(struct crmpi_request *r, void *buf, int count,

@@ -470,8 +470,8 @@ static inline void crmpi_request_retire(struct crmpi_request *r, MPI_Request *re
 int crmpi_receive_saved(struct crmpi_request *r, int *error_out);
 /** Post a synchronous send; @p r has its arguments.  Not renewed by a restart. */
 int crmpi_send_post(struct crmpi_request *r);
-/** A blocking call's send, complete, ends: drop what it holds. */
-int crmpi_send_end(struct crmpi_request *r, const char *function);
+/** A blocking call that stands on this request ends: drop what it holds; returns what the call has to. */
+int crmpi_blocking_end(struct crmpi_request *r, const char *function);
 /** Post a receive, or serve it from the saved messages; @p r has its arguments. */
 int crmpi_receive_post(struct crmpi_request *r);
 /** Take the arguments of a transfer into @p r. */
