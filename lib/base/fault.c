@@ -17,6 +17,8 @@
 #define FAULTS_MAX 16
 #define ERRNO_MAX 4095
 #define EFFECT_KILL (-2)
+#define EFFECT_WAIT (-3)
+#define WAIT_SECONDS 10
 
 struct fault {
     char point[48];
@@ -38,6 +40,8 @@ static int effect_parse(const char *name)
 {
     if (strcmp(name, "kill") == 0)
         return EFFECT_KILL;
+    if (strcmp(name, "wait") == 0)
+        return EFFECT_WAIT;
     if (strcmp(name, "short") == 0)
         return CRMPI_FAULT_SHORT;
     for (int number = 1; number < ERRNO_MAX; number++) {
@@ -114,7 +118,7 @@ static int faults_parse(const char *text)
         int ours;
         if (n_faults == FAULTS_MAX || !fault_parse(item, &faults[n_faults], &ours)) {
             crmpi_error(
-                "CRMPI_FAULT: '%.*s' is not POINT[@RANK]:N[+]=ERRNO|short|kill, or "
+                "CRMPI_FAULT: '%.*s' is not POINT[@RANK]:N[+]=ERRNO|short|kill|wait, or "
                 "is one too many",
                 (int)strcspn(text + at, ","), text + at);
             n_faults = 0;
@@ -164,5 +168,8 @@ int crmpi_fault_occur(const char *point)
     if (effect == EFFECT_KILL)
         kill(getpid(), SIGKILL);
     crmpi_debug("fault injected at %s", point);
-    return effect;
+    if (effect == EFFECT_WAIT)
+        for (unsigned left = WAIT_SECONDS; left > 0;)
+            left = sleep(left);
+    return effect == EFFECT_WAIT ? 0 : effect;
 }

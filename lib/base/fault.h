@@ -10,6 +10,7 @@
  *     ENOSPC, EIO, EINTR, ...  the call reports this errno without having been made
  *     short                    a read or write transfers only a part of what was asked
  *     kill                     the process ends by SIGKILL
+ *     wait                     it takes ten seconds longer
  * For example "storage.write:3=ENOSPC,engine.save@1:2=kill".
  *
  * A point is a call of crmpi_fault() right before the operation it stands for; its name

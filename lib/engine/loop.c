@@ -413,9 +413,23 @@ static void serve_touches(void)
     crmpi_touch_answer();
 }
 
+/* The library does not return: nothing can be done about that, as no other thread may call
+ * it meanwhile, but to say it. */
+static void look_at_worker(void)
+{
+    const char *what =
+        crmpi_worker_hangs((int64_t)(2000 * crmpi_config.quiesce_limit_seconds));
+
+    if (what != NULL)
+        crmpi_warn("rank %u has been %s for longer than CRMPI_QUIESCE_LIMIT: it stands still "
+                   "until the MPI library returns, perhaps for a rank that does not answer",
+                   engine->job.world_rank, what);
+}
+
 static void turn(void)
 {
     wait_for_something();
+    look_at_worker();
     if (shows_progress())
         show_progress();
     take_what_is_done();

@@ -16,6 +16,8 @@ static struct {
     enum state
         state; /* atomic; action and result belong to the worker while it is BUSY */
     struct crmpi_action action;
+    enum crmpi_action_kind kind; /* the protocol thread's: of the action */
+    int64_t since_ms;
     struct crmpi_event result;
     int has_result;
 } worker;
@@ -70,6 +72,8 @@ void crmpi_worker_stop(void)
 void crmpi_worker_do(struct crmpi_action *action)
 {
     worker.action = *action;
+    worker.kind = action->kind;
+    worker.since_ms = crmpi_clock_ms();
     __atomic_store_n(&worker.state, BUSY, __ATOMIC_RELEASE);
     sem_post(&worker.go);
 }
@@ -77,6 +81,17 @@ void crmpi_worker_do(struct crmpi_action *action)
 int crmpi_worker_is_busy(void)
 {
     return __atomic_load_n(&worker.state, __ATOMIC_ACQUIRE) != IDLE;
+}
+
+const char *crmpi_worker_hangs(int64_t limit_ms)
+{
+    if (__atomic_load_n(&worker.state, __ATOMIC_ACQUIRE) != BUSY ||
+        crmpi_clock_ms() - worker.since_ms <= limit_ms)
+        return NULL;
+    worker.since_ms = crmpi_clock_ms();
+    return worker.kind == CRMPI_ACTION_DRAIN   ? "completing operations on windows"
+           : worker.kind == CRMPI_ACTION_QUIET ? "noting the pending requests"
+                                               : NULL;
 }
 
 int crmpi_worker_take(struct crmpi_event *result_out, int *has_result_out)

@@ -19,6 +19,10 @@ void crmpi_worker_do(struct crmpi_action *action);
 /** Tell whether an action is under way, or its end has not been taken yet. */
 int crmpi_worker_is_busy(void);
 
+/** What the worker has been at for longer than @p limit_ms although it should not take
+ * time, in words; NULL: nothing.  Told again after that time. */
+const char *crmpi_worker_hangs(int64_t limit_ms);
+
 /**
  * Take the end of an action.
  * @param[out] has_result_out  whether there is a result, for crmpi_phase_result_fini()

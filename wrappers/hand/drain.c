@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The drain (lower half; run by the worker of every rank of a group at once, while all
+ * The drain (lower half; run by crmpi's threads in every rank of a group at once, while all
  * application threads are parked): each rank tells those it has sent messages to how many,
  * and who is told receives until it has as many, and answers.  So a rank need not know who
  * has sent to it, and nobody hears of those it has had nothing to do with.

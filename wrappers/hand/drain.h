@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The parts of a drain (lower half): drain.c says who has sent how much to whom, held.c
- * takes messages out of the library, pending.c looks at requests.  All of it is run by the
- * worker while all application threads of this rank are parked.
+ * takes messages out of the library, pending.c looks at requests.  All of it is run by
+ * crmpi's own threads, one at a time, while all of the application's are parked.
  */
 #ifndef CRMPI_WRAPPERS_HAND_DRAIN_H
 #define CRMPI_WRAPPERS_HAND_DRAIN_H
