@@ -43,6 +43,7 @@ struct crmpi_comm {
     uint64_t id;               /* the same in all members, unique in the job */
     uint64_t n_created;        /* communicators created from this one so far */
     uint64_t n_persistent;     /* persistent collectives made on it so far */
+    uint64_t n_starts;         /* and started */
     uint64_t n_places;         /* of these, with a tag: see persistent.c */
     uint64_t oldest_place;     /* at the last restart: that any member had still */
     uint64_t collective_count; /* blocking: completed, nonblocking: initiated */

@@ -42,6 +42,9 @@ static inline int crmpi_checkpoint_under_way(void)
     return __atomic_load_n(&crmpi_control->phase, __ATOMIC_ACQUIRE) != CRMPI_PHASE_RUN;
 }
 
+/** Forget callbacks that the calling thread has left without coming back (longjmp). */
+void crmpi_upcalls_settle(void);
+
 /**
  * Call a function of the application with up to six integer or pointer arguments, on the
  * upper TLS base; returns its rax.  The thread cannot park meanwhile.

@@ -140,6 +140,7 @@ struct crmpi_thread {
     uint32_t serial;  /* of the thread that has this structure */
     uint64_t signal_mask; /* to set when it has called them */
     struct crmpi_after after[CRMPI_AFTER_MAX];
+    void *after_held; /* a freed object that one of them may look at: till the next */
     int32_t n_upcalls, unused2; /* callbacks that run, one in a call of the other */
     struct {
         uint64_t sp; /* of crmpi_upcall() */

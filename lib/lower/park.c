@@ -206,7 +206,9 @@ static void upcalls_settle(struct crmpi_thread *thread, uint64_t sp)
             return;
         thread->n_upcalls = last;
         __atomic_store_n(&thread->nest,
-                         last ? thread->upcalls[last - 1].nest + 1 : 0, __ATOMIC_RELEASE);
+                         thread->nest - (thread->upcalls[last].nest + 1) +
+                             (last ? thread->upcalls[last - 1].nest + 1 : 0),
+                         __ATOMIC_RELEASE);
     }
 }
 
@@ -338,6 +340,12 @@ static void park_below(struct crmpi_thread *thread)
     park(slot, generation);
     thread->state = CRMPI_THREAD_RUNS;
     crmpi_raw(SYS_rt_sigprocmask, SIG_SETMASK, (long)&mask, 0, 8, 0, 0);
+}
+
+void crmpi_upcalls_settle(void)
+{
+    if (__builtin_expect(crmpi_thread->n_upcalls > 0, 0))
+        upcalls_settle(crmpi_thread, crmpi_thread->frame.sp);
 }
 
 static int now_ms(void)

@@ -267,6 +267,7 @@ struct crmpi_thread *crmpi_thread_attach(uint64_t upper_fs)
     thread->upper_fs = upper_fs;
     thread->nest = thread->resumed = thread->critical = thread->hooks = 0;
     thread->n_after = thread->n_upcalls = 0;
+    thread->after_held = NULL;
     thread->serial++; /* what it was told before is another's */
     if (thread->lower_fs)
         return thread;

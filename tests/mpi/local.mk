@@ -9,7 +9,7 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 	process queued sendrecv settings signals skew stdin threads_multiple threads_team threads_wait \
 	timers topologies traffic windows
 mpi_c_tests += churn churn_threads filecases kinds layout mappings special unusual
-mpi_c_tests += coll_fails comm_early coupled descriptors dist_graph dynamic failures jumps names
+mpi_c_tests += coll_fails comm_early coupled descriptors dist_graph dynamic failures held jumps names
 mpi_c_tests += obstacles pairs pcoll pipeline reach synchronous threads_groups truncated user_ops
 mpi_c_tests += waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
@@ -24,7 +24,7 @@ if HAVE_MPICXX
 check_DATA += tests/mpi/pool tests/mpi/throws
 endif
 
-mpi_scripts = tests/mpi/coll_fails.sh tests/mpi/coupled.sh tests/mpi/dynamic.sh tests/mpi/failures.sh \
+mpi_scripts = tests/mpi/coll_fails.sh tests/mpi/coupled.sh tests/mpi/dynamic.sh tests/mpi/failures.sh tests/mpi/held.sh \
 	tests/mpi/filecases.sh tests/mpi/layout.sh tests/mpi/pairs.sh \
 	tests/mpi/special.sh tests/mpi/unusual.sh tests/mpi/waits.sh
 check_SCRIPTS += $(mpi_scripts)

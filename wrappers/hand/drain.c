@@ -295,6 +295,8 @@ static void take_answer(int rank, const struct answer *a)
 
         r->held = a->is_held[i];
         r->noted = !r->held;
+        if (r->held)
+            crmpi_p2p->holds = 1; /* also if this drain does not end */
     }
     p->n_answered += a->n;
     p->answered = p->n_answered == p->n_sends;

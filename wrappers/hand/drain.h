@@ -55,6 +55,9 @@ int crmpi_held_is_settled(void);
  * of the library that were held.  Waits for them; returns an MPI error code. */
 int crmpi_held_again(void);
 
+/** Outside of a drain: see to what arrives of one that was given up; 0: it failed. */
+int crmpi_held_poll(void);
+
 /** Whether a probe of the application has matched a message that is not saved. */
 int crmpi_held_is_matched(void);
 
@@ -84,6 +87,9 @@ void crmpi_pending_shift(uint64_t comm,
 /*
  * repost.c
  */
+
+/** Count again what was received when receives were posted, as counting begins anew. */
+void crmpi_repost_count(void);
 
 /** Post a synchronous send again in a restarted process; returns an MPI error code. */
 int crmpi_send_again(struct crmpi_request *r);

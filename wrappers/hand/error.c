@@ -61,6 +61,11 @@ static int handler_call(struct crmpi_handle *handler, void *object, int error)
 
     if (!user || crmpi_thread->n_after == CRMPI_AFTER_MAX)
         return error;
+    if (((const struct crmpi_handle *)object)->flags & CRMPI_HANDLE_FREED) {
+        crmpi_handle_release(crmpi_thread->after_held);
+        crmpi_handle_hold(object); /* only the request that failed kept it, perhaps */
+        crmpi_thread->after_held = object;
+    }
     after = &crmpi_thread->after[crmpi_thread->n_after++];
     *after = (struct crmpi_after){user->function, object, error, user->is_fortran};
     if (user->is_fortran)

@@ -73,6 +73,16 @@ void crmpi_matched_count(MPI_Comm comm, int source, int tag, uint64_t order)
     crmpi_whole_end();
 }
 
+void crmpi_held_matched(struct crmpi_saved_message *m)
+{
+    m->order = crmpi_add(&crmpi_p2p->order, 1);
+    m->later = 0;
+    for (const struct crmpi_saved_message *o = crmpi_p2p->saved.first;
+         o && is_open(m); o = o->next)
+        m->later += is_open(o) && o->comm_id == m->comm_id && o->source == m->source &&
+                    o->tag == m->tag;
+}
+
 /*
  * Taking
  */
@@ -202,8 +212,10 @@ void crmpi_held_resolve(const struct crmpi_announced *announced, size_t n,
     }
     for (size_t i = 0; i < n; i++) { /* not before: places go by those that are open */
         is_held_out[i] = found[i] != NULL;
-        if (found[i])
+        if (found[i]) {
             found[i]->serial = announced[i].serial;
+            crmpi_p2p->holds = 1;
+        }
     }
     free(found);
 }
@@ -318,6 +330,27 @@ int crmpi_held_is_settled(void)
 
     visit(judge, &n_unsettled);
     return n_unsettled == 0;
+}
+
+static void poll_arriving(struct crmpi_saved_message *m, void *fine)
+{
+    MPI_Request request = m->request;
+    int done = 0;
+
+    if (!request)
+        return;
+    if (PMPI_Test(&request, &done, MPI_STATUS_IGNORE) != MPI_SUCCESS)
+        *(int *)fine = 0;
+    if (done)
+        m->request = NULL;
+}
+
+int crmpi_held_poll(void)
+{
+    int fine = 1;
+
+    visit(poll_arriving, &fine);
+    return fine;
 }
 
 int crmpi_held_is_matched(void)

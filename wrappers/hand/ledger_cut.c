@@ -219,6 +219,8 @@ static void add_streams(struct crmpi_stream_table *to,
             crmpi_error("no memory to count messages");
             abort();
         }
+        slot->unlogged =
+            slot->unlogged ? before->sent + slot->unlogged : before->unlogged;
         slot->sent += before->sent;
         slot->received += before->received;
         slot->order = before->order > slot->order ? before->order : slot->order;
@@ -404,6 +406,7 @@ enum crmpi_status crmpi_dependencies_restored(uint64_t line, int in_transit)
         crmpi_p2p->held = crmpi_p2p->holds;
     if (!in_transit || !crmpi_ledger->noted_alone)
         begin_all(in_transit ? crmpi_ledger->noted : line);
+    crmpi_repost_count();
     if (!in_transit && !crmpi_pending_sends(is_held))
         return CRMPI_ERR_MPI;
     if (in_transit && crmpi_alone_replay() != MPI_SUCCESS)

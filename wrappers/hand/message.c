@@ -226,7 +226,6 @@ static MPI_Message message_create(MPI_Comm comm, struct crmpi_saved_message *mes
 
     matched->message = message;
     matched->comm = crmpi_hold(comm);
-    __atomic_add_fetch(&crmpi_p2p->n_matched, 1, __ATOMIC_RELAXED);
     return (MPI_Message)(void *)handle;
 }
 
@@ -245,15 +244,15 @@ void crmpi_message_start(void)
 }
 
 /* The library parks only after it has found nothing. */
-static int match(int source, int tag, MPI_Comm comm, int *flag,
-                 struct crmpi_saved_message **message_out, MPI_Status *found)
+static int match(int source, int tag, MPI_Comm comm, int *flag, MPI_Message *message_out,
+                 MPI_Status *found)
 {
     const struct crmpi_comm *c = crmpi_comm_of(comm);
     struct crmpi_saved_message *message;
     MPI_Message real = MPI_MESSAGE_NULL;
     int error, ordered;
 
-    *message_out = NULL;
+    *message_out = CRMPI_UPPER(MPI_Message, ompi_message_no_proc);
     crmpi_order_exactly();
     crmpi_whole_begin();
     ordered = crmpi_order_begin(1);
@@ -265,7 +264,8 @@ static int match(int source, int tag, MPI_Comm comm, int *flag,
         message->real = real;
         message->order = crmpi_add(&crmpi_p2p->order, 1);
         crmpi_count_received(comm, found->MPI_SOURCE, found->MPI_TAG, message->order);
-        *message_out = message;
+        *message_out = message_create(comm, message); /* later ones count in it */
+        __atomic_add_fetch(&crmpi_p2p->n_matched, 1, __ATOMIC_RELAXED);
     }
     crmpi_order_end(ordered);
     crmpi_whole_end();
@@ -285,13 +285,14 @@ static int mprobe_once(int source, int tag, MPI_Comm comm, int *flag,
     if (found) {
         *flag = 1;
         saved_status(found, &envelope);
+        crmpi_held_matched(found);
+        *message = message_create(comm, found);
+        __atomic_add_fetch(&crmpi_p2p->n_matched, 1, __ATOMIC_RELAXED);
     } else {
-        error = match(source, tag, comm, flag, &found, &envelope);
+        error = match(source, tag, comm, flag, message, &envelope);
         if (error != MPI_SUCCESS || !*flag)
             return error;
     }
-    *message = found ? message_create(comm, found)
-                     : CRMPI_UPPER(MPI_Message, ompi_message_no_proc);
     crmpi_status_give(status, &envelope);
     return MPI_SUCCESS;
 }

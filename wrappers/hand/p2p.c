@@ -126,13 +126,15 @@ send_counted(send_fn send, isend_fn isend, const void *buf, int count, MPI_Datat
 {
     MPI_Comm real = CRMPI_REAL(MPI_Comm, comm);
     MPI_Request request;
-    int error, ordered = crmpi_order_begin(crmpi_order_is_needed());
+    int error, ordered;
 
-    crmpi_count_sent(comm, dest, tag, 1, logged);
     if (__builtin_expect(!crmpi_thread_multiple, 1)) {
+        crmpi_count_sent(comm, dest, tag, 1, logged);
         error = send(buf, count, type, dest, tag, real);
     } else {
         crmpi_whole_begin();
+        ordered = crmpi_order_begin(crmpi_order_is_needed());
+        crmpi_count_sent(comm, dest, tag, 1, logged);
         error = isend(buf, count, type, dest, tag, real, &request);
         crmpi_order_end(ordered);
         crmpi_whole_end();

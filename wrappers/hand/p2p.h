@@ -48,6 +48,7 @@ struct crmpi_request {
                           messages sent again */
     uint64_t number;   /* CRMPI_SEND_SYNCHRONOUS: in its stream since counting began, from
                           1; 0: not known */
+    uint64_t base;     /* likewise: the checkpoint at which counting had begun */
     void *buffer;      /* the application's */
     MPI_Datatype type; /* the application's, held; MPI_DATATYPE_NULL's place is NULL */
     MPI_Comm comm;     /* the application's, held; NULL: none */
@@ -111,7 +112,8 @@ struct crmpi_p2p {
     int32_t counting;  /* a lock: of the tables of streams */
     int32_t ordering; /* a lock: messages get numbers in the order the library has them */
     int32_t is_exact; /* they do so also where messages are not logged: this process has
-                         sent synchronously, or matched a message by a probe */
+                         sent synchronously, or matched a message by a probe; 1: threads
+                         may be sending that do not know it yet */
     int32_t n_matched; /* messages that probes have matched, not received */
     int32_t matching;  /* a lock: of what message handles have */
     int32_t holds, held; /* synchronous messages were held, or had been handed over, at
@@ -253,7 +255,7 @@ static inline void crmpi_count_probed(MPI_Comm comm, int source, int tag)
 void crmpi_order_be_exact(void);
 static inline void crmpi_order_exactly(void)
 {
-    if (crmpi_thread_multiple && !crmpi_p2p->is_exact)
+    if (crmpi_thread_multiple && crmpi_p2p->is_exact < 2)
         crmpi_order_be_exact();
 }
 
@@ -412,7 +414,8 @@ void crmpi_request_count(struct crmpi_request *r);
  * persistent, inactive: note and count it. */
 void crmpi_request_completed(struct crmpi_request *r, int error);
 
-/** The same as crmpi_request_poll() for one of CRMPI_ACCESS. */
+/** The same as crmpi_request_poll() for one that a drain completes for good: of
+ * CRMPI_ACCESS, or what receives an arriving message. */
 int crmpi_access_poll(struct crmpi_request *r);
 
 /**
@@ -426,7 +429,7 @@ static inline int crmpi_request_poll(struct crmpi_request *r)
 
     if (r->complete)
         return 1;
-    if (__builtin_expect(r->operation == CRMPI_ACCESS, 0))
+    if (__builtin_expect(r->operation == CRMPI_ACCESS || r->arriving, 0))
         return crmpi_access_poll(r);
     error = PMPI_Test(&real, &flag, &r->status);
     if (!flag && error == MPI_SUCCESS)
@@ -537,6 +540,10 @@ int crmpi_saved_deliver(const struct crmpi_saved_message *message, void *buffer,
 /** Begin to receive a message, which is in no queue, by @p r; it is gone, or belongs to
  * @p r, if this returns MPI_SUCCESS. */
 int crmpi_saved_begin(struct crmpi_saved_message *message, struct crmpi_request *r);
+
+/** A probe of the application has taken a message out of the queue: those of its stream that
+ * are there still are later.  (held.c) */
+void crmpi_held_matched(struct crmpi_saved_message *message);
 
 /** Describe the message that a probe of the lower library found; NULL: no memory. */
 struct crmpi_saved_message *crmpi_saved_describe(const MPI_Status *status,

@@ -67,7 +67,7 @@ int crmpi_pending_note(int *n_pending_out, int *n_counted_out)
 static int is_waiting(const struct crmpi_request *r)
 {
     return r->operation == CRMPI_SEND_SYNCHRONOUS && r->active && !r->complete &&
-           !r->noted && !r->freed;
+           !r->noted;
 }
 
 struct sends {
@@ -98,8 +98,10 @@ int crmpi_pending_describe(const struct crmpi_request *r, struct crmpi_announced
 
     *out = (struct crmpi_announced){
         .comm = c->id, .serial = r->order, .source = c->rank, .tag = r->tag};
-    if (r->held)
-        return 1; /* it goes by that number */
+    if (r->held) {
+        out->later = UINT64_MAX; /* the receiver knows it by its number, if it has it still */
+        return 1;
+    }
     if (r->number == 0)
         return 0;
     out->later = crmpi_stream_of(c, r->peer, r->tag)->sent - r->number;

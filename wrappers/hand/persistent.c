@@ -34,8 +34,12 @@ struct crmpi_persistent {
     int32_t is_ours, runs_op; /* a reduction by the application's function: done here; done
                                  by the library */
     struct crmpi_reduction_call reduction;
+    uint64_t ordinal, n_starts; /* of those of the communicator, in all members; of this */
     struct crmpi_persistent_argument arguments[CRMPI_PERSISTENT_ARGUMENTS];
 };
+
+/* For reductions done here; others on the communicator have small numbers. */
+#define NUMBER_OF_START(p) (1ul << 63 | (p)->ordinal << 32 | (uint32_t)(p)->n_starts)
 
 int crmpi_comm_n_local(MPI_Comm comm)
 {
@@ -202,7 +206,7 @@ int crmpi_persistent_create(int call, const struct crmpi_persistent_argument *ar
     r->recipe = p;
     error = p->is_ours ? MPI_SUCCESS : lower_make(r);
     if (error == MPI_SUCCESS) {
-        c->n_persistent++;
+        p->ordinal = c->n_persistent++;
         p->number = is_empty || p->is_ours ? UINT64_MAX : c->n_places++;
         *request = crmpi_request_handle(r);
         crmpi_collective_end(comm);
@@ -215,7 +219,7 @@ int crmpi_persistent_create(int call, const struct crmpi_persistent_argument *ar
 
 int crmpi_persistent_start(struct crmpi_request *r)
 {
-    const struct crmpi_persistent *p = r->recipe;
+    struct crmpi_persistent *p = r->recipe;
     MPI_Request real;
     int error;
 
@@ -224,7 +228,9 @@ int crmpi_persistent_start(struct crmpi_request *r)
     crmpi_whole_begin();
     r->noted = r->complete = r->cancelled = 0;
     if (p->is_ours) {
-        crmpi_reduction_post(r, &p->reduction);
+        crmpi_reduction_post(r, &p->reduction, NUMBER_OF_START(p));
+        p->n_starts++;
+        crmpi_comm_of(r->comm)->n_starts++;
         crmpi_collective_end_flow(r->comm, 0, 0);
         crmpi_whole_end();
         return MPI_SUCCESS;
@@ -237,8 +243,10 @@ int crmpi_persistent_start(struct crmpi_request *r)
         r->runs_op = 1;
         crmpi_reduction_count_lower(1);
     }
-    if (r->active)
+    if (r->active) {
+        crmpi_comm_of(r->comm)->n_starts++;
         crmpi_collective_end_flow(r->comm, p->flow, p->root);
+    }
     crmpi_whole_end();
     return error;
 }

@@ -23,7 +23,6 @@
 #include <string.h>
 
 #include "interaction/cut.h"
-#include "lower/locks.h"
 #include "wrappers/hand/reduction.h"
 #include "wrappers/objects.h"
 
@@ -222,31 +221,33 @@ static void sent_reap(void)
         }
 }
 
-/* Take what has come into the inbox, one after the other. */
+/* Begin to receive what has come, and put what is here into the inbox. */
 static void receive(void)
 {
-    for (;;) {
-        MPI_Message message;
-        MPI_Status status;
-        struct parcel *p = all->arriving;
-        int flag = 0, bytes;
+    MPI_Message message;
+    MPI_Status status;
+    int flag = 0, bytes;
 
-        if (p && !is_over(p))
-            return;
-        if (p) {
-            p->next = all->inbox;
-            all->inbox = p;
-            all->arriving = NULL;
-        }
-        if (crmpi_lower_MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, all->comm, &flag, &message,
-                                    &status) != MPI_SUCCESS ||
-            !flag)
-            return;
+    while (crmpi_lower_MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, all->comm, &flag, &message,
+                                   &status) == MPI_SUCCESS &&
+           flag) {
+        struct parcel *p;
+
         PMPI_Get_count(&status, MPI_BYTE, &bytes);
         p = parcel_create((uint64_t)bytes);
         p->peer = status.MPI_SOURCE;
         crmpi_lower_MPI_Imrecv(&p->head, bytes, byte_type(), &message, &p->request);
+        p->next = all->arriving;
         all->arriving = p;
+    }
+    for (struct parcel **at = &all->arriving, *p; (p = *at);) {
+        if (!is_over(p)) {
+            at = &p->next;
+            continue;
+        }
+        *at = p->next;
+        p->next = all->inbox;
+        all->inbox = p;
     }
 }
 
@@ -497,8 +498,10 @@ int crmpi_reductions_advance(void)
 {
     int n;
 
-    if (!crmpi_thread || crmpi_thread->nest > 0 || crmpi_locks_held > 0 ||
-        pthread_mutex_trylock(&lock) != 0)
+    if (!crmpi_thread)
+        return 0;
+    crmpi_upcalls_settle();
+    if (crmpi_thread->nest > 0 || pthread_mutex_trylock(&lock) != 0)
         return 0;
     crmpi_whole_begin();
     n = advance_all();
@@ -596,15 +599,18 @@ static int is_root(const struct crmpi_reduction_call *call, const struct crmpi_c
     return call->root >= 0 && call->root < (c->remote_size ? c->remote_size : c->size);
 }
 
+/* Of those that mean something in this rank. */
 static int are_buffers_wrong(const struct crmpi_reduction_call *call,
                              const struct crmpi_comm *c, int64_t n)
 {
-    if (call->sendbuf == MPI_IN_PLACE &&
-        (c->remote_size || (call->kind == CRMPI_REDUCE && c->rank != call->root)))
-        return 1;
-    return call->recvbuf == MPI_IN_PLACE ||
-           (n > 0 && call->sendbuf == call->recvbuf &&
-            (call->kind != CRMPI_REDUCE || c->rank == call->root));
+    int is_rooted = call->kind == CRMPI_REDUCE;
+    int gives = !is_rooted || !c->remote_size || call->root >= 0;
+    int gets = !is_rooted || (c->remote_size ? call->root == MPI_ROOT
+                                             : call->root == c->rank);
+
+    return (gives && call->sendbuf == MPI_IN_PLACE && (c->remote_size || !gets)) ||
+           (gets && call->recvbuf == MPI_IN_PLACE) ||
+           (gives && gets && n > 0 && call->sendbuf == call->recvbuf);
 }
 
 int crmpi_reduction_is_ours(const struct crmpi_reduction_call *call)
@@ -631,7 +637,7 @@ int crmpi_reduction_is_ours(const struct crmpi_reduction_call *call)
 }
 
 static struct crmpi_reduction *create(const struct crmpi_reduction_call *call,
-                                      struct crmpi_request *r)
+                                      struct crmpi_request *r, uint64_t number)
 {
     const struct crmpi_comm *c = crmpi_comm_of(call->comm);
     const struct crmpi_op *op = ((struct crmpi_handle *)(void *)call->op)->extra;
@@ -646,7 +652,7 @@ static struct crmpi_reduction *create(const struct crmpi_reduction_call *call,
 
         red->call.counts = must(crmpi_upper_dup(call->counts, bytes));
     }
-    red->number = c->collective_count;
+    red->number = number;
     red->n = (int32_t)n;
     red->size = c->size;
     red->rank = c->rank;
@@ -659,11 +665,12 @@ static struct crmpi_reduction *create(const struct crmpi_reduction_call *call,
     return red;
 }
 
-void crmpi_reduction_post(struct crmpi_request *r, const struct crmpi_reduction_call *call)
+void crmpi_reduction_post(struct crmpi_request *r, const struct crmpi_reduction_call *call,
+                          uint64_t number)
 {
     const struct crmpi_comm *c = crmpi_comm_of(call->comm);
     int gives = !c->remote_size || call->kind != CRMPI_REDUCE || call->root >= 0;
-    struct crmpi_reduction *red = create(call, r), **at;
+    struct crmpi_reduction *red = create(call, r, number), **at;
 
     r->reduction = red;
     if (promise(r) != MPI_SUCCESS)
@@ -688,10 +695,12 @@ void crmpi_reduction_post(struct crmpi_request *r, const struct crmpi_reduction_
 
 struct crmpi_request *crmpi_reduction_start(const struct crmpi_reduction_call *call)
 {
+    const struct crmpi_comm *c = crmpi_comm_of(call->comm);
     struct crmpi_request *r =
         crmpi_request_take(CRMPI_REDUCTION, call->comm, call->type);
 
     r->op = crmpi_hold(call->op);
-    crmpi_reduction_post(r, call);
+    /* persistent ones may be started in another order in each rank */
+    crmpi_reduction_post(r, call, c->collective_count - c->n_starts);
     return r;
 }

@@ -33,9 +33,11 @@ struct crmpi_reduction_call {
 int crmpi_reduction_is_ours(const struct crmpi_reduction_call *call);
 
 /** Begin it; the caller is in a whole.  The application's request for it, or @p r, which is
- * inactive, and holds the objects. */
+ * inactive, and holds the objects.
+ * @param number  in all members the same, and no other's on the communicator */
 struct crmpi_request *crmpi_reduction_start(const struct crmpi_reduction_call *call);
-void crmpi_reduction_post(struct crmpi_request *r, const struct crmpi_reduction_call *call);
+void crmpi_reduction_post(struct crmpi_request *r, const struct crmpi_reduction_call *call,
+                          uint64_t number);
 
 static inline int crmpi_op_is_user_defined(MPI_Op op)
 {

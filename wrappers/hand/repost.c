@@ -60,7 +60,7 @@ static void rebuild(struct crmpi_request *r, void *context)
     if (r->persistent && !r->recipe)
         error = crmpi_request_init(r);
     if (r->active && !r->complete) {
-        if (r->operation == CRMPI_SEND_SYNCHRONOUS && !r->noted && !r->freed) {
+        if (r->operation == CRMPI_SEND_SYNCHRONOUS && !r->noted && r->peer >= 0) {
             if (r->held)
                 list_add(&sends, r);
         } else if (crmpi_is_send(r)) {
@@ -82,13 +82,51 @@ static void rebuild(struct crmpi_request *r, void *context)
         failed = error;
 }
 
+/* Held messages whose receive has begun here: of that there is no trace when counting has
+ * begun anew. */
+static struct met {
+    struct met *next;
+    MPI_Comm comm;
+    int source, tag;
+} *all_met;
+
+static void meet(const struct crmpi_request *r)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(r->comm);
+    struct crmpi_saved_message m;
+    struct met *met;
+
+    if (!c || !crmpi_saved_peek(&crmpi_p2p->saved, c->id, r->peer, r->tag, &m) || !m.serial)
+        return;
+    met = malloc(sizeof *met);
+    if (met)
+        *met = (struct met){all_met, r->comm, m.source, m.tag};
+    else
+        failed = MPI_ERR_NO_MEM;
+    all_met = met ? met : all_met;
+}
+
+void crmpi_repost_count(void)
+{
+    while (all_met) {
+        struct met *next = all_met->next;
+
+        crmpi_count(all_met->comm, all_met->source, all_met->tag, 0, 0, 0);
+        free(all_met);
+        all_met = next;
+    }
+}
+
 static int repost(struct crmpi_request *r)
 {
     MPI_Request real = r->handle.real;
     int error;
 
-    if (!r->cancelled && crmpi_receive_saved(r, &error))
-        return error;
+    if (!r->cancelled) {
+        meet(r);
+        if (crmpi_receive_saved(r, &error))
+            return error;
+    }
     error = r->persistent
                 ? PMPI_Start(&real)
                 : PMPI_Irecv(r->buffer, r->count, CRMPI_REAL(MPI_Datatype, r->type),

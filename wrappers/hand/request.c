@@ -159,9 +159,9 @@ static void send_received(struct crmpi_request *r)
     struct crmpi_comm *c = crmpi_comm_of(r->comm);
     struct crmpi_stream_slot *slot;
 
-    if (r->held) {
+    if (r->held)
         crmpi_count(r->comm, r->peer, r->tag, 0, 0, 0);
-    } else if (crmpi_ledger->logging && !r->noted && c && r->number) {
+    if (crmpi_ledger->logging && c && r->number && r->base == crmpi_ledger->base) {
         crmpi_lock(&crmpi_p2p->counting);
         slot = crmpi_stream_of(c, r->peer, r->tag);
         if (slot && slot->unlogged < r->number)
@@ -343,6 +343,7 @@ int crmpi_send_post(struct crmpi_request *r)
     if (r->active) {
         crmpi_count_sent(r->comm, r->peer, r->tag, 1, logged);
         r->number = number_of_newest(r->comm, r->peer, r->tag);
+        r->base = crmpi_ledger->base;
         r->order = crmpi_add(&crmpi_p2p->order, 1) + 1;
     } else {
         crmpi_logged_destroy(logged);
@@ -375,12 +376,17 @@ int crmpi_receive_saved(struct crmpi_request *r, int *error_out)
 {
     const struct crmpi_comm *c = crmpi_comm_of(r->comm);
     struct crmpi_saved_message *message;
+    int source, tag;
 
     if (!c || !(message = crmpi_saved_take(&crmpi_p2p->saved, c->id, r->peer, r->tag)))
         return 0;
+    source = message->source;
+    tag = message->tag;
     *error_out = crmpi_saved_begin(message, r); /* counted when it was taken out */
     if (*error_out != MPI_SUCCESS)
         crmpi_saved_return(&crmpi_p2p->saved, message);
+    else if (crmpi_ledger->logging) /* what has been probed has been received */
+        crmpi_count(r->comm, source, tag, 0, 0, r->order);
     return 1;
 }
 
@@ -431,6 +437,7 @@ void crmpi_order_be_exact(void)
                             __atomic_load_n(&t->nest, __ATOMIC_ACQUIRE) > 0;
              turns++)
             nanosleep(&pause, NULL);
+    __atomic_store_n(&crmpi_p2p->is_exact, 2, __ATOMIC_RELEASE);
 }
 
 int crmpi_lower_MPI_Irecv(void *buf, int count, MPI_Datatype datatype, int source,
@@ -620,7 +627,7 @@ static void reap(void)
 }
 
 /* An active request: the library completes a send by itself; others have to be kept,
- * to be counted, and posted again by a restart. */
+ * to be counted, and posted again by a restart, as synchronous sends have to. */
 static void free_active(struct crmpi_request *r)
 {
     MPI_Request real = r->handle.real;
@@ -628,7 +635,7 @@ static void free_active(struct crmpi_request *r)
     if (r->operation == CRMPI_GENERALIZED) {
         r->freed = 1; /* MPI_Grequest_complete() drops it */
         PMPI_Request_free(&real);
-    } else if (crmpi_is_send(r)) {
+    } else if (crmpi_is_send(r) && r->operation != CRMPI_SEND_SYNCHRONOUS) {
         PMPI_Request_free(&real);
         r->handle.real = MPI_REQUEST_NULL;
         crmpi_request_drop(r);

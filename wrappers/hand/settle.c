@@ -150,7 +150,8 @@ static int is_something_probed(void)
 
 static int is_settled(void)
 {
-    return n_half_done() == 0 && !is_something_probed() && !crmpi_held_is_matched();
+    return n_half_done() == 0 && !is_something_probed() && !crmpi_held_is_matched() &&
+           crmpi_held_is_settled(); /* a drain that was given up may have left something */
 }
 
 /* Others are not stopped, but they may take their time until they are in MPI again. */
@@ -172,7 +173,7 @@ int crmpi_settle_progress(char *why, size_t why_bytes)
     }
     if (n_steps == 1 && crmpi_windows_flush() != CRMPI_OK)
         failed = 1;
-    if (!crmpi_pending_note(&n_pending, &n_counted))
+    if (!crmpi_pending_note(&n_pending, &n_counted) || !crmpi_held_poll())
         failed = 1;
     if (!failed && n_pending == 0 && is_settled())
         return refusal(why, why_bytes) ? -1 : 1; /* an origin may be new */
