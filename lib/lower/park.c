@@ -579,6 +579,57 @@ static int count_tasks(void)
     return n;
 }
 
+/*
+ * Since when a thread that does not park has been seen in one call, over all attempts to stop
+ * it: a call is the same if all its registers are.
+ */
+#define N_STAYS 8
+static struct stay {
+    int tid, since_ms;
+    struct crmpi_frame frame;
+} stays[N_STAYS];
+static int next_stay;
+
+static struct stay *stay_of(const struct crmpi_thread *thread)
+{
+    for (int i = 0; i < N_STAYS; i++)
+        if (stays[i].tid == thread->tid)
+            return &stays[i];
+    return NULL;
+}
+
+static void stay_note(int tid)
+{
+    const struct crmpi_thread *t = crmpi_control->threads;
+    struct stay *stay;
+
+    while (t && t->tid != tid)
+        t = t->next;
+    if (!t)
+        return;
+    stay = stay_of(t);
+    if (stay && memcmp(&stay->frame, &t->frame, sizeof t->frame) == 0)
+        return;
+    if (!stay)
+        stay = &stays[next_stay++ % N_STAYS];
+    *stay = (struct stay){.tid = tid, .since_ms = now_ms(), .frame = t->frame};
+}
+
+static void describe_call(const struct crmpi_thread *t, char *why, size_t why_bytes)
+{
+    const struct stay *stay = stay_of(t);
+    const char *where = t->nest ? " (in the middle, or in a callback)" : "";
+    int seconds = stay ? (now_ms() - stay->since_ms) / 1000 : 0;
+
+    if (seconds > 0)
+        snprintf(why, why_bytes,
+                 "a thread has been in %s%s for at least %d s, where it cannot be stopped",
+                 crmpi_call_names[t->frame.call], where, seconds);
+    else
+        snprintf(why, why_bytes, "a thread is in %s%s, where it cannot be stopped",
+                 crmpi_call_names[t->frame.call], where);
+}
+
 /* Say what keeps thread @p tid from parking. */
 static void describe(int tid, char *why, size_t why_bytes)
 {
@@ -595,9 +646,7 @@ static void describe(int tid, char *why, size_t why_bytes)
                      "calls neither MPI nor crmpi");
             return;
         } else if (t->tid == tid && t->frame.call < (uint64_t)crmpi_n_calls && t->lower_fs) {
-            snprintf(why, why_bytes, "a thread is in %s%s, where it cannot be stopped",
-                     crmpi_call_names[t->frame.call],
-                     t->nest ? " (in the middle, or in a callback)" : "");
+            describe_call(t, why, why_bytes);
             return;
         }
     snprintf(path, sizeof path, "/proc/self/task/%d/comm", tid);
@@ -677,8 +726,10 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
         if (missing == 0) {
             __atomic_store_n(&expected, NULL, __ATOMIC_RELEASE);
             list_create();
+            memset(stays, 0, sizeof stays);
             return CRMPI_OK;
         }
+        stay_note(tid);
         stuck = crmpi_park_is_stuck(now_ms() - begin, why, why_bytes);
         if (now_ms() - begin > limit_ms || missing > table->n_slots || stuck)
             break;
