@@ -15,11 +15,13 @@ crmpi_host_SOURCES += wrappers/layer.h wrappers/objects.h wrappers/window.h \
 	wrappers/hand/application.c wrappers/hand/attribute.c wrappers/hand/comm.c wrappers/hand/comm_idup.c \
 	wrappers/hand/comm_freed.c wrappers/hand/comm_life.c \
 	wrappers/hand/datarep.c wrappers/hand/dynamic.c wrappers/hand/error.c \
-	wrappers/hand/file.c wrappers/hand/file_cut.c wrappers/hand/file_split.c \
+	wrappers/hand/file.c wrappers/hand/file_cut.c \
+	wrappers/hand/file_split.c \
 	wrappers/hand/group.c \
 	wrappers/hand/info.c wrappers/hand/init.c wrappers/hand/misc.c \
 	wrappers/hand/objects.c wrappers/hand/op.c wrappers/hand/topology.c \
 	wrappers/hand/type.c wrappers/hand/epoch.c wrappers/hand/rma.c \
+	wrappers/hand/slice.c wrappers/hand/slice.h \
 	wrappers/hand/touch.c \
 	wrappers/hand/window.c wrappers/hand/window.h wrappers/hand/window_cut.c \
 	wrappers/hand/window_memory.c

@@ -94,6 +94,7 @@ struct crmpi_call {
     struct crmpi_request *reduction; /* a blocking one, where threads may wait at the same
                                         time; NULL: none has begun */
     int32_t n_started; /* MPI_Startall: of its requests */
+    int64_t n_done;    /* of a call made in parts: bytes of data, where it parks */
     /* The input of a collective that overwrites it, until it has completed. */
     int32_t input_kept;
     size_t input_room;
