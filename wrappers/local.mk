@@ -15,7 +15,7 @@ crmpi_host_SOURCES += wrappers/layer.h wrappers/objects.h wrappers/window.h \
 	wrappers/hand/application.c wrappers/hand/attribute.c wrappers/hand/comm.c wrappers/hand/comm_idup.c \
 	wrappers/hand/comm_freed.c wrappers/hand/comm_life.c \
 	wrappers/hand/datarep.c wrappers/hand/dynamic.c wrappers/hand/error.c \
-	wrappers/hand/file.c wrappers/hand/file_cut.c \
+	wrappers/hand/file.c wrappers/hand/file_cut.c wrappers/hand/file_parts.c \
 	wrappers/hand/file_split.c \
 	wrappers/hand/group.c \
 	wrappers/hand/info.c wrappers/hand/init.c wrappers/hand/misc.c \
