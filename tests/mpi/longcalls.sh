@@ -1,0 +1,40 @@
+#!/bin/sh
+# SPDX-License-Identifier: BSD-3-Clause
+#
+# A checkpoint that is asked for in the middle of a call of seconds is taken in the middle of
+# it, and the job that is killed then and restarted has what a whole call gives.  Run in the
+# build tree.
+
+test=longcalls
+. "${srcdir:-.}/tests/mpi/restarts.sh"
+program=$CRMPI_TESTS/longcalls
+
+says()
+{
+    grep -q "$name $1" "$log"
+}
+
+# in_the_middle SIZE: 1 if the call was over too early to tell
+in_the_middle()
+{
+    rm -f longcalls.bin
+    begin 2 "$program" 1 "$1" "$name"
+    awaited 60 says begins || fail "it does not begin"
+    sleep 0.3
+    if says "is over"; then
+        killed
+        return 1
+    fi
+    before=$(date +%s%N)
+    timeout 60 "$CRMPI_BIN/crmpi-checkpoint" --wait "$CRMPI_DIR" >>"$log" 2>&1 ||
+        fail "no checkpoint"
+    echo "$name: a checkpoint in $((($(date +%s%N) - before) / 1000000)) ms"
+    says "is over" && fail "the checkpoint has waited for the end of the call"
+    killed
+    restarted
+}
+
+for name in put get accumulate get_accumulate write; do
+    in_the_middle 20 || in_the_middle 100 || fail "the call takes no time"
+done
+[ $failures = 0 ]
