@@ -177,10 +177,10 @@ static void shape_nested(struct shape *s, const struct field *f, int kind, int b
     CHECK_MPI(MPI_Type_free(&vector));
 }
 
-static struct shape shape_make(const struct field *f, int n, uint64_t *state)
+static struct shape shape_make(const struct field *f, int n, int kind, uint64_t *state)
 {
     struct shape s = {.count = 1, .n = n, .type = f->base};
-    int kind = check_below(state, SHAPES), block = 1 << check_below(state, 4);
+    int block = 1 << check_below(state, 4);
     int gap = 1 + check_below(state, 2), stride = block + gap;
 
     s.at = check_alloc((size_t)n * sizeof *s.at);
@@ -262,9 +262,10 @@ static struct plan plan_make(const struct field *f, long step, int origin)
     else if (p.call >= ACCUMULATE)
         p.op = (MPI_Op[]){MPI_SUM, MPI_SUM, MPI_REPLACE, MPI_MAX, MPI_NO_OP}[check_below(
             &state, p.call == ACCUMULATE ? 4 : 5)];
-    p.origin = shape_make(f, p.n, &state);
-    p.result = shape_make(f, p.n, &state);
-    p.target = shape_make(f, p.n, &state);
+    p.origin = shape_make(f, p.n, check_below(&state, SHAPES), &state);
+    p.result = shape_make(f, p.n, check_below(&state, SHAPES), &state);
+    p.target = shape_make(f, p.n, check_below(&state, 4) ? check_below(&state, SHAPES) : 0,
+                          &state);
     return p;
 }
 
@@ -604,6 +605,7 @@ static void say(const char *call, const char *what)
 static void one_operation(const char *call, MPI_Win win, int n)
 {
     int *out = check_alloc((size_t)n * 8), *in = check_alloc((size_t)n * 8);
+    MPI_Request request = MPI_REQUEST_NULL;
     MPI_Datatype type;
 
     CHECK_MPI(MPI_Type_vector(n, 1, 2, MPI_INT, &type));
@@ -619,10 +621,13 @@ static void one_operation(const char *call, MPI_Win win, int n)
         CHECK_MPI(MPI_Get(in, 1, type, 1, 0, 1, type, win));
     else if (strcmp(call, "accumulate") == 0)
         CHECK_MPI(MPI_Accumulate(out, 1, type, 1, 0, 1, type, MPI_SUM, win));
+    else if (strcmp(call, "raccumulate") == 0)
+        CHECK_MPI(MPI_Raccumulate(out, 1, type, 1, 0, 1, type, MPI_SUM, win, &request));
     else
         CHECK_MPI(MPI_Get_accumulate(NULL, 0, MPI_INT, in, 1, type, 1, 0, 1, type,
                                      MPI_NO_OP, win));
     say(call, "is over");
+    CHECK_MPI(MPI_Wait(&request, MPI_STATUS_IGNORE));
     CHECK_MPI(MPI_Win_flush(1, win));
     for (int i = 0; i < 2 * n && call[0] == 'g'; i++)
         CHECK_EQ(in[i], i % 2 ? GUARD : i + 1);

@@ -37,4 +37,19 @@ in_the_middle()
 for name in put get accumulate get_accumulate write; do
     in_the_middle 20 || in_the_middle 100 || fail "the call takes no time"
 done
+
+# Of one that is not made in parts it is said for how long it has been going on, over both
+# attempts.
+name=raccumulate
+export CRMPI_QUIESCE_LIMIT=2
+begin 2 "$program" 1 200 $name
+awaited 60 says begins || fail "it does not begin"
+words="rank 0.*a thread has been in MPI_Raccumulate .*for at least"
+for least in '[1-9]' '[3-9]\|[1-9][0-9]'; do
+    said=$(timeout 60 "$CRMPI_BIN/crmpi-checkpoint" --wait "$CRMPI_DIR" 2>&1)
+    echo "$said"
+    echo "$said" | grep -q "$words \($least\) s, where" ||
+        fail "not said: $words"
+done
+killed
 [ $failures = 0 ]
