@@ -23,6 +23,7 @@ struct crmpi_type {
     int32_t combiner; /* MPI_COMBINER_* */
     int32_t n_ints, n_addresses, n_types;
     int32_t is_committed;
+    int64_t size; /* bytes of data */
     int32_t *ints;
     MPI_Aint *addresses;
     MPI_Datatype *types; /* handles, each with a reference */

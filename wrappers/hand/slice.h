@@ -26,10 +26,9 @@ struct crmpi_slice {
 /** Tell cheaply whether the data may be too much for one call. */
 static inline int crmpi_is_much(int count, MPI_Datatype type)
 {
-    const struct crmpi_handle *h = (const void *)type;
+    const struct crmpi_type *recipe = CRMPI_EXTRA(type, type);
 
-    return count > CRMPI_SLICE_PIECES ||
-           (h && h->magic == CRMPI_HANDLE_MAGIC && !(h->flags & CRMPI_HANDLE_PREDEFINED));
+    return recipe && count > 0 && count * recipe->size > CRMPI_SLICE_PIECES;
 }
 
 /** Bytes of data; -1: not for @p type and @p count, which may be anything, to be cut. */

@@ -50,6 +50,7 @@ MPI_Datatype crmpi_type_adopt(MPI_Datatype real, int n_types, const MPI_Datatype
 {
     struct crmpi_handle *handle = n_types ? NULL : crmpi_handle_of_real(CRMPI_TYPE, real);
     MPI_Datatype *parts;
+    MPI_Count bytes = 0;
 
     if (handle) {
         crmpi_handle_hold(handle);
@@ -59,6 +60,8 @@ MPI_Datatype crmpi_type_adopt(MPI_Datatype real, int n_types, const MPI_Datatype
     struct crmpi_type *type = handle->extra;
     crmpi_handle_set_real(handle, real);
     contents_read(real, type, &parts);
+    PMPI_Type_size_x(real, &bytes);
+    type->size = bytes;
     for (int i = 0; i < type->n_types; i++) {
         if (type->n_types == n_types) {
             type->types[i] = types[i];
@@ -114,11 +117,12 @@ void crmpi_type_predefine(struct crmpi_handle *handle)
 {
     struct crmpi_type *type = crmpi_upper_alloc(sizeof *type);
     MPI_Aint lb, extent;
-    int bytes, class;
+    int bytes = 0, class;
 
     handle->extra = type;
     type->combiner = MPI_COMBINER_NAMED;
     PMPI_Type_size(handle->real, &bytes);
+    type->size = bytes;
     PMPI_Type_get_extent(handle->real, &lb, &extent);
     if (bytes <= 0 || lb != 0 || bytes != extent)
         return; /* it has gaps, or is no type for data */
