@@ -24,6 +24,8 @@ struct crmpi_type {
     int32_t n_ints, n_addresses, n_types;
     int32_t is_committed;
     int64_t size; /* bytes of data */
+    int32_t n_owned; /* references that are the application's: with the last of them its
+                        attributes go */
     int32_t *ints;
     MPI_Aint *addresses;
     MPI_Datatype *types; /* handles, each with a reference */

@@ -10,6 +10,7 @@
 static int keys[N_KEYS], type_key;
 static long n_copied[N_KEYS], n_deleted[N_KEYS], n_type_copied, n_type_deleted;
 static long extras[N_KEYS];
+static int is_failing, end_keys[3], end_order[4], n_ended;
 
 /* Key k: 0 is not copied, 1 is copied as it is, 2 becomes the value plus one, 3 is
  * refused for odd values. */
@@ -20,6 +21,8 @@ static int copy(MPI_Comm comm, int key, void *extra, void *in, void *out, int *f
     CHECK(k >= 1 && k < N_KEYS && keys[k] == key, "key %d, extra of %d", key, k);
     CHECK(comm != MPI_COMM_NULL, "no communicator");
     CHECK_EQ(*(long *)extra, 1000 + k);
+    if (is_failing && k == 3)
+        return MPI_ERR_OTHER;
     n_copied[k]++;
     *(void **)out = (char *)in + (k == 2);
     *flag = k != 3 || (intptr_t)in % 2 == 0;
@@ -124,6 +127,97 @@ static void datatypes(long step)
     CHECK_EQ(n_type_deleted, deleted + 2);
 }
 
+/* A function that copies fails: what was copied before it is deleted. */
+static void failing(MPI_Comm comm)
+{
+    long copied[N_KEYS], deleted[N_KEYS];
+    MPI_Errhandler handler;
+    MPI_Comm dup;
+    int k;
+
+    for (k = 1; k < N_KEYS; k++)
+        CHECK_MPI(MPI_Comm_set_attr(comm, keys[k], &extras[k]));
+    memcpy(copied, n_copied, sizeof copied);
+    memcpy(deleted, n_deleted, sizeof deleted);
+    CHECK_MPI(MPI_Comm_get_errhandler(comm, &handler));
+    CHECK_MPI(MPI_Comm_set_errhandler(comm, MPI_ERRORS_RETURN));
+    is_failing = 1;
+    CHECK(MPI_Comm_dup(comm, &dup) != MPI_SUCCESS, "no error");
+    is_failing = 0;
+    CHECK_MPI(MPI_Comm_set_errhandler(comm, handler));
+    CHECK_MPI(MPI_Errhandler_free(&handler));
+    for (k = 1; k < N_KEYS; k++)
+        CHECK_EQ(n_deleted[k] - deleted[k], n_copied[k] - copied[k]);
+    for (k = 1; k < N_KEYS; k++)
+        CHECK_MPI(MPI_Comm_delete_attr(comm, keys[k]));
+}
+
+/* Contents are handles of the types that have gone into a type, or of duplicates; these
+ * keep their attributes when the handles are freed. */
+static void contents(long step)
+{
+    MPI_Datatype type, pair, inner;
+    int ints[3], flag;
+    MPI_Aint none[1];
+    void *got;
+    long deleted = n_type_deleted;
+
+    CHECK_MPI(MPI_Type_contiguous(2, MPI_INT, &type));
+    CHECK_MPI(MPI_Type_set_attr(type, type_key, (void *)(intptr_t)(step + 1)));
+    CHECK_MPI(MPI_Type_vector(2, 1, 2, type, &pair));
+    for (int i = 0; i < 2; i++) {
+        CHECK_MPI(MPI_Type_get_contents(pair, 3, 0, 1, ints, none, &inner));
+        CHECK_MPI(MPI_Type_free(&inner));
+        CHECK_MPI(MPI_Type_get_attr(type, type_key, &got, &flag));
+        CHECK(flag && (intptr_t)got == step + 1, "flag %d", flag);
+        CHECK_EQ(n_type_deleted, deleted);
+    }
+    CHECK_MPI(MPI_Type_free(&pair));
+    CHECK_MPI(MPI_Type_free(&type));
+    CHECK_EQ(n_type_deleted, deleted + 1);
+}
+
+static int end(MPI_Comm comm, int key, void *value, void *extra)
+{
+    int finalized = -1, x = 7;
+
+    (void)value;
+    (void)extra;
+    CHECK(comm == MPI_COMM_SELF || n_ended == 0, "another communicator");
+    CHECK_MPI(MPI_Finalized(&finalized));
+    CHECK_EQ(finalized, 0);
+    end_order[n_ended++] = key == end_keys[0] ? 0 : key == end_keys[1] ? 1 : 2;
+    if (key == end_keys[2] && check_rank == 0) /* others wait for it before they end */
+        for (int i = 1; i < check_size; i++)
+            CHECK_MPI(MPI_Send(&x, 1, MPI_INT, i, 7, MPI_COMM_WORLD));
+    return MPI_SUCCESS;
+}
+
+/* The functions of MPI_COMM_SELF's attributes are the first that MPI_Finalize does: those
+ * set last come first. */
+static void end_begin(void)
+{
+    int x;
+
+    for (int i = 0; i < 3; i++)
+        CHECK_MPI(MPI_Comm_create_keyval(MPI_COMM_NULL_COPY_FN, end, &end_keys[i], NULL));
+    CHECK_MPI(MPI_Comm_set_attr(MPI_COMM_SELF, end_keys[2], &x));
+    CHECK_MPI(MPI_Comm_set_attr(MPI_COMM_SELF, end_keys[0], &end_keys[0]));
+    CHECK_MPI(MPI_Comm_set_attr(MPI_COMM_SELF, end_keys[1], &end_keys[1]));
+    CHECK_MPI(MPI_Comm_set_attr(MPI_COMM_SELF, end_keys[0], &end_keys[1]));
+    CHECK_EQ(n_ended, 1);
+    if (check_rank > 0)
+        CHECK_MPI(MPI_Recv(&x, 1, MPI_INT, 0, 7, MPI_COMM_WORLD, MPI_STATUS_IGNORE));
+}
+
+static void end_check(void)
+{
+    CHECK_EQ(n_ended, 4);
+    CHECK_EQ(end_order[1], 0);
+    CHECK_EQ(end_order[2], 1);
+    CHECK_EQ(end_order[3], 2);
+}
+
 static void predefined(void)
 {
     int *value, flag;
@@ -156,6 +250,8 @@ int main(int argc, char **argv)
     for (step = 0; step < steps; step++) {
         communicators(step, step % 2 ? kept : MPI_COMM_WORLD);
         datatypes(step);
+        contents(step);
+        failing(step % 3 ? kept : MPI_COMM_WORLD);
         predefined();
         if (step % 100 == 99) { /* a key that is freed while an attribute uses it */
             CHECK_MPI(MPI_Comm_create_keyval(MPI_COMM_DUP_FN, MPI_COMM_NULL_DELETE_FN,
@@ -173,6 +269,8 @@ int main(int argc, char **argv)
         CHECK_MPI(MPI_Comm_free_keyval(&keys[k]));
     CHECK_MPI(MPI_Type_free_keyval(&type_key));
     check_end(steps);
+    end_begin();
     MPI_Finalize();
+    end_check();
     return 0;
 }

@@ -185,14 +185,17 @@ static int attribute_set(int kind, void *handle, struct crmpi_attribute **list,
     if (error != MPI_SUCCESS)
         return error;
     pthread_mutex_lock(&lock);
-    attribute = *place(list, keyval);
-    if (!attribute) {
+    struct crmpi_attribute **at = place(list, keyval);
+    attribute = *at;
+    if (attribute) {
+        *at = attribute->next;
+    } else {
         attribute = crmpi_upper_alloc(sizeof *attribute);
         attribute->keyval = keyval;
-        attribute->next = *list;
-        *list = attribute;
         keyval_of(kind, keyval)->refs++;
     }
+    attribute->next = *list; /* set again it is the newest */
+    *list = attribute;
     attribute->how = how;
     attribute->value = value;
     pthread_mutex_unlock(&lock);

@@ -318,8 +318,9 @@ static int dup_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
     crmpi_info_merge(&to->info, info);
     error =
         crmpi_settings_copy(CRMPI_COMM, comm, from->attributes, copy, &to->attributes);
-    if (error != MPI_SUCCESS) {
-        crmpi_settings_drop(CRMPI_COMM, &to->attributes);
+    if (error != MPI_SUCCESS) { /* what has been copied is deleted with it */
+        if (crmpi_settings_delete(CRMPI_COMM, copy, &to->attributes) != MPI_SUCCESS)
+            crmpi_settings_drop(CRMPI_COMM, &to->attributes);
         crmpi_handle_release((void *)copy);
         *newcomm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_null);
         return crmpi_comm_error(comm, error, function);

@@ -122,6 +122,16 @@ int crmpi_lower_MPI_Is_thread_main(int *flag)
     return error;
 }
 
+/* First of all, when MPI is active still: other ranks may wait for what the functions do before
+ * they come here.  Made again, the call finds no attributes. */
+static void self_delete(struct crmpi_handle *self)
+{
+    struct crmpi_attribute **list = &((struct crmpi_comm *)self->extra)->attributes;
+
+    if (crmpi_settings_delete(CRMPI_COMM, self, list) != MPI_SUCCESS)
+        crmpi_settings_drop(CRMPI_COMM, list);
+}
+
 int crmpi_lower_MPI_Finalize(void)
 {
     struct crmpi_handle *self = CRMPI_UPPER(void *, ompi_mpi_comm_self);
@@ -129,12 +139,11 @@ int crmpi_lower_MPI_Finalize(void)
 
     if (!self->extra)
         return PMPI_Finalize(); /* not initialised: says so, and aborts */
+    self_delete(self);
     crmpi_engine_stop();
     crmpi_call_resumed();
     crmpi_thread->nest++;
     crmpi_finalize_begun = 1;
-    crmpi_settings_delete(CRMPI_COMM, self,
-                            &((struct crmpi_comm *)self->extra)->attributes);
     crmpi_comm_reap();
     int error = PMPI_Finalize();
     /* as in Open MPI, where MPI_Finalized() is true by then */

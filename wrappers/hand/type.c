@@ -46,7 +46,25 @@ static void contents_read(MPI_Datatype real, struct crmpi_type *type,
                            type->addresses, *types_out);
 }
 
-MPI_Datatype crmpi_type_adopt(MPI_Datatype real, int n_types, const MPI_Datatype *types)
+/* The recipe of a type that is not predefined, or NULL. */
+static struct crmpi_type *recipe_of(MPI_Datatype handle)
+{
+    struct crmpi_type *type = CRMPI_EXTRA(type, handle);
+
+    return type && type->combiner != MPI_COMBINER_NAMED ? type : NULL;
+}
+
+/* The application has a handle more, which it frees. */
+static MPI_Datatype owned(MPI_Datatype handle)
+{
+    if (recipe_of(handle))
+        __atomic_add_fetch(&recipe_of(handle)->n_owned, 1, __ATOMIC_RELAXED);
+    return handle;
+}
+
+/* One more reference: to the handle that there is, or to a new one. */
+static struct crmpi_handle *handle_of(MPI_Datatype real, int n_types,
+                                      const MPI_Datatype *types)
 {
     struct crmpi_handle *handle = n_types ? NULL : crmpi_handle_of_real(CRMPI_TYPE, real);
     MPI_Datatype *parts;
@@ -54,7 +72,7 @@ MPI_Datatype crmpi_type_adopt(MPI_Datatype real, int n_types, const MPI_Datatype
 
     if (handle) {
         crmpi_handle_hold(handle);
-        return (void *)handle;
+        return handle;
     }
     handle = crmpi_handle_create(CRMPI_TYPE, NULL, sizeof(struct crmpi_type));
     struct crmpi_type *type = handle->extra;
@@ -69,11 +87,17 @@ MPI_Datatype crmpi_type_adopt(MPI_Datatype real, int n_types, const MPI_Datatype
             if (is_derived(parts[i]))
                 PMPI_Type_free(&parts[i]);
         } else {
-            type->types[i] = crmpi_type_adopt(parts[i], 0, NULL);
+            type->types[i] = (void *)handle_of(parts[i], 0, NULL);
         }
     }
     crmpi_heap_free(parts);
-    return (void *)handle;
+    type->is_committed = n_types == 0; /* as what the library gives is */
+    return handle;
+}
+
+MPI_Datatype crmpi_type_adopt(MPI_Datatype real, int n_types, const MPI_Datatype *types)
+{
+    return owned((void *)handle_of(real, n_types, types));
 }
 
 /* Types on which operations are those of C, by their sizes. */
@@ -148,14 +172,6 @@ void crmpi_type_destroy(struct crmpi_handle *handle)
     crmpi_heap_free(type->name);
 }
 
-/* The recipe of a type that is not predefined, or NULL. */
-static struct crmpi_type *recipe_of(MPI_Datatype handle)
-{
-    struct crmpi_type *type = CRMPI_EXTRA(type, handle);
-
-    return type && type->combiner != MPI_COMBINER_NAMED ? type : NULL;
-}
-
 int crmpi_lower_MPI_Type_commit(MPI_Datatype *handle)
 {
     MPI_Datatype real = handle ? CRMPI_REAL(MPI_Datatype, *handle) : NULL;
@@ -168,15 +184,21 @@ int crmpi_lower_MPI_Type_commit(MPI_Datatype *handle)
     return MPI_SUCCESS;
 }
 
+/* Open MPI frees it also if a function that deletes fails. */
+static void attributes_delete(MPI_Datatype handle, struct crmpi_type *type)
+{
+    if (crmpi_settings_delete(CRMPI_TYPE, handle, &type->attributes) != MPI_SUCCESS)
+        crmpi_settings_drop(CRMPI_TYPE, &type->attributes);
+}
+
 int crmpi_lower_MPI_Type_free(MPI_Datatype *handle)
 {
     struct crmpi_type *type = handle ? recipe_of(*handle) : NULL;
 
     if (!type || is_f90(type->combiner))
         return crmpi_comm_error(NULL, MPI_ERR_TYPE, "MPI_Type_free");
-    /* Open MPI frees it also if a function that deletes fails */
-    if (crmpi_settings_delete(CRMPI_TYPE, *handle, &type->attributes) != MPI_SUCCESS)
-        crmpi_settings_drop(CRMPI_TYPE, &type->attributes);
+    if (__atomic_sub_fetch(&type->n_owned, 1, __ATOMIC_ACQ_REL) == 0)
+        attributes_delete(*handle, type);
     crmpi_handle_release((void *)*handle);
     *handle = CRMPI_UPPER(MPI_Datatype, ompi_mpi_datatype_null);
     return MPI_SUCCESS;
@@ -198,7 +220,7 @@ int crmpi_lower_MPI_Type_dup(MPI_Datatype old, MPI_Datatype *newtype)
     error =
         crmpi_settings_copy(CRMPI_TYPE, old, from->attributes, copy, &to->attributes);
     if (error != MPI_SUCCESS) {
-        crmpi_settings_drop(CRMPI_TYPE, &to->attributes);
+        attributes_delete(copy, to);
         crmpi_handle_release((void *)copy);
         *newtype = NULL; /* as Open MPI does, with this error whatever the function's */
         return crmpi_comm_error(NULL, MPI_ERR_INTERN, "MPI_Type_dup");
@@ -261,7 +283,7 @@ int crmpi_lower_MPI_Type_get_contents(MPI_Datatype handle, int max_integers,
         memcpy(array_of_addresses, type->addresses,
                type->n_addresses * sizeof *array_of_addresses);
     for (int i = 0; i < type->n_types; i++) {
-        array_of_datatypes[i] = type->types[i];
+        array_of_datatypes[i] = owned(type->types[i]);
         crmpi_handle_hold((void *)type->types[i]);
     }
     return MPI_SUCCESS;
