@@ -10,6 +10,7 @@
 
 #define DEPTH 5
 #define TAG_FREED 40
+#define TAG_LATE 42
 
 struct job {
     MPI_Request request;
@@ -84,6 +85,69 @@ static void generalized(long step)
     jobs[k] = job = check_alloc(sizeof *job);
     *job = (struct job){.request = MPI_REQUEST_NULL, .step = step};
     CHECK_MPI(MPI_Grequest_start(job_query, job_free, job_cancel, job, &job->request));
+}
+
+static void expect(const struct job *job, int n)
+{
+    CHECK_EQ(job->queried, n);
+    CHECK_EQ(job->freed, n);
+}
+
+/* The functions of a generalized request are called by what completes it, and not by calls
+ * that find it complete and do not. */
+static void together(long step)
+{
+    struct job jobs[3];
+    MPI_Request requests[4];
+    MPI_Status statuses[4], status;
+    int out = (int)step, in = -1, index, flag, n, indices[4];
+
+    for (int i = 0; i < 3; i++) {
+        jobs[i] = (struct job){.step = step};
+        CHECK_MPI(
+            MPI_Grequest_start(job_query, job_free, job_cancel, &jobs[i], &requests[i]));
+    }
+    CHECK_MPI(MPI_Testany(3, requests, &index, &flag, &status));
+    CHECK_EQ(flag, 0);
+    CHECK_EQ(index, MPI_UNDEFINED);
+    CHECK_MPI(MPI_Irecv(&in, 1, MPI_INT, left, TAG_LATE, MPI_COMM_WORLD, &requests[3]));
+    for (int i = 0; i < 3; i++)
+        CHECK_MPI(MPI_Grequest_complete(requests[i]));
+    CHECK_MPI(MPI_Testall(4, requests, &flag, statuses));
+    CHECK_EQ(flag, 0);
+    for (int i = 0; i < 3; i++)
+        expect(&jobs[i], 0);
+    if (step % 3 == 0) {
+        CHECK_MPI(MPI_Waitany(4, requests, &index, &status));
+        CHECK_EQ(index, 0);
+    } else {
+        CHECK_MPI(MPI_Testany(4, requests, &index, &flag, &status));
+        CHECK(flag && index == 0, "flag %d, index %d", flag, index);
+    }
+    CHECK_EQ(status.MPI_TAG, step % 11);
+    check_sleep_ms(step % 8 == 0 ? 2 : 0);
+    expect(&jobs[0], 1);
+    expect(&jobs[1], 0);
+    if (step % 5 == 0) {
+        CHECK_MPI(MPI_Request_free(&requests[2]));
+        CHECK_EQ(jobs[2].freed, 1);
+        jobs[2].queried = 1;
+    }
+    if (step % 2) {
+        CHECK_MPI(MPI_Waitsome(4, requests, &n, indices, statuses));
+        CHECK_EQ(n, step % 5 == 0 ? 1 : 2);
+        CHECK_EQ(indices[0], 1);
+    } else {
+        CHECK_MPI(MPI_Testall(3, requests, &flag, statuses));
+        CHECK_EQ(flag, 1);
+    }
+    expect(&jobs[1], 1);
+    expect(&jobs[2], 1);
+    CHECK_MPI(MPI_Barrier(MPI_COMM_WORLD));
+    CHECK_MPI(MPI_Send(&out, 1, MPI_INT, right, TAG_LATE, MPI_COMM_WORLD));
+    CHECK_MPI(MPI_Wait(&requests[3], MPI_STATUS_IGNORE));
+    CHECK_EQ(in, step);
+    n_freed -= 3;
 }
 
 /* x * y + 1 on pairs (product, count). */
@@ -161,6 +225,7 @@ int main(int argc, char **argv)
     for (long step = 0; step < steps; step++) {
         CHECK_MPI(MPI_Op_create(combine, 1, &op));
         generalized(step);
+        together(step);
         reduction(step, op, pair);
         freed_receive(step);
         CHECK_MPI(MPI_Op_free(&op));

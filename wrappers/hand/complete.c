@@ -14,6 +14,8 @@
 
 #define N_ON_STACK 64
 
+extern void opal_progress(void);
+
 /* The active request behind a handle; NULL if there is nothing to wait for. */
 static inline struct crmpi_request *active(MPI_Request request)
 {
@@ -52,13 +54,44 @@ static int tell(void *object, int error, const char *function)
     return crmpi_comm_error(object, error, function);
 }
 
+/*
+ * The end of a generalized request is given to the program by functions of its own: by the
+ * call that completes it, and no other that finds it complete, as MPI_Testall whose flag is
+ * false, or MPI_Waitany that gives another.
+ */
+
+static inline int is_ready(const struct crmpi_request *r)
+{
+    return r->complete || (r->operation == CRMPI_GENERALIZED &&
+                           __atomic_load_n(&r->generalized->completed, __ATOMIC_ACQUIRE));
+}
+
+/* Look once whether crmpi_request_poll() will find it complete; makes progress. */
+static inline int poll_ready(struct crmpi_request *r)
+{
+    if (__builtin_expect(r->operation != CRMPI_GENERALIZED, 1))
+        return crmpi_request_poll(r);
+    if (!is_ready(r))
+        opal_progress();
+    return is_ready(r);
+}
+
+/* Of one that is ready; MPI_Grequest_complete() of another thread may not have returned. */
+static inline void complete(struct crmpi_request *r)
+{
+    while (__builtin_expect(!r->complete, 0) && !crmpi_request_poll(r))
+        sched_yield();
+}
+
 /* The end of a call that completes one request. */
 static int finish(struct crmpi_request *r, MPI_Request *request, MPI_Status *status,
                   const char *function)
 {
-    int error = r->status.MPI_ERROR;
     void *object;
+    int error;
 
+    complete(r);
+    error = r->status.MPI_ERROR;
     crmpi_status_give(status, &r->status);
     if (__builtin_expect(error == MPI_SUCCESS, 1)) {
         crmpi_request_retire(r, request);
@@ -80,6 +113,7 @@ struct outcome {
 static void outcome_add(struct outcome *outcome, struct crmpi_request *r,
                         MPI_Request *request, MPI_Status *status)
 {
+    complete(r);
     if (status)
         *status = r->status;
     if (r->status.MPI_ERROR != MPI_SUCCESS && !outcome->failed) {
@@ -162,8 +196,8 @@ int crmpi_lower_MPI_Waitall(int count, MPI_Request array_of_requests[],
         return crmpi_comm_error(NULL, error, "MPI_Waitall");
     for (int i = 0; i < count; i++) {
         struct crmpi_request *r = active(array_of_requests[i]);
-        if (r)
-            crmpi_request_wait(r);
+        while (r && !poll_ready(r))
+            crmpi_park_point();
     }
     return finish_all(count, array_of_requests, array_of_statuses, "MPI_Waitall");
 }
@@ -179,7 +213,7 @@ int crmpi_lower_MPI_Testall(int count, MPI_Request array_of_requests[], int *fla
     *flag = 0;
     for (int i = 0; i < count; i++) {
         struct crmpi_request *r = active(array_of_requests[i]);
-        if (r && !crmpi_request_poll(r))
+        if (r && !poll_ready(r))
             return MPI_SUCCESS;
     }
     *flag = 1;
@@ -191,6 +225,7 @@ int crmpi_lower_MPI_Testall(int count, MPI_Request array_of_requests[], int *fla
  */
 struct poll_set {
     int n, n_active, n_complete;
+    int n_generalized; /* not complete: the program completes them */
     int32_t generation; /* of the newest checkpoint when it was filled */
     MPI_Request *requests; /* the application's */
     MPI_Request *reals, reals_on_stack[N_ON_STACK];
@@ -201,14 +236,18 @@ struct poll_set {
 
 static void set_fill(struct poll_set *set)
 {
-    set->n_active = set->n_complete = 0;
+    set->n_active = set->n_complete = set->n_generalized = 0;
     set->generation = __atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE);
     for (int i = 0; i < set->n; i++) {
         struct crmpi_request *r = active(set->requests[i]);
 
         set->n_active += r != NULL;
-        set->n_complete += r && r->complete;
+        set->n_complete += r && is_ready(r);
         set->reals[i] = r && !r->complete ? r->handle.real : MPI_REQUEST_NULL;
+        if (r && r->operation == CRMPI_GENERALIZED) {
+            set->reals[i] = MPI_REQUEST_NULL;
+            set->n_generalized++;
+        }
     }
 }
 
@@ -238,6 +277,21 @@ static void set_end(struct poll_set *set)
     free(set->block);
 }
 
+/* Without others the library has nothing to look at, and makes no progress. */
+static int generalized_poll(const struct poll_set *set)
+{
+    int n = 0;
+
+    if (set->n_generalized == set->n_active)
+        opal_progress();
+    for (int i = 0; i < set->n; i++) {
+        struct crmpi_request *r = active(set->requests[i]);
+
+        n += r && r->operation == CRMPI_GENERALIZED && is_ready(r);
+    }
+    return n;
+}
+
 /* Look once; the number of requests that are known to be complete then.  A checkpoint may
  * have completed some.  Who tests in a loop is hardly ever found above, so it parks here. */
 static int set_poll(struct poll_set *set)
@@ -262,6 +316,8 @@ static int set_poll(struct poll_set *set)
     }
     crmpi_whole_end();
     set->n_complete = n > 0 ? n : 0;
+    if (__builtin_expect(set->n_generalized > 0, 0))
+        set->n_complete += generalized_poll(set);
     return set->n_complete;
 }
 
@@ -279,7 +335,7 @@ static int finish_any(struct poll_set *set, int *index, MPI_Status *status,
     for (int i = 0; i < set->n; i++) {
         struct crmpi_request *r = active(set->requests[i]);
 
-        if (r && r->complete) {
+        if (r && is_ready(r)) {
             *index = i;
             return finish(r, &set->requests[i], status, function);
         }
@@ -298,7 +354,7 @@ static int finish_some(struct poll_set *set, int *outcount, int *indices,
     for (int i = 0; i < set->n; i++) {
         struct crmpi_request *r = active(set->requests[i]);
 
-        if (r && r->complete) {
+        if (r && is_ready(r)) {
             outcome_add(&outcome, r, &set->requests[i],
                         statuses == MPI_STATUSES_IGNORE ? NULL : &statuses[n]);
             indices[n++] = i;
@@ -341,8 +397,9 @@ int crmpi_lower_MPI_Testany(int count, MPI_Request array_of_requests[], int *ind
 
     if (error != MPI_SUCCESS)
         return error;
-    *flag = set_poll(&set) > 0 || set.n_active == 0;
+    set_poll(&set);
     error = finish_any(&set, index, status, "MPI_Testany");
+    *flag = *index != MPI_UNDEFINED || set.n_active == 0;
     set_end(&set);
     return error;
 }

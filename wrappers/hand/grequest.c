@@ -93,7 +93,7 @@ int crmpi_lower_MPI_Grequest_complete(MPI_Request request)
         r->operation != CRMPI_GENERALIZED || !r->active || r->generalized->completed)
         return crmpi_comm_error(NULL, MPI_ERR_REQUEST, "MPI_Grequest_complete");
     freed = r->freed;
-    r->generalized->completed = 1;
+    __atomic_store_n(&r->generalized->completed, 1, __ATOMIC_RELEASE);
     error = PMPI_Grequest_complete(r->handle.real);
     if (freed)
         crmpi_request_drop(r);

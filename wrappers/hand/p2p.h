@@ -391,6 +391,7 @@ static inline void crmpi_request_put(struct crmpi_request *r)
     crmpi_drop(r->comm);
     crmpi_drop(r->type);
     r->handle.magic = 0;
+    r->freed = 0; /* reap() may find it again as soon as it is taken */
     crmpi_lock(&crmpi_p2p->lock);
     r->handle.next = (struct crmpi_handle *)crmpi_p2p->free;
     crmpi_p2p->free = r;

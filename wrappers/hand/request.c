@@ -632,7 +632,10 @@ static void free_active(struct crmpi_request *r)
 {
     MPI_Request real = r->handle.real;
 
-    if (r->operation == CRMPI_GENERALIZED) {
+    if (r->operation == CRMPI_GENERALIZED && r->generalized->completed) {
+        PMPI_Request_free(&real);
+        crmpi_request_drop(r);
+    } else if (r->operation == CRMPI_GENERALIZED) {
         r->freed = 1; /* MPI_Grequest_complete() drops it */
         PMPI_Request_free(&real);
     } else if (crmpi_is_send(r) && r->operation != CRMPI_SEND_SYNCHRONOUS) {
