@@ -80,6 +80,13 @@ struct crmpi_comm {
  * is not one. */
 #define CRMPI_REAL(type, handle) ((type)crmpi_handle_real((void *)(handle)))
 
+/* That the library does not say so to MPI_COMM_WORLD, if crmpi asks it about the type before
+ * the call that is to fail. */
+static inline int crmpi_no_type(MPI_Datatype real)
+{
+    return !real || real == MPI_DATATYPE_NULL;
+}
+
 /* The application's handle of a predefined object: in lower code MPI_COMM_WORLD and its
  * like are the lower library's.  CRMPI_UPPER(MPI_Request, ompi_request_null) */
 #define CRMPI_UPPER(type, object) ((type)crmpi_control->predefined[CRMPI_OBJECT_##object])

@@ -123,6 +123,75 @@ static void handlers(void)
     CHECK_MPI(MPI_Comm_free(&comm));
 }
 
+/* What is wrong with a type is told the communicator of the call, also where crmpi has to
+ * know the type before. */
+static void own_object(long step)
+{
+    int x[2] = {0, 0}, right = (check_rank + 1) % check_size,
+        left = (check_rank + check_size - 1) % check_size;
+    MPI_Errhandler fatal;
+    MPI_Request request;
+
+    CHECK_MPI(MPI_Comm_create_errhandler(other_handler, &fatal));
+    CHECK_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, fatal));
+    EXPECT_CLASS(MPI_Send(x, 1, MPI_DATATYPE_NULL, right, 0, world), MPI_ERR_TYPE);
+    EXPECT_CLASS(MPI_Sendrecv_replace(x, 1, MPI_DATATYPE_NULL, right, 0, left, 0, world,
+                                      MPI_STATUS_IGNORE),
+                 MPI_ERR_TYPE);
+    EXPECT_CLASS(MPI_Allreduce(MPI_IN_PLACE, x, 1, MPI_DATATYPE_NULL, MPI_SUM, world),
+                 MPI_ERR_OP);
+    /* a message for it may have come, and have been taken out by a checkpoint */
+    CHECK_MPI(MPI_Isend(x, 1, MPI_INT, right, 9, world, &request));
+    CHECK_MPI(MPI_Barrier(world));
+    if (step % 50 == 0)
+        check_sleep_ms(20);
+    EXPECT_CLASS(MPI_Recv(x, 1, MPI_DATATYPE_NULL, left, 9, world, MPI_STATUS_IGNORE),
+                 MPI_ERR_TYPE);
+    EXPECT_CLASS(MPI_Recv(x, -1, MPI_INT, left, 9, world, MPI_STATUS_IGNORE),
+                 MPI_ERR_COUNT);
+    CHECK_MPI(MPI_Recv(x, 1, MPI_INT, left, 9, world, MPI_STATUS_IGNORE));
+    CHECK_MPI(MPI_Wait(&request, MPI_STATUS_IGNORE));
+    CHECK_MPI(MPI_Comm_set_errhandler(MPI_COMM_WORLD, MPI_ERRORS_RETURN));
+    CHECK_MPI(MPI_Errhandler_free(&fatal));
+}
+
+/* Assertions and locks that are wrong change nothing, and an access is an error where no
+ * epoch is open.  Of memory that is not allocated by MPI: else Open MPI does not look. */
+static void windows(void)
+{
+    static int memory[2];
+    int one = 1;
+    MPI_Group group;
+    MPI_Win win;
+
+    CHECK_MPI(MPI_Win_create(memory, sizeof memory, sizeof *memory, MPI_INFO_NULL, world,
+                             &win));
+    CHECK_MPI(MPI_Win_set_errhandler(win, MPI_ERRORS_RETURN));
+    CHECK_MPI(MPI_Win_get_group(win, &group));
+    EXPECT_CLASS(MPI_Win_post(group, 1 << 20, win), MPI_ERR_ASSERT);
+    CHECK_MPI(MPI_Win_post(group, 0, win));
+    EXPECT_CLASS(MPI_Win_start(group, 1 << 20, win), MPI_ERR_ASSERT);
+    CHECK_MPI(MPI_Win_start(group, 0, win));
+    CHECK_MPI(MPI_Put(&one, 1, MPI_INT, check_rank, 1, 1, MPI_INT, win));
+    CHECK_MPI(MPI_Win_complete(win));
+    EXPECT_CLASS(MPI_Put(&one, 1, MPI_INT, check_rank, 0, 1, MPI_INT, win),
+                 MPI_ERR_RMA_SYNC);
+    CHECK_MPI(MPI_Win_wait(win));
+    EXPECT_CLASS(MPI_Win_fence(1 << 20, win), MPI_ERR_ASSERT);
+    CHECK_MPI(MPI_Win_fence(0, win));
+    EXPECT_CLASS(MPI_Win_lock(9, 0, 0, win), MPI_ERR_LOCKTYPE);
+    EXPECT_CLASS(MPI_Win_lock(MPI_LOCK_SHARED, check_size, 0, win), MPI_ERR_RANK);
+    EXPECT_CLASS(MPI_Win_lock(MPI_LOCK_SHARED, 0, 1 << 20, win), MPI_ERR_ASSERT);
+    CHECK_MPI(MPI_Put(&one, 1, MPI_INT, check_rank, 0, 1, MPI_INT, win));
+    CHECK_MPI(MPI_Win_fence(MPI_MODE_NOSUCCEED, win));
+    EXPECT_CLASS(MPI_Win_lock_all(1 << 20, win), MPI_ERR_ASSERT);
+    CHECK_EQ(memory[0], 1);
+    CHECK_EQ(memory[1], 1);
+    memset(memory, 0, sizeof memory);
+    CHECK_MPI(MPI_Group_free(&group));
+    CHECK_MPI(MPI_Win_free(&win));
+}
+
 static int own_class, own_code;
 
 static void own_errors(void)
@@ -164,6 +233,9 @@ int main(int argc, char **argv)
         called(step);
         if (step % 20 == 0)
             handlers();
+        own_object(step);
+        if (check_size > 1 && step % 100 == 0) /* Open MPI has none for one */
+            windows();
         own_errors();
         value = check_rank + (int)step;
         CHECK_MPI(MPI_Allreduce(&value, &sum, 1, MPI_INT, MPI_SUM, handled));

@@ -49,7 +49,8 @@ struct crmpi_logged *crmpi_log_packed(const void *buf, int count, MPI_Datatype t
     uint64_t bytes;
     int n, error;
 
-    if (count < 0 || PMPI_Type_size_x(type, &element_bytes) != MPI_SUCCESS)
+    if (count < 0 || crmpi_no_type(type) ||
+        PMPI_Type_size_x(type, &element_bytes) != MPI_SUCCESS)
         return NULL; /* the MPI library will say what is wrong */
     bytes = (uint64_t)element_bytes * (uint64_t)count;
     logged = crmpi_logged_create(bytes);

@@ -44,7 +44,8 @@ static int shape_get(MPI_Datatype type, struct shape *shape_out)
     MPI_Aint lb, true_lb, true_extent;
     MPI_Datatype real = CRMPI_REAL(MPI_Datatype, type);
 
-    if (!real || PMPI_Type_size_x(real, &shape_out->bytes) != MPI_SUCCESS ||
+    if (crmpi_no_type(real) ||
+        PMPI_Type_size_x(real, &shape_out->bytes) != MPI_SUCCESS ||
         PMPI_Type_get_extent(real, &lb, &shape_out->extent) != MPI_SUCCESS ||
         PMPI_Type_get_true_extent(real, &true_lb, &true_extent) != MPI_SUCCESS)
         return MPI_ERR_TYPE;

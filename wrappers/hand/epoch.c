@@ -78,6 +78,9 @@ int crmpi_lower_MPI_Win_fence(int assert, MPI_Win win)
 
     if (!w || w->epoch > CRMPI_EPOCH_FENCE)
         return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_fence");
+    if (assert & ~(MPI_MODE_NOSTORE | MPI_MODE_NOPUT | MPI_MODE_NOPRECEDE |
+                   MPI_MODE_NOSUCCEED))
+        return fail(win, MPI_ERR_ASSERT, "MPI_Win_fence");
     crmpi_whole_begin();
     if (!(assert & MPI_MODE_NOPRECEDE))
         error = own_complete(w, real);
@@ -114,8 +117,11 @@ static int group_take(struct crmpi_win_group *to, const struct crmpi_win *w,
                       MPI_Group group)
 {
     MPI_Group all, real = CRMPI_REAL(MPI_Group, group);
-    int n, error = PMPI_Group_size(real, &n), *ranks;
+    int n, error, *ranks;
 
+    if (!real || real == MPI_GROUP_NULL)
+        return MPI_ERR_GROUP;
+    error = PMPI_Group_size(real, &n);
     if (error == MPI_SUCCESS)
         error = PMPI_Comm_group(CRMPI_REAL(MPI_Comm, w->comm), &all);
     if (error != MPI_SUCCESS)
@@ -172,6 +178,8 @@ int crmpi_lower_MPI_Win_post(MPI_Group group, int assert, MPI_Win win)
 
     if (!w || w->posted.is_open)
         return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_post");
+    if (assert & ~(MPI_MODE_NOCHECK | MPI_MODE_NOSTORE | MPI_MODE_NOPUT))
+        return fail(win, MPI_ERR_ASSERT, "MPI_Win_post");
     crmpi_whole_begin();
     error = group_take(&w->posted, w, group);
     if (error == MPI_SUCCESS) {
@@ -193,6 +201,8 @@ int crmpi_lower_MPI_Win_start(MPI_Group group, int assert, MPI_Win win)
 
     if (!w || w->epoch > CRMPI_EPOCH_FENCE || (w->started.is_open && !resumed))
         return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_start");
+    if (assert & ~MPI_MODE_NOCHECK)
+        return fail(win, MPI_ERR_ASSERT, "MPI_Win_start");
     crmpi_whole_begin();
     if (!w->started.is_open) {
         error = group_take(&w->started, w, group);
@@ -225,7 +235,7 @@ int crmpi_lower_MPI_Win_complete(MPI_Win win)
     if (!w || w->epoch != CRMPI_EPOCH_START)
         return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_complete");
     crmpi_whole_begin();
-    error = own_complete(w, CRMPI_REAL(MPI_Win, win));
+    error = crmpi_win_close(w, CRMPI_REAL(MPI_Win, win)); /* an access now is an error */
     if (error == MPI_SUCCESS)
         error = notify(w, &w->started, TAG_COMPLETE);
     crmpi_win_group_fini(&w->started);
@@ -291,6 +301,19 @@ static int lock_begin(struct crmpi_win *w, MPI_Win real)
     return error;
 }
 
+/* As the library does, before anything has happened: a call that fails leaves the epoch. */
+static int lock_check(const struct crmpi_win *w, int lock_type, int rank, int assert)
+{
+    if (lock_type != MPI_LOCK_EXCLUSIVE && lock_type != MPI_LOCK_SHARED)
+        return MPI_ERR_LOCKTYPE;
+    if ((rank < 0 && rank != MPI_PROC_NULL) || rank >= w->n_members)
+        return MPI_ERR_RANK;
+    if (assert & ~MPI_MODE_NOCHECK)
+        return MPI_ERR_ASSERT;
+    return !w->locks || rank < 0 || !w->locks[rank].type ? MPI_SUCCESS
+                                                         : MPI_ERR_RMA_SYNC;
+}
+
 /* The lock is held when the call returns: the component that would leave the asking to the
  * first operation is refused (window.c). */
 int crmpi_lower_MPI_Win_lock(int lock_type, int rank, int assert, MPI_Win win)
@@ -302,6 +325,9 @@ int crmpi_lower_MPI_Win_lock(int lock_type, int rank, int assert, MPI_Win win)
     crmpi_call_resumed();
     if (!w || w->epoch == CRMPI_EPOCH_START || w->epoch == CRMPI_EPOCH_LOCK_ALL)
         return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_lock");
+    error = lock_check(w, lock_type, rank, assert);
+    if (error != MPI_SUCCESS)
+        return fail(win, error, "MPI_Win_lock");
     crmpi_win_access_begin(w, rank, CRMPI_HOW_SYNC);
     error = lock_begin(w, real);
     crmpi_whole_end();
@@ -374,6 +400,8 @@ int crmpi_lower_MPI_Win_lock_all(int assert, MPI_Win win)
     crmpi_call_resumed();
     if (!w || w->epoch > CRMPI_EPOCH_FENCE)
         return fail(win, w ? MPI_ERR_RMA_SYNC : MPI_ERR_WIN, "MPI_Win_lock_all");
+    if (assert & ~MPI_MODE_NOCHECK)
+        return fail(win, MPI_ERR_ASSERT, "MPI_Win_lock_all");
     error = lock_begin(w, real);
     if (error == MPI_SUCCESS)
         error = PMPI_Win_lock_all(assert, real);

@@ -82,8 +82,11 @@ int crmpi_saved_deliver(const struct crmpi_saved_message *message, void *buffer,
     MPI_Count element_bytes;
     MPI_Datatype bytes_type;
     uint64_t bytes = message->bytes, room;
-    int n, error = PMPI_Type_size_x(type, &element_bytes);
+    int n, error;
 
+    if (count < 0 || crmpi_no_type(type))
+        return count < 0 ? MPI_ERR_COUNT : MPI_ERR_TYPE;
+    error = PMPI_Type_size_x(type, &element_bytes);
     if (error != MPI_SUCCESS)
         return error;
     room = count > 0 ? (uint64_t)count * element_bytes : 0;

@@ -306,12 +306,15 @@ static int pack(const void *buf, int count, MPI_Datatype type, void **copy_out,
 {
     MPI_Count element_bytes;
     uint64_t bytes;
-    int error = PMPI_Type_size_x(type, &element_bytes);
+    int error;
 
-    if (error != MPI_SUCCESS)
-        return error;
+    if (crmpi_no_type(type))
+        return MPI_ERR_TYPE;
     if (count < 0)
         return MPI_ERR_COUNT;
+    error = PMPI_Type_size_x(type, &element_bytes);
+    if (error != MPI_SUCCESS)
+        return error;
     bytes = (uint64_t)element_bytes * count;
     error = crmpi_bytes_type(bytes, n_out, bytes_type_out);
     if (error != MPI_SUCCESS)
