@@ -214,6 +214,9 @@ void crmpi_file_destroy(struct crmpi_handle *handle);
  * the job (-1 in the list), -1 without memory. */
 int crmpi_group_world_ranks(MPI_Group real, int n, int32_t *world_ranks_out);
 
+/** Before the library begins: let it see what the application has set in its environment. */
+void crmpi_environment_take(void);
+
 /** In MPI_Init: note the predefined attributes of MPI_COMM_WORLD. */
 void crmpi_attributes_start(void);
 

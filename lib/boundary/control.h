@@ -195,6 +195,7 @@ struct crmpi_control_page {
     int32_t park_generation; /* a futex word: parked threads wait while it stays */
     void (*resume)(struct crmpi_thread *); /* libcrmpi's crmpi_resume: make the call again */
     void (*initialized)(void); /* libcrmpi's function to call above after MPI_Init */
+    char ***environ; /* the application's */
     void *const *predefined; /* libcrmpi's array of predefined MPI objects */
     int32_t owner; /* renewed: the process this memory belongs to, also of a forked child */
     int32_t has_forked; /* there may be, or have been, children that share memory with it */

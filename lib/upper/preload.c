@@ -200,6 +200,7 @@ static void introduce(void)
     control->signal_entry = signal_entry;
     control->resume = crmpi_resume;
     control->initialized = initialized;
+    control->environ = &environ;
     control->predefined = crmpi_predefined_upper;
     crmpi_is_split = 1;
     crmpi_redirect_start();

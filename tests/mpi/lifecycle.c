@@ -8,6 +8,22 @@
 
 static int n_deleted, n_exited, expected_deleted;
 
+/* Of a component of Open MPI, or what the environment says without it. */
+static int priority(void)
+{
+    int provided, index, n, value = 77;
+    MPI_T_cvar_handle handle;
+
+    CHECK_MPI(MPI_T_init_thread(MPI_THREAD_SINGLE, &provided));
+    if (MPI_T_cvar_get_index("coll_tuned_priority", &index) == MPI_SUCCESS) {
+        CHECK_MPI(MPI_T_cvar_handle_alloc(index, NULL, &handle, &n));
+        CHECK_MPI(MPI_T_cvar_read(handle, &value));
+        CHECK_MPI(MPI_T_cvar_handle_free(&handle));
+    }
+    CHECK_MPI(MPI_T_finalize());
+    return value;
+}
+
 static int delete (MPI_Comm comm, int key, void *value, void *extra)
 {
     (void)comm;
@@ -38,8 +54,14 @@ int main(int argc, char **argv)
     CHECK_MPI(MPI_Get_version(&version, &subversion));
     CHECK_EQ(version, 3);
     CHECK_EQ(atexit(at_exit), 0);
+    /* Open MPI looks at the environment that the program has now */
+    CHECK_SYS(setenv("OMPI_MPI_THREAD_LEVEL", "2", 1));
+    CHECK_SYS(setenv("OMPI_MCA_coll_tuned_priority", "77", 1));
     CHECK_MPI(MPI_Init(NULL, NULL));
     steps = check_begin("lifecycle", argc, argv, 200);
+    CHECK_MPI(MPI_Query_thread(&flag));
+    CHECK_EQ(flag, MPI_THREAD_SERIALIZED);
+    CHECK_EQ(priority(), 77);
     CHECK_MPI(MPI_Get_processor_name(name, &length));
     CHECK_EQ(length, strlen(name));
     CHECK_MPI(MPI_Get_library_version(library, &length));

@@ -12,6 +12,18 @@ static MPI_Comm parents[N_THREADS];
 static int sums[N_THREADS];
 static long now;
 
+/* Messages are counted, also of communicators that are freed at the same time. */
+static void exchange(MPI_Comm comm)
+{
+    int rank, size, got = -1;
+
+    CHECK_MPI(MPI_Comm_rank(comm, &rank));
+    CHECK_MPI(MPI_Comm_size(comm, &size));
+    CHECK_MPI(MPI_Sendrecv(&rank, 1, MPI_INT, (rank + 1) % size, 3, &got, 1, MPI_INT,
+                           (rank + size - 1) % size, 3, comm, MPI_STATUS_IGNORE));
+    CHECK_EQ(got, (rank + size - 1) % size);
+}
+
 static void *make(void *argument)
 {
     int t = (int)(intptr_t)argument, step = 1 + t % 2, value = check_rank + (int)now;
@@ -25,6 +37,7 @@ static void *make(void *argument)
     if (check_rank % step == 0) {
         CHECK_MPI(MPI_Comm_create_group(parents[t], some, 5, &comm));
         CHECK_MPI(MPI_Allreduce(&value, &sums[t], 1, MPI_INT, MPI_SUM, comm));
+        exchange(comm);
         CHECK_MPI(MPI_Comm_free(&comm));
     }
     CHECK_MPI(MPI_Group_free(&all));

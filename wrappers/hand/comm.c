@@ -7,6 +7,7 @@
  * member from what all of them know: the parent's id, how many it has made before, the
  * members.
  */
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -433,17 +434,21 @@ static int made_natively(MPI_Comm parent, int error, MPI_Comm real, MPI_Comm *ne
     return MPI_SUCCESS;
 }
 
+static pthread_mutex_t calls_lock = PTHREAD_MUTEX_INITIALIZER; /* of group_calls */
+
 /* The count of calls of MPI_Comm_create_group with these members and tag. */
 static struct crmpi_group_calls *group_calls(struct crmpi_comm *c,
                                              const struct crmpi_group *group, int tag)
 {
     struct crmpi_checksum_state state;
-    struct crmpi_group_calls *calls = c->group_calls;
+    struct crmpi_group_calls *calls;
 
     crmpi_checksum_begin(&state);
     crmpi_checksum_add(&state, &tag, sizeof tag);
     crmpi_checksum_add(&state, group->world_ranks, group->n * sizeof *group->world_ranks);
     uint64_t key = crmpi_checksum_end(&state);
+    pthread_mutex_lock(&calls_lock);
+    calls = c->group_calls;
     while (calls && calls->key != key)
         calls = calls->next;
     if (!calls) {
@@ -452,6 +457,7 @@ static struct crmpi_group_calls *group_calls(struct crmpi_comm *c,
         calls->next = c->group_calls;
         c->group_calls = calls;
     }
+    pthread_mutex_unlock(&calls_lock);
     return calls;
 }
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "application/anew.h"
 #include "base/config.h"
@@ -17,6 +18,32 @@
 #include "wrappers/objects.h"
 
 int crmpi_finalize_begun;
+
+/* What crmpi-host has to have as it is. */
+static int is_fixed(const char *name)
+{
+    static const char *const fixed[] = {"OMPI_MCA_opal_signal", "OMPI_MCA_mpi_leave_pinned"};
+
+    return strcmp(name, fixed[0]) == 0 || strcmp(name, fixed[1]) == 0;
+}
+
+static int is_for_mpi(const char *entry)
+{
+    return strncmp(entry, "OMPI_", 5) == 0 || strncmp(entry, "PMIX_MCA_", 9) == 0;
+}
+
+void crmpi_environment_take(void)
+{
+    for (char **at = *crmpi_control->environ; at && *at; at++) {
+        const char *value = strchr(*at, '=');
+        char *name = value && is_for_mpi(*at) ? strndup(*at, value - *at) : NULL;
+        const char *now = name ? getenv(name) : NULL;
+
+        if (name && !is_fixed(name) && !(now && strcmp(now, value + 1) == 0))
+            setenv(name, value + 1, 1);
+        free(name);
+    }
+}
 
 /* The threads that the MPI library starts must not take the application's signals. */
 static int lower_init(int required, int *provided)
@@ -101,15 +128,26 @@ static int init(int required, int *provided_out)
 
 int crmpi_lower_MPI_Init(int *argc, char ***argv)
 {
+    int level = MPI_THREAD_SINGLE;
+    const char *wanted;
+
     (void)argc;
     (void)argv;
-    return init(MPI_THREAD_SINGLE, NULL);
+    crmpi_environment_take();
+    wanted = getenv("OMPI_MPI_THREAD_LEVEL"); /* Open MPI's MPI_Init looks at it */
+    if (wanted) {
+        level = atoi(wanted);
+        if (level < MPI_THREAD_SINGLE || level > MPI_THREAD_MULTIPLE)
+            level = MPI_THREAD_MULTIPLE;
+    }
+    return init(level, NULL);
 }
 
 int crmpi_lower_MPI_Init_thread(int *argc, char ***argv, int required, int *provided)
 {
     (void)argc;
     (void)argv;
+    crmpi_environment_take();
     return init(required, provided);
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "base/checksum.h"
-#include "wrappers/hand/ledger.h"
+#include "wrappers/hand/p2p.h"
 #include "wrappers/hand/window.h"
 
 #define DEPARTED_MAX 4096 /* beyond that only sums are kept */
@@ -156,6 +156,7 @@ static void departed_fold_all(void)
  * collective of another communicator, or have been noted: see crmpi_ledger_meet(). */
 void crmpi_ledger_depart(struct crmpi_comm *c)
 {
+    int32_t *counting = &crmpi_root->p2p->counting; /* at a restart crmpi_p2p is not set yet */
     struct crmpi_departed *d;
 
     if (c->is_dynamic)
@@ -180,11 +181,13 @@ void crmpi_ledger_depart(struct crmpi_comm *c)
     };
     c->members = c->peers = NULL;
     c->streams = (struct crmpi_stream_table){0};
+    crmpi_lock(counting); /* threads free communicators at the same time */
     if (crmpi_ledger->n_departed >= DEPARTED_MAX && !crmpi_ledger->aside)
         departed_fold_all();
     d->next = crmpi_ledger->departed;
     crmpi_ledger->departed = d;
     crmpi_ledger->n_departed++;
+    crmpi_unlock(counting);
 }
 
 void crmpi_ledger_meet(const struct crmpi_comm *c)

@@ -69,8 +69,10 @@ static void *tool_object(int bind, void *obj_handle)
 
 int crmpi_lower_MPI_T_init_thread(int required, int *provided)
 {
-    int error = PMPI_T_init_thread(required, provided);
+    int error;
 
+    crmpi_environment_take();
+    error = PMPI_T_init_thread(required, provided);
     if (error == MPI_SUCCESS)
         crmpi_objects_root->n_tools_inits++;
     return error;
