@@ -230,8 +230,12 @@ def body_pass(c):
     yield ''.join('    crmpi_info_drop(%s_real);\n' % p.name for p in infos)
     yield ''.join('    free(%s_real);\n' % p.name for p in arrays)
     if c.group == 'make':
-        yield '    return crmpi_make_end(%s, error, %s_real, %s, "%s");\n' % (
+        yield '    error = crmpi_make_end(%s, error, %s_real, %s, "%s");\n' % (
             comm.name, outs[0].name, outs[0].name, c.name)
+        for p in infos:
+            yield '    if (error == MPI_SUCCESS)\n'
+            yield '        crmpi_comm_hint(*%s, %s, 1);\n' % (outs[0].name, p.name)
+        yield '    return error;\n'
         return
     for p in outs:
         yield '    if (error == MPI_SUCCESS && %s && (void *)%s_real != crmpi_nothing)\n' % (

@@ -86,6 +86,7 @@ struct crmpi_file {
     int32_t uses_shared; /* the shared file pointer: it may not be at the beginning */
     struct crmpi_handle *errhandler;
     struct crmpi_handle *info; /* hints given; NULL: none */
+    struct crmpi_handle *told; /* as of a communicator */
     MPI_Offset displacement;   /* of the view; its types are held */
     MPI_Datatype etype, filetype;
     char *datarep; /* NULL: there is no view but the first */
@@ -235,6 +236,18 @@ void crmpi_info_drop(MPI_Info real);
 MPI_Info crmpi_info_copy(MPI_Info info);
 void crmpi_info_read(MPI_Info real, struct crmpi_info *into);
 void crmpi_info_merge(struct crmpi_handle **into, MPI_Info info);
+/** Let @p told, a list of ours, be what the library tells in @p real, which is freed, but for
+ * the keys in @p own (to a NULL), of which it knows nothing.  What was told or, of a new
+ * object, is given comes first.  Does nothing if no hint was given. */
+void crmpi_info_tell(struct crmpi_handle **told, MPI_Info given, int is_new, MPI_Info real,
+                     const char *const *own);
+/** Set or, with NULL, take away one key of a list of ours. */
+void crmpi_info_put(struct crmpi_handle *info, const char *key, const char *value);
+/** What MPI_..._get_info gives. */
+int crmpi_info_used(const struct crmpi_handle *told, int error, MPI_Info real,
+                    MPI_Info *out);
+/** Hints were given to a communicator, with its making or later. */
+void crmpi_comm_hint(MPI_Comm comm, MPI_Info info, int is_new);
 
 /**
  * Around a collective call of the MPI library that cannot be made again, such as one that

@@ -80,6 +80,7 @@ struct crmpi_win {
     struct crmpi_handle *errhandler;
     struct crmpi_attribute *attributes;
     struct crmpi_handle *info;
+    struct crmpi_handle *told; /* as of a communicator */
     char *name; /* NULL: MPI's own */
 
     int32_t is_open;       /* the lower window is in crmpi's own epoch */

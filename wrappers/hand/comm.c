@@ -210,6 +210,7 @@ void crmpi_comm_destroy(struct crmpi_handle *handle)
     crmpi_topology_free(c->topology);
     crmpi_handle_release(c->errhandler);
     crmpi_handle_release(c->info);
+    crmpi_handle_release(c->told);
     while (c->group_calls) {
         struct crmpi_group_calls *next = c->group_calls->next;
         crmpi_heap_free(c->group_calls);
@@ -316,7 +317,8 @@ static int dup_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
     to = crmpi_comm_of(copy);
     to->inherits = from->inherits;
     maker_note(copy, function);
-    crmpi_info_merge(&to->info, info);
+    if (info)
+        crmpi_comm_hint(copy, info, 1);
     error =
         crmpi_settings_copy(CRMPI_COMM, comm, from->attributes, copy, &to->attributes);
     if (error != MPI_SUCCESS) { /* what has been copied is deleted with it */

@@ -93,6 +93,7 @@ void crmpi_file_destroy(struct crmpi_handle *handle)
 
     crmpi_handle_release(file->errhandler);
     crmpi_handle_release(file->info);
+    crmpi_handle_release(file->told);
     crmpi_handle_release((void *)file->etype);
     crmpi_handle_release((void *)file->filetype);
     crmpi_heap_free(file->name);
@@ -177,6 +178,17 @@ int crmpi_lower_MPI_File_delete(const char *filename, MPI_Info info)
                                   "MPI_File_delete");
 }
 
+/* The library's list is what the application has given, or less. */
+static void hints_note(MPI_File fh, MPI_Info info, int is_new)
+{
+    struct crmpi_file *file = file_of(fh);
+    MPI_Info real = MPI_INFO_NULL;
+
+    crmpi_info_merge(&file->info, info);
+    if (PMPI_File_get_info(CRMPI_REAL(MPI_File, fh), &real) == MPI_SUCCESS)
+        crmpi_info_tell(&file->told, info, is_new, real, NULL);
+}
+
 int crmpi_lower_MPI_File_open(MPI_Comm comm, const char *filename, int amode,
                               MPI_Info info, MPI_File *fh)
 {
@@ -217,7 +229,7 @@ int crmpi_lower_MPI_File_open(MPI_Comm comm, const char *filename, int amode,
     path_note(file);
     file->amode = amode;
     file->uses_shared = (amode & MPI_MODE_APPEND) != 0;
-    crmpi_info_merge(&file->info, info);
+    hints_note((void *)handle, info, 1);
     *fh = (void *)handle;
     return MPI_SUCCESS;
 }
@@ -281,11 +293,22 @@ int crmpi_lower_MPI_File_set_info(MPI_File fh, MPI_Info info)
     crmpi_file_joint_begin(fh);
     int error = PMPI_File_set_info(CRMPI_REAL(MPI_File, fh), info_real);
     if (error == MPI_SUCCESS)
-        crmpi_info_merge(&file_of(fh)->info, info);
+        hints_note(fh, info, 0);
     crmpi_file_joint_end(fh);
     crmpi_info_drop(info_real);
     return error == MPI_SUCCESS ? error
                                 : crmpi_file_error(fh, error, "MPI_File_set_info");
+}
+
+int crmpi_lower_MPI_File_get_info(MPI_File fh, MPI_Info *info_used)
+{
+    const struct crmpi_file *file = file_of(fh);
+    MPI_Info real = CRMPI_NOTHING(MPI_Info);
+    int error = PMPI_File_get_info(CRMPI_REAL(MPI_File, fh), info_used ? &real : NULL);
+
+    error = crmpi_info_used(file ? file->told : NULL, error, real, info_used);
+    return error == MPI_SUCCESS ? error
+                                : crmpi_file_error(fh, error, "MPI_File_get_info");
 }
 
 static void type_replace(MPI_Datatype *slot, MPI_Datatype type)
@@ -352,7 +375,7 @@ int crmpi_lower_MPI_File_set_view(MPI_File fh, MPI_Offset disp, MPI_Datatype ety
         type_replace(&file->filetype, filetype);
         crmpi_heap_free(file->datarep);
         file->datarep = crmpi_upper_dup(datarep, strlen(datarep) + 1);
-        crmpi_info_merge(&file->info, info);
+        hints_note(fh, info, 0);
     }
     crmpi_file_joint_end(fh);
     crmpi_info_drop(info_real);

@@ -93,6 +93,73 @@ void crmpi_info_read(MPI_Info real, struct crmpi_info *into)
             entry_set(into, key, value);
 }
 
+static void entry_remove(struct crmpi_info *info, int i)
+{
+    entry_clear(&info->entries[i]);
+    info->n--;
+    memmove(&info->entries[i], &info->entries[i + 1],
+            (info->n - i) * sizeof *info->entries);
+}
+
+void crmpi_info_put(struct crmpi_handle *info, const char *key, const char *value)
+{
+    int i = entry_find(info->extra, key);
+
+    if (value)
+        entry_set(info->extra, key, value);
+    else if (i >= 0)
+        entry_remove(info->extra, i);
+}
+
+static int is_own(const char *const *own, const char *key)
+{
+    for (; own && *own; own++)
+        if (strcmp(*own, key) == 0)
+            return 1;
+    return 0;
+}
+
+void crmpi_info_tell(struct crmpi_handle **told, MPI_Info given, int is_new, MPI_Info real,
+                     const char *const *own)
+{
+    struct crmpi_info *info, tells = {0};
+
+    if (*told || info_of(given)) {
+        if (!*told)
+            *told = (void *)(is_new ? crmpi_info_copy(given) : info_new());
+        info = (*told)->extra;
+        crmpi_info_read(real, &tells);
+        for (int i = info->n; i-- > 0;)
+            if (entry_find(&tells, info->entries[i].key) < 0 &&
+                !is_own(own, info->entries[i].key))
+                entry_remove(info, i);
+        for (int i = 0; i < tells.n; i++) {
+            if (entry_find(info, tells.entries[i].key) < 0 ||
+                !is_own(own, tells.entries[i].key))
+                entry_set(info, tells.entries[i].key, tells.entries[i].value);
+            entry_clear(&tells.entries[i]);
+        }
+        crmpi_heap_free(tells.entries);
+    }
+    crmpi_info_drop(real);
+}
+
+int crmpi_info_used(const struct crmpi_handle *told, int error, MPI_Info real,
+                    MPI_Info *out)
+{
+    if (error != MPI_SUCCESS) {
+        crmpi_left_give(CRMPI_INFO, real, out);
+        return error;
+    }
+    if (told) {
+        crmpi_info_drop(real);
+        *out = crmpi_info_copy((void *)(uintptr_t)told);
+    } else {
+        *out = crmpi_info_adopt(real);
+    }
+    return error;
+}
+
 MPI_Info crmpi_info_adopt(MPI_Info real)
 {
     MPI_Info info = info_new();
@@ -186,10 +253,7 @@ int crmpi_lower_MPI_Info_delete(MPI_Info handle, const char *key)
     int i = entry_find(info, key);
     if (i < 0)
         return fail(MPI_ERR_INFO_NOKEY, "MPI_Info_delete");
-    entry_clear(&info->entries[i]);
-    info->n--;
-    memmove(&info->entries[i], &info->entries[i + 1],
-            (info->n - i) * sizeof *info->entries);
+    entry_remove(info, i);
     return MPI_SUCCESS;
 }
 

@@ -67,6 +67,7 @@ static struct crmpi_handle *handle_of(MPI_Datatype real, int n_types,
                                       const MPI_Datatype *types)
 {
     struct crmpi_handle *handle = n_types ? NULL : crmpi_handle_of_real(CRMPI_TYPE, real);
+    struct crmpi_type type = {.combiner = MPI_COMBINER_NAMED};
     MPI_Datatype *parts;
     MPI_Count bytes = 0;
 
@@ -74,24 +75,25 @@ static struct crmpi_handle *handle_of(MPI_Datatype real, int n_types,
         crmpi_handle_hold(handle);
         return handle;
     }
-    handle = crmpi_handle_create(CRMPI_TYPE, NULL, sizeof(struct crmpi_type));
-    struct crmpi_type *type = handle->extra;
-    crmpi_handle_set_real(handle, real);
-    contents_read(real, type, &parts);
+    /* its parts first: a restart makes types again in the order of their handles */
+    contents_read(real, &type, &parts);
     PMPI_Type_size_x(real, &bytes);
-    type->size = bytes;
-    for (int i = 0; i < type->n_types; i++) {
-        if (type->n_types == n_types) {
-            type->types[i] = types[i];
+    type.size = bytes;
+    for (int i = 0; i < type.n_types; i++) {
+        if (type.n_types == n_types) {
+            type.types[i] = types[i];
             crmpi_handle_hold((void *)types[i]);
             if (is_derived(parts[i]))
                 PMPI_Type_free(&parts[i]);
         } else {
-            type->types[i] = (void *)handle_of(parts[i], 0, NULL);
+            type.types[i] = (void *)handle_of(parts[i], 0, NULL);
         }
     }
     crmpi_heap_free(parts);
-    type->is_committed = n_types == 0; /* as what the library gives is */
+    type.is_committed = n_types == 0; /* as what the library gives is */
+    handle = crmpi_handle_create(CRMPI_TYPE, NULL, sizeof type);
+    memcpy(handle->extra, &type, sizeof type);
+    crmpi_handle_set_real(handle, real);
     return handle;
 }
 

@@ -10,14 +10,15 @@
 
 /* Hints that are not true of the lower window: crmpi's own epochs are locks, and its memory
  * is larger than what the application asks for. */
+static const char *const untrue[] = {"no_locks", "same_size", NULL};
+
 MPI_Info crmpi_win_info_make(MPI_Info info)
 {
-    static const char *const untrue[] = {"no_locks", "same_size"};
     MPI_Info real = info ? crmpi_info_make(info) : MPI_INFO_NULL;
     char value[2];
     int flag = 0;
 
-    for (int i = 0; i < 2 && real && real != MPI_INFO_NULL; i++)
+    for (int i = 0; untrue[i] && real && real != MPI_INFO_NULL; i++)
         if (PMPI_Info_get(real, untrue[i], 1, value, &flag) == MPI_SUCCESS && flag)
             PMPI_Info_delete(real, untrue[i]);
     return real;
@@ -95,6 +96,16 @@ static int library_check(void)
     return MPI_ERR_UNSUPPORTED_OPERATION;
 }
 
+/* What MPI_Win_get_info is to tell: of hints that crmpi keeps to itself what was given. */
+static void hints_note(struct crmpi_handle *handle, MPI_Info info, int is_new)
+{
+    struct crmpi_win *w = handle->extra;
+    MPI_Info real = MPI_INFO_NULL;
+
+    PMPI_Win_get_info(handle->real, &real);
+    crmpi_info_tell(&w->told, info, is_new, real, untrue);
+}
+
 /* @param out  where to store the base, if MPI gives the memory; else not NULL */
 static int create(const struct crmpi_win *recipe, MPI_Info info, MPI_Comm comm, void *out,
                   MPI_Win *win, const char *function)
@@ -126,6 +137,8 @@ static int create(const struct crmpi_win *recipe, MPI_Info info, MPI_Comm comm, 
     MPI_Info info_real = crmpi_win_info_make(info);
     error = crmpi_win_make(handle, CRMPI_REAL(MPI_Comm, own), info_real, why, sizeof why);
     crmpi_info_drop(info_real);
+    if (error == MPI_SUCCESS)
+        hints_note(handle, info, 1);
     crmpi_meet_end(comm);
     if (error != MPI_SUCCESS) {
         if (why[0])
@@ -209,6 +222,7 @@ void crmpi_win_destroy(struct crmpi_handle *handle)
     crmpi_heap_free(w->pieces);
     crmpi_heap_free(w->name);
     crmpi_handle_release(w->info);
+    crmpi_handle_release(w->told);
     crmpi_handle_release(w->errhandler);
 }
 
@@ -302,16 +316,48 @@ int crmpi_lower_MPI_Win_set_name(MPI_Win win, const char *win_name)
     return MPI_SUCCESS;
 }
 
+/* The library takes a key away that it has no use for. */
+static void untrue_put(struct crmpi_win *w, MPI_Win real, MPI_Info info)
+{
+    MPI_Info given = crmpi_info_make(info), tells = MPI_INFO_NULL;
+    char value[MPI_MAX_INFO_VAL + 1], now[2];
+    int flag, is_used;
+
+    PMPI_Win_get_info(real, &tells);
+    for (int i = 0; untrue[i] && w->told; i++) {
+        PMPI_Info_get(given, untrue[i], MPI_MAX_INFO_VAL, value, &flag);
+        PMPI_Info_get(tells, untrue[i], 1, now, &is_used);
+        if (flag)
+            crmpi_info_put(w->told, untrue[i], is_used ? value : NULL);
+    }
+    crmpi_info_drop(tells);
+    crmpi_info_drop(given);
+}
+
 int crmpi_lower_MPI_Win_set_info(MPI_Win win, MPI_Info info)
 {
+    struct crmpi_win *w = crmpi_win_of(win);
     MPI_Info real = crmpi_win_info_make(info);
     int error = PMPI_Win_set_info(CRMPI_REAL(MPI_Win, win), real);
 
     crmpi_info_drop(real);
     if (error != MPI_SUCCESS)
         return crmpi_win_error(win, error, "MPI_Win_set_info");
-    crmpi_info_merge(&crmpi_win_of(win)->info, info);
+    crmpi_info_merge(&w->info, info);
+    hints_note((void *)win, info, 0);
+    if (info != CRMPI_UPPER(MPI_Info, ompi_mpi_info_null))
+        untrue_put(w, CRMPI_REAL(MPI_Win, win), info);
     return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Win_get_info(MPI_Win win, MPI_Info *info_used)
+{
+    const struct crmpi_win *w = crmpi_win_of(win);
+    MPI_Info real = CRMPI_NOTHING(MPI_Info);
+    int error = PMPI_Win_get_info(CRMPI_REAL(MPI_Win, win), info_used ? &real : NULL);
+
+    error = crmpi_info_used(w ? w->told : NULL, error, real, info_used);
+    return crmpi_win_result(win, error, "MPI_Win_get_info");
 }
 
 /* The lowest rank that has memory. */
