@@ -105,22 +105,42 @@ def table_hash(calls, objects):
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def has_tools(c):
+    """Whether MPI has a profiling name for it that tools put a function in front of."""
+    return c.name.startswith('MPI') and c.group not in ('inner', 'c2f', 'f2c')
+
+
+def entrances(calls, table):
+    yield '\t.globl %s\n\t.hidden %s\n%s:\n' % ((table,) * 3)
+    for c in calls:
+        here = 'crmpi_here_' + c.name if c.group == 'fast' else '.Lhere%d' % c.number
+        yield '\t.quad %s\n' % (here if has_tools(c) else '0')
+
+
 def stubs(calls, objects):
     yield HEAD + '\t.text\n'
     for c in calls:
-        names = [c.name] if c.name.startswith('CRMPI') else ['P' + c.name, c.name]
+        names = [c.name] if c.name.startswith('CRMPI') else ['P' + c.name]
         if c.group in ('c2f', 'f2c', 'fast'):  # the function itself is in lib/upper/
             names = ['crmpi_down_' + c.name]
         yield '\t.p2align 4\n'
-        for i, name in enumerate(names):
-            yield '\t%s %s\n' % ('.weak' if i else '.globl', name)
+        for name in names:
+            yield '\t.globl %s\n' % name
             yield '\t.type %s, @function\n' % name
             if c.group in ('inner', 'c2f', 'f2c', 'fast'):
                 yield '\t.hidden %s\n' % name
-        yield ''.join(n + ':\n' for n in names)
+        yield ''.join(n + ':\n' for n in names) + '.Lhere%d:\n' % c.number
         yield '\tendbr64\n\tmovl $%d, %%eax\n\tjmp crmpi_switch%s\n' % (
             c.number, '_stack' if len(c.params) > N_REGISTERS else '')
         yield ''.join('\t.size %s, . - %s\n' % (n, n) for n in names)
+    for c in calls:
+        if has_tools(c):  # weak, and a jump to where lib/upper/tools.c says
+            yield '\t.p2align 4\n\t.weak %s\n\t.type %s, @function\n%s:\n' % ((c.name,) * 3)
+            yield '\tendbr64\n\tjmp *crmpi_next+%d(%%rip)\n' % (8 * c.number)
+            yield '\t.size %s, . - %s\n' % (c.name, c.name)
+    yield '\t.data\n\t.p2align 3\n' + ''.join(entrances(calls, 'crmpi_next'))
+    yield '\t.section .data.rel.ro.local, "aw"\n\t.p2align 3\n'
+    yield ''.join(entrances(calls, 'crmpi_here'))
     yield '\t.section .data.rel.ro.local, "aw"\n\t.p2align 3\n'
     yield '\t.globl crmpi_call_names\n\t.hidden crmpi_call_names\ncrmpi_call_names:\n'
     yield ''.join('\t.quad .Lname%d\n' % c.number for c in calls) + '\t.quad 0\n'

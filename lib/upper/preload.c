@@ -82,8 +82,12 @@ void *crmpi_enter(int call)
     if (!crmpi_is_split) {
         void *function = crmpi_application_without(crmpi_call_names[call]);
 
-        if (!function)
-            function = dlsym(RTLD_NEXT, crmpi_call_names[call]);
+        if (!function) {
+            char name[64];
+
+            snprintf(name, sizeof name, "P%s", crmpi_call_names[call]);
+            function = dlsym(RTLD_NEXT, name);
+        }
         if (!function) {
             fprintf(stderr, "crmpi: %s is not in the MPI library of this process\n",
                     crmpi_call_names[call]);
@@ -204,6 +208,7 @@ static void introduce(void)
     control->predefined = crmpi_predefined_upper;
     crmpi_is_split = 1;
     crmpi_redirect_start();
+    crmpi_tools_find();
 }
 
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)
@@ -214,4 +219,6 @@ __attribute__((constructor)) static void start(int argc, char **argv, char **env
         introduce();
     else if (wants_host())
         execute_host(argv, envp);
+    if (!crmpi_is_split)
+        crmpi_tools_find();
 }

@@ -23,7 +23,6 @@
 #include "upper/upper.h"
 
 #define PAGE 4096ul
-#define JUMP_BYTES 12
 
 /* By CRMPI_FORTRAN(); the linker gives the bounds. */
 extern const struct crmpi_fortran_function __start_crmpi_fortran[]
@@ -32,7 +31,7 @@ extern const struct crmpi_fortran_function __stop_crmpi_fortran[]
     __attribute__((visibility("hidden")));
 
 /* movabs $to, %rax; jmp *%rax: no argument is in that register */
-static void jump_make(unsigned char *code, const void *to)
+void crmpi_jump_make(unsigned char *code, const void *to)
 {
     code[0] = 0x48;
     code[1] = 0xb8;
@@ -50,12 +49,12 @@ static int code_protect(const unsigned char *first, const unsigned char *end, in
 }
 
 /* Nobody runs the code meanwhile. */
-static int code_open(const unsigned char *first, const unsigned char *end)
+int crmpi_code_open(const unsigned char *first, const unsigned char *end)
 {
     return code_protect(first, end, PROT_READ | PROT_WRITE | PROT_EXEC);
 }
 
-static void code_close(const unsigned char *first, const unsigned char *end)
+void crmpi_code_close(const unsigned char *first, const unsigned char *end)
 {
     code_protect(first, end, PROT_READ | PROT_EXEC);
 }
@@ -64,12 +63,6 @@ static void code_close(const unsigned char *first, const unsigned char *end)
  * The symbols of a library that is mapped, and may not be relocated yet
  */
 
-struct symbols {
-    const Elf64_Sym *symbols;
-    const char *names;
-    const uint32_t *hashes; /* DT_GNU_HASH */
-};
-
 static const void *table_of(const struct link_map *map, const Elf64_Dyn *entry)
 {
     uintptr_t at = entry->d_un.d_ptr;
@@ -77,9 +70,9 @@ static const void *table_of(const struct link_map *map, const Elf64_Dyn *entry)
     return (const void *)(at < map->l_addr ? at + map->l_addr : at);
 }
 
-static int symbols_get(const struct link_map *map, struct symbols *symbols_out)
+int crmpi_symbols_get(const struct link_map *map, struct crmpi_symbols *symbols_out)
 {
-    struct symbols s = {0};
+    struct crmpi_symbols s = {0};
 
     for (const Elf64_Dyn *entry = map->l_ld; entry && entry->d_tag != DT_NULL; entry++)
         if (entry->d_tag == DT_SYMTAB)
@@ -102,7 +95,7 @@ static uint32_t name_hash(const char *name)
 }
 
 /* The address of a function that the library defines, NULL if it does not. */
-static unsigned char *symbol_find(const struct link_map *map, const struct symbols *s,
+unsigned char *crmpi_symbol_find(const struct link_map *map, const struct crmpi_symbols *s,
                                   const char *name)
 {
     uint32_t n_buckets = s->hashes[0], first = s->hashes[1], n_words = s->hashes[2],
@@ -118,7 +111,7 @@ static unsigned char *symbol_find(const struct link_map *map, const struct symbo
     if (i < first)
         return NULL;
     for (;; i++) {
-        const Elf64_Sym *symbol = &s->symbols[i];
+        const Elf64_Sym *symbol = (const Elf64_Sym *)s->symbols + i;
         uint32_t its_hash = chains[i - first];
 
         if ((its_hash | 1) == (hash | 1) && strcmp(s->names + symbol->st_name, name) == 0)
@@ -135,23 +128,23 @@ static unsigned char *symbol_find(const struct link_map *map, const struct symbo
  * Open MPI's Fortran library
  */
 
-static void library_redirect(const struct link_map *map, const struct symbols *symbols)
+static void library_redirect(const struct link_map *map, const struct crmpi_symbols *symbols)
 {
     const struct crmpi_fortran_function *function;
     unsigned char *code, *first = NULL, *end = NULL;
     long n = 0;
 
     for (function = __start_crmpi_fortran; function < __stop_crmpi_fortran; function++) {
-        code = symbol_find(map, symbols, function->name);
+        code = crmpi_symbol_find(map, symbols, function->name);
         if (code && (!first || code < first))
             first = code;
-        if (code && code + JUMP_BYTES > end)
-            end = code + JUMP_BYTES;
+        if (code && code + CRMPI_JUMP_BYTES > end)
+            end = code + CRMPI_JUMP_BYTES;
         n += code != NULL;
     }
     if (n <= (__stop_crmpi_fortran - __start_crmpi_fortran) / 2)
         return; /* one that has a function of the same name */
-    if (code_open(first, end) != 0) {
+    if (crmpi_code_open(first, end) != 0) {
         fprintf(
             stderr,
             "crmpi: the code of %s cannot be changed (mprotect: %s): Fortran programs "
@@ -160,23 +153,23 @@ static void library_redirect(const struct link_map *map, const struct symbols *s
         abort();
     }
     for (function = __start_crmpi_fortran; function < __stop_crmpi_fortran; function++)
-        if ((code = symbol_find(map, symbols, function->name)))
-            jump_make(code, function->function);
-    code_close(first, end);
+        if ((code = crmpi_symbol_find(map, symbols, function->name)))
+            crmpi_jump_make(code, function->function);
+    crmpi_code_close(first, end);
 }
 
 /* All libraries that have it and have not been seen to. */
 static void libraries_redirect(void)
 {
     const struct crmpi_fortran_function *any = __start_crmpi_fortran;
-    unsigned char jump[JUMP_BYTES], *code;
-    struct symbols symbols;
+    unsigned char jump[CRMPI_JUMP_BYTES], *code;
+    struct crmpi_symbols symbols;
 
-    jump_make(jump, any->function);
+    crmpi_jump_make(jump, any->function);
     for (const struct link_map *map = _r_debug.r_map; map; map = map->l_next)
-        if (symbols_get(map, &symbols) &&
-            (code = symbol_find(map, &symbols, any->name)) &&
-            memcmp(code, jump, JUMP_BYTES) != 0)
+        if (crmpi_symbols_get(map, &symbols) &&
+            (code = crmpi_symbol_find(map, &symbols, any->name)) &&
+            memcmp(code, jump, CRMPI_JUMP_BYTES) != 0)
             library_redirect(map, &symbols);
 }
 
@@ -204,9 +197,9 @@ void crmpi_redirect_start(void)
     unsigned char *code = (unsigned char *)_r_debug.r_brk;
 
     libraries_redirect();
-    if (code && is_empty(code) && code_open(code, code + JUMP_BYTES) == 0) {
-        jump_make(code, (const void *)linker_tells);
-        code_close(code, code + JUMP_BYTES);
+    if (code && is_empty(code) && crmpi_code_open(code, code + CRMPI_JUMP_BYTES) == 0) {
+        crmpi_jump_make(code, (const void *)linker_tells);
+        crmpi_code_close(code, code + CRMPI_JUMP_BYTES);
     } else {
         fprintf(stderr, "crmpi: the dynamic linker does not tell of libraries that are "
                         "loaded later: a Fortran library among them must not call MPI\n");

@@ -133,8 +133,8 @@ static inline int transfer(void *origin, int origin_count, MPI_Datatype origin_t
         return __builtin_expect(HERE, 1) ? MPI_SUCCESS                                   \
                                          : crmpi_down_MPI_##NAME ARGUMENTS;              \
     }                                                                                    \
-    extern CRMPI_EXPORT __typeof__(PMPI_##NAME) MPI_##NAME                               \
-        __attribute__((weak, alias("PMPI_" #NAME)));
+    extern __typeof__(PMPI_##NAME) crmpi_here_MPI_##NAME                                 \
+        __attribute__((visibility("hidden"), alias("PMPI_" #NAME)));
 
 FAST(Put,
      (const void *origin_addr, int origin_count, MPI_Datatype origin_datatype,

@@ -18,6 +18,11 @@ extern const char *const crmpi_call_names[] __attribute__((visibility("hidden"))
 extern const uint64_t crmpi_stubs_version __attribute__((visibility("hidden")));
 extern void *const crmpi_predefined_upper[] __attribute__((visibility("hidden")));
 
+/* By call number: where PMPI_X is; where MPI_X goes on, which tools.c may change; NULL: there
+ * is no such name. */
+extern void *const crmpi_here[] __attribute__((visibility("hidden")));
+extern void *crmpi_next[] __attribute__((visibility("hidden")));
+
 /* preload.c */
 extern int crmpi_is_split __attribute__((visibility("hidden"))); /* there is a lower half */
 
@@ -27,6 +32,30 @@ void *crmpi_application_without(const char *call) __attribute__((visibility("hid
 
 /* redirect.c: let Open MPI's Fortran functions be those here, in a process that is split */
 void crmpi_redirect_start(void) __attribute__((visibility("hidden")));
+
+/* The symbols of a library that is mapped, and may not be relocated yet; the address of a
+ * function that it defines, NULL if it does not; and how the first instructions of that become
+ * a jump. */
+struct link_map;
+struct crmpi_symbols {
+    const void *symbols;
+    const char *names;
+    const uint32_t *hashes; /* DT_GNU_HASH */
+};
+#define CRMPI_JUMP_BYTES 12
+int crmpi_symbols_get(const struct link_map *map, struct crmpi_symbols *symbols_out)
+    __attribute__((visibility("hidden")));
+unsigned char *crmpi_symbol_find(const struct link_map *map, const struct crmpi_symbols *s,
+                                 const char *name) __attribute__((visibility("hidden")));
+void crmpi_jump_make(unsigned char *code, const void *to)
+    __attribute__((visibility("hidden")));
+int crmpi_code_open(const unsigned char *first, const unsigned char *end)
+    __attribute__((visibility("hidden")));
+void crmpi_code_close(const unsigned char *first, const unsigned char *end)
+    __attribute__((visibility("hidden")));
+
+/* tools.c: let functions that libraries put in front of MPI's be called. */
+void crmpi_tools_find(void) __attribute__((visibility("hidden")));
 
 /* called by switch.S */
 uint64_t crmpi_after(struct crmpi_thread *thread, uint64_t result)

@@ -13,20 +13,22 @@ mpi_c_tests += coll_fails comm_early coupled descriptors dist_graph dynamic fail
 mpi_c_tests += obstacles pairs pcoll pipeline reach synchronous threads_groups truncated user_ops
 mpi_c_tests += hints waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
+# tool is linked with its library before MPI's, tool_alone has it preloaded
+tool_parts = tests/mpi/tool tests/mpi/tool_alone tests/mpi/tool_library.so
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/hold.h \
 	tests/mpi/message.h
 
-EXTRA_DIST += $(mpi_headers) $(mpi_c_tests:%=tests/mpi/%.c) tests/mpi/names_library.c tests/mpi/plugin.c \
+EXTRA_DIST += $(mpi_headers) $(mpi_c_tests:%=tests/mpi/%.c) tests/mpi/names_library.c tests/mpi/plugin.c tests/mpi/tool.c tests/mpi/tool_library.c \
 	tests/mpi/pool.cpp tests/mpi/throws.cpp
-CLEANFILES += $(mpi_c_programs) tests/mpi/names_library.so tests/mpi/plugin.so tests/mpi/pool tests/mpi/throws
-check_DATA += $(mpi_c_programs) tests/mpi/names_library.so tests/mpi/plugin.so
+CLEANFILES += $(mpi_c_programs) $(tool_parts) tests/mpi/names_library.so tests/mpi/plugin.so tests/mpi/pool tests/mpi/throws
+check_DATA += $(mpi_c_programs) $(tool_parts) tests/mpi/names_library.so tests/mpi/plugin.so
 if HAVE_MPICXX
 check_DATA += tests/mpi/pool tests/mpi/throws
 endif
 
 mpi_scripts = tests/mpi/coll_fails.sh tests/mpi/coupled.sh tests/mpi/dynamic.sh tests/mpi/failures.sh \
 	tests/mpi/filecases.sh tests/mpi/held.sh tests/mpi/layout.sh tests/mpi/longcalls.sh tests/mpi/pairs.sh \
-	tests/mpi/special.sh tests/mpi/unusual.sh tests/mpi/waits.sh
+	tests/mpi/special.sh tests/mpi/tool.sh tests/mpi/unusual.sh tests/mpi/waits.sh
 check_SCRIPTS += $(mpi_scripts)
 TESTS += $(mpi_scripts)
 EXTRA_DIST += $(mpi_scripts) tests/mpi/restarts.sh
@@ -39,9 +41,15 @@ $(mpi_c_programs): tests/mpi/%: $(srcdir)/tests/mpi/%.c \
 	$(AM_V_GEN)case $@ in */nopie) fixed="-no-pie -fno-pie";; esac; \
 	    $(MPI_C_COMPILE) $$fixed $< -o $@ -pthread -ldl -lm -lutil
 
-tests/mpi/names_library.so tests/mpi/plugin.so: tests/mpi/%.so: $(srcdir)/tests/mpi/%.c
+tests/mpi/names_library.so tests/mpi/plugin.so tests/mpi/tool_library.so: tests/mpi/%.so: $(srcdir)/tests/mpi/%.c
 	@$(MKDIR_P) tests/mpi
 	$(AM_V_GEN)$(MPI_C_COMPILE) -shared -fPIC $< -o $@
+
+tests/mpi/tool tests/mpi/tool_alone: $(srcdir)/tests/mpi/tool.c tests/mpi/tool_library.so \
+		$(mpi_headers:%=$(srcdir)/%)
+	$(AM_V_GEN)case $@ in */tool) with="-Wl,--no-as-needed -Ltests/mpi -l:tool_library.so"; esac; \
+	    $(MPI_C_COMPILE) $(srcdir)/tests/mpi/tool.c -o $@ $$with \
+	    -Wl,-rpath,'$(abs_builddir)/tests/mpi' -ldl
 
 tests/mpi/pool tests/mpi/throws: %: $(srcdir)/%.cpp $(srcdir)/tests/mpi/check.h
 	@$(MKDIR_P) tests/mpi
