@@ -10,15 +10,22 @@
 typedef void handler_fn(void **object, int *error, ...);
 typedef void fortran_handler_fn(int *object, int *error);
 
+/* Of the C++ bindings, which may throw, or set MPI::mpi_errno and say so. */
+extern void ompi_mpi_cxx_throw_exception(int *error) __attribute__((weak));
+
 static void call(const struct crmpi_after *after, const char *name)
 {
     void *object = after->object;
     int number = (int)(intptr_t)object, error = after->error;
 
-    if (after->is_fortran)
+    if (!after->function) { /* MPI::ERRORS_THROW_EXCEPTIONS */
+        if (ompi_mpi_cxx_throw_exception)
+            ompi_mpi_cxx_throw_exception(&error);
+    } else if (after->is_fortran) {
         ((fortran_handler_fn *)after->function)(&number, &error);
-    else
+    } else {
         ((handler_fn *)after->function)(&object, &error, name, NULL);
+    }
 }
 
 /* A handler may call MPI itself, and need not return. */

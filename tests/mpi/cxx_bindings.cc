@@ -161,6 +161,27 @@ static void window(MPI::Win &win, const long *memory, long step)
     to.Free();
 }
 
+/* The C++ bindings' own handler: it throws or, where they are built without exceptions, as
+ * Debian's, sets a variable and says so. */
+static void throwing(MPI::Intracomm &comm, int *errors)
+{
+    int told = 0;
+
+#if OMPI_HAVE_CXX_EXCEPTION_SUPPORT
+    try {
+        comm.Send(&told, 1, MPI::INT, check_size + 1, 1);
+    } catch (MPI::Exception &exception) {
+        told = exception.Get_error_class();
+    }
+#else
+    MPI::mpi_errno = MPI::SUCCESS;
+    comm.Send(&told, 1, MPI::INT, check_size + 1, 1);
+    told = MPI::Get_error_class(MPI::mpi_errno);
+#endif
+    CHECK_EQ(told, MPI_ERR_RANK);
+    ++*errors;
+}
+
 int main(int argc, char **argv)
 {
     static long memory[2];
@@ -177,6 +198,9 @@ int main(int argc, char **argv)
     int keyval = MPI::Comm::Create_keyval(on_copy, on_delete, &extra);
     MPI::Errhandler handler = MPI::Comm::Create_errhandler(on_error);
     dup.Set_errhandler(handler);
+    MPI::Intracomm thrower = MPI::COMM_WORLD.Dup();
+    thrower.Set_errhandler(MPI::ERRORS_THROW_EXCEPTIONS);
+    int thrown = 0;
     MPI::Errhandler win_handler = MPI::Win::Create_errhandler(on_win_error);
     MPI::Win win = MPI::WIN_NULL;
     if (check_size > 1) { /* Open MPI 4.1 has none of given memory for one process */
@@ -190,6 +214,8 @@ int main(int argc, char **argv)
         attributes(dup, keyval, step);
         dup.Send(&extra, 1, MPI::INT, check_size + 1, 1);
         CHECK_EQ(errors, step);
+        if (step % 1000 == 1)
+            throwing(thrower, &thrown);
         generalized(step);
         if (check_size > 1)
             window(win, memory, step);
@@ -200,6 +226,8 @@ int main(int argc, char **argv)
     handler.Free();
     MPI::Comm::Free_keyval(keyval);
     op.Free();
+    check_note((uint64_t)thrown);
+    thrower.Free();
     dup.Free();
     ring.Free();
     check_end(steps);

@@ -56,9 +56,11 @@ static MPI_Errhandler lower_handler(struct crmpi_handle *handler)
  * the call has come back above.  What it leaves in its arguments makes no difference. */
 static int handler_call(struct crmpi_handle *handler, void *object, int error)
 {
-    struct crmpi_errhandler *user = user_handler(handler);
+    struct crmpi_errhandler *user = user_handler(handler), thrower = {0};
     struct crmpi_after *after;
 
+    if (handler == CRMPI_UPPER(void *, ompi_mpi_errors_throw_exceptions))
+        user = &thrower;
     if (!user || crmpi_thread->n_after == CRMPI_AFTER_MAX)
         return error;
     if (((const struct crmpi_handle *)object)->flags & CRMPI_HANDLE_FREED) {
