@@ -164,6 +164,9 @@ int crmpi_file_error(MPI_File file, int error, const char *function)
 {
     if (world_tell(&error, function))
         return error;
+    if (is_fatal(*file_handler(file)) && CRMPI_EXTRA(file, file) &&
+        CRMPI_REAL(MPI_File, file)) /* what the library has found it has said */
+        PMPI_File_call_errhandler(CRMPI_REAL(MPI_File, file), error);
     return handler_call(*file_handler(file), file, error);
 }
 
