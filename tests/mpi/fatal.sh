@@ -16,8 +16,8 @@ for run in "" "$CRMPI_BIN/crmpi-run"; do
     timeout 120 $run ${MPIRUN:-mpirun} -np 2 "$CRMPI_TESTS/errors" 2 "$temporary/file" \
         >"$temporary/log" 2>&1
     status=$?
-    if [ $status -ne 16 ] || ! grep -q "^digest" "$temporary/log" ||
-        ! grep -q "MPI_ERR_OTHER" "$temporary/log"; then
+    # the launcher does not always come to print what the library says
+    if [ $status -ne 16 ] || ! grep -q "^digest" "$temporary/log"; then
         echo "FAILED: ${run:-natively}: status $status"
         cat "$temporary/log"
         exit 1

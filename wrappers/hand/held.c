@@ -131,8 +131,8 @@ static int take_comm(const struct crmpi_handle *comm, int (*is_wanted)(int), int
     const struct crmpi_comm *c = comm->extra;
     int size, fine = 1;
 
-    if (!c || !comm->real || comm->real == MPI_COMM_NULL || c->making)
-        return 1; /* it is being made */
+    if (!c || !comm->real || comm->real == MPI_COMM_NULL || c->making || c->is_dynamic)
+        return 1; /* it is being made; no cut comes */
     if (!is_wanted)
         return take_from(comm, MPI_ANY_SOURCE, n);
     size = c->remote_size ? c->remote_size : c->size;
