@@ -657,6 +657,33 @@ static void one_window(const char *call, int n)
     free(memory);
 }
 
+/* A put between fences, to memory without gaps: a rank saved alone meanwhile logs it. */
+static void one_fenced(const char *call, int n)
+{
+    int *memory = check_alloc((size_t)n * 4), *out = check_alloc((size_t)n * 8);
+    MPI_Datatype type;
+    MPI_Win win;
+
+    CHECK_MPI(MPI_Type_vector(n, 1, 2, MPI_INT, &type));
+    CHECK_MPI(MPI_Type_commit(&type));
+    for (int i = 0; i < n; i++)
+        memory[i] = out[2 * i + 1] = GUARD, out[2 * i] = i * 5;
+    CHECK_MPI(MPI_Win_create(memory, (MPI_Aint)n * 4, 4, MPI_INFO_NULL, MPI_COMM_WORLD,
+                             &win));
+    CHECK_MPI(MPI_Win_fence(0, win));
+    say(call, "begins");
+    if (check_rank == 0)
+        CHECK_MPI(MPI_Put(out, 1, type, 1, 0, n, MPI_INT, win));
+    say(call, "is over");
+    CHECK_MPI(MPI_Win_fence(0, win));
+    for (int i = 0; i < n; i++)
+        CHECK_EQ(memory[i], check_rank == 1 ? i * 5 : GUARD);
+    CHECK_MPI(MPI_Win_free(&win));
+    CHECK_MPI(MPI_Type_free(&type));
+    free(memory);
+    free(out);
+}
+
 /* Words with gaps in the file, which the library looks at one by one. */
 static void one_file(const char *call, int n)
 {
@@ -699,6 +726,8 @@ static void one(const char *call)
 
     if (strcmp(call, "write") == 0)
         one_file(call, n);
+    else if (strcmp(call, "fenced") == 0)
+        one_fenced(call, n);
     else if (strcmp(call, "alltoallw") != 0)
         one_window(call, n);
     else {

@@ -18,6 +18,7 @@ says()
 in_the_middle()
 {
     rm -f longcalls.bin
+    : >"$log"
     begin 2 "$program" 1 "$1" "$name"
     awaited 60 says begins || fail "it does not begin"
     sleep 0.3
@@ -37,6 +38,24 @@ in_the_middle()
 for name in put get accumulate get_accumulate write; do
     in_the_middle 20 || in_the_middle 100 || fail "the call takes no time"
 done
+
+# A rank that is saved alone in the middle of a put, after a checkpoint of all in the middle:
+# what it has put in between is put again.
+name=fenced
+export CRMPI_POLICY=uncoordinated CRMPI_LOG=info
+begin 2 "$program" 1 100 $name
+awaited 60 says begins || fail "it does not begin"
+timeout 60 "$CRMPI_BIN/crmpi-checkpoint" --wait "$CRMPI_DIR" || fail "no checkpoint of all"
+sleep 1.5 # a signal just after a checkpoint asks for the same
+for rank in $(ranks); do
+    grep -qsxz OMPI_COMM_WORLD_RANK=0 "/proc/$rank/environ" && kill -USR1 "$rank"
+done
+awaited 20 [ -f "$CRMPI_DIR/ranks/000000/000002.h5" ] || fail "no checkpoint of rank 0"
+says "is over" && fail "the checkpoints have waited for the end of the call"
+killed
+restarted
+grep -q "1 puts of an open epoch are done again" "$log" || fail "the put is not done again"
+unset CRMPI_POLICY CRMPI_LOG
 
 # Of one that is not made in parts it is said for how long it has been going on, over both
 # attempts.
