@@ -126,7 +126,7 @@ static void in_order(long step)
 /* What is not there is not found, and MPI_PROC_NULL always is. */
 static void nothing(void)
 {
-    MPI_Message message = MPI_MESSAGE_NULL;
+    MPI_Message message = MPI_MESSAGE_NO_PROC;
     MPI_Status status;
     int flag = 1;
 
@@ -134,6 +134,7 @@ static void nothing(void)
     CHECK_EQ(flag, 0);
     CHECK_MPI(MPI_Improbe(left, 9876, MPI_COMM_WORLD, &flag, &message, &status));
     CHECK_EQ(flag, 0);
+    CHECK(message == MPI_MESSAGE_NULL, "not MPI_MESSAGE_NULL");
     CHECK_MPI(MPI_Mprobe(MPI_PROC_NULL, 1, MPI_COMM_WORLD, &message, &status));
     CHECK_EQ(status.MPI_SOURCE, MPI_PROC_NULL);
     CHECK(message == MPI_MESSAGE_NO_PROC, "not MPI_MESSAGE_NO_PROC");

@@ -584,7 +584,7 @@ static int intercomm_natively(MPI_Comm local, int local_leader, MPI_Comm bridge_
                               int remote_leader, int tag, MPI_Comm *newintercomm)
 {
     static const char name[] = "MPI_Intercomm_create";
-    MPI_Comm real = MPI_COMM_NULL;
+    MPI_Comm real = CRMPI_NOTHING(MPI_Comm);
 
     crmpi_meet_begin(local);
     crmpi_once_begin(name);

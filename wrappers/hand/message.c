@@ -246,30 +246,37 @@ void crmpi_message_start(void)
     crmpi_handle_set_destroy(CRMPI_MESSAGE, message_destroy);
 }
 
+/* The application's handle of what the library has matched. */
+static MPI_Message message_adopt(MPI_Comm comm, MPI_Message real, const MPI_Status *found)
+{
+    struct crmpi_saved_message *message;
+
+    if (real == MPI_MESSAGE_NO_PROC)
+        return CRMPI_UPPER(MPI_Message, ompi_message_no_proc);
+    message = crmpi_saved_describe(found, crmpi_comm_of(comm));
+    if (!message)
+        abort();
+    message->real = real;
+    message->order = crmpi_add(&crmpi_p2p->order, 1);
+    crmpi_count_received(comm, found->MPI_SOURCE, found->MPI_TAG, message->order);
+    __atomic_add_fetch(&crmpi_p2p->n_matched, 1, __ATOMIC_RELAXED);
+    return message_create(comm, message); /* later ones count in it */
+}
+
 /* The library parks only after it has found nothing. */
 static int match(int source, int tag, MPI_Comm comm, int *flag, MPI_Message *message_out,
                  MPI_Status *found)
 {
-    const struct crmpi_comm *c = crmpi_comm_of(comm);
-    struct crmpi_saved_message *message;
     MPI_Message real = MPI_MESSAGE_NULL;
     int error, ordered;
 
-    *message_out = CRMPI_UPPER(MPI_Message, ompi_message_no_proc);
     crmpi_order_exactly();
     crmpi_whole_begin();
     ordered = crmpi_order_begin(1);
     error = PMPI_Improbe(source, tag, CRMPI_REAL(MPI_Comm, comm), flag, &real, found);
-    if (error == MPI_SUCCESS && *flag && real != MPI_MESSAGE_NO_PROC) {
-        message = crmpi_saved_describe(found, c);
-        if (!message)
-            abort();
-        message->real = real;
-        message->order = crmpi_add(&crmpi_p2p->order, 1);
-        crmpi_count_received(comm, found->MPI_SOURCE, found->MPI_TAG, message->order);
-        *message_out = message_create(comm, message); /* later ones count in it */
-        __atomic_add_fetch(&crmpi_p2p->n_matched, 1, __ATOMIC_RELAXED);
-    }
+    if (error == MPI_SUCCESS)
+        *message_out = *flag ? message_adopt(comm, real, found)
+                             : CRMPI_UPPER(MPI_Message, ompi_message_null);
     crmpi_order_end(ordered);
     crmpi_whole_end();
     return error;
