@@ -40,7 +40,7 @@ check-mpi-calls: crmpi-host
 	$(GENERATE) check "$$header" "$$library"
 
 # Point-to-point, requests, collectives, the gate and the drain.
-crmpi_host_SOURCES += wrappers/hand/p2p.h \
+crmpi_host_SOURCES += wrappers/hand/p2p.h wrappers/hand/drain.h wrappers/hand/reduction.h \
 	wrappers/hand/alone.c wrappers/hand/coll.c wrappers/hand/complete.c wrappers/hand/drain.c \
 	wrappers/hand/held.c wrappers/hand/pending.c wrappers/hand/reduction.c wrappers/hand/settle.c \
 	wrappers/hand/gate.c wrappers/hand/grequest.c \

@@ -525,6 +525,7 @@ void crmpi_park_expect(struct crmpi_parked *threads, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         threads[i].kernel_tid = threads[i].is_main ? getpid() : 0;
+    crmpi_control->main_thread->nest = 1;
     n_expected = n;
     __atomic_store_n(&expected, threads, __ATOMIC_RELEASE);
 }

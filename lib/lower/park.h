@@ -63,7 +63,8 @@ struct crmpi_sigaction crmpi_park_request_action(void);
 
 /** In a restarted process, before anybody may ask for a checkpoint: threads that are still to
  * be made, or on their way above.  Till they have parked once nothing else is taken for
- * them; `kernel_tid` tells when one is there.  The array stays. */
+ * them; `kernel_tid` tells when one is there.  The array stays.  The first thread calls MPI on
+ * the restart's own behalf and does not park in that, until crmpi_threads_resume(). */
 void crmpi_park_expect(struct crmpi_parked *threads, size_t n);
 
 /** The parked threads, valid from crmpi_park_all to crmpi_release_all. */

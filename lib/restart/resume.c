@@ -232,6 +232,7 @@ void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64
     signals_send(first, pending, 0);
     crmpi_timers_restore(threads, n_threads);
     crmpi_host_rseq_release();
+    crmpi_control->main_thread->nest = 0; /* from here on it calls no MPI but its own */
     if (n_ahead == 0)
         crmpi_threads_go();
     __builtin_ia32_wrfsbase64(first->fs);
