@@ -263,6 +263,17 @@ static MPI_Message message_adopt(MPI_Comm comm, MPI_Message real, const MPI_Stat
     return message_create(comm, message); /* later ones count in it */
 }
 
+/* Who looks again and again for what has not come must not keep the threads out that would
+ * answer it: the library gives way to others when it has found nothing, which is outside the
+ * order. */
+static int may_match(int source, int tag, MPI_Comm comm, int *flag, MPI_Status *found)
+{
+    *flag = 1;
+    return crmpi_thread_multiple
+               ? PMPI_Iprobe(source, tag, CRMPI_REAL(MPI_Comm, comm), flag, found)
+               : MPI_SUCCESS;
+}
+
 /* The library parks only after it has found nothing. */
 static int match(int source, int tag, MPI_Comm comm, int *flag, MPI_Message *message_out,
                  MPI_Status *found)
@@ -272,12 +283,16 @@ static int match(int source, int tag, MPI_Comm comm, int *flag, MPI_Message *mes
 
     crmpi_order_exactly();
     crmpi_whole_begin();
-    ordered = crmpi_order_begin(1);
-    error = PMPI_Improbe(source, tag, CRMPI_REAL(MPI_Comm, comm), flag, &real, found);
-    if (error == MPI_SUCCESS)
-        *message_out = *flag ? message_adopt(comm, real, found)
-                             : CRMPI_UPPER(MPI_Message, ompi_message_null);
-    crmpi_order_end(ordered);
+    error = may_match(source, tag, comm, flag, found);
+    if (error == MPI_SUCCESS && *flag) {
+        ordered = crmpi_order_begin(1);
+        error = PMPI_Improbe(source, tag, CRMPI_REAL(MPI_Comm, comm), flag, &real, found);
+        if (error == MPI_SUCCESS && *flag)
+            *message_out = message_adopt(comm, real, found);
+        crmpi_order_end(ordered);
+    }
+    if (error == MPI_SUCCESS && !*flag)
+        *message_out = CRMPI_UPPER(MPI_Message, ompi_message_null);
     crmpi_whole_end();
     return error;
 }
