@@ -24,6 +24,8 @@ struct crmpi_type {
     int32_t n_ints, n_addresses, n_types;
     int32_t is_committed;
     int64_t size; /* bytes of data */
+    int64_t *ends; /* where in the data each block ends, if they differ; NULL: not needed
+                      yet (slice.c) */
     int32_t n_owned; /* references that are the application's: with the last of them its
                         attributes go */
     int32_t *ints;

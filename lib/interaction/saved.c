@@ -113,6 +113,20 @@ struct crmpi_saved_message *crmpi_saved_take(struct crmpi_saved_queue *queue,
     return message;
 }
 
+int crmpi_saved_count(struct crmpi_saved_queue *queue,
+                      const struct crmpi_saved_message *stream,
+                      int (*counts)(const struct crmpi_saved_message *))
+{
+    int n = 0;
+
+    queue_lock(queue);
+    for (const struct crmpi_saved_message *m = queue->first; m; m = m->next)
+        n += m->comm_id == stream->comm_id && m->source == stream->source &&
+             m->tag == stream->tag && counts(m);
+    queue_unlock(queue);
+    return n;
+}
+
 void crmpi_saved_return(struct crmpi_saved_queue *queue,
                         struct crmpi_saved_message *message)
 {

@@ -77,6 +77,11 @@ void crmpi_saved_append(struct crmpi_saved_queue *queue,
 struct crmpi_saved_message *crmpi_saved_take(struct crmpi_saved_queue *queue,
                                              uint64_t comm_id, int source, int tag);
 
+/** How many of a message's stream are in the queue that count.  Thread safe. */
+int crmpi_saved_count(struct crmpi_saved_queue *queue,
+                      const struct crmpi_saved_message *stream,
+                      int (*counts)(const struct crmpi_saved_message *));
+
 /** Put a message that was taken back to its place. */
 void crmpi_saved_return(struct crmpi_saved_queue *queue,
                         struct crmpi_saved_message *message);

@@ -66,6 +66,15 @@ static int copy_fails(MPI_Comm comm, int keyval, void *extra, void *value, void 
     return MPI_SUCCESS;
 }
 
+static void add(void *in, void *inout, int *n, MPI_Datatype *type)
+{
+    (void)type;
+    for (int i = 0; i < *n; i++)
+        ((int *)inout)[i] += ((int *)in)[i];
+    if (how == JUMP)
+        longjmp(out, 1);
+}
+
 /* Let time pass, above and below. */
 static void pass(uint64_t *state)
 {
@@ -119,6 +128,7 @@ static void check_call(int before, int error, void *object, int error_class)
 static MPI_Comm comm;
 static MPI_Win win;
 static MPI_File file;
+static MPI_Op op;
 
 static void begin(void)
 {
@@ -143,7 +153,25 @@ static void begin(void)
     MPI_Errhandler_free(&file_handler);
     MPI_Comm_create_keyval(copy_fails, MPI_COMM_NULL_DELETE_FN, &keyval, NULL);
     MPI_Comm_set_attr(MPI_COMM_SELF, keyval, NULL);
+    MPI_Op_create(add, 1, &op);
     MPI_Win_fence(0, win);
+}
+
+/* Where no rank waits for what another does with its result, all may leave it.  What is done
+ * next in the same place has nothing of it. */
+static void reduce(void)
+{
+    int values[2] = {1, 2}, next[3] = {check_rank, 3, 4};
+
+    if (check_size != 2 && check_size != 4)
+        return;
+    if (setjmp(out) == 0) {
+        CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, values, 2, MPI_INT, op, comm));
+        CHECK_EQ(values[1], 2 * check_size);
+    }
+    CHECK_MPI(MPI_Allreduce(MPI_IN_PLACE, next, 3, MPI_INT, MPI_SUM, comm));
+    CHECK_EQ(next[0], check_size * (check_size - 1) / 2);
+    CHECK_EQ(next[2], 4 * check_size);
 }
 
 static void copy(void)
@@ -162,7 +190,7 @@ static void step_do(long step)
     volatile int error = -1;
 
     how = (int)(step % 3);
-    switch (check_hash((uint64_t)step, 1) % 4) {
+    switch (check_hash((uint64_t)step, 1) % 5) {
     case 0:
         fail_comm(comm, &error);
         check_call(before, error, comm, MPI_ERR_RANK);
@@ -175,6 +203,9 @@ static void step_do(long step)
     case 2:
         fail_file(file, &error);
         check_call(before, error, file, MPI_ERR_ARG);
+        break;
+    case 3:
+        reduce();
         break;
     default:
         copy();
@@ -198,6 +229,7 @@ int main(int argc, char **argv)
     MPI_Win_fence(0, win);
     MPI_Win_free(&win);
     MPI_File_close(&file);
+    MPI_Op_free(&op);
     MPI_Comm_free(&comm);
     check_end(steps);
     MPI_Finalize();

@@ -13,7 +13,7 @@
 #define MANY 500
 #define RANKS 64 /* at most */
 #define GUARD (-7)
-#define SHAPES 15
+#define SHAPES 16
 #define FILE_WORDS (((34 << 20) + 4096) / 8)
 #define FILE_BLOCK 96
 
@@ -177,6 +177,20 @@ static void shape_nested(struct shape *s, const struct field *f, int kind, int b
     CHECK_MPI(MPI_Type_free(&vector));
 }
 
+/* Two blocks of pairs.  Nobody has committed the type of a pair. */
+static void shape_pairs(struct shape *s, const struct field *f)
+{
+    int pairs = s->n / 4, block = 2 * pairs;
+    MPI_Datatype pair;
+
+    CHECK_MPI(MPI_Type_create_struct(2, (int[]){1, 1}, (MPI_Aint[]){0, 2 * f->bytes},
+                                     (MPI_Datatype[]){f->base, f->base}, &pair));
+    CHECK_MPI(MPI_Type_vector(2, pairs, pairs + 1, pair, &s->type));
+    CHECK_MPI(MPI_Type_free(&pair));
+    for (int i = 0; i < s->n; i++)
+        s->at[i] = i / block * (pairs + 1) * 3 + i % block / 2 * 3 + i % 2 * 2;
+}
+
 static struct shape shape_make(const struct field *f, int n, int kind, uint64_t *state)
 {
     struct shape s = {.count = 1, .n = n, .type = f->base};
@@ -220,6 +234,9 @@ static struct shape shape_make(const struct field *f, int n, int kind, uint64_t 
     case 10:
         lay_strided(&s, n, 1, 1, 0);
         CHECK_MPI(MPI_Type_contiguous(n, f->base, &s.type));
+        break;
+    case 11:
+        shape_pairs(&s, f);
         break;
     default:
         shape_indexed(&s, f, kind & 1, kind & 2, state);
@@ -459,17 +476,29 @@ static void transfer(MPI_File file, long step, int64_t *words)
         CHECK_MPI(MPI_Type_free(&type));
 }
 
+/* A word of many; also where most blocks of the type are empty. */
+static MPI_Datatype one_of(int words, int is_block)
+{
+    int lengths[100] = {[7] = 1}, places[100] = {0};
+    MPI_Datatype block, type;
+
+    CHECK_MPI(MPI_Type_indexed(is_block ? 100 : 1, is_block ? lengths : lengths + 7, places,
+                               MPI_INT64_T, &block));
+    CHECK_MPI(MPI_Type_create_resized(block, 0, words * 8, &type));
+    CHECK_MPI(MPI_Type_commit(&type));
+    CHECK_MPI(MPI_Type_free(&block));
+    return type;
+}
+
 /* The same where each rank has every n-th word: written and read in a view with gaps. */
 static void transfer_gaps(MPI_File file, long step, int64_t *words)
 {
     int n = most * UNIT * 6;
-    MPI_Datatype type;
+    MPI_Datatype type = one_of(check_size + 1, step % 2);
     MPI_Status status;
     MPI_Offset position;
     int found;
 
-    CHECK_MPI(MPI_Type_create_resized(MPI_INT64_T, 0, (check_size + 1) * 8, &type));
-    CHECK_MPI(MPI_Type_commit(&type));
     CHECK_MPI(MPI_File_set_view(file, check_rank * 8, MPI_INT64_T, type, "native",
                                 MPI_INFO_NULL));
     CHECK_MPI(MPI_Type_free(&type));

@@ -244,7 +244,8 @@ struct flow {
 
 static int blocking_begin(MPI_Comm comm, const struct input *input)
 {
-    crmpi_call_resumed();
+    if (!crmpi_call_resumed())
+        crmpi_call()->input_kept = 0; /* an earlier one may have been left by a jump */
     crmpi_collective_begin(comm);
     if (crmpi_thread_multiple)
         crmpi_idup_settle(comm);
@@ -488,6 +489,7 @@ static struct crmpi_request *reduction_begin(const struct crmpi_reduction_call *
 {
     struct crmpi_request *r;
 
+    crmpi_order_exactly(); /* its messages are matched by probes, in a whole */
     nonblocking_begin(call->comm);
     r = crmpi_reduction_start(call);
     crmpi_collective_end_flow(call->comm, 0, 0); /* all flow is in messages */

@@ -38,16 +38,14 @@ void crmpi_dynamic_remove(void)
 
 void crmpi_once_begin(const char *function)
 {
-    __atomic_add_fetch(&n_once, 1, __ATOMIC_ACQ_REL);
     __atomic_store_n(&once_function, function, __ATOMIC_RELEASE);
+    __atomic_add_fetch(&n_once, 1, __ATOMIC_ACQ_REL);
 }
 
 void crmpi_once_end(void)
 {
-    if (__atomic_sub_fetch(&n_once, 1, __ATOMIC_ACQ_REL) > 0)
-        return;
-    __atomic_store_n(&once_function, NULL, __ATOMIC_RELEASE);
-    look_for_end();
+    if (__atomic_sub_fetch(&n_once, 1, __ATOMIC_ACQ_REL) == 0)
+        look_for_end();
 }
 
 struct text {
@@ -78,11 +76,11 @@ static int describe(struct crmpi_handle *handle, void *context)
 
 int crmpi_cut_connected(char *why, size_t why_bytes)
 {
-    const char *once = __atomic_load_n(&once_function, __ATOMIC_ACQUIRE);
     struct text text = {why, why_bytes};
 
-    if (once)
-        snprintf(why, why_bytes, CRMPI_CONNECTED "a call of %s under way", once);
+    if (__atomic_load_n(&n_once, __ATOMIC_ACQUIRE) > 0)
+        snprintf(why, why_bytes, CRMPI_CONNECTED "a call of %s under way",
+                 __atomic_load_n(&once_function, __ATOMIC_ACQUIRE));
     else if (__atomic_load_n(&n_dynamic, __ATOMIC_ACQUIRE) == 0)
         return 0;
     else if (!crmpi_handle_find(CRMPI_COMM, describe, &text))

@@ -76,11 +76,7 @@ void crmpi_matched_count(MPI_Comm comm, int source, int tag, uint64_t order)
 void crmpi_held_matched(struct crmpi_saved_message *m)
 {
     m->order = crmpi_add(&crmpi_p2p->order, 1);
-    m->later = 0;
-    for (const struct crmpi_saved_message *o = crmpi_p2p->saved.first;
-         o && is_open(m); o = o->next)
-        m->later += is_open(o) && o->comm_id == m->comm_id && o->source == m->source &&
-                    o->tag == m->tag;
+    m->later = is_open(m) ? crmpi_saved_count(&crmpi_p2p->saved, m, is_open) : 0;
 }
 
 /*

@@ -297,27 +297,41 @@ static int match(int source, int tag, MPI_Comm comm, int *flag, MPI_Message *mes
     return error;
 }
 
+/* Of those that were taken out before.  In the order, as who takes the next of its stream must
+ * find it. */
+static int match_saved(int source, int tag, MPI_Comm comm, MPI_Message *message_out,
+                       MPI_Status *status)
+{
+    const struct crmpi_comm *c = crmpi_comm_of(comm);
+    struct crmpi_saved_message *found;
+    int ordered;
+
+    if (__builtin_expect(crmpi_saved_is_empty(&crmpi_p2p->saved), 1) || !c)
+        return 0;
+    crmpi_order_exactly();
+    ordered = crmpi_order_begin(1);
+    found = crmpi_saved_take(&crmpi_p2p->saved, c->id, source, tag);
+    if (found) {
+        saved_status(found, status);
+        crmpi_held_matched(found);
+        *message_out = message_create(comm, found);
+        __atomic_add_fetch(&crmpi_p2p->n_matched, 1, __ATOMIC_RELAXED);
+    }
+    crmpi_order_end(ordered);
+    return found != NULL;
+}
+
 static int mprobe_once(int source, int tag, MPI_Comm comm, int *flag,
                        MPI_Message *message, MPI_Status *status)
 {
-    const struct crmpi_comm *c = crmpi_comm_of(comm);
-    struct crmpi_saved_message *found = NULL;
     MPI_Status envelope = crmpi_status_empty;
-    int error;
+    int error = MPI_SUCCESS;
 
-    if (c && !crmpi_saved_is_empty(&crmpi_p2p->saved))
-        found = crmpi_saved_take(&crmpi_p2p->saved, c->id, source, tag);
-    if (found) {
-        *flag = 1;
-        saved_status(found, &envelope);
-        crmpi_held_matched(found);
-        *message = message_create(comm, found);
-        __atomic_add_fetch(&crmpi_p2p->n_matched, 1, __ATOMIC_RELAXED);
-    } else {
+    *flag = match_saved(source, tag, comm, message, &envelope);
+    if (!*flag)
         error = match(source, tag, comm, flag, message, &envelope);
-        if (error != MPI_SUCCESS || !*flag)
-            return error;
-    }
+    if (error != MPI_SUCCESS || !*flag)
+        return error;
     crmpi_status_give(status, &envelope);
     return MPI_SUCCESS;
 }

@@ -225,6 +225,8 @@ int crmpi_persistent_start(struct crmpi_request *r)
 
     crmpi_call_resumed();
     crmpi_collective_begin(r->comm);
+    if (p->is_ours)
+        crmpi_order_exactly(); /* its messages are matched by probes, in a whole */
     crmpi_whole_begin();
     r->noted = r->complete = r->cancelled = 0;
     if (p->is_ours) {

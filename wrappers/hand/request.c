@@ -593,6 +593,8 @@ int crmpi_lower_MPI_Startall(int count, MPI_Request array_of_requests[])
                                    : MPI_SUCCESS;
     struct crmpi_call *call = crmpi_call();
 
+    if (!crmpi_call_resumed())
+        call->n_started = 0; /* an earlier one may have been left by a jump */
     for (int i = call->n_started; i < count && error == MPI_SUCCESS; i++) {
         call->n_started = i;
         error = start(array_of_requests[i]);

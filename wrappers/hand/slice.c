@@ -17,7 +17,7 @@ static MPI_Datatype real_of(MPI_Datatype type)
     return CRMPI_REAL(MPI_Datatype, type);
 }
 
-static const struct crmpi_type *recipe_of(MPI_Datatype type)
+static struct crmpi_type *recipe_of(MPI_Datatype type)
 {
     return CRMPI_EXTRA(type, type);
 }
@@ -50,6 +50,7 @@ static int is_dense(int64_t count, MPI_Datatype type)
 
 struct blocks {
     const struct crmpi_type *type;
+    const int64_t *ends; /* of blocks that differ */
     MPI_Datatype old; /* blocks are of so many of these */
     int64_t old_bytes, n;
     int64_t length;     /* of each block in old; 0: they differ */
@@ -72,8 +73,25 @@ static int subarray_axis(const struct crmpi_type *type, int n)
     return 0;
 }
 
+/* Where blocks of different lengths end.  Threads may come here at the same time. */
+static const int64_t *ends_of(struct crmpi_type *type, const struct blocks *b)
+{
+    int64_t *ends = __atomic_load_n(&type->ends, __ATOMIC_ACQUIRE), *none = NULL, at = 0;
+
+    if (ends || b->n == 0)
+        return ends;
+    ends = crmpi_upper_alloc(b->n * sizeof *ends);
+    for (int64_t i = 0; i < b->n; i++)
+        ends[i] = at += b->lengths[i] * b->old_bytes;
+    if (__atomic_compare_exchange_n(&type->ends, &none, ends, 0, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE))
+        return ends;
+    crmpi_heap_free(ends);
+    return none;
+}
+
 /* Returns 0 if the type is not one of blocks. */
-static int blocks_open(const struct crmpi_type *type, struct blocks *b)
+static int blocks_open(struct crmpi_type *type, struct blocks *b)
 {
     const int *ints = type->ints;
 
@@ -94,6 +112,7 @@ static int blocks_open(const struct crmpi_type *type, struct blocks *b)
     case MPI_COMBINER_INDEXED:
     case MPI_COMBINER_HINDEXED:
         b->lengths = ints + 1;
+        b->ends = ends_of(type, b);
         break;
     case MPI_COMBINER_SUBARRAY:
         b->axis = subarray_axis(type, ints[0]);
@@ -116,17 +135,21 @@ static int64_t block_bytes(const struct blocks *b, int64_t i)
 /* The block in which a position is, or which begins there; *rest_out: how far in it. */
 static int64_t block_find(const struct blocks *b, int64_t at, int64_t *rest_out)
 {
-    int64_t i = 0;
+    int64_t low = 0, high = b->n, middle;
 
-    if (b->lengths) {
-        while (i < b->n && at >= block_bytes(b, i))
-            at -= block_bytes(b, i++);
-    } else {
-        i = at / block_bytes(b, 0);
-        at %= block_bytes(b, 0);
+    if (!b->lengths) {
+        *rest_out = at % block_bytes(b, 0);
+        return at / block_bytes(b, 0);
     }
-    *rest_out = at;
-    return i;
+    while (low < high) { /* the first that ends behind it */
+        middle = (low + high) / 2;
+        if (b->ends[middle] > at)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    *rest_out = low ? at - b->ends[low - 1] : at;
+    return low;
 }
 
 /* Where in memory a block begins; not of a subarray, the offset of whose blocks is in
@@ -221,7 +244,7 @@ static int64_t cut(int64_t count, MPI_Datatype type, int64_t at)
 /* In one element. */
 static int64_t cut_one(MPI_Datatype type, int64_t at)
 {
-    const struct crmpi_type *recipe = recipe_of(type);
+    struct crmpi_type *recipe = recipe_of(type);
     struct blocks b;
     int64_t i, rest, bytes;
 
@@ -252,22 +275,29 @@ struct parts {
     int counts[PARTS_MAX];
     MPI_Aint offsets[PARTS_MAX];
     MPI_Datatype types[PARTS_MAX];
-    int are_made[PARTS_MAX];
+    enum { INNER, COMMITTED, MADE } kinds[PARTS_MAX]; /* INNER: as it may be, not committed */
 };
 
 static void part_add(struct parts *parts, int64_t count, MPI_Datatype real, MPI_Aint offset,
-                     int is_made)
+                     int kind)
 {
     if (parts->n == PARTS_MAX) { /* types nested more than thirty times */
         parts->error = MPI_ERR_INTERN;
-        if (is_made)
+        if (kind == MADE)
             PMPI_Type_free(&real);
         return;
     }
     parts->counts[parts->n] = (int)count;
     parts->offsets[parts->n] = offset;
     parts->types[parts->n] = real;
-    parts->are_made[parts->n++] = is_made;
+    parts->kinds[parts->n++] = kind;
+}
+
+static void elements_add(struct parts *parts, int64_t count, MPI_Datatype type,
+                         MPI_Aint offset)
+{
+    part_add(parts, count, real_of(type), offset,
+             recipe_of(type)->is_committed ? COMMITTED : INNER);
 }
 
 static void add_one(struct parts *parts, MPI_Datatype type, int64_t from, int64_t to,
@@ -288,7 +318,7 @@ static void add(struct parts *parts, MPI_Datatype type, int64_t from, int64_t to
         first++;
     }
     if (first < last)
-        part_add(parts, last - first, real_of(type), offset + first * extent, 0);
+        elements_add(parts, last - first, type, offset + first * extent);
     if (to % bytes)
         add_one(parts, type, 0, to % bytes, offset + last * extent);
 }
@@ -313,7 +343,7 @@ static void add_blocks(struct parts *parts, const struct blocks *b, int64_t from
         parts->error = blocks_make(b, first, last - first, &more, &made);
         if (parts->error != MPI_SUCCESS)
             return;
-        part_add(parts, 1, made, offset + more, 1);
+        part_add(parts, 1, made, offset + more, MADE);
     }
     if (to_rest)
         add(parts, b->old, 0, to_rest, offset + block_offset(b, last));
@@ -323,11 +353,11 @@ static void add_blocks(struct parts *parts, const struct blocks *b, int64_t from
 static void add_one(struct parts *parts, MPI_Datatype type, int64_t from, int64_t to,
                     MPI_Aint offset)
 {
-    const struct crmpi_type *recipe = recipe_of(type);
+    struct crmpi_type *recipe = recipe_of(type);
     struct blocks b;
 
     if (from == 0 && to == size_of(type))
-        part_add(parts, 1, real_of(type), offset, 0);
+        elements_add(parts, 1, type, offset);
     else if (recipe->combiner == MPI_COMBINER_DUP ||
              recipe->combiner == MPI_COMBINER_RESIZED)
         add_one(parts, recipe->types[0], from, to, offset);
@@ -337,13 +367,18 @@ static void add_one(struct parts *parts, MPI_Datatype type, int64_t from, int64_
         parts->error = MPI_ERR_INTERN; /* not a position where it can be cut */
 }
 
+static int is_alone(const struct parts *parts)
+{
+    return parts->n == 1 && parts->kinds[0] != INNER;
+}
+
 static int join(const struct parts *parts, struct crmpi_slice *out)
 {
     int error = MPI_SUCCESS;
 
     *out = (struct crmpi_slice){parts->offsets[0], parts->counts[0], parts->types[0],
-                                parts->are_made[0]};
-    if (parts->n > 1) {
+                                parts->kinds[0] == MADE};
+    if (!is_alone(parts)) {
         *out = (struct crmpi_slice){.count = 1, .is_made = 1};
         error = PMPI_Type_create_struct(parts->n, parts->counts, parts->offsets,
                                         parts->types, &out->type);
@@ -359,7 +394,7 @@ int crmpi_slice_make(MPI_Datatype type, int64_t from, int64_t to, struct crmpi_s
     add(&parts, type, from, to, 0);
     error = parts.error == MPI_SUCCESS ? join(&parts, out) : parts.error;
     for (int i = 0; i < parts.n; i++)
-        if (parts.are_made[i] && (parts.n > 1 || error != MPI_SUCCESS))
+        if (parts.kinds[i] == MADE && (!is_alone(&parts) || error != MPI_SUCCESS))
             PMPI_Type_free(&parts.types[i]);
     return error;
 }
@@ -394,11 +429,10 @@ void crmpi_slice_free(struct crmpi_slice *slice)
 int64_t crmpi_slice_bytes(int count, MPI_Datatype type)
 {
     const struct crmpi_type *recipe = recipe_of(type);
-    const struct crmpi_handle *handle = (const void *)type;
     int64_t bytes;
 
-    if (!recipe || handle->kind != CRMPI_TYPE || count <= 0 ||
-        (!(handle->flags & CRMPI_HANDLE_PREDEFINED) && !recipe->is_committed))
+    if (!recipe || ((const struct crmpi_handle *)type)->kind != CRMPI_TYPE || count <= 0 ||
+        !recipe->is_committed)
         return -1;
     bytes = size_of(type);
     return bytes > 0 ? count * bytes : -1;
@@ -407,7 +441,7 @@ int64_t crmpi_slice_bytes(int count, MPI_Datatype type)
 /* About how many bytes of one element lie together. */
 static int64_t piece_bytes(MPI_Datatype type)
 {
-    const struct crmpi_type *recipe = recipe_of(type);
+    struct crmpi_type *recipe = recipe_of(type);
     int64_t bytes = size_of(type);
     struct blocks b;
 
@@ -429,8 +463,8 @@ static int64_t piece_bytes(MPI_Datatype type)
 
 int64_t crmpi_slice_limit(int count, MPI_Datatype type)
 {
-    int64_t limit = is_dense(count, type) ? CRMPI_SLICE_BYTES
-                                          : CRMPI_SLICE_PIECES * piece_bytes(type);
+    int64_t piece = is_dense(count, type) ? CRMPI_SLICE_BYTES : piece_bytes(type);
+    int64_t limit = CRMPI_SLICE_PIECES * (piece > 0 ? piece : 1); /* blocks may be empty */
 
     return limit < CRMPI_SLICE_BYTES ? limit : CRMPI_SLICE_BYTES;
 }

@@ -147,6 +147,7 @@ void crmpi_type_predefine(struct crmpi_handle *handle)
 
     handle->extra = type;
     type->combiner = MPI_COMBINER_NAMED;
+    type->is_committed = 1;
     PMPI_Type_size(handle->real, &bytes);
     type->size = bytes;
     PMPI_Type_get_extent(handle->real, &lb, &extent);
@@ -171,6 +172,7 @@ void crmpi_type_destroy(struct crmpi_handle *handle)
     crmpi_heap_free(type->ints);
     crmpi_heap_free(type->addresses);
     crmpi_heap_free(type->types);
+    crmpi_heap_free(type->ends);
     crmpi_heap_free(type->name);
 }
 
