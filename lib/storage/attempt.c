@@ -81,6 +81,7 @@ enum crmpi_attempt_outcome crmpi_attempt_end(const char *dir,
             outcome = CRMPI_ATTEMPT_REFUSED;
         crmpi_note_remove(dir, REFUSED_NAME);
     }
+    crmpi_note_sweep(dir, REFUSED_NAME); /* the launcher kills ranks that would refuse, too */
     return outcome;
 }
 

@@ -115,3 +115,19 @@ void crmpi_note_remove(const char *dir, const char *name)
         errno != ENOENT)
         crmpi_warn("cannot remove %s: %s", path, strerror(errno));
 }
+
+static enum crmpi_status sweep_one(int fd, const char *folder, const char *entry,
+                                   void *context)
+{
+    size_t n = strlen(entry), suffix = strlen(CRMPI_TMP_SUFFIX), name = strlen(context);
+
+    if (n >= name + suffix && strncmp(entry, context, name) == 0 && entry[name] == '.' &&
+        strcmp(entry + n - suffix, CRMPI_TMP_SUFFIX) == 0 && unlinkat(fd, entry, 0) != 0)
+        crmpi_warn("cannot remove %s/%s: %s", folder, entry, strerror(errno));
+    return CRMPI_OK;
+}
+
+void crmpi_note_sweep(const char *dir, const char *name)
+{
+    crmpi_entries_visit(dir, sweep_one, (void *)(uintptr_t)name);
+}

@@ -23,4 +23,8 @@ enum crmpi_status crmpi_note_get(const char *dir, const char *name, char *text_o
 
 void crmpi_note_remove(const char *dir, const char *name);
 
+/** Remove what processes that were killed while they wrote DIR/NAME have left: nobody may be
+ * writing it. */
+void crmpi_note_sweep(const char *dir, const char *name);
+
 #endif

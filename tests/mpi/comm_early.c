@@ -3,7 +3,7 @@
  * One rank frees many communicators long before the others, who do so in another order,
  * and has receives pending on some: that takes no longer than it ought to, and neither do
  * messages and new communicators meanwhile.  Intercommunicators and windows are among
- * them.
+ * them.  Argument: how many new ones.
  */
 #include "check.h"
 
@@ -41,12 +41,14 @@ static void ring(long step)
     }
 }
 
+static int n_more = 20; /* argument */
+
 static void step_of(long step, int n, MPI_Comm part)
 {
     int early = (int)(step % check_size), value = (int)step, got = -1, i;
     double begin = check_seconds();
     MPI_Request request = MPI_REQUEST_NULL;
-    MPI_Comm kept, one, more[20];
+    MPI_Comm kept, one, more[MOST];
 
     make(n, part);
     CHECK_MPI(MPI_Comm_dup(MPI_COMM_WORLD, &kept));
@@ -59,11 +61,11 @@ static void step_of(long step, int n, MPI_Comm part)
     if (check_rank == early)
         end(n, 0);
     ring(step);
-    for (i = 0; i < 20; i++)
+    for (i = 0; i < n_more; i++)
         CHECK_MPI(MPI_Comm_split(MPI_COMM_WORLD, check_rank % 2, 0, &more[i]));
     if (check_rank != early)
         end(n, check_rank % 2);
-    for (i = 0; i < 20; i++)
+    for (i = 0; i < n_more; i++)
         CHECK_MPI(MPI_Comm_free(&more[i]));
     CHECK_MPI(MPI_Wait(&request, MPI_STATUS_IGNORE));
     if (check_rank == early)
@@ -107,6 +109,9 @@ int main(int argc, char **argv)
 
     MPI_Init(&argc, &argv);
     steps = check_begin("comm_early", argc, argv, 100);
+    if (argc > 2)
+        n_more = atoi(argv[2]);
+    CHECK(n_more > 0 && n_more <= MOST, "%d", n_more);
     CHECK_MPI(MPI_Comm_split(MPI_COMM_WORLD, check_rank % 2, -check_rank, &part));
     for (step = 0; step < steps; step++) {
         step_of(step, step == 0 ? MOST : 100, part);

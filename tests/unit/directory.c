@@ -12,6 +12,7 @@
 #include <signal.h>
 #include <unistd.h>
 #include "base/fault.h"
+#include "storage/attempt.h"
 #include "storage/former.h"
 #include "storage-fixture.h"
 
@@ -668,6 +669,22 @@ START_TEST(an_odd_record_of_moving_is_not_followed)
 }
 END_TEST
 
+START_TEST(an_attempt_that_was_killed_leaves_nothing)
+{
+    struct crmpi_refusal refusal = {.exit_status = 3, .world_rank = 1, .host = "h",
+                                    .reason = "why"};
+    struct crmpi_refusal found;
+
+    crmpi_attempt_begin(dir);
+    crmpi_attempt_refuse(dir, &refusal);
+    touch("refused.2.tmp"); /* of a rank that was refusing, too, when it was killed */
+    touch("refused.txt");   /* not ours */
+    ck_assert_int_eq(crmpi_attempt_end(dir, &found), CRMPI_ATTEMPT_REFUSED);
+    ck_assert_uint_eq(found.world_rank, 1);
+    ck_assert(folder_has(dir, "lines ranks refused.txt"));
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("directory");
@@ -697,6 +714,7 @@ int main(void)
     tcase_add_test(tests, keeping_can_be_interrupted_anywhere);
     tcase_add_test(tests, an_odd_record_of_moving_is_not_followed);
     tcase_add_test(tests, killed_while_pruning_lines_stay_whole);
+    tcase_add_test(tests, an_attempt_that_was_killed_leaves_nothing);
     suite_add_tcase(suite, tests);
     SRunner *runner = srunner_create(suite);
     srunner_run_all(runner, CK_ENV);

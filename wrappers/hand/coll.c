@@ -305,6 +305,7 @@ static void nonblocking_begin(MPI_Comm comm)
 {
     crmpi_call_resumed();
     crmpi_collective_begin(comm);
+    crmpi_idup_settle(comm);
     crmpi_whole_begin();
 }
 

@@ -7,8 +7,10 @@
  * that kind is initiated on the parent meanwhile, a second duplicate above all, comes
  * before them in one rank and between them in another: they are mixed up, and the job
  * hangs or gets wrong results.  So the duplicates of a communicator are made here one
- * after the other, each when all members have asked for it, and calls that wait for all
- * members and use a nonblocking collective of the library let them end first.
+ * after the other, each when all members have asked for it, and calls that use a
+ * nonblocking collective of the library on the parent let them end first.  So such a call
+ * waits for all members to have asked for the duplicates before it, which a program cannot
+ * rely on that it does not; the library would hang, or mix the results up.
  *
  * The application's request stands on a generalized request of the library, the promise,
  * which is complete when the duplicate is: to all that waits or tests, and to the drain,

@@ -16,6 +16,9 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct crmpi_targets targets;
 static int n_waiting; /* threads at the gate */
 static int n_tickets; /* so many of them may pass */
+static int n_more;    /* how many more when the gate is opened the next time */
+static int is_ahead;  /* this rank has freed a communicator that others have still */
+#define MORE_MAX (1 << 20)
 
 /*
  * For the engine
@@ -124,6 +127,20 @@ enum crmpi_status crmpi_cut_counts(struct crmpi_collective_count **counts_out,
     return crmpi_cut_group_counts(&all, counts_out, n_out);
 }
 
+/* Both lists are by id. */
+static int has_freed(const struct crmpi_collective_count *wanted, size_t n,
+                     const struct crmpi_collective_count *counts, size_t n_counts)
+{
+    for (size_t i = 0, at = 0; i < n; i++) {
+        while (at < n_counts && counts[at].comm_id < wanted[i].comm_id)
+            at++;
+        if (at < n_counts && counts[at].comm_id == wanted[i].comm_id &&
+            counts[at].members == 0)
+            return 1;
+    }
+    return 0;
+}
+
 void crmpi_cut_set_targets(const struct crmpi_collective_count *wanted, size_t n)
 {
     struct crmpi_collective_count *counts = NULL;
@@ -134,6 +151,8 @@ void crmpi_cut_set_targets(const struct crmpi_collective_count *wanted, size_t n
         n = 0;
     pthread_mutex_lock(&lock);
     n_tickets = 0;
+    n_more = 1;
+    is_ahead = has_freed(wanted, n, counts, n_counts);
     if (crmpi_targets_set(&targets, wanted, n, counts, n_counts) != CRMPI_OK)
         targets.n = targets.n_below = 0;
     pthread_mutex_unlock(&lock);
@@ -148,11 +167,19 @@ int crmpi_cut_at_targets(void)
     return at_targets;
 }
 
+/*
+ * One at a time passes, so that who waits here does not run away from those that have to
+ * come as far.  But freeing a communicator waits for nobody, so one that has may have any
+ * number of collectives before it in which the others, who have not, wait for this rank.
+ */
 void crmpi_cut_open_gate(void)
 {
     pthread_mutex_lock(&lock);
-    if (n_tickets < n_waiting)
-        n_tickets++;
+    if (n_tickets < n_waiting) {
+        n_tickets += n_more;
+        if (is_ahead && n_more < MORE_MAX)
+            n_more *= 2;
+    }
     pthread_mutex_unlock(&lock);
 }
 

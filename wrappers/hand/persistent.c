@@ -190,6 +190,7 @@ int crmpi_persistent_create(int call, const struct crmpi_persistent_argument *ar
         return crmpi_comm_error(comm, MPI_ERR_ARG, function);
     crmpi_call_resumed();
     crmpi_collective_begin(comm);
+    crmpi_idup_settle(comm);
     crmpi_whole_begin();
     p = crmpi_upper_alloc(sizeof *p);
     *p = (struct crmpi_persistent){.call = call, .n = n, .flow = flow, .root = root};
