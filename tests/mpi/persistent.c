@@ -4,6 +4,7 @@
  * those that are waited for, and renewed from time to time.
  */
 #include "message.h"
+#include <dlfcn.h>
 
 #define N_MODES 3 /* standard, buffered, synchronous; ready ones are in ready() */
 #define N_LARGE 50000
@@ -22,7 +23,7 @@ static void create(int k, long step)
     uint64_t state = check_hash((uint64_t)k, (uint64_t)step);
     int shift = 1 + k;
 
-    /* Open MPI 4.1 sends wrong data in larger buffered ones that are started again */
+    /* Open MPI 4.1 alone sends wrong data in larger buffered ones that are started again */
     c->n_bytes = k == 2 ? N_LARGE : check_below(&state, k == 1 ? 1000 : 6000);
     c->right = (check_rank + shift) % check_size;
     c->left = (check_rank + (shift / check_size + 1) * check_size - shift) % check_size;
@@ -134,6 +135,28 @@ static void freed_active(long step)
     free(out);
 }
 
+/* A larger buffered one, started again when its message has gone: under crmpi alone. */
+static void buffered_again(long step)
+{
+    int right = (check_rank + 1) % check_size,
+        left = (check_rank + check_size - 1) % check_size, n = 6000;
+    char *out = check_alloc((size_t)n), *in = check_alloc((size_t)n);
+    MPI_Request send;
+
+    CHECK_MPI(MPI_Bsend_init(out, n, MPI_BYTE, right, 6, MPI_COMM_WORLD, &send));
+    for (int i = 0; i < 3; i++) {
+        message_make(out, n, check_rank, right, 6, (uint64_t)(3 * step + i));
+        CHECK_MPI(MPI_Start(&send));
+        CHECK_MPI(MPI_Wait(&send, MPI_STATUS_IGNORE));
+        CHECK_MPI(MPI_Recv(in, n, MPI_BYTE, left, 6, MPI_COMM_WORLD, MPI_STATUS_IGNORE));
+        MESSAGE_CHECK(in, n, left, check_rank, 6, (uint64_t)(3 * step + i));
+        CHECK_MPI(MPI_Barrier(MPI_COMM_WORLD));
+    }
+    CHECK_MPI(MPI_Request_free(&send));
+    free(out);
+    free(in);
+}
+
 int main(int argc, char **argv)
 {
     char attached[4 * N_LARGE];
@@ -152,6 +175,8 @@ int main(int argc, char **argv)
             ready(step);
         if (step % 50 == 0)
             freed_active(step);
+        if (step % 50 == 1 && dlsym(RTLD_DEFAULT, "CRMPI_Checkpoint"))
+            buffered_again(step);
         if (step % 200 == 0) {
             k = (int)(step / 200 % (N_MODES + 1));
             destroy(k);

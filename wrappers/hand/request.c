@@ -543,11 +543,28 @@ int crmpi_lower_MPI_Recv_init(void *buf, int count, MPI_Datatype datatype, int s
                              tag, comm, request);
 }
 
+/* Open MPI 4.1 sends something else when a buffered one is started again whose message has
+ * gone: so each start has a new lower request. */
+static int start_real(struct crmpi_request *r)
+{
+    MPI_Request real = r->handle.real;
+    int error = MPI_SUCCESS;
+
+    if (r->operation == CRMPI_SEND_BUFFERED) {
+        PMPI_Request_free(&real);
+        error = crmpi_request_init(r);
+        real = r->handle.real;
+    }
+    if (error == MPI_SUCCESS)
+        error = PMPI_Start(&real);
+    r->handle.real = real;
+    return error;
+}
+
 static int start(MPI_Request request)
 {
     struct crmpi_request *r = crmpi_request_of(request);
     struct crmpi_logged *logged = NULL;
-    MPI_Request real;
     int error, ordered;
 
     if (!crmpi_request_is_valid(request) || r->handle.flags & CRMPI_HANDLE_PREDEFINED ||
@@ -565,9 +582,7 @@ static int start(MPI_Request request)
                                  r->peer, r->comm);
     crmpi_whole_begin();
     ordered = crmpi_order_begin(crmpi_order_is_needed());
-    real = r->handle.real;
-    error = PMPI_Start(&real);
-    r->handle.real = real;
+    error = start_real(r);
     r->active = error == MPI_SUCCESS;
     if (r->active && crmpi_is_send(r))
         crmpi_count_sent(r->comm, r->peer, r->tag, 1, logged);
