@@ -19,8 +19,8 @@ struct crmpi_collective_count {
                          repeat, with members = 1) */
     uint64_t count;
     uint32_t members; /* of the communicator, both groups of an inter-communicator; where
-                         all of them agree the count travels no further.  0: unknown.  Not
-                         used in targets */
+                         all of them agree the count travels no further.  0: not known, as
+                         this rank has freed it.  Not used in targets */
     uint32_t under_way; /* 1: the next one has begun and cannot be made again: all have to
                            do it before the cut.  Not used in targets */
 };

@@ -42,6 +42,7 @@ enum crmpi_status crmpi_targets_set(struct crmpi_targets *targets,
         items[i].target = wanted[i].count;
         items[i].count = exists ? counts[at].count : wanted[i].count;
         targets->n_below += items[i].count < items[i].target;
+        targets->n_freed += exists && counts[at].members == 0;
     }
     return CRMPI_OK;
 }

@@ -20,6 +20,7 @@ struct crmpi_targets {
     struct crmpi_target *items; /* sorted by comm_id */
     size_t n;
     size_t n_below; /* how many are not reached */
+    size_t n_freed; /* of how many communicators this rank has freed and others have not */
 };
 
 /**

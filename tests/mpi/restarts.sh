@@ -86,7 +86,7 @@ saved()
 # restarted [OPTION...]: to its end
 restarted()
 {
-    timeout 300 "$CRMPI_BIN/crmpi-restart" "$@" "$CRMPI_DIR" >>"$log" 2>&1 ||
+    timeout 100 "$CRMPI_BIN/crmpi-restart" "$@" "$CRMPI_DIR" >>"$log" 2>&1 ||
         fail "restarted: status $?"
     grep -q "^digest" "$log" || fail "it did not come to its end"
 }

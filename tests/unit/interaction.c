@@ -115,7 +115,9 @@ START_TEST(test_saved_too_large)
 END_TEST
 
 static const struct crmpi_collective_count counts[] = {
-    {.comm_id = 2, .count = 5}, {.comm_id = 4, .count = 7}, {.comm_id = 9, .count = 0}};
+    {.comm_id = 2, .count = 5}, /* freed */
+    {.comm_id = 4, .count = 7, .members = 2},
+    {.comm_id = 9, .count = 0, .members = 2}};
 
 START_TEST(test_targets)
 {
@@ -138,7 +140,9 @@ START_TEST(test_targets)
     ck_assert(crmpi_targets_allow(&targets, 4, 7)); /* has no limit */
     crmpi_targets_note(&targets, 2, 6);             /* let through: beyond is not below */
     ck_assert_uint_eq(targets.n_below, 0);
+    ck_assert_uint_eq(targets.n_freed, 1);
     ck_assert_int_eq(crmpi_targets_set(&targets, NULL, 0, counts, 3), CRMPI_OK);
+    ck_assert_uint_eq(targets.n_freed, 0);
     ck_assert(crmpi_targets_allow(&targets, 2, 100));
     free(targets.items);
 }

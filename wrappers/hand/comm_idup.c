@@ -9,8 +9,7 @@
  * hangs or gets wrong results.  So the duplicates of a communicator are made here one
  * after the other, each when all members have asked for it, and calls that use a
  * nonblocking collective of the library on the parent let them end first.  So such a call
- * waits for all members to have asked for the duplicates before it, which a program cannot
- * rely on that it does not; the library would hang, or mix the results up.
+ * waits until all members have asked for the duplicates before it (limits.md).
  *
  * The application's request stands on a generalized request of the library, the promise,
  * which is complete when the duplicate is: to all that waits or tests, and to the drain,

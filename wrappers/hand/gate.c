@@ -17,7 +17,6 @@ static struct crmpi_targets targets;
 static int n_waiting; /* threads at the gate */
 static int n_tickets; /* so many of them may pass */
 static int n_more;    /* how many more when the gate is opened the next time */
-static int is_ahead;  /* this rank has freed a communicator that others have still */
 #define MORE_MAX (1 << 20)
 
 /*
@@ -127,20 +126,6 @@ enum crmpi_status crmpi_cut_counts(struct crmpi_collective_count **counts_out,
     return crmpi_cut_group_counts(&all, counts_out, n_out);
 }
 
-/* Both lists are by id. */
-static int has_freed(const struct crmpi_collective_count *wanted, size_t n,
-                     const struct crmpi_collective_count *counts, size_t n_counts)
-{
-    for (size_t i = 0, at = 0; i < n; i++) {
-        while (at < n_counts && counts[at].comm_id < wanted[i].comm_id)
-            at++;
-        if (at < n_counts && counts[at].comm_id == wanted[i].comm_id &&
-            counts[at].members == 0)
-            return 1;
-    }
-    return 0;
-}
-
 void crmpi_cut_set_targets(const struct crmpi_collective_count *wanted, size_t n)
 {
     struct crmpi_collective_count *counts = NULL;
@@ -152,9 +137,8 @@ void crmpi_cut_set_targets(const struct crmpi_collective_count *wanted, size_t n
     pthread_mutex_lock(&lock);
     n_tickets = 0;
     n_more = 1;
-    is_ahead = has_freed(wanted, n, counts, n_counts);
     if (crmpi_targets_set(&targets, wanted, n, counts, n_counts) != CRMPI_OK)
-        targets.n = targets.n_below = 0;
+        targets.n = targets.n_below = targets.n_freed = 0;
     pthread_mutex_unlock(&lock);
     free(counts);
 }
@@ -177,7 +161,7 @@ void crmpi_cut_open_gate(void)
     pthread_mutex_lock(&lock);
     if (n_tickets < n_waiting) {
         n_tickets += n_more;
-        if (is_ahead && n_more < MORE_MAX)
+        if (targets.n_freed > 0 && n_more < MORE_MAX)
             n_more *= 2;
     }
     pthread_mutex_unlock(&lock);

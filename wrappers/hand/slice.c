@@ -50,11 +50,10 @@ static int is_dense(int64_t count, MPI_Datatype type)
 
 struct blocks {
     const struct crmpi_type *type;
-    const int64_t *ends; /* of blocks that differ */
     MPI_Datatype old; /* blocks are of so many of these */
     int64_t old_bytes, n;
-    int64_t length;     /* of each block in old; 0: they differ */
-    const int *lengths; /* then */
+    int64_t length;      /* of each block in old; 0: they differ */
+    const int64_t *ends; /* then: where each ends; NULL: there is none */
     int axis; /* of a subarray: its blocks are along it */
 };
 
@@ -74,7 +73,8 @@ static int subarray_axis(const struct crmpi_type *type, int n)
 }
 
 /* Where blocks of different lengths end.  Threads may come here at the same time. */
-static const int64_t *ends_of(struct crmpi_type *type, const struct blocks *b)
+static const int64_t *ends_of(struct crmpi_type *type, const struct blocks *b,
+                              const int *lengths)
 {
     int64_t *ends = __atomic_load_n(&type->ends, __ATOMIC_ACQUIRE), *none = NULL, at = 0;
 
@@ -82,7 +82,7 @@ static const int64_t *ends_of(struct crmpi_type *type, const struct blocks *b)
         return ends;
     ends = crmpi_upper_alloc(b->n * sizeof *ends);
     for (int64_t i = 0; i < b->n; i++)
-        ends[i] = at += b->lengths[i] * b->old_bytes;
+        ends[i] = at += lengths[i] * b->old_bytes;
     if (__atomic_compare_exchange_n(&type->ends, &none, ends, 0, __ATOMIC_ACQ_REL,
                                     __ATOMIC_ACQUIRE))
         return ends;
@@ -111,8 +111,7 @@ static int blocks_open(struct crmpi_type *type, struct blocks *b)
         break;
     case MPI_COMBINER_INDEXED:
     case MPI_COMBINER_HINDEXED:
-        b->lengths = ints + 1;
-        b->ends = ends_of(type, b);
+        b->ends = ends_of(type, b, ints + 1);
         break;
     case MPI_COMBINER_SUBARRAY:
         b->axis = subarray_axis(type, ints[0]);
@@ -124,12 +123,14 @@ static int blocks_open(struct crmpi_type *type, struct blocks *b)
     default:
         return 0;
     }
-    return b->old_bytes > 0 && (b->length > 0 || b->lengths);
+    return b->old_bytes > 0 && (b->length > 0 || b->ends);
 }
 
 static int64_t block_bytes(const struct blocks *b, int64_t i)
 {
-    return (b->lengths ? b->lengths[i] : b->length) * b->old_bytes;
+    if (!b->ends)
+        return b->length * b->old_bytes;
+    return i > 0 ? b->ends[i] - b->ends[i - 1] : b->ends[0];
 }
 
 /* The block in which a position is, or which begins there; *rest_out: how far in it. */
@@ -137,7 +138,7 @@ static int64_t block_find(const struct blocks *b, int64_t at, int64_t *rest_out)
 {
     int64_t low = 0, high = b->n, middle;
 
-    if (!b->lengths) {
+    if (!b->ends) {
         *rest_out = at % block_bytes(b, 0);
         return at / block_bytes(b, 0);
     }
