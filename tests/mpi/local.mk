@@ -15,8 +15,8 @@ mpi_c_tests += hints waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 # tool is linked with its library before MPI's, tool_alone has it preloaded
 tool_parts = tests/mpi/tool tests/mpi/tool_alone tests/mpi/tool_library.so
-mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/hold.h \
-	tests/mpi/message.h
+mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/failures.h \
+	tests/mpi/hold.h tests/mpi/message.h
 
 EXTRA_DIST += $(mpi_headers) $(mpi_c_tests:%=tests/mpi/%.c) tests/mpi/names_library.c tests/mpi/plugin.c tests/mpi/tool.c tests/mpi/tool_library.c \
 	tests/mpi/pool.cpp tests/mpi/throws.cpp
