@@ -12,7 +12,7 @@
  *             +4 TiB    stack of the first thread, ends at +4 TiB + 64 GiB
  *             +5 TiB    everything the application maps
  *             +15 TiB   contents of its files, while they are being saved or restored
- *   CRMPI_U1            the gate (lib/lower/trap.c), one page
+ *   CRMPI_U1            the gate (lib/lower/gate.c), two pages
  *
  * Linux places nothing in U0..U1 by itself, whatever layout a process has; each may begin
  * anywhere in its bracket, depending on how many bits are random (vm.mmap_rnd_bits):
@@ -58,8 +58,9 @@
 
 #define CRMPI_FILES_ADDR (CRMPI_U1 - 1 * CRMPI_TIB)
 
-#define CRMPI_GATE_ADDR CRMPI_U1 /* one page: its system calls are not trapped */
-#define CRMPI_UPPER_END (CRMPI_GATE_ADDR + 0x1000)
+#define CRMPI_GATE_ADDR CRMPI_U1 /* its system calls are not trapped */
+#define CRMPI_GATE_BYTES 0x2000
+#define CRMPI_UPPER_END (CRMPI_GATE_ADDR + CRMPI_GATE_BYTES)
 
 /* Of the lower half, with 28 random bits as usual: crmpi-host, all else. */
 #define CRMPI_LOWER_HOST 0x550000000000
@@ -197,6 +198,7 @@ struct crmpi_control_page {
     void (*initialized)(void); /* libcrmpi's function to call above after MPI_Init */
     char ***environ; /* the application's */
     void *const *predefined; /* libcrmpi's array of predefined MPI objects */
+    int32_t known_pid; /* of the process, as the application knows it: older than a restart */
     int32_t owner; /* renewed: the process this memory belongs to, also of a forked child */
     int32_t has_forked; /* there may be, or have been, children that share memory with it */
     int64_t clock_offset_ns; /* see lib/lower/clock.h */
@@ -235,6 +237,15 @@ static inline int crmpi_may_be_application(uint64_t start, uint64_t end)
         return start >= CRMPI_U0 && end <= CRMPI_UPPER_END;
     return start < end && (end <= CRMPI_LOWER_HOST || (start >= CRMPI_LOWER_HOST_END &&
                                                        end <= CRMPI_LOWER_MAP));
+}
+
+/* Whether a thread with these registers has made a system call, and nothing since: syscall
+ * leaves the address behind it in rcx, and the flags in r11. */
+static inline int crmpi_is_behind_call(int64_t rip, int64_t rcx, int64_t r11, int64_t flags)
+{
+    const unsigned char *code = (const unsigned char *)rip;
+
+    return rcx == rip && r11 == flags && code[-2] == 0x0f && code[-1] == 0x05;
 }
 
 /* Whether what is mapped at an address is the application's. */

@@ -17,7 +17,7 @@
 
 #include "base/log.h"
 #include "capture/signals.h"
-#include "lower/trap.h"
+#include "lower/ids.h"
 
 #define ROUNDS 10
 #define SECOND 1000000000ll
@@ -89,10 +89,10 @@ static int timer_read(FILE *file, struct crmpi_timer *timer)
                                                  : SIGEV_SIGNAL;
     if (strcmp(whom, "tid") == 0) {
         timer->notify |= SIGEV_THREAD_ID;
-        timer->known_tid = crmpi_trap_known_tid(tid);
+        timer->known_tid = crmpi_ids_known(tid);
     }
     if (timer->clock < 0) /* ~tid << 3, and which of its clocks */
-        timer->of_known_tid = crmpi_trap_known_tid(~(timer->clock >> 3));
+        timer->of_known_tid = crmpi_ids_known(~(timer->clock >> 3));
     return 1;
 }
 

@@ -782,17 +782,20 @@ static int touched(int found, const struct stat *about, enum crmpi_touch touch, 
     return seen && seen->weak == SEEN_ABSENT;
 }
 
-/* Made up by the kernel, or kept by nobody: but for shared memory. */
-static int is_device_folder(void)
+static int name_begins(const char *with)
 {
-    static const char folder[] = "/dev/", shared[] = "/dev/shm/";
-    size_t n = 0, m = 0;
+    size_t n = 0;
 
-    while (folder[n] && name[n] == folder[n])
+    while (with[n] && name[n] == with[n])
         n++;
-    while (shared[m] && name[m] == shared[m])
-        m++;
-    return !folder[n] && shared[m];
+    return !with[n];
+}
+
+/* Made up by the kernel, or kept by nobody: but for shared memory. */
+static int is_no_file(void)
+{
+    return name_begins("/proc/") || name_begins("/sys/") ||
+           (name_begins("/dev/") && !name_begins("/dev/shm/"));
 }
 
 struct touching {
@@ -825,7 +828,7 @@ static long find_and_note(void *data)
          (t->flags & (O_ACCMODE | O_TRUNC)) == O_RDONLY) ||
         (found == 0 && t->touch == CRMPI_TOUCH_REMOVE))
         found = -1;
-    if (found >= 0 && is_device_folder())
+    if (found >= 0 && is_no_file())
         found = -1;
     if (found == 1 && leads && !(t->flags & O_APPEND))
         linked_part(&t->about);

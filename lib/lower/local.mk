@@ -9,15 +9,20 @@ crmpi_host_SOURCES += \
 	lib/lower/clock.c lib/lower/clock.h \
 	lib/lower/cpu.c \
 	lib/lower/descriptors.c lib/lower/descriptors.h \
+	lib/lower/filter.c lib/lower/filter.h \
+	lib/lower/gate.c lib/lower/gate.h \
 	lib/lower/host.h \
+	lib/lower/ids.c lib/lower/ids.h \
 	lib/lower/loader.c lib/lower/loader.h \
 	lib/lower/main.c \
+	lib/lower/owners.c lib/lower/owners.h \
 	lib/lower/park.c lib/lower/park.h \
 	lib/lower/personality.c lib/lower/personality.h \
 	lib/lower/queue.c lib/lower/queue.h \
 	lib/lower/raw.h \
 	lib/lower/sanitizer.c lib/lower/sanitizer.h \
 	lib/lower/locks.c lib/lower/locks.h lib/lower/thread.c lib/lower/thread.h \
+	lib/lower/text.h \
 	lib/lower/trap.c lib/lower/trap.h
 
 # crmpi's vdso is a file of its own that the loader embeds.

@@ -32,6 +32,7 @@
 #include "files/journal.h"
 #include "levels/fetch.h"
 #include "lower/calls.h"
+#include "lower/gate.h"
 #include "lower/host.h"
 #include "lower/loader.h"
 #include "lower/personality.h"
@@ -142,14 +143,15 @@ static int start_program(const char *program, int argc, char **argv, char **envp
         crmpi_sanitizer_check(program) != CRMPI_OK || crmpi_control_map() != CRMPI_OK)
         return 1;
     crmpi_host_renew();
+    crmpi_control->known_pid = getpid();
     crmpi_descriptors_start();
     crmpi_journal_start();
     crmpi_control->files_since_ns = date_ns();
     crmpi_settings_start();
     signals_inherit();
-    if (crmpi_vdso_map() != CRMPI_OK || crmpi_trap_gate_map() != CRMPI_OK ||
+    if (crmpi_vdso_map() != CRMPI_OK || crmpi_gate_map() != CRMPI_OK ||
         crmpi_program_load(program, argc, argv, environment, &start) != CRMPI_OK ||
-        crmpi_lender_start() != CRMPI_OK || crmpi_trap_install() != CRMPI_OK)
+        crmpi_lender_start() != CRMPI_OK || crmpi_trap_install(0) != CRMPI_OK)
         return 1;
     crmpi_settings_filtered();
     crmpi_trap_signals_restore();

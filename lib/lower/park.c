@@ -25,6 +25,8 @@
 #include "boundary/boundary.h"
 #include "engine/engine.h"
 #include "lower/calls.h"
+#include "lower/gate.h"
+#include "lower/ids.h"
 #include "lower/locks.h"
 #include "lower/park.h"
 #include "lower/queue.h"
@@ -107,7 +109,7 @@ static void park(struct crmpi_parked *slot, int32_t generation)
     crmpi_raw(SYS_prctl, PR_GET_PDEATHSIG, (long)&slot->death_signal, 0, 0, 0, 0);
     slot->timer_slack_ns = (uint64_t)crmpi_raw(SYS_prctl, PR_GET_TIMERSLACK, 0, 0, 0, 0, 0);
     slot->secure_bits = (uint32_t)crmpi_raw(SYS_prctl, PR_GET_SECUREBITS, 0, 0, 0, 0, 0);
-    slot->known_tid = known_tid = crmpi_trap_known_tid(slot->kernel_tid);
+    slot->known_tid = known_tid = crmpi_ids_known(slot->kernel_tid);
     is_first = slot->is_main;
     __atomic_store_n(&slot->ready, 1, __ATOMIC_RELEASE);
     __atomic_fetch_add(&n_ready, 1, __ATOMIC_ACQ_REL);
@@ -175,7 +177,7 @@ static long system_call_made(const greg_t *r)
 /* If the parking signal has just cut a system call short, make the thread issue it again. */
 static void system_call_again(greg_t *r)
 {
-    if (crmpi_trap_gate_leave(r) || r[REG_RAX] != -EINTR)
+    if (crmpi_gate_leave(r) || r[REG_RAX] != -EINTR)
         return;
     long number = system_call_made(r);
 

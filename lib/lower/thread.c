@@ -60,8 +60,22 @@ static int registry_add(int tid)
                 break;
         return i;
     }
-    crmpi_error("more than %d threads below: a checkpoint would stop some of them", MAX_LOWER);
     return -1;
+}
+
+int crmpi_lower_thread_note(int tid)
+{
+    return registry_add(tid) >= 0;
+}
+
+static intptr_t register_me(void)
+{
+    int slot = registry_add(gettid());
+
+    if (slot < 0)
+        crmpi_error("more than %d threads below: a checkpoint would stop some of them",
+                    MAX_LOWER);
+    return slot;
 }
 
 struct start {
@@ -81,7 +95,7 @@ static void *lower_main(void *data)
     struct start *start = data;
     void *(*run)(void *) = start->run;
     void *argument = start->argument, *result;
-    intptr_t slot = registry_add(gettid());
+    intptr_t slot = register_me();
 
     sem_post(&start->noted);
     pthread_cleanup_push(registry_remove, (void *)slot);

@@ -12,6 +12,9 @@
 /** Tell whether the kernel's thread @p tid belongs to the lower half. */
 int crmpi_lower_thread_is(int tid);
 
+/** Say that it does.  No libc, any TLS base.  0: there is no room for so many. */
+int crmpi_lower_thread_note(int tid);
+
 /** Start the thread that lends TLS blocks, and make the first thread's structure unless a
  * restored image has it.  Called by the host's main before the upper half runs. */
 enum crmpi_status crmpi_lender_start(void);

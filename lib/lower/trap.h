@@ -9,36 +9,21 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include <ucontext.h>
 #include "base/status.h"
 
 #define CRMPI_SIGNAL_PARK 64 /* SIGRTMAX: delivered after all others */
 
 /**
- * Install the seccomp filter and the handlers of SIGSYS, of the signal that parks threads
- * and of SIGUSR1.  For the whole process and all it executes later: the filter is keyed to
- * the upper address range, which no ordinary process uses.
+ * Install the handlers of SIGSYS, of the signal that parks threads and of SIGUSR1, and the
+ * filter (filter.h): in a restarted process that of one.
  */
-enum crmpi_status crmpi_trap_install(void);
+enum crmpi_status crmpi_trap_install(int restarted);
 
 /** Set the kernel's signal dispositions again from what the application asked for. */
 void crmpi_trap_signals_restore(void);
 
-/** Translate thread ids the application knows from before a restart into the kernel's. */
-void crmpi_trap_thread_map(int known_tid, int kernel_tid);
-
-/** The id the application knows a thread by. */
-int crmpi_trap_known_tid(int kernel_tid);
-
-/** Map the gate page; of a fresh upper half, a restored one has it. */
-enum crmpi_status crmpi_trap_gate_map(void);
-
-/**
- * If a thread with registers @p r is about to make its system call at the gate, or a signal
- * cut it short there, put it back in front of the call, so that it is trapped and corrected
- * afresh; 1 if so.  Signal safe.
- */
-int crmpi_trap_gate_leave(greg_t *r);
+/** A signal mask of the application's without crmpi's signals, which are never blocked. */
+uint64_t crmpi_trap_mask(uint64_t mask);
 
 /** Choose an address for @p bytes in the upper range and map there as mmap(2) does;
  * signal safe.  Returns the address or -errno. */

@@ -481,7 +481,7 @@ static enum crmpi_status lower_restore(struct saved *saved)
     if (status == CRMPI_OK)
         status = crmpi_hooks_restored();
     if (status == CRMPI_OK)
-        status = crmpi_trap_install();
+        status = crmpi_trap_install(1);
     crmpi_settings_filtered();
     if (status == CRMPI_OK)
         crmpi_trap_signals_restore();

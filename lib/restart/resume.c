@@ -10,7 +10,7 @@
  *   parked above:  rt_sigreturn on the frame the parking signal left on its stack
  *   parked below:  signal mask and floating-point modes, then its call is made again
  *
- * Thread ids in memory stay as they were, since locks hold them: see crmpi_trap_thread_map.
+ * Thread ids in memory stay as they were, since locks hold them: see lib/lower/ids.h.
  */
 #include <errno.h>
 #include <linux/rseq.h>
@@ -28,6 +28,7 @@
 #include "boundary/control.h"
 #include "boundary/heap.h"
 #include "lower/host.h"
+#include "lower/ids.h"
 #include "lower/raw.h"
 #include "lower/thread.h"
 #include "lower/trap.h"
@@ -190,8 +191,7 @@ static int thread_create(struct crmpi_parked *parked)
     if (thread)
         thread->tid = tid;
     __atomic_store_n(&parked->kernel_tid, tid, __ATOMIC_RELEASE);
-    if (tid != parked->known_tid)
-        crmpi_trap_thread_map(parked->known_tid, tid);
+    crmpi_ids_add(parked->known_tid, tid);
     signals_send(parked, parked->pending, tid);
     return 0;
 }
@@ -206,16 +206,22 @@ static struct crmpi_parked *first_of(struct crmpi_parked *threads, size_t n_thre
 
 enum crmpi_status crmpi_threads_make(struct crmpi_parked *threads, size_t n_threads)
 {
+    const struct crmpi_parked *first = first_of(threads, n_threads);
+
+    if (!first) {
+        crmpi_error("the checkpoint's list of threads lacks the first");
+        return CRMPI_ERR_CORRUPT;
+    }
+    if (crmpi_ids_start(n_threads) != CRMPI_OK)
+        return CRMPI_ERR_NOMEM;
+    crmpi_ids_add(first->known_tid, getpid());
     for (size_t i = 0; i < n_threads; i++)
         if (!threads[i].is_main && thread_create(&threads[i]) != 0) {
             crmpi_error("cannot create a thread again, of %zu: %s", n_threads,
                         strerror(errno));
             return CRMPI_ERR_SYSTEM;
         }
-    if (first_of(threads, n_threads) != NULL)
-        return CRMPI_OK;
-    crmpi_error("the checkpoint's list of threads lacks the first");
-    return CRMPI_ERR_CORRUPT;
+    return CRMPI_OK;
 }
 
 void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64_t pending)
@@ -225,8 +231,6 @@ void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64
 
     for (size_t i = 0; i < n_threads; i++)
         n_ahead += is_ahead(&threads[i]);
-    if (getpid() != first->known_tid)
-        crmpi_trap_thread_map(first->known_tid, getpid());
     crmpi_signals_queue(first);
     signals_send(first, first->pending, getpid());
     signals_send(first, pending, 0);

@@ -59,20 +59,18 @@ int crmpi_signal_is_welcome(const struct crmpi_parked *parked, int signal)
            (uintptr_t)crmpi_control->sigactions[signal].handler > (uintptr_t)SIG_IGN;
 }
 
-/* What this process sent itself is from this process: of those that processes send. */
-static void pid_renew(struct crmpi_queued *queued, int pid)
+/* What this process sent itself is from the process that the program knows. */
+static void pid_renew(struct crmpi_queued *queued)
 {
     siginfo_t *info = (siginfo_t *)queued->info;
 
     if (info->si_code <= 0 && info->si_code != SI_TIMER && info->si_code != SI_SIGIO &&
         info->si_pid == saved.head->pid)
-        info->si_pid = pid;
+        info->si_pid = crmpi_control->known_pid;
 }
 
 void crmpi_signals_queue(const struct crmpi_parked *parked)
 {
-    int pid = (int)crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0);
-
     for (uint32_t i = 0; saved.head && i < saved.head->n_queued; i++) {
         struct crmpi_queued queued;
         const unsigned char *from = (const unsigned char *)&saved.queued[i];
@@ -85,7 +83,7 @@ void crmpi_signals_queue(const struct crmpi_parked *parked)
         if (queued.signal < 1 || queued.signal > 64 ||
             !crmpi_signal_is_welcome(parked, queued.signal))
             continue;
-        pid_renew(&queued, pid);
+        pid_renew(&queued);
         crmpi_queue_send(&queued);
     }
 }

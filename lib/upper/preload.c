@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/rseq.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #include "boundary/control.h"
@@ -37,6 +38,23 @@ static uint64_t fs_base(void)
 }
 
 /*
+ * What a handler is told.  Signals of this process are from the one that the application knows.
+ * If the signal came just behind a system call, this is marked in a register that no call keeps:
+ * what that returned is the application's, and none is made again for crmpi's sake
+ * (lib/lower/interrupted.c).
+ */
+static void context_prepare(siginfo_t *info, ucontext_t *context)
+{
+    greg_t *r = context->uc_mcontext.gregs;
+
+    if ((info->si_code == SI_USER || info->si_code == SI_TKILL) &&
+        info->si_pid == (int)crmpi_control->pid)
+        info->si_pid = crmpi_control->known_pid;
+    if (crmpi_is_behind_call(r[REG_RIP], r[REG_RCX], r[REG_R11], r[REG_EFL]))
+        r[REG_RCX] = 0;
+}
+
+/*
  * The kernel calls this instead of a handler of the application: the handler needs the
  * upper TLS base, and the thread may be below.  Lies in the upper half because the handler
  * returns here, perhaps after a restart.
@@ -49,6 +67,7 @@ static void signal_entry(int signal, void *info, void *context)
 
     if ((uintptr_t)handler <= (uintptr_t)SIG_IGN)
         return;
+    context_prepare(info, context);
     if (action->flags & SA_RESETHAND)
         action->handler = SIG_DFL;
     if (crmpi_is_upper(fs)) {

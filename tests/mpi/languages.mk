@@ -7,7 +7,7 @@ fortran_tests = tests/mpi/fortran_f77 tests/mpi/fortran_f08 tests/mpi/fortran_fi
 	tests/mpi/fortran_rma08
 EXTRA_DIST += tests/mpi/fortran_check.f90 tests/mpi/fortran_f77.f tests/mpi/fortran_f08.f90 \
 	tests/mpi/fortran_files.f90 tests/mpi/fortran_interop.f90 tests/mpi/fortran_mpi.f90 \
-	tests/mpi/fortran_pcoll.f90 tests/mpi/later.c tests/mpi/later_library.f90 tests/mpi/fortran_rma.f90 tests/mpi/fortran_rma08.f90 tests/mpi/cxx_bindings.cc tests/mpi/mpi4py_job.py \
+	tests/mpi/fortran_pcoll.f90 tests/mpi/later.c tests/mpi/later_library.f90 tests/mpi/fortran_rma.f90 tests/mpi/fortran_rma08.f90 tests/mpi/cxx_bindings.cc tests/mpi/asyncio_job.py tests/mpi/mpi4py_job.py \
 	tests/mpi/hdf5_job.py tests/mpi/sqlite_job.py
 CLEANFILES += $(fortran_tests) tests/mpi/later tests/mpi/later_library.so tests/mpi/fortran_check.o tests/mpi/*.mod tests/mpi/cxx_bindings
 

@@ -11,7 +11,7 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 mpi_c_tests += churn churn_threads filecases kinds layout mappings special unusual
 mpi_c_tests += coll_fails comm_early coupled descriptors dist_graph dynamic failures held jumps names
 mpi_c_tests += obstacles pairs pcoll pipeline reach synchronous threads_groups truncated user_ops
-mpi_c_tests += hints waits
+mpi_c_tests += hints identities waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 # tool is linked with its library before MPI's, tool_alone has it preloaded
 tool_parts = tests/mpi/tool tests/mpi/tool_alone tests/mpi/tool_library.so
@@ -27,7 +27,7 @@ check_DATA += tests/mpi/pool tests/mpi/throws
 endif
 
 mpi_scripts = tests/mpi/coll_fails.sh tests/mpi/coupled.sh tests/mpi/dynamic.sh tests/mpi/failures.sh \
-	tests/mpi/fatal.sh tests/mpi/filecases.sh tests/mpi/held.sh tests/mpi/layout.sh tests/mpi/longcalls.sh \
+	tests/mpi/fatal.sh tests/mpi/filecases.sh tests/mpi/held.sh tests/mpi/identities.sh tests/mpi/layout.sh tests/mpi/longcalls.sh \
 	tests/mpi/pairs.sh \
 	tests/mpi/special.sh tests/mpi/tool.sh tests/mpi/unusual.sh tests/mpi/waits.sh
 check_SCRIPTS += $(mpi_scripts)
