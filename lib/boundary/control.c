@@ -24,4 +24,7 @@ CHECK_OFFSET(n_after, CRMPI_T_AFTER);
 
 _Static_assert(offsetof(struct crmpi_control_page, calls) == CRMPI_C_CALLS, "calls");
 _Static_assert(offsetof(struct crmpi_control_page, vdso) == CRMPI_C_VDSO, "vdso");
+_Static_assert(offsetof(struct crmpi_control_page, pid) == CRMPI_C_PID, "pid");
+_Static_assert(offsetof(struct crmpi_control_page, known_pid) == CRMPI_C_KNOWN_PID,
+               "known_pid");
 _Static_assert(sizeof(struct crmpi_control_page) <= CRMPI_CONTROL_BYTES, "control page");

@@ -5,14 +5,14 @@
  * half and are set again at every start and restart.
  *
  *   CRMPI_U0  +0        struct crmpi_control } one mapping, CRMPI_CONTROL_BYTES
- *             +64 KiB   crmpi's vdso                   } CRMPI_VDSO_BYTES
+ *             +64 KiB   crmpi's vdso, the gate in it   } CRMPI_VDSO_BYTES
  *             +1 TiB    crmpi's own heap (lib/boundary/heap.h)
  *             +2 TiB    ld.so, a PIE program
  *             +3 TiB    brk area
  *             +4 TiB    stack of the first thread, ends at +4 TiB + 64 GiB
  *             +5 TiB    everything the application maps
  *             +15 TiB   contents of its files, while they are being saved or restored
- *   CRMPI_U1            the gate (lib/lower/gate.c), two pages
+ *   CRMPI_U1            where threads and processes are made (lib/lower/gate.c), two pages
  *
  * Linux places nothing in U0..U1 by itself, whatever layout a process has; each may begin
  * anywhere in its bracket, depending on how many bits are random (vm.mmap_rnd_bits):
@@ -58,9 +58,15 @@
 
 #define CRMPI_FILES_ADDR (CRMPI_U1 - 1 * CRMPI_TIB)
 
-#define CRMPI_GATE_ADDR CRMPI_U1 /* its system calls are not trapped */
-#define CRMPI_GATE_BYTES 0x2000
-#define CRMPI_UPPER_END (CRMPI_GATE_ADDR + CRMPI_GATE_BYTES)
+/* Where system calls of the application are not trapped (lib/lower/gate.c): the gate, whose
+ * code is in lib/upper/vdso.S, and the places where threads and processes are made. */
+#define CRMPI_GATE_ADDR (CRMPI_VDSO_ADDR + 0x2000)
+#define CRMPI_GATE_BYTES 0x40
+#define CRMPI_GATE_AGAIN 16 /* the second call of the gate */
+#define CRMPI_GATE_INFO 64  /* code that corrects a siginfo behind it */
+#define CRMPI_BIRTHS_ADDR CRMPI_U1
+#define CRMPI_BIRTHS_BYTES 0x2000
+#define CRMPI_UPPER_END (CRMPI_BIRTHS_ADDR + CRMPI_BIRTHS_BYTES)
 
 /* Of the lower half, with 28 random bits as usual: crmpi-host, all else. */
 #define CRMPI_LOWER_HOST 0x550000000000
@@ -85,8 +91,15 @@
 #define CRMPI_T_CALL 128
 #define CRMPI_T_RESUMED 140
 #define CRMPI_T_AFTER 144
+/* a frame of the gate, and of a transfer: six registers first, the address to go on at and
+ * the red zone last */
+#define CRMPI_F_RAX 48
+#define CRMPI_F_BACK 136
+#define CRMPI_F_BYTES 272
 #define CRMPI_C_CALLS 16
 #define CRMPI_C_VDSO 24
+#define CRMPI_C_PID 124
+#define CRMPI_C_KNOWN_PID 128
 
 #ifndef __ASSEMBLER__
 #include <stdint.h>
@@ -177,8 +190,12 @@ struct crmpi_control_page {
     int64_t rseq_offset;     /* of struct rseq from FS in the upper libc */
     uint32_t rseq_bytes;
     uint32_t pid;            /* renewed: a forked child differs */
+    int32_t known_pid; /* of the process, as the application knows it: older than a restart */
+    int32_t unused;
     uint64_t stub_begin, stub_end; /* libcrmpi's code where no thread may park */
     void (*signal_entry)(int, void *, void *); /* libcrmpi's handler trampoline */
+    uint64_t transfer_entry, transfer_behind; /* libcrmpi's code for the rest of transfers, and
+                                behind its system call */
     uint64_t brk_start, brk_now;
     uint64_t map_next;       /* where the next mmap is tried */
     uint64_t heap_next;      /* crmpi's heap: see heap.c */
@@ -198,7 +215,6 @@ struct crmpi_control_page {
     void (*initialized)(void); /* libcrmpi's function to call above after MPI_Init */
     char ***environ; /* the application's */
     void *const *predefined; /* libcrmpi's array of predefined MPI objects */
-    int32_t known_pid; /* of the process, as the application knows it: older than a restart */
     int32_t owner; /* renewed: the process this memory belongs to, also of a forked child */
     int32_t has_forked; /* there may be, or have been, children that share memory with it */
     int64_t clock_offset_ns; /* see lib/lower/clock.h */

@@ -4,4 +4,5 @@
 crmpi_host_SOURCES += \
 	lib/boundary/boundary.h \
 	lib/boundary/control.c lib/boundary/control.h \
-	lib/boundary/heap.c lib/boundary/heap.h
+	lib/boundary/heap.c lib/boundary/heap.h \
+	lib/boundary/transfer.h

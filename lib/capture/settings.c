@@ -488,6 +488,12 @@ static void cpus_set(const struct thread *thread, int tid)
             thread->known_tid);
 }
 
+/* It had none of its own, as far as it could see; now it has one that says so. */
+static int is_told_otherwise(const struct thread *thread, int tid)
+{
+    return is_implied(thread) && syscall(SYS_ioprio_get, IOPRIO_WHO_PROCESS, tid) == 0;
+}
+
 /* Real-time priority may need a permission that is not here: then it runs as others do. */
 static void thread_set(const struct thread *thread, int tid)
 {
@@ -503,7 +509,7 @@ static void thread_set(const struct thread *thread, int tid)
         not_set(is_real_time(&scheduling)
                     ? "real-time priority of a thread"
                     : "scheduling policy and nice value of a thread");
-    if (thread->has_ioprio &&
+    if ((thread->has_ioprio || is_told_otherwise(thread, tid)) &&
         syscall(SYS_ioprio_set, IOPRIO_WHO_PROCESS, tid, thread->ioprio) != 0)
         not_set("I/O priority of a thread");
 }

@@ -52,7 +52,7 @@ enum {
     OWNER = NOT_EMPTY_2 + 2,
     CLOCK = OWNER + 5,
     ALWAYS = CLOCK + 2,
-    ALLOW = ALWAYS + 3,
+    ALLOW = ALWAYS + 7,
     TRAP = ALLOW + 1,
 };
 
@@ -247,7 +247,11 @@ static const struct sock_filter tail[] = {
     /* ALWAYS: the call was made in the upper range if its address's high half says so */
     LOAD_HIGH(instruction_pointer),
     JUMP(ALWAYS + 1, BPF_JGE, CRMPI_U0 >> 32, ALWAYS + 2, ALLOW),
-    JUMP(ALWAYS + 2, BPF_JGE, CRMPI_U1 >> 32, ALLOW, TRAP),
+    JUMP(ALWAYS + 2, BPF_JGE, CRMPI_U1 >> 32, ALLOW, ALWAYS + 3),
+    JUMP(ALWAYS + 3, BPF_JEQ, CRMPI_GATE_ADDR >> 32, ALWAYS + 4, TRAP),
+    LOAD(instruction_pointer), /* perhaps at the gate */
+    JUMP(ALWAYS + 5, BPF_JGE, (uint32_t)CRMPI_GATE_ADDR, ALWAYS + 6, TRAP),
+    JUMP(ALWAYS + 6, BPF_JGE, (uint32_t)(CRMPI_GATE_ADDR + CRMPI_GATE_BYTES), TRAP, ALLOW),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
     BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
 };

@@ -2,17 +2,14 @@
 /*
  * The gate (see gate.h).  Lower half.
  *
- * The first page is code, the second data:
+ * Its code is in lib/upper/vdso.S: one call as such, and a second one that is not the thread's
+ * own, behind which it returns what the frame says, or makes its own call again.  Threads and
+ * processes are made at places of their own, as no frame lies on the stack of a new thread,
+ * and a child of vfork() would write over it:
  *
- *   CRMPI_GATE_ADDR    syscall                  the call as such
- *                      jmp 1f
- *   + AGAIN_OFFSET     syscall                  a call that is not the thread's own: what is
- *                      mov rax of frame, %rax   returned is in the frame
- *                   1: registers of frame; ret  back behind the call, or in front of it
- *   + BIRTH_OFFSET     syscall                  without a frame, from one place of the
- *                      jmp *place               application each; any stack
- *                      ...
- *   second page        place, ...
+ *   CRMPI_BIRTHS_ADDR   syscall, jmp *place    for each place of the application from which
+ *                       ...                    such calls are made
+ *   second page         place, ...
  *
  * A thread parks at the gate like anywhere else, and goes on there after a restart.
  */
@@ -33,8 +30,6 @@
 #include "lower/trap.h"
 
 #define PAGE 4096ul
-#define AGAIN_OFFSET 16
-#define BIRTH_OFFSET 2048
 #define BIRTH_BYTES 8 /* syscall, jmp *offset(%rip) */
 #define N_BIRTHS 256
 #define SECOND 1000000000l
@@ -43,7 +38,7 @@
 #define URING_EXTENDED 8 /* IORING_ENTER_EXT_ARG */
 
 #define AT_CALL CRMPI_GATE_ADDR
-#define AT_AGAIN (CRMPI_GATE_ADDR + AGAIN_OFFSET)
+#define AT_AGAIN (CRMPI_GATE_ADDR + CRMPI_GATE_AGAIN)
 
 /* ---- a thread's frame ---- */
 
@@ -77,59 +72,32 @@ struct frame {
     uint64_t red_zone[16];
 };
 
-#define TEXT(x) #x
-#define NUMBER(x) TEXT(x)
-#define FRAME_RAX 48
-#define FRAME_BACK 136
-_Static_assert(offsetof(struct frame, rax) == FRAME_RAX, "as below");
-_Static_assert(offsetof(struct frame, back) == FRAME_BACK, "as below");
-_Static_assert(sizeof(struct frame) == FRAME_BACK + 8 + 128, "as below");
+_Static_assert(offsetof(struct frame, rax) == CRMPI_F_RAX, "as the gate has it");
+_Static_assert(offsetof(struct frame, back) == CRMPI_F_BACK, "as the gate has it");
+_Static_assert(sizeof(struct frame) == CRMPI_F_BYTES, "as the gate has it");
 
-__asm__(".section .rodata\n"
-        "crmpi_gate_code:\n"
-        "  syscall\n"
-        "  jmp 1f\n"
-        "  .org crmpi_gate_code + " NUMBER(AGAIN_OFFSET) "\n"
-        "  syscall\n"
-        "  movq " NUMBER(FRAME_RAX) "(%rsp), %rax\n"
-        "1: movq (%rsp), %rdi\n"
-        "  movq 8(%rsp), %rsi\n"
-        "  movq 16(%rsp), %rdx\n"
-        "  movq 24(%rsp), %r10\n"
-        "  movq 32(%rsp), %r8\n"
-        "  movq 40(%rsp), %r9\n"
-        "  leaq " NUMBER(FRAME_BACK) "(%rsp), %rsp\n" /* flags stay */
-        "  ret $128\n"
-        "crmpi_gate_code_end:\n"
-        ".text\n");
-extern const unsigned char crmpi_gate_code[], crmpi_gate_code_end[];
+/* ---- places where threads are made ---- */
 
-static uint64_t *const births = (uint64_t *)(CRMPI_GATE_ADDR + PAGE);
+static uint64_t *const births = (uint64_t *)(CRMPI_BIRTHS_ADDR + PAGE);
 
-static void births_write(unsigned char *code)
+enum crmpi_status crmpi_births_map(void)
 {
+    unsigned char *code =
+        mmap((void *)CRMPI_BIRTHS_ADDR, CRMPI_BIRTHS_BYTES, PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+
+    if (code != (void *)CRMPI_BIRTHS_ADDR) {
+        crmpi_error("cannot map where the upper half makes threads: %s", strerror(errno));
+        return CRMPI_ERR_SYSTEM;
+    }
     for (int i = 0; i < N_BIRTHS; i++) {
-        unsigned char *at = code + BIRTH_OFFSET + i * BIRTH_BYTES;
+        unsigned char *at = code + i * BIRTH_BYTES;
         int32_t distance = (int32_t)((unsigned char *)&births[i] - (at + BIRTH_BYTES));
 
         memcpy(at, (const unsigned char[]){0x0f, 0x05, 0xff, 0x25}, 4);
         memcpy(at + 4, &distance, sizeof distance);
     }
-}
-
-enum crmpi_status crmpi_gate_map(void)
-{
-    unsigned char *gate =
-        mmap((void *)CRMPI_GATE_ADDR, CRMPI_GATE_BYTES, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
-
-    if (gate != (void *)CRMPI_GATE_ADDR) {
-        crmpi_error("cannot map the upper half's gate: %s", strerror(errno));
-        return CRMPI_ERR_SYSTEM;
-    }
-    memcpy(gate, crmpi_gate_code, (size_t)(crmpi_gate_code_end - crmpi_gate_code));
-    births_write(gate);
-    mprotect(gate, PAGE, PROT_READ | PROT_EXEC);
+    mprotect(code, PAGE, PROT_READ | PROT_EXEC);
     return CRMPI_OK;
 }
 
@@ -179,7 +147,7 @@ static int left_register(long number)
     return number == SYS_nanosleep ? REG_RSI : REG_R10;
 }
 
-static int64_t clock_ns(void)
+int64_t crmpi_gate_clock_ns(void)
 {
     struct timespec now;
 
@@ -200,7 +168,7 @@ static int64_t end_of(int64_t seconds, int64_t ns)
 {
     const int64_t longest = INT64_MAX / 4 / SECOND;
 
-    return clock_ns() + (seconds < longest ? seconds : longest) * SECOND + ns;
+    return crmpi_gate_clock_ns() + (seconds < longest ? seconds : longest) * SECOND + ns;
 }
 
 static void time_replace(struct frame *frame, greg_t *r)
@@ -297,10 +265,27 @@ static struct frame *frame_make(long number, greg_t *r)
     return frame;
 }
 
+/* Have the thread correct a siginfo before it goes on behind its call. */
+static void info_corrected(greg_t *r)
+{
+    struct {
+        uint64_t info, back, red_zone[16];
+    } *then = (void *)(r[REG_RSP] - (greg_t)sizeof *then);
+
+    then->info = (uint64_t)r[REG_RSI];
+    then->back = (uint64_t)r[REG_RIP];
+    r[REG_RSP] = (greg_t)then;
+    r[REG_RIP] = CRMPI_GATE_ADDR + CRMPI_GATE_INFO;
+}
+
 long crmpi_gate_call(long number, greg_t *r)
 {
     struct gated call = gated_of(number, r);
-    struct frame *frame = frame_make(number, r);
+    struct frame *frame;
+
+    if (number == SYS_rt_sigtimedwait && r[REG_RSI])
+        info_corrected(r); /* there may be a restart meanwhile */
+    frame = frame_make(number, r);
 
     frame->kind = call.kind;
     frame->time = call.time;
@@ -351,7 +336,7 @@ long crmpi_gate_birth(long number, greg_t *r)
             __atomic_compare_exchange_n(&births[i], &none, (uint64_t)r[REG_RIP], 0,
                                         __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE) ||
             none == (uint64_t)r[REG_RIP]) {
-            r[REG_RIP] = CRMPI_GATE_ADDR + BIRTH_OFFSET + i * BIRTH_BYTES;
+            r[REG_RIP] = CRMPI_BIRTHS_ADDR + i * BIRTH_BYTES;
             return number;
         }
     }
@@ -363,7 +348,7 @@ long crmpi_gate_birth(long number, greg_t *r)
 /* In front of the call, where it has not begun; or behind it. */
 static int birth_leave(greg_t *r)
 {
-    uint64_t offset = (uint64_t)r[REG_RIP] - (CRMPI_GATE_ADDR + BIRTH_OFFSET);
+    uint64_t offset = (uint64_t)r[REG_RIP] - CRMPI_BIRTHS_ADDR;
     uint64_t i = offset / BIRTH_BYTES;
 
     if (i >= N_BIRTHS || (offset % BIRTH_BYTES != 0 && offset % BIRTH_BYTES != 2))
@@ -374,7 +359,7 @@ static int birth_leave(greg_t *r)
 
 static void time_renew(struct frame *frame, greg_t *r)
 {
-    int64_t left = frame->end_ns - clock_ns();
+    int64_t left = frame->end_ns - crmpi_gate_clock_ns();
     uint64_t given = frame->time == NONE ? 0 : (uint64_t)r[frame->time];
 
     left = left > 0 ? left : 0;
@@ -393,18 +378,38 @@ static void time_renew(struct frame *frame, greg_t *r)
     }
 }
 
-int crmpi_gate_leave(greg_t *r)
+/* Back to the application's own place: in front of its call, or behind it. */
+static void frame_leave(greg_t *r, int is_behind)
+{
+    const struct frame *frame = (const struct frame *)r[REG_RSP];
+
+    for (int i = 0; i < N_REGISTERS; i++)
+        r[saved_registers[i]] = (greg_t)frame->given[i];
+    r[REG_RIP] = (greg_t)frame->back - (is_behind || frame->then == CALL_AGAIN ? 0 : 2);
+    r[REG_RSP] += (greg_t)sizeof *frame;
+}
+
+int crmpi_gate_leave(greg_t *r, long *number)
 {
     struct frame *frame = (struct frame *)r[REG_RSP];
     uint64_t at = (uint64_t)r[REG_RIP];
     int is_before = at == AT_CALL || at == AT_AGAIN;
 
+    *number = -1;
     if (birth_leave(r))
         return 1;
     if (!is_before && ((at != AT_CALL + 2 && at != AT_AGAIN + 2) ||
-                       r[REG_RAX] != -EINTR ||
-                       !crmpi_is_behind_call(at, r[REG_RCX], r[REG_R11], r[REG_EFL])))
+                       !crmpi_is_behind_call((int64_t)at, r[REG_RCX], r[REG_R11],
+                                             r[REG_EFL])))
         return 0;
+    if (!is_before && r[REG_RAX] != -EINTR) {
+        if (frame->then == RETURN && frame->number == SYS_getrandom) {
+            *number = (long)frame->number;
+            frame_leave(r, 1);
+            r[REG_RCX] = r[REG_RIP];
+        }
+        return 0;
+    }
     if (frame->then == RETURN_RESULT || frame->kind == MS || frame->kind == LENGTH ||
         frame->kind == SLEEP) { /* on with what is left */
         time_renew(frame, r);
@@ -414,10 +419,7 @@ int crmpi_gate_leave(greg_t *r)
     }
     /* from the trap on: deadlines are corrected anew, and what is about to become of a file is
      * noted anew, as the checkpoint has begun another journal */
-    for (int i = 0; i < N_REGISTERS; i++)
-        r[saved_registers[i]] = (greg_t)frame->given[i];
     r[REG_RAX] = (greg_t)(frame->then == CALL_AGAIN ? frame->rax : frame->number);
-    r[REG_RIP] = (greg_t)frame->back - (frame->then == CALL_AGAIN ? 0 : 2);
-    r[REG_RSP] += (greg_t)sizeof *frame;
+    frame_leave(r, 0);
     return 1;
 }

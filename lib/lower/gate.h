@@ -4,20 +4,20 @@
  *
  * They cannot be made in the trap's handler, where all signals are blocked: a thread has to
  * be stopped in them, and some wait under a signal mask of the application's.  So the
- * handler sends the thread on to the gate, pages behind the upper range, whose system calls
- * are not trapped, but which are saved with it.  Of a call that is made there it is known
- * which one it is, so it can be begun again, for the rest of its time, when a parking signal
- * has cut it short.  Lower half; no libc, any TLS base.
+ * handler sends the thread on to the gate, code of the upper half whose system calls are
+ * not trapped.  Of a call that is made there it is known which one it is, so it can be begun
+ * again, for the rest of its time, when a parking signal has cut it short.  Lower half; no libc, any TLS base.
  */
 #ifndef CRMPI_LOWER_GATE_H
 #define CRMPI_LOWER_GATE_H
 
+#include <stdint.h>
 #include <time.h>
 #include <ucontext.h>
 #include "base/status.h"
 
-/** Map the gate; of a fresh upper half, a restored one has it. */
-enum crmpi_status crmpi_gate_map(void);
+/** Map where threads are made; of a fresh upper half, a restored one has it. */
+enum crmpi_status crmpi_births_map(void);
 
 /** Of a trapped call: have the thread make it at the gate, with what has to be corrected in
  * its arguments replaced by copies, which lie on its stack.  What it returns is the call's
@@ -41,12 +41,17 @@ long crmpi_gate_call_uring(long number, greg_t *r, long submitted);
  * @return -EAGAIN if there is no room for calls from so many places */
 long crmpi_gate_birth(long number, greg_t *r);
 
+/** CLOCK_MONOTONIC as the application sees it. */
+int64_t crmpi_gate_clock_ns(void);
+
 /**
  * If a thread with registers @p r is about to make its system call at the gate, or the
  * parking signal has just cut it short there, see that it begins again: for what is left of its
  * time, or from the trap on, with clocks and masks corrected afresh.  Signal safe.
+ * @param[out] number  if not, and a call there has ended with a part: which it was, its registers
+ *                     as if it had been made in its own place; else -1
  * @return 1 if so
  */
-int crmpi_gate_leave(greg_t *r);
+int crmpi_gate_leave(greg_t *r, long *number);
 
 #endif

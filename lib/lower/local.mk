@@ -13,6 +13,7 @@ crmpi_host_SOURCES += \
 	lib/lower/gate.c lib/lower/gate.h \
 	lib/lower/host.h \
 	lib/lower/ids.c lib/lower/ids.h \
+	lib/lower/interrupted.c lib/lower/interrupted.h \
 	lib/lower/loader.c lib/lower/loader.h \
 	lib/lower/main.c \
 	lib/lower/owners.c lib/lower/owners.h \
@@ -29,7 +30,7 @@ crmpi_host_SOURCES += \
 vdso.so: $(srcdir)/lib/upper/vdso.S $(srcdir)/lib/upper/vdso.lds $(srcdir)/lib/boundary/control.h
 	$(AM_V_GEN)$(CC) -I$(srcdir)/lib -shared -nostdlib -fPIC -o $@ $(srcdir)/lib/upper/vdso.S \
 		-Wl,-T,$(srcdir)/lib/upper/vdso.lds -Wl,-soname,linux-vdso.so.1 \
-		-Wl,--hash-style=both -Wl,--build-id=none
+		-Wl,--hash-style=both -Wl,--build-id=none -Wl,--eh-frame-hdr
 CLEANFILES += vdso.so
 lib/lower/crmpi_host-loader.$(OBJEXT): vdso.so
 EXTRA_DIST += lib/upper/vdso.S lib/upper/vdso.lds

@@ -149,7 +149,7 @@ static int start_program(const char *program, int argc, char **argv, char **envp
     crmpi_control->files_since_ns = date_ns();
     crmpi_settings_start();
     signals_inherit();
-    if (crmpi_vdso_map() != CRMPI_OK || crmpi_gate_map() != CRMPI_OK ||
+    if (crmpi_vdso_map() != CRMPI_OK || crmpi_births_map() != CRMPI_OK ||
         crmpi_program_load(program, argc, argv, environment, &start) != CRMPI_OK ||
         crmpi_lender_start() != CRMPI_OK || crmpi_trap_install(0) != CRMPI_OK)
         return 1;

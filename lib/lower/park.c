@@ -25,8 +25,8 @@
 #include "boundary/boundary.h"
 #include "engine/engine.h"
 #include "lower/calls.h"
-#include "lower/gate.h"
 #include "lower/ids.h"
+#include "lower/interrupted.h"
 #include "lower/locks.h"
 #include "lower/park.h"
 #include "lower/queue.h"
@@ -34,6 +34,9 @@
 #include "lower/thread.h"
 #include "lower/trap.h"
 
+#define PATIENCE 2     /* looks at a thread before it is signalled while it runs */
+#define FIRST_US 20    /* pauses between looks */
+#define AGAIN_US 200
 #define TAKE_NS 200000  /* how often a thread that is to take its signals out is woken */
 #define TAKE_TURNS 50000 /* at most */
 #define STUCK_MS 2000 /* what a critical section may wait in a call, when others stand still */
@@ -46,10 +49,12 @@
 #define N_TABLES 16
 static struct table {
     struct crmpi_parked *slots;
+    struct crmpi_look *looks; /* at threads, before they are signalled; as many */
     int32_t n_slots;
     int32_t n_claimed; /* may exceed n_slots: those threads do not park */
 } tables[N_TABLES], *table = tables;
 static int32_t take_asked; /* counts crmpi_parked_take_signals() */
+static int32_t n_givers;   /* threads that have signals to put back; a futex word */
 static int32_t n_ready; /* a futex word for crmpi_park_all */
 
 static struct crmpi_parked *list; /* what crmpi_parked_list gives */
@@ -83,6 +88,18 @@ static int has_rseq(uint64_t fs)
     crmpi_raw(SYS_rseq, area, CRMPI_RSEQ_BYTES, RSEQ_FLAG_UNREGISTER, CRMPI_RSEQ_SIGNATURE,
               0, 0);
     return 0;
+}
+
+/* Nobody goes on, and sends or takes signals, before all have been put back. */
+static void give_back(struct crmpi_queue *queue, int32_t known_tid, int is_first)
+{
+    int32_t n, gives = queue->n > 0;
+
+    crmpi_queue_give(queue, known_tid, is_first);
+    if (gives && __atomic_sub_fetch(&n_givers, 1, __ATOMIC_ACQ_REL) == 0)
+        crmpi_raw_futex_wake(&n_givers, INT32_MAX);
+    while ((n = __atomic_load_n(&n_givers, __ATOMIC_ACQUIRE)) > 0)
+        crmpi_raw_futex_wait(&n_givers, n, NULL);
 }
 
 /* Note what is the same for both kinds, and sleep. */
@@ -119,77 +136,22 @@ static void park(struct crmpi_parked *slot, int32_t generation)
         int32_t asked = __atomic_load_n(&take_asked, __ATOMIC_ACQUIRE);
 
         if (asked != slot->asked) {
+            int had_none = queue.n == 0;
+
             crmpi_queue_take(&queue, slot->known_tid, slot->is_main);
+            if (had_none && queue.n > 0)
+                __atomic_fetch_add(&n_givers, 1, __ATOMIC_ACQ_REL);
             slot->queue = queue.n ? (uint64_t)&queue : 0;
             __atomic_store_n(&slot->asked, asked, __ATOMIC_RELEASE);
         }
         crmpi_raw_futex_wait(&crmpi_control->park_generation, generation, NULL);
     }
-    crmpi_queue_give(&queue, known_tid, is_first);
+    give_back(&queue, known_tid, is_first);
 }
 
 /*
  * Above: the parking signal
  */
-
-/* System calls that a handled signal ends with EINTR although nobody asked them to end.  The
- * time that is left is where the kernel wrote it, if it wrote it; poll and its kin begin
- * their time again. */
-static int is_begun_again(long number)
-{
-    switch (number) {
-    case SYS_nanosleep:
-    case SYS_clock_nanosleep:
-    case SYS_poll:
-    case SYS_select:
-    case SYS_epoll_wait:
-    case SYS_futex:
-    case SYS_semop:
-    case SYS_semtimedop:
-    case SYS_msgrcv:
-    case SYS_msgsnd:
-    case SYS_recvfrom:
-    case SYS_recvmsg:
-    case SYS_sendto:
-    case SYS_sendmsg:
-    case SYS_accept:
-    case SYS_accept4:
-    case SYS_connect:
-        return 1;
-    default:
-        return 0;
-    }
-}
-
-/* The number of the system call just made: it is no longer in a register, but stands in the
- * instruction before, as compilers and libc write it: mov $number, %eax; syscall. */
-static long system_call_made(const greg_t *r)
-{
-    const unsigned char *code = (const unsigned char *)r[REG_RIP];
-    uint32_t number;
-
-    if (code[-2] != 0x0f || code[-1] != 0x05 || code[-7] != 0xb8)
-        return -1;
-    __builtin_memcpy(&number, code - 6, sizeof number);
-    return number;
-}
-
-/* If the parking signal has just cut a system call short, make the thread issue it again. */
-static void system_call_again(greg_t *r)
-{
-    if (crmpi_gate_leave(r) || r[REG_RAX] != -EINTR)
-        return;
-    long number = system_call_made(r);
-
-    if (number < 0 || !is_begun_again(number))
-        return;
-    if (number == SYS_nanosleep && r[REG_RSI])
-        r[REG_RDI] = r[REG_RSI]; /* what is left */
-    if (number == SYS_clock_nanosleep && r[REG_R10] && !(r[REG_RSI] & TIMER_ABSTIME))
-        r[REG_RDX] = r[REG_R10];
-    r[REG_RIP] -= 2;
-    r[REG_RAX] = number;
-}
 
 /*
  * A callback that is left by longjmp() does not come back to crmpi_upcall().  It has been left
@@ -220,12 +182,13 @@ static void handle_park(int signal, siginfo_t *info, void *data)
     greg_t *r = context->uc_mcontext.gregs;
     int32_t generation = __atomic_load_n(&crmpi_control->park_generation, __ATOMIC_ACQUIRE);
     uint64_t fs = __builtin_ia32_rdfsbase64(), rip = r[REG_RIP];
+    const struct table *t = __atomic_load_n(&table, __ATOMIC_ACQUIRE);
 
     (void)signal;
     (void)info;
     if (fs < CRMPI_U0 || fs >= CRMPI_U1 || !crmpi_is_application(rip))
         return; /* below, or in the kernel's vdso */
-    system_call_again(r);
+    crmpi_interrupted(r, t->looks, (size_t)t->n_slots);
     if (__atomic_load_n(&crmpi_control->phase, __ATOMIC_ACQUIRE) != CRMPI_PHASE_STOP ||
         (rip >= crmpi_control->stub_begin && rip < crmpi_control->stub_end))
         return;
@@ -270,7 +233,8 @@ static void handle_request(int signal, siginfo_t *info, void *data)
     int own = crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0) == crmpi_control->owner;
 
     (void)info;
-    (void)data;
+    if (crmpi_is_upper(__builtin_ia32_rdfsbase64()))
+        crmpi_interrupted(((ucontext_t *)data)->uc_mcontext.gregs, NULL, 0);
     if (signal != crmpi_config.stop_signal)
         crmpi_engine_request_from_signal();
     else if ((!own || !crmpi_engine_stop_from_signal()) && signal != SIGUSR1)
@@ -302,7 +266,7 @@ enum crmpi_status crmpi_park_install(void)
     struct sigaction action = {.sa_sigaction = handle_park,
                                .sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK};
 
-    sigfillset(&action.sa_mask);
+    memset(&action.sa_mask, 0xff, sizeof action.sa_mask); /* also libc's own */
     if (sigaction(CRMPI_SIGNAL_PARK, &action, NULL) != 0)
         return CRMPI_ERR_SYSTEM;
     return CRMPI_OK;
@@ -502,21 +466,26 @@ static int is_parked(int tid)
 /* libc makes the threads of asynchronous I/O (aio_read and its like) by itself, unseen by
  * lib/lower/thread.c.  They are known by their stack: the application's threads bring their
  * own along when they go down.  Tells only of a thread that waits. */
-static int has_lower_stack(int tid)
+static int has_lower_stack(const struct crmpi_look *look)
 {
-    char path[64], line[256];
-    unsigned long stack = 0;
-    FILE *file;
-    int known = 0;
+    return look->waits && !crmpi_is_application(look->stack);
+}
 
-    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", tid);
-    if (!(file = fopen(path, "re")))
-        return 0;
-    if (fgets(line, sizeof line, file))
-        known = sscanf(line, "-1 %lx", &stack) == 1 ||
-                sscanf(line, "%*d %*x %*x %*x %*x %*x %*x %lx", &stack) == 1;
-    fclose(file);
-    return known && !crmpi_is_application(stack);
+/* Keep what a thread was last seen to do; 0: there is no room, as for one that is new. */
+static int look_note(const struct crmpi_look *look)
+{
+    for (int32_t i = 0; i < table->n_slots; i++) {
+        struct crmpi_look *noted = &table->looks[i];
+
+        if (noted->tid != 0 && noted->tid != look->tid)
+            continue;
+        __atomic_store_n(&noted->tid, -1, __ATOMIC_RELEASE); /* it may be reading it */
+        *noted = *look;
+        noted->tid = -1;
+        __atomic_store_n(&noted->tid, look->tid, __ATOMIC_RELEASE);
+        return 1;
+    }
+    return 0;
 }
 
 /* Of a restart: on the stacks of crmpi-host until they leave it. */
@@ -543,8 +512,9 @@ static int count_expected(int tid)
     return n;
 }
 
-/* Visit the application's threads; signal those that have not parked if @p signal_them. */
-static int unparked(int signal_them, int *first_out)
+/* Visit the application's threads, and signal those that have not parked; with @p patience only
+ * those that wait: of a call that a thread is just entering it would not be known which it is. */
+static int unparked(int patience, int *first_out)
 {
     DIR *tasks = opendir("/proc/self/task");
     int n = 0, n_all = 0;
@@ -556,12 +526,19 @@ static int unparked(int signal_them, int *first_out)
 
         if (tid <= 0 || crmpi_lower_thread_is(tid))
             continue;
+        struct crmpi_look look;
+
         n_all++;
-        if (is_parked(tid) || (!count_expected(tid) && has_lower_stack(tid)))
+        if (is_parked(tid))
+            continue;
+        crmpi_look_at(tid, &look);
+        if (!count_expected(tid) && has_lower_stack(&look))
             continue;
         if (n++ == 0)
             *first_out = tid;
-        if (signal_them)
+        if (look.waits)
+            look_note(&look);
+        if (look.waits || !patience)
             crmpi_raw(SYS_tgkill, getpid(), tid, CRMPI_SIGNAL_PARK, 0, 0, 0);
     }
     closedir(tasks);
@@ -680,12 +657,14 @@ static int table_create(void)
     list = larger_list;
     n_list = 0;
     free(next->slots);
+    free(next->looks);
     next->slots = calloc(n, sizeof *next->slots);
-    next->n_slots = next->slots ? n : 0;
+    next->looks = calloc(n, sizeof *next->looks);
+    next->n_slots = next->slots && next->looks ? n : 0;
     next->n_claimed = 0;
     n_ready = 0;
     __atomic_store_n(&table, next, __ATOMIC_RELEASE);
-    return next->slots ? 0 : -1;
+    return next->n_slots ? 0 : -1;
 }
 
 static void list_create(void)
@@ -715,7 +694,7 @@ int crmpi_park_is_stuck(int elapsed_ms, char *why, size_t why_bytes)
 
 int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
 {
-    int begin = now_ms(), pause_us = 200, tid = 0, stuck = 0, missing;
+    int begin = now_ms(), pause_us = FIRST_US, patience = PATIENCE, tid = 0, stuck = 0, missing;
 
     if (table_create() != 0) {
         snprintf(why, why_bytes, "no memory to stop the threads");
@@ -725,7 +704,7 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
     for (;;) {
         int32_t seen = __atomic_load_n(&n_ready, __ATOMIC_ACQUIRE);
 
-        missing = unparked(1, &tid);
+        missing = unparked(patience, &tid);
         if (missing == 0) {
             __atomic_store_n(&expected, NULL, __ATOMIC_RELEASE);
             list_create();
@@ -739,7 +718,9 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
         struct timespec pause = {.tv_nsec = pause_us * 1000};
 
         crmpi_raw_futex_wait(&n_ready, seen, &pause);
-        if (seen == __atomic_load_n(&n_ready, __ATOMIC_ACQUIRE) && pause_us < 10000)
+        if (patience > 0 && --patience == 0)
+            pause_us = AGAIN_US;
+        else if (seen == __atomic_load_n(&n_ready, __ATOMIC_ACQUIRE) && pause_us < 10000)
             pause_us *= 2;
     }
     if (missing < 0)

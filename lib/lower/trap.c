@@ -528,7 +528,7 @@ enum crmpi_status crmpi_trap_install(int restarted)
     struct sigaction action = {.sa_sigaction = handle_sigsys,
                                .sa_flags = SA_SIGINFO | SA_RESTART};
 
-    sigfillset(&action.sa_mask);
+    memset(&action.sa_mask, 0xff, sizeof action.sa_mask); /* also libc's own */
     if (sigaction(SIGSYS, &action, NULL) != 0 || crmpi_park_install() != CRMPI_OK) {
         crmpi_error("cannot install signal handlers: %s", strerror(errno));
         return CRMPI_ERR_SYSTEM;

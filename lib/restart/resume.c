@@ -157,6 +157,16 @@ static int thread_start(void *data)
     leave(parked);
 }
 
+/* From the kernel, as those of alarm() and setitimer() are, or from this process. */
+static void signal_send(int signal)
+{
+    const siginfo_t info = {.si_signo = signal, .si_code = SI_KERNEL};
+
+    if ((signal != SIGALRM && signal != SIGVTALRM && signal != SIGPROF) ||
+        crmpi_raw(SYS_rt_sigqueueinfo, getpid(), signal, (long)&info, 0, 0, 0) != 0)
+        kill(getpid(), signal);
+}
+
 /* Send a thread, or the process (its first thread's mask counts), signals of which it is
  * known that they were pending, and no more. */
 static void signals_send(const struct crmpi_parked *parked, uint64_t pending, int tid)
@@ -167,7 +177,7 @@ static void signals_send(const struct crmpi_parked *parked, uint64_t pending, in
         if (tid)
             crmpi_raw(SYS_tgkill, getpid(), tid, signal, 0, 0, 0);
         else
-            kill(getpid(), signal);
+            signal_send(signal);
     }
 }
 

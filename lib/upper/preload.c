@@ -221,6 +221,8 @@ static void introduce(void)
     control->stub_begin = (uint64_t)crmpi_stub_begin;
     control->stub_end = (uint64_t)crmpi_stub_end;
     control->signal_entry = signal_entry;
+    control->transfer_entry = (uint64_t)crmpi_transfer_entry;
+    control->transfer_behind = (uint64_t)crmpi_transfer_behind_call;
     control->resume = crmpi_resume;
     control->initialized = initialized;
     control->environ = &environ;

@@ -11,19 +11,21 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 mpi_c_tests += churn churn_threads filecases kinds layout mappings special unusual
 mpi_c_tests += coll_fails comm_early coupled descriptors dist_graph dynamic failures held jumps names
 mpi_c_tests += obstacles pairs pcoll pipeline reach synchronous threads_groups truncated user_ops
-mpi_c_tests += hints identities waits
+mpi_c_tests += hints identities threads_many waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 # tool is linked with its library before MPI's, tool_alone has it preloaded
 tool_parts = tests/mpi/tool tests/mpi/tool_alone tests/mpi/tool_library.so
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/failures.h \
-	tests/mpi/hold.h tests/mpi/message.h
+	tests/mpi/hold.h tests/mpi/message.h tests/mpi/threads_call.h tests/mpi/threads_ids.h \
+	tests/mpi/threads_lives.h tests/mpi/threads_locks.h tests/mpi/threads_signals.h \
+	tests/mpi/threads_sleeps.h tests/mpi/threads_transfers.h tests/mpi/threads_waits.h
 
 EXTRA_DIST += $(mpi_headers) $(mpi_c_tests:%=tests/mpi/%.c) tests/mpi/names_library.c tests/mpi/plugin.c tests/mpi/tool.c tests/mpi/tool_library.c \
-	tests/mpi/pool.cpp tests/mpi/throws.cpp
-CLEANFILES += $(mpi_c_programs) $(tool_parts) tests/mpi/names_library.so tests/mpi/plugin.so tests/mpi/pool tests/mpi/throws
+	tests/mpi/pool.cpp tests/mpi/throws.cpp tests/mpi/unwinds.cpp
+CLEANFILES += $(mpi_c_programs) $(tool_parts) tests/mpi/names_library.so tests/mpi/plugin.so tests/mpi/pool tests/mpi/throws tests/mpi/unwinds
 check_DATA += $(mpi_c_programs) $(tool_parts) tests/mpi/names_library.so tests/mpi/plugin.so
 if HAVE_MPICXX
-check_DATA += tests/mpi/pool tests/mpi/throws
+check_DATA += tests/mpi/pool tests/mpi/throws tests/mpi/unwinds
 endif
 
 mpi_scripts = tests/mpi/coll_fails.sh tests/mpi/coupled.sh tests/mpi/dynamic.sh tests/mpi/failures.sh \
@@ -52,6 +54,6 @@ tests/mpi/tool tests/mpi/tool_alone: $(srcdir)/tests/mpi/tool.c tests/mpi/tool_l
 	    $(MPI_C_COMPILE) $(srcdir)/tests/mpi/tool.c -o $@ $$with \
 	    -Wl,-rpath,'$(abs_builddir)/tests/mpi' -ldl
 
-tests/mpi/pool tests/mpi/throws: %: $(srcdir)/%.cpp $(srcdir)/tests/mpi/check.h
+tests/mpi/pool tests/mpi/throws tests/mpi/unwinds: %: $(srcdir)/%.cpp $(srcdir)/tests/mpi/check.h
 	@$(MKDIR_P) tests/mpi
 	$(AM_V_GEN)$(MPICXX) -std=c++17 -O2 -g $< -o $@ -pthread

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Interrupted system calls (see interrupted.h).  Lower half.
+ *
+ * What a thread was seen to wait in is the call that was interrupted if it was made from the
+ * same instruction, with the same stack and the same arguments: it may be a later one, but is
+ * the same call.
+ */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+
+#include "boundary/control.h"
+#include "boundary/transfer.h"
+#include "lower/gate.h"
+#include "lower/interrupted.h"
+#include "lower/raw.h"
+
+void crmpi_look_at(int tid, struct crmpi_look *look)
+{
+    char path[64], line[256];
+    FILE *file;
+
+    *look = (struct crmpi_look){.tid = tid, .number = -1};
+    snprintf(path, sizeof path, "/proc/self/task/%d/syscall", tid);
+    if (!(file = fopen(path, "re")))
+        return;
+    if (fgets(line, sizeof line, file))
+        look->waits =
+            sscanf(line, "-1 %lx %lx", &look->stack, &look->address) == 2 ||
+            sscanf(line, "%ld %lx %lx %lx %lx %lx %lx %lx %lx", &look->number,
+                   &look->arguments[0], &look->arguments[1], &look->arguments[2],
+                   &look->arguments[3], &look->arguments[4], &look->arguments[5],
+                   &look->stack, &look->address) == 9;
+    fclose(file);
+}
+
+/* ---- which call it was ---- */
+
+static const int registers[] = {REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8, REG_R9};
+
+static int is_same(const struct crmpi_look *look, const greg_t *r)
+{
+    for (int i = 0; i < 6; i++)
+        if (look->arguments[i] != (uint64_t)r[registers[i]])
+            return 0;
+    return look->stack == (uint64_t)r[REG_RSP] && look->address == (uint64_t)r[REG_RIP];
+}
+
+static long number_told(const greg_t *r, const struct crmpi_look *looks, size_t n)
+{
+    int tid = (int)crmpi_raw(SYS_gettid, 0, 0, 0, 0, 0, 0);
+
+    for (size_t i = 0; i < n; i++)
+        if (__atomic_load_n(&looks[i].tid, __ATOMIC_ACQUIRE) == tid && looks[i].waits &&
+            is_same(&looks[i], r))
+            return looks[i].number;
+    return -1;
+}
+
+/* ---- EINTR ---- */
+
+/* Calls that have done nothing then, and that end so though a signal's handler wants them to be
+ * begun again: those on sockets with a time limit, and what some file systems do. */
+static int is_begun_again(long number)
+{
+    switch (number) {
+    case SYS_read:
+    case SYS_readv:
+    case SYS_pread64:
+    case SYS_preadv:
+    case SYS_preadv2:
+    case SYS_write:
+    case SYS_writev:
+    case SYS_pwrite64:
+    case SYS_pwritev:
+    case SYS_pwritev2:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_recvmmsg:
+    case SYS_sendto:
+    case SYS_sendmsg:
+    case SYS_sendmmsg:
+    case SYS_accept:
+    case SYS_accept4:
+    case SYS_connect:
+    case SYS_sendfile:
+    case SYS_splice:
+    case SYS_tee:
+    case SYS_vmsplice:
+    case SYS_copy_file_range:
+    case SYS_open:
+    case SYS_openat:
+    case SYS_flock:
+    case SYS_fcntl:
+    case SYS_wait4:
+    case SYS_waitid:
+    case SYS_mq_timedsend:
+    case SYS_mq_timedreceive:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* ---- parts ---- */
+
+static int64_t vector_bytes(const struct iovec *parts, uint64_t n)
+{
+    int64_t bytes = 0;
+
+    for (uint64_t i = 0; i < n; i++)
+        bytes += (int64_t)parts[i].iov_len;
+    return bytes;
+}
+
+/* How many bytes a call was to transfer that ends with fewer only for a signal, or for what
+ * ends it again; 0: it may by itself. */
+static int64_t bytes_wanted(long number, const greg_t *r)
+{
+    const struct msghdr *message = (const struct msghdr *)r[REG_RSI];
+
+    switch (number) {
+    case SYS_write:
+    case SYS_sendto:
+        return r[REG_RDX];
+    case SYS_recvfrom:
+        return r[REG_R10] & MSG_WAITALL ? r[REG_RDX] : 0;
+    case SYS_writev:
+    case SYS_vmsplice:
+        return vector_bytes((const struct iovec *)r[REG_RSI], (uint64_t)r[REG_RDX]);
+    case SYS_sendmsg:
+        return vector_bytes(message->msg_iov, message->msg_iovlen);
+    case SYS_recvmsg:
+        return r[REG_RDX] & MSG_WAITALL ? vector_bytes(message->msg_iov, message->msg_iovlen)
+                                        : 0;
+    case SYS_sendfile:
+        return r[REG_R10];
+    case SYS_splice:
+        return r[REG_R8];
+    case SYS_getrandom:
+        return r[REG_RSI];
+    default:
+        return 0;
+    }
+}
+
+/* ---- the rest ---- */
+
+static int is_for_input(long number)
+{
+    switch (number) {
+    case SYS_read:
+    case SYS_readv:
+    case SYS_recvfrom:
+    case SYS_recvmsg:
+    case SYS_accept:
+    case SYS_accept4:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+/* When a call on a socket has to end.  When it began is not known, so the first time that it is
+ * interrupted its limit begins again. */
+static int64_t end_of(long number, const greg_t *r)
+{
+    struct timeval limit = {0};
+    uint32_t bytes = sizeof limit;
+
+    if (number == SYS_sendfile || number == SYS_splice || number == SYS_getrandom ||
+        crmpi_raw(SYS_getsockopt, r[REG_RDI], SOL_SOCKET,
+                  is_for_input(number) ? SO_RCVTIMEO : SO_SNDTIMEO, (long)&limit,
+                  (long)&bytes, 0) != 0 ||
+        (limit.tv_sec == 0 && limit.tv_usec == 0))
+        return 0;
+    return crmpi_gate_clock_ns() + limit.tv_sec * 1000000000l + limit.tv_usec * 1000l;
+}
+
+/* Have the thread do it. */
+static void transfer_rest(long number, greg_t *r, int64_t bytes, int64_t end_ns)
+{
+    struct crmpi_transfer *transfer =
+        (struct crmpi_transfer *)(r[REG_RSP] - (greg_t)sizeof *transfer);
+
+    for (int i = 0; i < 6; i++)
+        transfer->arguments[i] = r[registers[i]];
+    transfer->flags = (uint64_t)r[REG_EFL];
+    transfer->number = number;
+    transfer->done = r[REG_RAX] > 0 ? r[REG_RAX] : 0;
+    transfer->end_ns = end_ns;
+    transfer->events = is_for_input(number) ? POLLIN : POLLOUT;
+    transfer->bytes = bytes;
+    transfer->back = (uint64_t)r[REG_RIP];
+    r[REG_RSP] = (greg_t)transfer;
+    r[REG_RIP] = (greg_t)crmpi_control->transfer_entry;
+}
+
+void crmpi_interrupted(greg_t *r, const struct crmpi_look *looks, size_t n_looks)
+{
+    int64_t bytes, end_ns;
+    long number;
+
+    if (crmpi_gate_leave(r, &number) ||
+        !crmpi_is_behind_call(r[REG_RIP], r[REG_RCX], r[REG_R11], r[REG_EFL]))
+        return;
+    if ((uint64_t)r[REG_RIP] == crmpi_control->transfer_behind) {
+        ((struct crmpi_transfer *)r[REG_RBX])->interrupted = 1;
+        return;
+    }
+    if (number < 0)
+        number = number_told(r, looks, n_looks);
+    if (number < 0)
+        return;
+    bytes = bytes_wanted(number, r);
+    if (r[REG_RAX] == -EINTR && is_begun_again(number)) {
+        if ((end_ns = end_of(number, r)) != 0) {
+            transfer_rest(number, r, bytes, end_ns);
+        } else {
+            r[REG_RAX] = number;
+            r[REG_RIP] -= 2;
+        }
+    } else if (r[REG_RAX] > 0 && bytes > r[REG_RAX]) {
+        transfer_rest(number, r, bytes, end_of(number, r));
+    }
+}
