@@ -29,7 +29,7 @@ check_DATA += tests/mpi/pool tests/mpi/throws tests/mpi/unwinds
 endif
 
 mpi_scripts = tests/mpi/coll_fails.sh tests/mpi/coupled.sh tests/mpi/dynamic.sh tests/mpi/failures.sh \
-	tests/mpi/fatal.sh tests/mpi/filecases.sh tests/mpi/held.sh tests/mpi/identities.sh tests/mpi/layout.sh tests/mpi/longcalls.sh \
+	tests/mpi/fatal.sh tests/mpi/filecases.sh tests/mpi/held.sh tests/mpi/identities.sh tests/mpi/interrupted.sh tests/mpi/layout.sh tests/mpi/longcalls.sh \
 	tests/mpi/pairs.sh \
 	tests/mpi/special.sh tests/mpi/tool.sh tests/mpi/unusual.sh tests/mpi/waits.sh
 check_SCRIPTS += $(mpi_scripts)
