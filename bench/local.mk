@@ -27,7 +27,7 @@ bench_mpi_LDADD = $(MPI_LIBS)
 bench_rma_LDADD = $(MPI_LIBS)
 bench_memory_LDADD = $(MPI_LIBS)
 bench_io_LDADD = $(MPI_LIBS)
-bench_storage_LDADD = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(XXHASH_LIBS)
+bench_storage_LDADD = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(XXHASH_LIBS) $(CRYPTO_LIBS)
 
 dist_noinst_SCRIPTS += bench/run bench/figures
 EXTRA_DIST += bench/jobs.py

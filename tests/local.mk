@@ -29,8 +29,8 @@ check_PROGRAMS += tests/jobs/phases
 tests_jobs_phases_SOURCES = tests/jobs/phases.c
 tests_jobs_phases_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
 tests_jobs_phases_LDADD = $(MPI_LIBS)
-EXTRA_DIST += tests/jobs/run tests/jobs/lines tests/jobs/apart
-TESTS += tests/time-limit/run tests/jobs/run tests/jobs/lines tests/jobs/apart
+EXTRA_DIST += tests/jobs/run tests/jobs/lines tests/jobs/apart tests/jobs/strangers
+TESTS += tests/time-limit/run tests/jobs/run tests/jobs/lines tests/jobs/apart tests/jobs/strangers
 
 check_PROGRAMS += tests/levels/steps tests/levels/shares
 tests_levels_steps_SOURCES = tests/levels/steps.c
@@ -39,7 +39,7 @@ tests_levels_steps_LDFLAGS = $(AM_LDFLAGS) -Wl,-rpath,'$(abs_builddir)'
 tests_levels_steps_LDADD = libcrmpi.so $(MPI_LIBS)
 tests_levels_shares_SOURCES = tests/levels/shares.c
 tests_levels_shares_LDADD = libcrmpi-levels.a libcrmpi-storage.a libcrmpi-base.a \
-	$(HDF5_LIBS) $(XXHASH_LIBS) $(ISAL_LIBS)
+	$(HDF5_LIBS) $(XXHASH_LIBS) $(CRYPTO_LIBS) $(ISAL_LIBS)
 EXTRA_DIST += tests/levels/run
 TESTS += tests/levels/run
 

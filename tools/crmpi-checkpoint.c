@@ -3,6 +3,7 @@
  * crmpi-checkpoint: ask a running job for a checkpoint.  Tool.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -103,7 +104,6 @@ static int call(const struct options *options)
                                   .stop = (uint32_t)options->stop,
                                   .of = options->of};
     int64_t until = options->wait ? now_ms() + START_LIMIT_MS : 0;
-    struct crmpi_contact contact;
     char why[5000];
     enum crmpi_status status;
     int fd;
@@ -111,14 +111,16 @@ static int call(const struct options *options)
     if (until > options->deadline_ms)
         until = options->deadline_ms;
     for (;;) {
-        status = crmpi_contact_read(crmpi_config.dir, &contact, why, sizeof why);
-        if (status == CRMPI_OK) {
-            memcpy(demand.key, contact.key, sizeof demand.key);
-            status = crmpi_contact_call(&contact, &demand, &fd, why, sizeof why);
-        }
+        int64_t left = options->deadline_ms - now_ms();
+
+        status = crmpi_contact_call(crmpi_config.dir, &demand,
+                                    left < 0         ? 0
+                                    : left < INT_MAX ? (int)left
+                                                     : INT_MAX,
+                                    &fd, why, sizeof why);
         if (status == CRMPI_OK)
             return fd;
-        if (now_ms() >= until)
+        if (status == CRMPI_ERR_PERMISSION || now_ms() >= until)
             break;
         poll(NULL, 0, 50);
     }

@@ -17,16 +17,16 @@ crmpi_stats_sources = tools/plot.c tools/plot.h tools/stats.c tools/stats.h \
 
 bin_PROGRAMS += crmpi-checkpoint crmpi-inspect crmpi-restart crmpi-run
 crmpi_checkpoint_SOURCES = $(crmpi_tool_sources) tools/crmpi-checkpoint.c
-crmpi_checkpoint_LDADD = libcrmpi-base.a $(XXHASH_LIBS)
+crmpi_checkpoint_LDADD = libcrmpi-base.a $(XXHASH_LIBS) $(CRYPTO_LIBS)
 crmpi_inspect_SOURCES = $(crmpi_tool_sources) tools/crmpi-inspect.c \
 	tools/figures.c tools/figures.h \
 	tools/look.c tools/look.h tools/nodes.c tools/nodes.h \
 	tools/show.c tools/show.h $(crmpi_graph_sources) \
 	$(crmpi_stats_sources)
 crmpi_inspect_LDADD = libcrmpi-levels.a libcrmpi-storage.a libcrmpi-recovery.a \
-	libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(ISAL_LIBS) $(XXHASH_LIBS) -lm
+	libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(ISAL_LIBS) $(XXHASH_LIBS) $(CRYPTO_LIBS) -lm
 crmpi_restart_SOURCES = $(crmpi_tool_restart_sources) tools/crmpi-restart.c \
 	tools/restoring.c tools/restoring.h
-crmpi_restart_LDADD = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(XXHASH_LIBS)
+crmpi_restart_LDADD = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(XXHASH_LIBS) $(CRYPTO_LIBS)
 crmpi_run_SOURCES = $(crmpi_tool_restart_sources) tools/crmpi-run.c
 crmpi_run_LDADD = $(crmpi_restart_LDADD)

@@ -20,6 +20,7 @@
 #include "tools/stop.h"
 #include "tools/tool.h"
 
+#define ASK_LIMIT_MS 5000
 #define SQUEUE_LIMIT_MS 30000
 #define LOOK_MS 200         /* for a job that is just starting */
 #define TERM_LIMIT_MS 10000 /* until SIGTERM is passed on if there is no job to ask */
@@ -148,13 +149,10 @@ static void call(int signal)
                                   .kind = CRMPI_DEMAND_CHECKPOINT,
                                   .stop = CRMPI_STOP_TIME,
                                   .of = CRMPI_DEMAND_OF_ALL};
-    struct crmpi_contact contact;
     char why[5000];
 
-    if (crmpi_contact_read(crmpi_config.dir, &contact, why, sizeof why) != CRMPI_OK)
-        return;
-    memcpy(demand.key, contact.key, sizeof demand.key);
-    if (crmpi_contact_call(&contact, &demand, &stop.fd, why, sizeof why) != CRMPI_OK)
+    if (crmpi_contact_call(crmpi_config.dir, &demand, ASK_LIMIT_MS, &stop.fd, why,
+                           sizeof why) != CRMPI_OK)
         return;
     crmpi_warn("signal %d: the job is checkpointed and ends; a second one goes to the "
                "launcher",

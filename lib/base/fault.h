@@ -26,6 +26,8 @@
  *     engine.settle                                               in a rank saved alone, at
  *                                                                 each of its steps
  *     engine.commit                                               rank 0, for a line
+ * That of lib/files:
+ *     files.fsync                                                 of a file of the program
  * That of wrappers, in MPI_Op_create:
  *     lower.wait                                                  with a lock that others
  *                                                                 need, the thread waits till

@@ -4,7 +4,8 @@
  *
  * A living job holds a write lock on its control file, so that two jobs never use one
  * directory.  Taking over the file of a dead job begins with locking that file; where the
- * file system has no locks, asking the address in it has to do.
+ * file system has no locks, or perhaps not those of the other host, asking the address in it
+ * has to do.  The file may be anybody's work: it is opened without waiting for anything.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,12 +20,14 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 #include "engine/contact.h"
 
 #define CONTROL_MAX_BYTES 4096
 #define PATH_BYTES 4200
 #define CALL_LIMIT_MS 5000
+#define AGAIN_MS 20
 
 static void control_path(const char *dir, char *path_out)
 {
@@ -109,25 +112,79 @@ static enum crmpi_status read_fd(int fd, struct crmpi_contact *contact_out)
     return decode(text, contact_out) ? CRMPI_OK : CRMPI_ERR_FORMAT;
 }
 
-enum crmpi_status crmpi_contact_read(const char *dir, struct crmpi_contact *contact_out,
-                                     char *why, size_t why_bytes)
+/* A regular file of this user; or of anybody, for root. */
+static int is_own_file(int fd)
+{
+    struct stat about;
+
+    return fstat(fd, &about) == 0 && S_ISREG(about.st_mode) &&
+           (about.st_uid == geteuid() || geteuid() == 0);
+}
+
+static enum crmpi_status open_control(const char *path, int flags, int *fd_out, char *why,
+                                      size_t why_bytes)
+{
+    int fd = open(path, flags | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+
+    if (fd >= 0 && is_own_file(fd)) {
+        *fd_out = fd;
+        return CRMPI_OK;
+    }
+    if (fd < 0 && (errno == ENOENT || errno == ENOTDIR)) {
+        snprintf(why, why_bytes, "%s: %s", path, strerror(errno));
+        return CRMPI_ERR_NOTFOUND;
+    }
+    if (fd >= 0 || errno == ELOOP || errno == ENXIO || errno == EISDIR) {
+        snprintf(why, why_bytes, "%s is not a regular file of this user: remove it", path);
+        if (fd >= 0)
+            close(fd);
+        return CRMPI_ERR_PERMISSION;
+    }
+    snprintf(why, why_bytes, "%s: %s", path, strerror(errno));
+    return CRMPI_ERR_IO;
+}
+
+/* 1: the job that wrote the file holds its lock; 0: it does not; -1: that is not known. */
+static int is_locked(int fd, const struct crmpi_contact *contact)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    char here[256] = "";
+
+    if (fcntl(fd, F_GETLK, &lock) != 0)
+        return -1;
+    if (lock.l_type != F_UNLCK)
+        return 1;
+    gethostname(here, sizeof here - 1);
+    return strcmp(here, contact->host) == 0 ? 0 : -1;
+}
+
+/* Read it, and see whether its job holds the lock, as is_locked() tells. */
+static enum crmpi_status look(const char *dir, struct crmpi_contact *contact_out,
+                              int *locked_out, char *why, size_t why_bytes)
 {
     char path[PATH_BYTES];
     enum crmpi_status status;
     int fd;
 
     control_path(dir, path);
-    fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) {
-        status = errno == ENOENT || errno == ENOTDIR ? CRMPI_ERR_NOTFOUND : CRMPI_ERR_IO;
-        snprintf(why, why_bytes, "%s: %s", path, strerror(errno));
-        return status;
-    }
-    status = read_fd(fd, contact_out);
+    status = open_control(path, O_RDONLY, &fd, why, why_bytes);
     if (status != CRMPI_OK)
+        return status;
+    status = read_fd(fd, contact_out);
+    if (status == CRMPI_OK)
+        *locked_out = is_locked(fd, contact_out);
+    else
         snprintf(why, why_bytes, "%s: %s", path, crmpi_status_text(status));
     close(fd);
     return status;
+}
+
+enum crmpi_status crmpi_contact_read(const char *dir, struct crmpi_contact *contact_out,
+                                     char *why, size_t why_bytes)
+{
+    int locked;
+
+    return look(dir, contact_out, &locked, why, why_bytes);
 }
 
 /* ---- publishing ---- */
@@ -139,15 +196,14 @@ static int lock_file(int fd)
     return fcntl(fd, F_SETLK, &lock) == 0 || (errno != EAGAIN && errno != EACCES);
 }
 
-static int calls_back(const struct crmpi_contact *contact)
+static int call(const struct crmpi_contact *contact, int limit_ms, int *socket_out);
+
+/* Whether the job lives, if the lock on its file does not tell. */
+static int answers(const struct crmpi_contact *contact)
 {
-    struct crmpi_demand demand = {.magic = CRMPI_DEMAND_MAGIC,
-                                  .kind = CRMPI_DEMAND_NOTHING};
-    char why[256];
     int fd;
 
-    memcpy(demand.key, contact->key, sizeof demand.key);
-    if (crmpi_contact_call(contact, &demand, &fd, why, sizeof why) != CRMPI_OK)
+    if (!call(contact, CALL_LIMIT_MS, &fd))
         return 0;
     close(fd);
     return 1;
@@ -164,20 +220,19 @@ static int same_file(int fd, const char *path)
 static enum crmpi_status take_over(const char *path, const char *new_path, char *why,
                                    size_t why_bytes)
 {
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    enum crmpi_status status = CRMPI_ERR_PERMISSION;
     struct crmpi_contact old;
+    int fd, locked;
+    enum crmpi_status status = open_control(path, O_RDWR, &fd, why, why_bytes);
 
-    if (fd < 0)
-        return errno == ENOENT
-                   ? CRMPI_ERR_NOTFOUND
-                   : (snprintf(why, why_bytes, "%s: %s", path, strerror(errno)),
-                      CRMPI_ERR_IO);
+    if (status != CRMPI_OK)
+        return status;
+    status = CRMPI_ERR_PERMISSION;
+    locked = read_fd(fd, &old) == CRMPI_OK ? is_locked(fd, &old) : 0;
     if (!lock_file(fd)) {
         snprintf(why, why_bytes, "another running job uses this directory");
     } else if (!same_file(fd, path)) {
         status = CRMPI_ERR_NOTFOUND; /* somebody else has taken over: look again */
-    } else if (read_fd(fd, &old) == CRMPI_OK && calls_back(&old)) {
+    } else if (locked < 0 && answers(&old)) {
         snprintf(why, why_bytes,
                  "another running job uses this directory (process %d on %s)", old.pid,
                  old.host);
@@ -308,19 +363,34 @@ int crmpi_address_connect(uint32_t address, uint16_t port, int limit_ms)
     return -1;
 }
 
-/* Send the demand, and see that somebody who knows the key reads it. */
-static int demand_is_taken(int fd, const struct crmpi_demand *demand)
+static int64_t now_ms(void)
 {
-    struct pollfd entry = {.fd = fd, .events = POLLIN};
-    char first;
+    struct timespec now;
 
-    return send(fd, demand, sizeof *demand, MSG_NOSIGNAL) == sizeof *demand &&
-           poll(&entry, 1, CALL_LIMIT_MS) == 1 && recv(fd, &first, 1, MSG_PEEK) == 1;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-enum crmpi_status crmpi_contact_call(const struct crmpi_contact *contact,
-                                     const struct crmpi_demand *demand, int *socket_out,
-                                     char *why, size_t why_bytes)
+/* Reach rank 0, at one of its addresses: somebody who proves to be it. */
+static int call_at(uint32_t address, const struct crmpi_contact *contact,
+                   int64_t deadline_ms)
+{
+    for (int64_t left = 1; left > 0;) {
+        left = deadline_ms - now_ms();
+        int fd = crmpi_address_connect(address, contact->port, left > 0 ? (int)left : 0);
+
+        if (fd < 0)
+            return -1;
+        left = deadline_ms - now_ms();
+        if (crmpi_greet(fd, contact->key, CRMPI_GREETING_TOOL, 0, left > 0 ? (int)left : 0))
+            return fd;
+        close(fd);
+        poll(NULL, 0, AGAIN_MS); /* it may have been sent away in a crowd */
+    }
+    return -1;
+}
+
+static int call(const struct crmpi_contact *contact, int limit_ms, int *socket_out)
 {
     char here[256] = "";
 
@@ -329,28 +399,53 @@ enum crmpi_status crmpi_contact_call(const struct crmpi_contact *contact,
         int local = i == 0, fd;
         if (local && strcmp(here, contact->host) != 0)
             continue;
-        fd = crmpi_address_connect(local ? htonl(INADDR_LOOPBACK)
-                                         : contact->addresses[i - 1],
-                                   contact->port, CALL_LIMIT_MS);
-        if (fd >= 0 && demand_is_taken(fd, demand)) {
+        fd = call_at(local ? htonl(INADDR_LOOPBACK) : contact->addresses[i - 1], contact,
+                     now_ms() + limit_ms);
+        if (fd >= 0) {
             *socket_out = fd;
-            return CRMPI_OK;
+            return 1;
         }
-        if (fd >= 0)
-            close(fd);
     }
-    snprintf(why, why_bytes, "process %d on %s does not answer", contact->pid,
-             contact->host);
-    return CRMPI_ERR_NOTFOUND;
+    return 0;
+}
+
+enum crmpi_status crmpi_contact_call(const char *dir, const struct crmpi_demand *demand,
+                                     int limit_ms, int *socket_out, char *why,
+                                     size_t why_bytes)
+{
+    struct crmpi_contact contact;
+    int locked;
+    enum crmpi_status status = look(dir, &contact, &locked, why, why_bytes);
+
+    if (status != CRMPI_OK)
+        return status;
+    if (limit_ms > CALL_LIMIT_MS)
+        limit_ms = CALL_LIMIT_MS;
+    if (locked == 0) {
+        snprintf(why, why_bytes, "process %d on %s has ended", contact.pid, contact.host);
+        return CRMPI_ERR_NOTFOUND;
+    }
+    if (!call(&contact, limit_ms, socket_out)) {
+        snprintf(why, why_bytes, "process %d on %s does not answer", contact.pid,
+                 contact.host);
+        return CRMPI_ERR_NOTFOUND;
+    }
+    if (send(*socket_out, demand, sizeof *demand, MSG_NOSIGNAL) == sizeof *demand)
+        return CRMPI_OK;
+    snprintf(why, why_bytes, "process %d on %s: %s", contact.pid, contact.host,
+             strerror(errno));
+    close(*socket_out);
+    return CRMPI_ERR_IO;
 }
 
 int crmpi_contact_alive(const char *dir, char *who, size_t who_bytes)
 {
     struct crmpi_contact contact;
     char why[PATH_BYTES + 64];
+    int locked;
 
-    if (crmpi_contact_read(dir, &contact, why, sizeof why) != CRMPI_OK ||
-        !calls_back(&contact))
+    if (look(dir, &contact, &locked, why, sizeof why) != CRMPI_OK || locked == 0 ||
+        (locked < 0 && !answers(&contact)))
         return 0;
     snprintf(who, who_bytes, "job %s, process %d on host %s", contact.job_id, contact.pid,
              contact.host);

@@ -3,7 +3,8 @@
  * How a running job can be reached: the file DIR/control, which rank 0 writes, and the
  * conversation with rank 0 over TCP.  Lower half and tools.
  *
- * Whoever asks sends a struct crmpi_demand; rank 0 answers by lines of text: "accepted",
+ * Whoever asks greets rank 0 (greeting.h), and sends a struct crmpi_demand; rank 0 answers by
+ * lines of text: "accepted",
  * any number of "progress TEXT", then "committed TEXT", which says what, or "failed
  * TEXT".
  */
@@ -13,8 +14,8 @@
 #include <stdint.h>
 #include <stddef.h>
 #include "base/status.h"
+#include "engine/greeting.h"
 
-#define CRMPI_KEY_BYTES 16
 #define CRMPI_ADDRESSES_MAX 8
 
 struct crmpi_contact {
@@ -27,12 +28,11 @@ struct crmpi_contact {
     unsigned char key[CRMPI_KEY_BYTES];
 };
 
-#define CRMPI_DEMAND_MAGIC "crmpi 2"
+#define CRMPI_DEMAND_MAGIC "crmpi 3"
 #define CRMPI_DEMAND_OF_ALL UINT32_MAX
 enum crmpi_demand_kind { CRMPI_DEMAND_CHECKPOINT = 1, CRMPI_DEMAND_NOTHING };
 struct crmpi_demand {
     char magic[8];
-    unsigned char key[CRMPI_KEY_BYTES];
     uint32_t kind; /* NOTHING: only be told "accepted": the job lives */
     uint32_t stop; /* CHECKPOINT: enum crmpi_stop: end the job after it, and why */
     uint32_t of;   /* CHECKPOINT: of this rank and whom it has to be saved with; or
@@ -51,20 +51,23 @@ enum crmpi_status crmpi_contact_publish(const char *dir,
 /** Remove what crmpi_contact_publish() wrote. */
 void crmpi_contact_withdraw(const char *dir, int lock);
 
-/** Read DIR/control; CRMPI_ERR_NOTFOUND: there is none. */
+/** Read DIR/control; CRMPI_ERR_NOTFOUND: there is none.  CRMPI_ERR_PERMISSION: it is no regular
+ * file of this user. */
 enum crmpi_status crmpi_contact_read(const char *dir, struct crmpi_contact *contact_out,
                                      char *why, size_t why_bytes);
 
 /**
- * Connect to rank 0 of the job and make a demand.
- * @param[out] socket_out  a blocking socket on which "accepted" comes next
- * @return CRMPI_ERR_NOTFOUND if nobody answers there: the job is over
+ * Connect to rank 0 of the job that uses DIR, and make a demand.
+ * @param[out] socket_out  a blocking socket on which "accepted" comes next, from somebody who
+ *                         has proved to be that rank
+ * @return CRMPI_ERR_NOTFOUND if there is none: the job is over, or has not yet begun
  */
-enum crmpi_status crmpi_contact_call(const struct crmpi_contact *contact,
-                                     const struct crmpi_demand *demand, int *socket_out,
-                                     char *why, size_t why_bytes);
+enum crmpi_status crmpi_contact_call(const char *dir, const struct crmpi_demand *demand,
+                                     int limit_ms, int *socket_out, char *why,
+                                     size_t why_bytes);
 
-/** Tell whether a job that uses DIR is running; describes it in @p who ("job X, process N
+/** Tell whether a job that uses DIR is running: it holds a lock on its file; where locks of
+ * another host cannot be seen it has to answer.  Describes it in @p who ("job X, process N
  * on host Y"). */
 int crmpi_contact_alive(const char *dir, char *who, size_t who_bytes);
 

@@ -5,6 +5,7 @@
 # What the tools need, too: the way to a running job, the words of a launcher.
 libcrmpi_base_a_SOURCES += \
 	lib/engine/contact.c lib/engine/contact.h \
+	lib/engine/greeting.c lib/engine/greeting.h \
 	lib/engine/launcher.c lib/engine/launcher.h \
 	lib/engine/stopped.c lib/engine/stopped.h
 

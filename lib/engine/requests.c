@@ -23,6 +23,8 @@
 
 enum client_state { FREE = 0, READS, NEW, TAKEN };
 
+/* Somebody who has proved to have the key. */
+
 struct client {
     enum client_state state;
     int fd;
@@ -35,6 +37,7 @@ struct client {
 static struct {
     pthread_mutex_t lock; /* of the clients */
     struct client clients[CLIENTS_MAX];
+    struct crmpi_door door;
     int listener;
     int stop_pipe[2];
     unsigned char key[CRMPI_KEY_BYTES];
@@ -64,12 +67,8 @@ static void drop(struct client *client)
     *client = (struct client){.state = FREE};
 }
 
-static void accept_client(void)
+static void accept_client(int fd)
 {
-    int fd = accept4(server.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-    if (fd < 0)
-        return;
     for (int i = 0; i < CLIENTS_MAX; i++) {
         if (server.clients[i].state != FREE)
             continue;
@@ -84,8 +83,7 @@ static void take_demand(struct client *client)
 {
     const struct crmpi_demand *demand = &client->demand;
 
-    if (memcmp(demand->magic, CRMPI_DEMAND_MAGIC, sizeof demand->magic) != 0 ||
-        memcmp(demand->key, server.key, sizeof server.key) != 0) {
+    if (memcmp(demand->magic, CRMPI_DEMAND_MAGIC, sizeof demand->magic) != 0) {
         drop(client);
         return;
     }
@@ -135,21 +133,25 @@ static nfds_t poll_list(struct pollfd *entries, struct client **clients)
         clients[n] = client;
         entries[n++] = (struct pollfd){.fd = client->fd, .events = POLLIN};
     }
-    return n;
+    return n; /* those at the door come behind */
 }
 
 static void *serve(void *unused)
 {
-    struct pollfd entries[CLIENTS_MAX + 2];
+    struct pollfd entries[CLIENTS_MAX + 2 + CRMPI_DOOR_MAX];
     struct client *clients[CLIENTS_MAX + 2];
 
     (void)unused;
     for (;;) {
-        nfds_t n;
+        nfds_t n, at_door;
+        uint32_t from;
+        int fd;
+
         pthread_mutex_lock(&server.lock);
         n = poll_list(entries, clients);
         pthread_mutex_unlock(&server.lock);
-        if (poll(entries, n, n > 2 ? DEMAND_LIMIT_MS : -1) < 0)
+        at_door = crmpi_door_poll(&server.door, entries + n);
+        if (poll(entries, n + at_door, n + at_door > 2 ? DEMAND_LIMIT_MS : -1) < 0)
             continue;
         if (entries[0].revents)
             break;
@@ -159,7 +161,9 @@ static void *serve(void *unused)
                 clients[i]->state != FREE)
                 read_client(clients[i]);
         if (entries[1].revents)
-            accept_client();
+            crmpi_door_accept(&server.door, server.listener);
+        while ((fd = crmpi_door_open(&server.door, server.key, 0, &from)) >= 0)
+            accept_client(fd);
         pthread_mutex_unlock(&server.lock);
     }
     sem_post(&server.ended);
@@ -272,6 +276,7 @@ void crmpi_requests_stop(const char *why)
         snprintf(text, sizeof text, "failed %.600s", why);
         tell(NULL, text);
     }
+    crmpi_door_close(&server.door);
     if (server.listener >= 0)
         close(server.listener);
     for (int i = 0; i < 2; i++)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Connecting the control tree.  Lower half.  A rank first connects to its parent, then
- * takes its children; who comes with a wrong key is turned away without an answer.
+ * takes its children; nobody who has not the key keeps it from that.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -19,9 +19,8 @@
 
 #define CONNECT_LIMIT_MS 5000
 #define TREE_LIMIT_MS 60000
-#define HELLO_LIMIT_MS 10000
 #define FINISH_LIMIT_MS 10000
-#define HELLO_MAGIC 0x6372747265653031 /* "crtree01" */
+#define LOOK_MS 1000
 
 static int64_t now_ms(void)
 {
@@ -65,7 +64,7 @@ int crmpi_tree_listen(struct crmpi_address *address_out)
     if (fd < 0)
         return -1;
     if (bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(fd, 64) != 0 ||
+        listen(fd, SOMAXCONN) != 0 ||
         getsockname(fd, (struct sockaddr *)&address, &bytes) != 0) {
         saved_errno = errno;
         close(fd);
@@ -78,68 +77,19 @@ int crmpi_tree_listen(struct crmpi_address *address_out)
     return fd;
 }
 
-static int await_input(int fd, int64_t deadline_ms)
-{
-    struct pollfd entry = {.fd = fd, .events = POLLIN};
-    int64_t left = deadline_ms - now_ms();
-    int ready;
-
-    do
-        ready = poll(&entry, 1, left > 0 ? (int)left : 0);
-    while (ready < 0 && errno == EINTR);
-    return ready == 1;
-}
-
-/* A greeting, whole and in time, or not. */
-static int receive_hello(int fd, struct crmpi_hello *hello_out, int64_t deadline_ms)
-{
-    size_t got = 0;
-
-    while (got < sizeof *hello_out) {
-        ssize_t bytes;
-        if (!await_input(fd, deadline_ms))
-            return 0;
-        bytes = recv(fd, (char *)hello_out + got, sizeof *hello_out - got, MSG_DONTWAIT);
-        if (bytes == 0 || (bytes < 0 && errno != EAGAIN && errno != EINTR))
-            return 0;
-        got += bytes > 0 ? (size_t)bytes : 0;
-    }
-    return 1;
-}
-
-int crmpi_hello_is_sound(const struct crmpi_hello *hello, const unsigned char *key,
-                         uint32_t to)
-{
-    return hello->magic == HELLO_MAGIC && memcmp(hello->key, key, CRMPI_KEY_BYTES) == 0 &&
-           hello->to == to;
-}
-
-static struct crmpi_hello make_hello(const unsigned char *key, uint32_t from, uint32_t to)
-{
-    struct crmpi_hello hello = {.magic = HELLO_MAGIC, .from = from, .to = to};
-    memcpy(hello.key, key, CRMPI_KEY_BYTES);
-    return hello;
-}
-
-int crmpi_hello_send(int fd, const unsigned char *key, uint32_t from, uint32_t to)
-{
-    struct crmpi_hello hello = make_hello(key, from, to);
-    return send(fd, &hello, sizeof hello, MSG_NOSIGNAL) == sizeof hello;
-}
-
-/* Try one address of a rank; its answer says that it is that rank. */
+/* Try one address of a rank. */
 static int connect_at(uint32_t address, uint32_t port, uint32_t self, uint32_t to,
                       const unsigned char *key, int64_t deadline_ms)
 {
     int fd = crmpi_address_connect(address, (uint16_t)port, CONNECT_LIMIT_MS);
-    struct crmpi_hello answer;
+    int64_t left = deadline_ms - now_ms();
+    int saved_errno;
 
-    if (fd < 0)
-        return -1;
-    if (crmpi_hello_send(fd, key, self, to) && receive_hello(fd, &answer, deadline_ms) &&
-        crmpi_hello_is_sound(&answer, key, self) && answer.from == to)
+    if (fd < 0 || crmpi_greet(fd, key, self, to, left > 0 ? (int)left : 0))
         return fd;
+    saved_errno = errno;
     close(fd);
+    errno = saved_errno;
     return -1;
 }
 
@@ -193,28 +143,39 @@ int crmpi_address_call(const struct crmpi_address *all, uint32_t self, uint32_t 
     return fd;
 }
 
-static void accept_child(struct crmpi_tree *tree, int listener, const unsigned char *key,
-                         unsigned *missing)
+static void child_take(struct crmpi_tree *tree, int fd, uint32_t from, unsigned *missing)
 {
-    int fd = accept4(listener, NULL, NULL, SOCK_CLOEXEC), one = 1;
-    struct crmpi_hello hello;
+    int one = 1;
 
-    if (fd < 0)
+    for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++) {
+        if (from != CRMPI_TREE_CHILD(tree->world_rank, i) || !(*missing & 1u << i))
+            continue;
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        crmpi_link_init(&tree->links[tree->n_links++], fd, from);
+        *missing &= ~(1u << i);
         return;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (receive_hello(fd, &hello, now_ms() + HELLO_LIMIT_MS) &&
-        crmpi_hello_is_sound(&hello, key, tree->world_rank)) {
-        for (unsigned i = 0; i < CRMPI_TREE_CHILDREN; i++) {
-            if (hello.from != CRMPI_TREE_CHILD(tree->world_rank, i) ||
-                !(*missing & 1u << i) ||
-                !crmpi_hello_send(fd, key, tree->world_rank, hello.from))
-                continue;
-            crmpi_link_init(&tree->links[tree->n_links++], fd, hello.from);
-            *missing &= ~(1u << i);
-            return;
-        }
     }
     close(fd);
+}
+
+static void children_await(struct crmpi_tree *tree, int listener, const unsigned char *key,
+                           unsigned *missing, int64_t deadline_ms)
+{
+    struct crmpi_door door = {0};
+    struct pollfd entries[1 + CRMPI_DOOR_MAX];
+
+    while (*missing != 0 && now_ms() < deadline_ms) {
+        nfds_t n = 1 + crmpi_door_poll(&door, entries + 1);
+        uint32_t from;
+        int fd;
+
+        entries[0] = (struct pollfd){.fd = listener, .events = POLLIN};
+        if (poll(entries, n, LOOK_MS) > 0 && entries[0].revents)
+            crmpi_door_accept(&door, listener);
+        while ((fd = crmpi_door_open(&door, key, tree->world_rank, &from)) >= 0)
+            child_take(tree, fd, from, missing);
+    }
+    crmpi_door_close(&door);
 }
 
 enum crmpi_status crmpi_tree_connect(struct crmpi_tree *tree, uint32_t world_rank,
@@ -236,8 +197,7 @@ enum crmpi_status crmpi_tree_connect(struct crmpi_tree *tree, uint32_t world_ran
             return CRMPI_ERR_IO;
         crmpi_link_init(&tree->links[tree->n_links++], fd, CRMPI_TREE_PARENT(world_rank));
     }
-    while (missing != 0 && await_input(listener, deadline_ms))
-        accept_child(tree, listener, key, &missing);
+    children_await(tree, listener, key, &missing, deadline_ms);
     if (missing == 0)
         return CRMPI_OK;
     crmpi_warn("rank %u does not connect over TCP",

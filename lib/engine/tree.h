@@ -6,6 +6,7 @@
 #define CRMPI_ENGINE_TREE_H
 
 #include "engine/contact.h"
+#include "engine/greeting.h"
 #include "engine/link.h"
 #include "policy/policy.h"
 
@@ -15,13 +16,6 @@ struct crmpi_address {
     uint32_t port;     /* 0: this rank cannot take part */
     uint32_t n_addresses;
     uint32_t addresses[CRMPI_ADDRESSES_MAX]; /* IPv4, network byte order */
-};
-
-/* What either side of a new connection between ranks says first. */
-struct crmpi_hello {
-    uint64_t magic;
-    unsigned char key[CRMPI_KEY_BYTES]; /* the same random bytes in all ranks */
-    uint32_t from, to;
 };
 
 struct crmpi_tree {
@@ -34,17 +28,12 @@ struct crmpi_tree {
 int crmpi_tree_listen(struct crmpi_address *address_out);
 
 /**
- * Connect to a rank and exchange greetings, within a limit; a blocking socket, or -1 after
+ * Connect to a rank, and greet each other (greeting.h), within a limit; a blocking socket, or -1 after
  * logging why.
  * @param all  where each rank listens
  */
 int crmpi_address_call(const struct crmpi_address *all, uint32_t self, uint32_t to,
                        const unsigned char *key, int limit_ms);
-
-/** Whether a greeting is from a rank of this job and meant for rank @p to. */
-int crmpi_hello_is_sound(const struct crmpi_hello *hello, const unsigned char *key,
-                         uint32_t to);
-int crmpi_hello_send(int fd, const unsigned char *key, uint32_t from, uint32_t to);
 
 /**
  * Connect to the parent and let the children connect; all ranks call it at the same time.

@@ -9,6 +9,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/config.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "boundary/control.h"
 #include "files/inodes.h"
@@ -338,6 +340,56 @@ static void large_take(struct crmpi_inodes *inodes, size_t i)
     tell(inode, file, "is changed in place");
 }
 
+/*
+ * Files that a checkpoint refers to
+ */
+
+static int fd_sync(const char *path, int flags)
+{
+    int fd = open(path, flags | O_RDONLY | O_CLOEXEC);
+    int error = fd < 0 || fsync(fd) != 0 ? errno : 0;
+
+    if (fd >= 0)
+        close(fd);
+    return error;
+}
+
+/* A restart goes on with what is on the disk of a file that is not saved as a whole: that, and
+ * its name, have to be there when the power fails. */
+static int file_sync(const struct crmpi_inode *inode, const struct crmpi_inode_source *source)
+{
+    char link[64], folder[sizeof inode->path];
+    int error = crmpi_fault("files.fsync");
+
+    snprintf(link, sizeof link, "/proc/self/fd/%d", source->fd);
+    snprintf(folder, sizeof folder, "%s", inode->path);
+    if (!error)
+        error = fd_sync(source->fd >= 0 ? link : inode->path, 0);
+    if (!error)
+        error = fd_sync(dirname(folder), O_DIRECTORY);
+    return error;
+}
+
+static enum crmpi_status all_sync(const struct crmpi_inodes *inodes, char *why,
+                                  size_t why_bytes)
+{
+    for (size_t i = 0; i < inodes->n; i++) {
+        const struct crmpi_inode *inode = &inodes->list[i];
+        int error;
+
+        if (inode->kind != CRMPI_INODE_NAMED || inode->flags & CRMPI_INODE_WHOLE ||
+            (!(inode->flags & CRMPI_INODE_WRITTEN) && !is_of_the_job(inode)))
+            continue;
+        error = file_sync(inode, &inodes->sources[i]);
+        if (error) {
+            snprintf(why, why_bytes, "%s, which is open, cannot be synced: %s", inode->path,
+                     strerror(error));
+            return CRMPI_ERR_IO;
+        }
+    }
+    return CRMPI_OK;
+}
+
 struct taking {
     struct crmpi_inodes *inodes;
     size_t *order;
@@ -365,6 +417,8 @@ static long all_take(void *data)
         if (written && !(inode->flags & CRMPI_INODE_BY_MPI))
             large_take(inodes, i);
     }
+    if (status == CRMPI_OK && crmpi_config.sync)
+        status = all_sync(inodes, taking->why, taking->why_bytes);
     return (long)status;
 }
 

@@ -21,19 +21,17 @@
 #include "levels/serve.h"
 
 #define PEERS_MAX 512
-#define HELLO_LIMIT_MS 10000
 #define STALL_LIMIT_MS 600000 /* of a share that lacks a stream */
 #define LOOK_MS 1000
 #define PIPE_BYTES (1 << 20)
 
-enum state { HELLO, HEAD, NUMBERS, BYTES, WAITS };
+enum state { HEAD, NUMBERS, BYTES, WAITS };
 
 struct peer {
     int fd;
     enum state state;
-    int64_t since_ms;
-    size_t got; /* of what is being read: a greeting, a head, numbers, a piece */
-    struct crmpi_hello hello;
+    uint32_t from;
+    size_t got; /* of what is being read: a head, numbers, a piece */
     struct crmpi_exchange_head head;
     uint64_t *numbers;
     enum crmpi_status status; /* not OK: its bytes are thrown away */
@@ -48,6 +46,7 @@ struct peer {
 static struct {
     struct crmpi_serve_setup setup;
     unsigned char key[CRMPI_KEY_BYTES];
+    struct crmpi_door door;
     struct peer *peers[PEERS_MAX];
     unsigned n_peers;
     int wake[2], pipe[2]; /* the second one: between a socket and a file */
@@ -74,20 +73,18 @@ static int is_stream(const struct peer *peer)
 
 /* ---- peers ---- */
 
-static void accept_peer(void)
+static void accept_peer(int fd, uint32_t from)
 {
-    int fd = accept4(server.setup.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-    struct peer *peer;
+    struct peer *peer = server.n_peers < PEERS_MAX && from < server.setup.n_ranks
+                            ? calloc(1, sizeof *peer)
+                            : NULL;
 
-    if (fd < 0)
-        return;
-    peer = server.n_peers < PEERS_MAX ? calloc(1, sizeof *peer) : NULL;
     if (peer == NULL) {
         close(fd);
         return;
     }
     peer->fd = fd;
-    peer->since_ms = now_ms();
+    peer->from = from;
     peer->copy.output.fd = -1;
     server.peers[server.n_peers++] = peer;
 }
@@ -127,7 +124,7 @@ static void answer(struct peer *peer, enum crmpi_status status)
         .sn = peer->head.sn, .kind = peer->head.kind, .status = status};
 
     if (send(peer->fd, &text, sizeof text, MSG_NOSIGNAL) != sizeof text)
-        crmpi_debug("rank %u does not wait for its answer", peer->hello.from);
+        crmpi_debug("rank %u does not wait for its answer", peer->from);
     peer->state = HEAD; /* the other side ends it */
     peer->got = 0;
 }
@@ -147,20 +144,6 @@ static int fill(struct peer *peer, void *buffer, size_t bytes)
     else if (got > 0)
         peer->got += (size_t)got;
     return peer->fd >= 0 && peer->got == bytes;
-}
-
-static void greet(struct peer *peer)
-{
-    if (!fill(peer, &peer->hello, sizeof peer->hello))
-        return;
-    if (!crmpi_hello_is_sound(&peer->hello, server.key, server.setup.self) ||
-        peer->hello.from >= server.setup.n_ranks ||
-        !crmpi_hello_send(peer->fd, server.key, server.setup.self, peer->hello.from)) {
-        drop(peer);
-        return;
-    }
-    peer->state = HEAD;
-    peer->got = 0;
 }
 
 /* All has come of a copy or stream. */
@@ -203,7 +186,7 @@ static int find_member(uint32_t world_rank)
 /* STREAM or MISSING. */
 static void begin_stream(struct peer *peer)
 {
-    int member = find_member(peer->hello.from);
+    int member = find_member(peer->from);
 
     if (member < 0 || peer->head.attempt == 0) {
         drop(peer);
@@ -231,7 +214,7 @@ static void begin(struct peer *peer)
 {
     switch (peer->head.kind) {
     case CRMPI_EXCHANGE_COPY:
-        peer->status = crmpi_copy_begin(&peer->copy, server.setup.home, peer->hello.from,
+        peer->status = crmpi_copy_begin(&peer->copy, server.setup.home, peer->from,
                                         &peer->head, peer->numbers);
         peer->left = peer->head.file_bytes;
         peer->state = BYTES;
@@ -311,7 +294,7 @@ static void take_stream(struct peer *peer)
     int error = crmpi_fault("levels.receive");
 
     if (error != 0) {
-        crmpi_error("cannot receive from rank %u: %s", peer->hello.from, strerror(error));
+        crmpi_error("cannot receive from rank %u: %s", peer->from, strerror(error));
         crmpi_assembly_fail(server.setup.assembly, crmpi_file_status(error));
         return;
     }
@@ -346,9 +329,6 @@ static void serve_peer(struct peer *peer)
     char unexpected;
 
     switch (peer->state) {
-    case HELLO:
-        greet(peer);
-        break;
     case HEAD:
         take_head(peer);
         break;
@@ -425,15 +405,6 @@ void crmpi_serve_flushed(uint64_t sn, enum crmpi_status status)
 
 /* ---- the thread ---- */
 
-/* Those who do not say who they are. */
-static void look_at_the_clock(void)
-{
-    for (unsigned i = 0; i < server.n_peers; i++)
-        if (server.peers[i]->fd >= 0 && server.peers[i]->state == HELLO &&
-            now_ms() - server.peers[i]->since_ms > HELLO_LIMIT_MS)
-            drop(server.peers[i]);
-}
-
 static void *serve(void *unused)
 {
     struct pollfd *entries = unused;
@@ -441,24 +412,28 @@ static void *serve(void *unused)
 
     while (!__atomic_load_n(&server.stop, __ATOMIC_ACQUIRE)) {
         unsigned n = server.n_peers;
+        uint32_t from;
+        int fd;
 
         entries[0] = (struct pollfd){.fd = server.wake[0], .events = POLLIN};
         entries[1] = (struct pollfd){.fd = server.setup.listener, .events = POLLIN};
         for (unsigned i = 0; i < n; i++)
             entries[2 + i] = (struct pollfd){.fd = server.peers[i]->fd, .events = POLLIN};
-        if (poll(entries, 2 + n, LOOK_MS) > 0) {
+        if (poll(entries, 2 + n + crmpi_door_poll(&server.door, entries + 2 + n), LOOK_MS) >
+            0) {
             if (entries[0].revents)
                 while (read(server.wake[0], drained, sizeof drained) == sizeof drained)
                     ;
             if (entries[1].revents)
-                accept_peer();
+                crmpi_door_accept(&server.door, server.setup.listener);
             for (unsigned i = 0; i < n; i++)
                 if (entries[2 + i].revents)
                     serve_peer(server.peers[i]);
         }
+        while ((fd = crmpi_door_open(&server.door, server.key, server.setup.self, &from)) >= 0)
+            accept_peer(fd, from);
         answer_streams();
         answer_flushed();
-        look_at_the_clock();
         clean_up();
     }
     free(entries);
@@ -477,7 +452,7 @@ static void close_pipe(int pipe[2])
 
 enum crmpi_status crmpi_serve_start(const struct crmpi_serve_setup *setup)
 {
-    struct pollfd *entries = malloc((2 + PEERS_MAX) * sizeof *entries);
+    struct pollfd *entries = malloc((2 + PEERS_MAX + CRMPI_DOOR_MAX) * sizeof *entries);
 
     server.setup = *setup;
     memcpy(server.key, setup->key, sizeof server.key);
@@ -511,6 +486,7 @@ void crmpi_serve_stop(void)
         if (server.peers[i]->fd >= 0)
             drop(server.peers[i]);
     clean_up();
+    crmpi_door_close(&server.door);
     close(server.setup.listener);
     close_pipe(server.wake);
     close_pipe(server.pipe);

@@ -22,6 +22,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "lower/descriptors.h"
@@ -64,12 +65,46 @@ static int note_new(int fd)
     return note(moved);
 }
 
-int crmpi_descriptor_is_lower(int fd)
+/* 1: noted; 0: not; -1: there is no such descriptor. */
+static int is_noted(int fd)
 {
     struct stat about;
 
-    return fd >= 0 && fd < MAX_NOTED && noted[fd].inode != 0 && fstat(fd, &about) == 0 &&
+    if (fstat(fd, &about) != 0)
+        return -1;
+    return fd >= 0 && fd < MAX_NOTED && noted[fd].inode != 0 &&
            about.st_dev == noted[fd].device && about.st_ino == noted[fd].inode;
+}
+
+/* How many of the functions below are between making, or closing, a descriptor and noting
+ * that. */
+static int n_busy;
+#define SETTLE_MS 100 /* longer than that takes who waits for something */
+
+static void settle(void)
+{
+    const struct timespec pause = {.tv_nsec = 100000};
+
+    for (int i = 0; i < SETTLE_MS * 10 && __atomic_load_n(&n_busy, __ATOMIC_SEQ_CST); i++)
+        nanosleep(&pause, NULL);
+}
+
+static void busy_begin(void)
+{
+    __atomic_fetch_add(&n_busy, 1, __ATOMIC_SEQ_CST);
+}
+
+static void busy_end(void)
+{
+    __atomic_fetch_sub(&n_busy, 1, __ATOMIC_SEQ_CST);
+}
+
+int crmpi_descriptor_is_lower(int fd)
+{
+    if (is_noted(fd) > 0)
+        return 1;
+    settle(); /* it may just have come, or go */
+    return is_noted(fd) != 0;
 }
 
 void crmpi_descriptor_take(int fd)
@@ -103,7 +138,10 @@ static mode_t mode_argument(int flags, va_list arguments)
         va_start(arguments, flags);                                                        \
         mode_t mode = mode_argument(flags, arguments);                                     \
         va_end(arguments);                                                                 \
-        return note_new(next(path, flags, mode));                                              \
+        busy_begin();                                                                      \
+        int fd = note_new(next(path, flags, mode));                                        \
+        busy_end();                                                                        \
+        return fd;                                                                         \
     }
 
 #define DEFINE_OPENAT(function)                                                            \
@@ -115,7 +153,10 @@ static mode_t mode_argument(int flags, va_list arguments)
         va_start(arguments, flags);                                                        \
         mode_t mode = mode_argument(flags, arguments);                                     \
         va_end(arguments);                                                                 \
-        return note_new(next(directory, path, flags, mode));                                   \
+        busy_begin();                                                                      \
+        int fd = note_new(next(directory, path, flags, mode));                             \
+        busy_end();                                                                        \
+        return fd;                                                                         \
     }
 
 /* DEFINE(name, (parameters), (arguments)): a function that returns one new descriptor;
@@ -124,7 +165,10 @@ static mode_t mode_argument(int flags, va_list arguments)
     int function parameters                                                                \
     {                                                                                      \
         NEXT(function);                                                                    \
-        return noted_by(next arguments);                                                   \
+        busy_begin();                                                                      \
+        int result = noted_by(next arguments);                                             \
+        busy_end();                                                                        \
+        return result;                                                                     \
     }
 #define DEFINE(function, parameters, arguments)                                            \
     DEFINE_BY(note_new, function, parameters, arguments)
@@ -136,12 +180,14 @@ static mode_t mode_argument(int flags, va_list arguments)
     int function parameters                                                                \
     {                                                                                      \
         NEXT(function);                                                                    \
+        busy_begin();                                                                      \
         int result = next arguments;                                                       \
                                                                                            \
         if (result == 0) {                                                                 \
             pair[0] = note_new(pair[0]);                                                   \
             pair[1] = note_new(pair[1]);                                                   \
         }                                                                                  \
+        busy_end();                                                                        \
         return result;                                                                     \
     }
 
@@ -175,19 +221,24 @@ DEFINE_PAIR(socketpair, (int domain, int type, int protocol, int pair[2]),
 int close(int fd)
 {
     NEXT(close);
+    busy_begin();
     if (fd >= 0 && fd < MAX_NOTED)
         noted[fd].inode = 0;
-    return next(fd);
+    int result = next(fd);
+    busy_end();
+    return result;
 }
 
 #define DEFINE_FOPEN(function)                                                             \
     FILE *function(const char *path, const char *mode)                                     \
     {                                                                                      \
         NEXT(function);                                                                    \
+        busy_begin();                                                                      \
         FILE *file = next(path, mode);                                                     \
                                                                                            \
         if (file)                                                                          \
             note(fileno(file));                                                            \
+        busy_end();                                                                        \
         return file;                                                                       \
     }
 DEFINE_FOPEN(fopen)
@@ -198,7 +249,10 @@ int fclose(FILE *file)
     NEXT(fclose);
     int fd = fileno(file);
 
+    busy_begin();
     if (fd >= 0 && fd < MAX_NOTED)
         noted[fd].inode = 0;
-    return next(file);
+    int result = next(file);
+    busy_end();
+    return result;
 }

@@ -6,7 +6,7 @@
 #ifndef CRMPI_LOWER_DESCRIPTORS_H
 #define CRMPI_LOWER_DESCRIPTORS_H
 
-/** Tell whether @p fd was opened below and is still the same object. */
+/** Tell whether @p fd was opened below and is still the same object; or is gone. */
 int crmpi_descriptor_is_lower(int fd);
 
 /** Say that @p fd is the lower half's, though it was not opened through libc. */

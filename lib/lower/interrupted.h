@@ -21,10 +21,20 @@ struct crmpi_look {
     int64_t number; /* of the call it waits in; -1: in none, as for a page */
     uint64_t arguments[6];
     uint64_t stack, address;
+    int64_t runs_since_ns; /* it was first seen to run when it had had so much CPU time; -1: it
+                              was not */
 };
 
 /** Look at a thread; `waits` is 0 where it is not told. */
 void crmpi_look_at(int tid, struct crmpi_look *look_out);
+
+/**
+ * Note what a thread that is to be signalled was seen to do.
+ * @param looks  one for each thread, zero at first; handlers read them meanwhile
+ * @return 1 if the signal may come now; 0 if it may be in a call of which it is not known yet
+ *         which it is: look again
+ */
+int crmpi_look_note(struct crmpi_look *looks, size_t n_looks, const struct crmpi_look *now);
 
 /**
  * In the handler of a signal of crmpi's: correct the registers of the application that it

@@ -34,9 +34,7 @@
 #include "lower/thread.h"
 #include "lower/trap.h"
 
-#define PATIENCE 2     /* looks at a thread before it is signalled while it runs */
-#define FIRST_US 20    /* pauses between looks */
-#define AGAIN_US 200
+#define FIRST_US 20     /* pauses between looks at threads: they get longer */
 #define TAKE_NS 200000  /* how often a thread that is to take its signals out is woken */
 #define TAKE_TURNS 50000 /* at most */
 #define STUCK_MS 2000 /* what a critical section may wait in a call, when others stand still */
@@ -471,23 +469,6 @@ static int has_lower_stack(const struct crmpi_look *look)
     return look->waits && !crmpi_is_application(look->stack);
 }
 
-/* Keep what a thread was last seen to do; 0: there is no room, as for one that is new. */
-static int look_note(const struct crmpi_look *look)
-{
-    for (int32_t i = 0; i < table->n_slots; i++) {
-        struct crmpi_look *noted = &table->looks[i];
-
-        if (noted->tid != 0 && noted->tid != look->tid)
-            continue;
-        __atomic_store_n(&noted->tid, -1, __ATOMIC_RELEASE); /* it may be reading it */
-        *noted = *look;
-        noted->tid = -1;
-        __atomic_store_n(&noted->tid, look->tid, __ATOMIC_RELEASE);
-        return 1;
-    }
-    return 0;
-}
-
 /* Of a restart: on the stacks of crmpi-host until they leave it. */
 static struct crmpi_parked *expected;
 static size_t n_expected;
@@ -512,9 +493,9 @@ static int count_expected(int tid)
     return n;
 }
 
-/* Visit the application's threads, and signal those that have not parked; with @p patience only
- * those that wait: of a call that a thread is just entering it would not be known which it is. */
-static int unparked(int patience, int *first_out)
+/* Visit the application's threads, and signal those that have not parked, if it is known what
+ * they do. */
+static int unparked(int *first_out)
 {
     DIR *tasks = opendir("/proc/self/task");
     int n = 0, n_all = 0;
@@ -524,10 +505,10 @@ static int unparked(int patience, int *first_out)
     for (struct dirent *entry; (entry = readdir(tasks));) {
         int tid = atoi(entry->d_name);
 
-        if (tid <= 0 || crmpi_lower_thread_is(tid))
-            continue;
         struct crmpi_look look;
 
+        if (tid <= 0 || crmpi_lower_thread_is(tid))
+            continue;
         n_all++;
         if (is_parked(tid))
             continue;
@@ -536,9 +517,7 @@ static int unparked(int patience, int *first_out)
             continue;
         if (n++ == 0)
             *first_out = tid;
-        if (look.waits)
-            look_note(&look);
-        if (look.waits || !patience)
+        if (crmpi_look_note(table->looks, (size_t)table->n_slots, &look))
             crmpi_raw(SYS_tgkill, getpid(), tid, CRMPI_SIGNAL_PARK, 0, 0, 0);
     }
     closedir(tasks);
@@ -694,7 +673,7 @@ int crmpi_park_is_stuck(int elapsed_ms, char *why, size_t why_bytes)
 
 int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
 {
-    int begin = now_ms(), pause_us = FIRST_US, patience = PATIENCE, tid = 0, stuck = 0, missing;
+    int begin = now_ms(), pause_us = FIRST_US, tid = 0, stuck = 0, missing;
 
     if (table_create() != 0) {
         snprintf(why, why_bytes, "no memory to stop the threads");
@@ -704,7 +683,7 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
     for (;;) {
         int32_t seen = __atomic_load_n(&n_ready, __ATOMIC_ACQUIRE);
 
-        missing = unparked(patience, &tid);
+        missing = unparked(&tid);
         if (missing == 0) {
             __atomic_store_n(&expected, NULL, __ATOMIC_RELEASE);
             list_create();
@@ -718,9 +697,7 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
         struct timespec pause = {.tv_nsec = pause_us * 1000};
 
         crmpi_raw_futex_wait(&n_ready, seen, &pause);
-        if (patience > 0 && --patience == 0)
-            pause_us = AGAIN_US;
-        else if (seen == __atomic_load_n(&n_ready, __ATOMIC_ACQUIRE) && pause_us < 10000)
+        if (seen == __atomic_load_n(&n_ready, __ATOMIC_ACQUIRE) && pause_us < 10000)
             pause_us *= 2;
     }
     if (missing < 0)

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/config.h"
@@ -270,6 +271,35 @@ START_TEST(test_control_that_is_damaged)
 }
 END_TEST
 
+/* What is there is not waited for, followed, or read, if it is no file of this user. */
+START_TEST(test_control_that_is_no_file)
+{
+    struct crmpi_contact back;
+    char path[128];
+    int fd, lock;
+    const struct crmpi_demand demand = {.magic = CRMPI_DEMAND_MAGIC};
+
+    snprintf(path, sizeof path, "%s/control", dir);
+    if (_i == 0)
+        ck_assert_int_eq(mkfifo(path, 0600), 0);
+    else if (_i == 1)
+        ck_assert_int_eq(symlink("/etc/passwd", path), 0);
+    else if (_i == 2)
+        ck_assert_int_eq(mkdir(path, 0700), 0);
+    else if (mknod(path, S_IFCHR | 0600, makedev(1, 5)) != 0)
+        return; /* /dev/zero; not as a plain user */
+    ck_assert_int_eq(crmpi_contact_read(dir, &back, why, sizeof why), CRMPI_ERR_PERMISSION);
+    ck_assert_ptr_nonnull(strstr(why, "not a regular file of this user"));
+    ck_assert_int_eq(crmpi_contact_alive(dir, why, sizeof why), 0);
+    ck_assert_int_eq(crmpi_contact_call(dir, &demand, 1000, &fd, why, sizeof why),
+                     CRMPI_ERR_PERMISSION);
+    ck_assert_int_eq(crmpi_contact_publish(dir, &contact, &lock, why, sizeof why),
+                     CRMPI_ERR_PERMISSION);
+    ck_assert_ptr_nonnull(strstr(why, "not a regular file of this user"));
+    ck_assert_int_eq(_i == 2 ? rmdir(path) : unlink(path), 0);
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("launcher");
@@ -290,6 +320,7 @@ int main(void)
     tcase_add_test(control, test_control_of_a_dead_job);
     tcase_add_test(control, test_control_of_a_living_job);
     tcase_add_test(control, test_control_that_is_damaged);
+    tcase_add_loop_test(control, test_control_that_is_no_file, 0, 4);
     suite_add_tcase(suite, control);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

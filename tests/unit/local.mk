@@ -5,7 +5,7 @@
 # and the parts of the policy.
 
 storage_fixture = tests/unit/storage-fixture.c tests/unit/storage-fixture.h
-storage_libs = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(XXHASH_LIBS)
+storage_libs = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(XXHASH_LIBS) $(CRYPTO_LIBS)
 storage_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/tests/unit $(HDF5_CPPFLAGS)
 
 check_PROGRAMS += tests/unit/storage-sample
@@ -99,7 +99,7 @@ tests_unit_config_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_config_LDADD = libcrmpi-base.a $(CHECK_LIBS)
 tests_unit_launcher_SOURCES = tests/unit/launcher.c
 tests_unit_launcher_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
-tests_unit_launcher_LDADD = libcrmpi-base.a $(CHECK_LIBS)
+tests_unit_launcher_LDADD = libcrmpi-base.a $(CRYPTO_LIBS) $(CHECK_LIBS)
 tests_unit_policy_SOURCES = tests/unit/policy.c $(crmpi_policy_sources)
 tests_unit_policy_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_policy_LDADD = $(CHECK_LIBS) -lm
@@ -168,15 +168,19 @@ TESTS += tests/unit/erasure tests/unit/plan
 tests_unit_erasure_SOURCES = tests/unit/erasure.c
 tests_unit_erasure_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_erasure_LDADD = libcrmpi-levels.a libcrmpi-storage.a libcrmpi-base.a \
-	$(ISAL_LIBS) $(XXHASH_LIBS) $(CHECK_LIBS)
+	$(ISAL_LIBS) $(XXHASH_LIBS) $(CRYPTO_LIBS) $(CHECK_LIBS)
 tests_unit_plan_SOURCES = tests/unit/plan.c
 tests_unit_plan_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_plan_LDADD = libcrmpi-levels.a $(storage_libs) $(ISAL_LIBS) $(CHECK_LIBS)
 endif
 
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/kept tests/unit/limit tests/unit/route
-TESTS += tests/unit/kept tests/unit/limit tests/unit/route
+check_PROGRAMS += tests/unit/greeting tests/unit/kept tests/unit/limit tests/unit/route
+TESTS += tests/unit/greeting tests/unit/kept tests/unit/limit tests/unit/route
+tests_unit_greeting_SOURCES = tests/unit/greeting.c
+tests_unit_greeting_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_greeting_CFLAGS = $(AM_CFLAGS) -pthread
+tests_unit_greeting_LDADD = libcrmpi-base.a $(CRYPTO_LIBS) $(CHECK_LIBS)
 tests_unit_limit_SOURCES = tests/unit/limit.c lib/capture/limit.c
 tests_unit_limit_CPPFLAGS = $(storage_cppflags) $(CHECK_CPPFLAGS)
 tests_unit_limit_LDADD = $(storage_libs) $(CHECK_LIBS)
@@ -194,7 +198,7 @@ TESTS += tests/unit/restoring
 tests_unit_restoring_SOURCES = tests/unit/restoring.c lib/restart/telling.c \
 	tools/restoring.c tools/restoring.h $(crmpi_tool_sources)
 tests_unit_restoring_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
-tests_unit_restoring_LDADD = libcrmpi-base.a $(CHECK_LIBS)
+tests_unit_restoring_LDADD = libcrmpi-base.a $(CRYPTO_LIBS) $(CHECK_LIBS)
 endif
 
 if HAVE_CHECK
