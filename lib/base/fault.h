@@ -40,6 +40,8 @@
  *     restart.check                                               before anything is done
  *     restart.memory                                              it is about to be loaded
  *     restart.threads                                             they are about to be made
+ *     restart.foreign                                             the processor is taken for one
+ *                                                                 with another layout of frames
  */
 #ifndef CRMPI_BASE_FAULT_H
 #define CRMPI_BASE_FAULT_H

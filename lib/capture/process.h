@@ -9,6 +9,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include "lower/xstate.h"
 
 struct crmpi_process {
     char directory[4096];
@@ -20,6 +21,7 @@ struct crmpi_process {
     uint64_t files_epoch;       /* of the journal of files: lib/files/journal.h */
     uint32_t umask;
     int32_t lock_future;        /* flags of mlockall(2) for what is mapped later; 0: none */
+    struct crmpi_xstate xstate; /* of frames of signals */
     int32_t thread_level;       /* MPI_THREAD_* that was provided */
     uint32_t control_bytes;     /* sizes of the structures both halves share: another build */
     uint32_t thread_bytes;      /* of crmpi has to have the same */

@@ -153,6 +153,7 @@ static enum crmpi_status process_save(struct crmpi_writer *writer, int lock_futu
     for (int i = 0; i < 16; i++)
         getrlimit(i, &process.limits[i]);
     PMPI_Query_thread(&level);
+    crmpi_xstate_get(&process.xstate, 0);
     process.thread_level = level;
     return crmpi_writer_record(writer, CRMPI_RECORD_PROCESS, &process, sizeof process);
 }

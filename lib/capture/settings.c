@@ -174,6 +174,25 @@ static int membarrier_set(int64_t value)
     return result;
 }
 
+/* Tile registers: the kernel gives them to who asks. */
+#define ARCH_GET_XCOMP_PERM 0x1022
+#define ARCH_REQ_XCOMP_PERM 0x1023
+#define TILES 18
+
+static int64_t tiles_get(void)
+{
+    uint64_t permitted;
+
+    return syscall(SYS_arch_prctl, ARCH_GET_XCOMP_PERM, &permitted) == 0
+               ? (int64_t)(permitted >> TILES & 1)
+               : NOT_KNOWN;
+}
+
+static int tiles_set(int64_t value)
+{
+    return value ? (int)syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, TILES) : 0;
+}
+
 static const struct number {
     const char *name;
     int64_t (*get)(void);
@@ -185,6 +204,7 @@ static const struct number {
     {"coredump_filter", core_filter_get, core_filter_set},
     {"oom_score_adj", oom_get, oom_set},
     {"membarrier registrations", membarrier_get, membarrier_set},
+    {"AMX permission", tiles_get, tiles_set},
     {"dumpable", dumpable_get, dumpable_set}, /* last: it may bar the files above */
 };
 #define N_NUMBERS (sizeof numbers / sizeof *numbers)

@@ -173,6 +173,7 @@ static const struct {
     {SYS_timer_create, NEVER, ALWAYS},
     {SYS_clock_gettime, NEVER, CLOCK},
     {SYS_clock_getres, NEVER, CLOCK},
+    {SYS_rt_sigreturn, NEVER, ALWAYS}, /* or never */
 };
 #define N_CALLS (sizeof calls / sizeof *calls)
 
@@ -260,19 +261,26 @@ _Static_assert(N_TAIL == TRAP + 1, "the places of the tail");
 #define N_HEAD 3
 _Static_assert(N_CALLS + N_TAIL < 255, "jumps have a byte");
 
+static unsigned place_of(size_t i, int restarted, int foreign)
+{
+    if (calls[i].number == SYS_rt_sigreturn && !foreign)
+        return NEVER;
+    return restarted ? calls[i].restarted : calls[i].at_first;
+}
+
 /* Behind the list is the tail's first statement, NEVER: all else is allowed. */
-enum crmpi_status crmpi_filter_install(int restarted)
+enum crmpi_status crmpi_filter_install(int restarted, int foreign)
 {
     struct sock_filter filter[N_HEAD + N_CALLS + N_TAIL] = {LOAD(arch), {0}, LOAD(nr)};
     struct sock_fprog program = {.filter = filter};
     size_t n = 0, at = N_HEAD;
 
     for (size_t i = 0; i < N_CALLS; i++)
-        n += (restarted ? calls[i].restarted : calls[i].at_first) != NEVER;
+        n += place_of(i, restarted, foreign) != NEVER;
     filter[1] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64,
                                              0, (unsigned char)(n + 1));
     for (size_t i = 0; i < N_CALLS; i++) {
-        unsigned place = restarted ? calls[i].restarted : calls[i].at_first;
+        unsigned place = place_of(i, restarted, foreign);
 
         if (place != NEVER) {
             size_t behind = N_HEAD + n - at - 1;

@@ -14,9 +14,10 @@
 /**
  * Install the filter, for the whole process and all it executes later: it is keyed to the upper
  * address range, which no ordinary process uses.
+ * @param foreign    frames of signals may be of another layout (xstate.h): trap rt_sigreturn
  * @param restarted  also trap calls that give or take ids of the process and its threads, which
  *                   after a restart are others than the program knows (ids.h)
  */
-enum crmpi_status crmpi_filter_install(int restarted);
+enum crmpi_status crmpi_filter_install(int restarted, int foreign);
 
 #endif

@@ -24,7 +24,8 @@ crmpi_host_SOURCES += \
 	lib/lower/sanitizer.c lib/lower/sanitizer.h \
 	lib/lower/locks.c lib/lower/locks.h lib/lower/thread.c lib/lower/thread.h \
 	lib/lower/text.h \
-	lib/lower/trap.c lib/lower/trap.h
+	lib/lower/trap.c lib/lower/trap.h \
+	lib/lower/xstate.c lib/lower/xstate.h
 
 # crmpi's vdso is a file of its own that the loader embeds.
 vdso.so: $(srcdir)/lib/upper/vdso.S $(srcdir)/lib/upper/vdso.lds $(srcdir)/lib/boundary/control.h

@@ -31,6 +31,7 @@
 #include "lower/raw.h"
 #include "lower/text.h"
 #include "lower/trap.h"
+#include "lower/xstate.h"
 
 #define PAGE 4096ul
 #define PAGE_UP(n) (((n) + PAGE - 1) & ~(PAGE - 1))
@@ -504,6 +505,8 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
     case SYS_vfork:
         crmpi_ids_guard();
         return crmpi_gate_birth(number, r);
+    case SYS_rt_sigreturn:
+        crmpi_xstate_return((ucontext_t *)r[REG_RSP]);
     case SYS_exit:
         crmpi_owners_thread_ends();
         crmpi_ids_thread_ends();
@@ -533,5 +536,5 @@ enum crmpi_status crmpi_trap_install(int restarted)
         crmpi_error("cannot install signal handlers: %s", strerror(errno));
         return CRMPI_ERR_SYSTEM;
     }
-    return crmpi_filter_install(restarted);
+    return crmpi_filter_install(restarted, crmpi_xstate_is_foreign());
 }

@@ -56,6 +56,7 @@
 #include "lower/raw.h"
 #include "lower/thread.h"
 #include "lower/trap.h"
+#include "lower/xstate.h"
 #include "restart/backing.h"
 #include "restart/gather.h"
 #include "restart/restart.h"
@@ -181,6 +182,19 @@ static enum crmpi_status files_read(struct saved *saved)
                               : status;
 }
 
+/* Frames of signals on the program's stacks are for this processor, too, or can be. */
+static enum crmpi_status xstate_check(const struct crmpi_xstate *saved)
+{
+    struct crmpi_xstate here;
+    char why[256];
+
+    crmpi_xstate_get(&here, saved->parts);
+    if (crmpi_xstate_suits(saved, &here, why, sizeof why))
+        return CRMPI_OK;
+    crmpi_error("%s", why);
+    return CRMPI_ERR_UNFIT;
+}
+
 /* The records, checked for their sizes. */
 static enum crmpi_status records_read(struct saved *saved)
 {
@@ -197,6 +211,8 @@ static enum crmpi_status records_read(struct saved *saved)
                     "that version");
         return CRMPI_ERR_UNFIT;
     }
+    if (status == CRMPI_OK)
+        status = xstate_check(&saved->process->xstate);
     if (status == CRMPI_OK)
         status = crmpi_reader_record(saved->reader, CRMPI_RECORD_THREADS,
                                      (void **)&saved->threads, &bytes);
@@ -480,6 +496,7 @@ static enum crmpi_status lower_restore(struct saved *saved)
     status = crmpi_threads_renew(saved->threads, saved->n_threads);
     if (status == CRMPI_OK)
         status = crmpi_hooks_restored();
+    crmpi_xstate_start(&saved->process->xstate);
     if (status == CRMPI_OK)
         status = crmpi_trap_install(1);
     crmpi_settings_filtered();

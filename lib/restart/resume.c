@@ -32,6 +32,7 @@
 #include "lower/raw.h"
 #include "lower/thread.h"
 #include "lower/trap.h"
+#include "lower/xstate.h"
 #include "restart/resume.h"
 #include "restart/signals.h"
 
@@ -225,6 +226,15 @@ enum crmpi_status crmpi_threads_make(struct crmpi_parked *threads, size_t n_thre
     if (crmpi_ids_start(n_threads) != CRMPI_OK)
         return CRMPI_ERR_NOMEM;
     crmpi_ids_add(first->known_tid, getpid());
+    for (size_t i = 0; i < n_threads; i++) {
+        enum crmpi_status status =
+            threads[i].state == CRMPI_THREAD_PARKED_ABOVE
+                ? crmpi_xstate_renew((ucontext_t *)threads[i].context)
+                : CRMPI_OK;
+
+        if (status != CRMPI_OK)
+            return status;
+    }
     for (size_t i = 0; i < n_threads; i++)
         if (!threads[i].is_main && thread_create(&threads[i]) != 0) {
             crmpi_error("cannot create a thread again, of %zu: %s", n_threads,

@@ -175,8 +175,11 @@ tests_unit_plan_LDADD = libcrmpi-levels.a $(storage_libs) $(ISAL_LIBS) $(CHECK_L
 endif
 
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/greeting tests/unit/kept tests/unit/limit tests/unit/route
-TESTS += tests/unit/greeting tests/unit/kept tests/unit/limit tests/unit/route
+check_PROGRAMS += tests/unit/greeting tests/unit/kept tests/unit/limit tests/unit/route tests/unit/xstate
+TESTS += tests/unit/greeting tests/unit/kept tests/unit/limit tests/unit/route tests/unit/xstate
+tests_unit_xstate_SOURCES = tests/unit/xstate.c lib/lower/xstate.c
+tests_unit_xstate_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_xstate_LDADD = libcrmpi-base.a $(CHECK_LIBS)
 tests_unit_greeting_SOURCES = tests/unit/greeting.c
 tests_unit_greeting_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_greeting_CFLAGS = $(AM_CFLAGS) -pthread
