@@ -236,6 +236,7 @@ static const char *const saves[] = {"image", "named", NULL};
 static const char *const compress[] = {"none", "lz4", "zstd", "auto", NULL};
 static const char *const off_on[] = {"0", "1", NULL};
 static const char *const sync_words[] = {"none", "fsync", NULL};
+static const char *const affinity_words[] = {"keep", "drop", NULL};
 
 #define FIELD(name) offsetof(struct crmpi_config, name)
 #define CENTURY 3155760000.0
@@ -290,6 +291,10 @@ const struct crmpi_variable crmpi_variables[] = {
      "Note which other files the program changes after a checkpoint, to undo that at a "
      "restart",
      parse_choice, FIELD(file_journal), 0, 0, off_on},
+    {"CRMPI_AFFINITY", "keep|drop", "keep",
+     "Whether a restart binds threads to processors as the program had, or leaves them "
+     "where the launcher puts the rank",
+     parse_choice, FIELD(affinity_drop), 0, 0, affinity_words},
     {"CRMPI_QUIESCE_LIMIT", "SECONDS", "60",
      "Seconds until a checkpoint that cannot bring all ranks to rest is given up",
      parse_seconds, FIELD(quiesce_limit_seconds), 0.1, 1000000, NULL},

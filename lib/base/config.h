@@ -62,6 +62,7 @@ struct crmpi_config {
     int truncate;
     unsigned file_limit_mib; /* of files that are saved with a rank */
     int file_journal;        /* other files that change are noted */
+    int affinity_drop;       /* a restart does not bind threads as the program had */
     double quiesce_limit_seconds;
     int sync; /* 1: a file is durable when it is in its place (fsync) */
     struct crmpi_levels levels;

@@ -7,6 +7,7 @@ crmpi_host_SOURCES += \
 	lib/capture/background.c lib/capture/background.h \
 	lib/capture/capture.c lib/capture/capture.h \
 	lib/capture/contents.c lib/capture/contents.h \
+	lib/capture/cpus.c lib/capture/cpus.h \
 	lib/capture/datamap.c lib/capture/datamap.h \
 	lib/capture/extents.c lib/capture/extents.h \
 	lib/capture/limit.c lib/capture/limit.h \

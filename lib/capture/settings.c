@@ -17,7 +17,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/config.h"
 #include "base/log.h"
+#include "capture/cpus.h"
 #include "capture/settings.h"
 #include "lower/park.h"
 #include "lower/trap.h"
@@ -27,7 +29,7 @@
 #endif
 
 #define NOT_KNOWN INT64_MIN /* the kernel does not tell */
-#define CPUS_MAX 4096
+#define CPUS_MAX CRMPI_CPUS_MAX
 #define TEXT_BYTES 512
 #define IOPRIO_WHO_PROCESS 1
 #define KEEP_CAPS 16u /* of the secure bits: each thread sets it again */
@@ -369,6 +371,7 @@ struct record {
     uint32_t status_set; /* bits of lines */
     char status[N_STATUS][TEXT_BYTES];
     uint32_t secure_bits;
+    uint64_t cpus[CPUS_MAX / 64]; /* that the launcher gave the process */
     char removed_directory[4096]; /* the working directory, if it has been removed */
 };
 
@@ -433,6 +436,7 @@ enum crmpi_status crmpi_settings_save(struct crmpi_writer *writer)
             record->status_set |= 1u << i;
     }
     removed_directory_get(record->removed_directory);
+    memcpy(record->cpus, base.thread.cpus, sizeof record->cpus);
     for (size_t i = 0; i < n; i++) {
         if (parked[i].is_main)
             record->secure_bits = parked[i].secure_bits & ~KEEP_CAPS;
@@ -499,9 +503,12 @@ static void not_set(const char *what)
     crmpi_warn("%s: cannot be set as it was: %s", what, strerror(errno));
 }
 
-static void cpus_set(const struct thread *thread, int tid)
+static void cpus_set(const struct record *record, const struct thread *thread, int tid)
 {
-    if (syscall(SYS_sched_setaffinity, tid, sizeof thread->cpus, thread->cpus) < 0)
+    uint64_t cpus[CPUS_MAX / 64];
+
+    crmpi_cpus_translate(thread->cpus, record->cpus, base.thread.cpus, cpus);
+    if (syscall(SYS_sched_setaffinity, tid, sizeof cpus, cpus) < 0)
         crmpi_warn(
             "the processors that thread %d was bound to are not here: it stays where "
             "the launcher has bound it",
@@ -515,12 +522,12 @@ static int is_told_otherwise(const struct thread *thread, int tid)
 }
 
 /* Real-time priority may need a permission that is not here: then it runs as others do. */
-static void thread_set(const struct thread *thread, int tid)
+static void thread_set(const struct record *record, const struct thread *thread, int tid)
 {
     struct scheduling scheduling = thread->scheduling;
 
-    if (thread->has_cpus)
-        cpus_set(thread, tid);
+    if (thread->has_cpus && !crmpi_config.affinity_drop)
+        cpus_set(record, thread, tid);
     scheduling.size = sizeof scheduling;
     /* SCHED_IDLE takes no nice value, but keeps it */
     if (thread->is_scheduled &&
@@ -578,5 +585,5 @@ void crmpi_settings_restore_thread(const void *data, size_t bytes, int known_tid
 
     for (uint32_t i = 0; record && i < record->n_threads; i++)
         if (threads[i].known_tid == known_tid)
-            thread_set(&threads[i], kernel_tid);
+            thread_set(record, &threads[i], kernel_tid);
 }

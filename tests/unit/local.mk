@@ -175,8 +175,11 @@ tests_unit_plan_LDADD = libcrmpi-levels.a $(storage_libs) $(ISAL_LIBS) $(CHECK_L
 endif
 
 if HAVE_CHECK
-check_PROGRAMS += tests/unit/greeting tests/unit/kept tests/unit/limit tests/unit/route tests/unit/xstate
-TESTS += tests/unit/greeting tests/unit/kept tests/unit/limit tests/unit/route tests/unit/xstate
+check_PROGRAMS += tests/unit/cpus tests/unit/greeting tests/unit/kept tests/unit/limit tests/unit/route tests/unit/xstate
+TESTS += tests/unit/cpus tests/unit/greeting tests/unit/kept tests/unit/limit tests/unit/route tests/unit/xstate
+tests_unit_cpus_SOURCES = tests/unit/cpus.c lib/capture/cpus.c
+tests_unit_cpus_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_cpus_LDADD = $(CHECK_LIBS)
 tests_unit_xstate_SOURCES = tests/unit/xstate.c lib/lower/xstate.c
 tests_unit_xstate_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_xstate_LDADD = libcrmpi-base.a $(CHECK_LIBS)
