@@ -11,10 +11,14 @@
  * not signalled before it has used some: by then it waits again, or is not in a call.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 
@@ -198,35 +202,75 @@ static int64_t vector_bytes(const struct iovec *parts, uint64_t n)
     return bytes;
 }
 
-/* How many bytes a call was to transfer that ends with fewer only for a signal, or for what
- * ends it again; 0: it may by itself. */
+/* Whether a call on it ends with a part only for a signal, or for what ends it again: a pipe, or
+ * a connection that is a stream. */
+static int is_stream(int fd)
+{
+    struct stat about;
+    int type = 0;
+    uint32_t bytes = sizeof type;
+
+    return crmpi_raw(SYS_fstat, fd, (long)&about, 0, 0, 0, 0) == 0 &&
+           (S_ISFIFO(about.st_mode) ||
+            (S_ISSOCK(about.st_mode) &&
+             crmpi_raw(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, (long)&type, (long)&bytes,
+                       0) == 0 &&
+             type == SOCK_STREAM));
+}
+
+/* splice() ends with a part when the pipe that it reads is empty. */
+static int is_left_in_pipe(const greg_t *r)
+{
+    struct stat about;
+    int left = 0;
+
+    return !(r[REG_R9] & SPLICE_F_NONBLOCK) &&
+           crmpi_raw(SYS_fstat, r[REG_RDI], (long)&about, 0, 0, 0, 0) == 0 &&
+           S_ISFIFO(about.st_mode) &&
+           crmpi_raw(SYS_ioctl, r[REG_RDI], FIONREAD, (long)&left, 0, 0, 0) == 0 && left > 0;
+}
+
+static int waits_for_all(greg_t flags)
+{
+    return flags & MSG_WAITALL && !(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB));
+}
+
+/* How many bytes a call was to transfer that has ended with fewer for a signal; 0: it may have by
+ * itself, or what is left cannot be done apart. */
 static int64_t bytes_wanted(long number, const greg_t *r)
 {
     const struct msghdr *message = (const struct msghdr *)r[REG_RSI];
+    int64_t bytes = 0;
 
     switch (number) {
     case SYS_write:
     case SYS_sendto:
-        return r[REG_RDX];
+        bytes = r[REG_RDX];
+        break;
     case SYS_recvfrom:
-        return r[REG_R10] & MSG_WAITALL ? r[REG_RDX] : 0;
+        bytes = waits_for_all(r[REG_R10]) ? r[REG_RDX] : 0;
+        break;
     case SYS_writev:
-    case SYS_vmsplice:
-        return vector_bytes((const struct iovec *)r[REG_RSI], (uint64_t)r[REG_RDX]);
+        bytes = vector_bytes((const struct iovec *)r[REG_RSI], (uint64_t)r[REG_RDX]);
+        break;
     case SYS_sendmsg:
-        return vector_bytes(message->msg_iov, message->msg_iovlen);
-    case SYS_recvmsg:
-        return r[REG_RDX] & MSG_WAITALL ? vector_bytes(message->msg_iov, message->msg_iovlen)
-                                        : 0;
+        bytes = vector_bytes(message->msg_iov, message->msg_iovlen);
+        break;
+    case SYS_recvmsg: /* descriptors may come with any part */
+        if (waits_for_all(r[REG_RDX]) && !message->msg_control)
+            bytes = vector_bytes(message->msg_iov, message->msg_iovlen);
+        break;
     case SYS_sendfile:
-        return r[REG_R10];
+        bytes = r[REG_R10];
+        break;
     case SYS_splice:
-        return r[REG_R8];
+        return is_left_in_pipe(r) ? r[REG_R8] : 0;
     case SYS_getrandom:
-        return r[REG_RSI];
+        return r[REG_RDX] & GRND_RANDOM ? 0 : r[REG_RSI];
     default:
         return 0;
     }
+    return bytes > 0 && is_stream((int)r[REG_RDI]) ? bytes : 0;
 }
 
 /* ---- the rest ---- */
@@ -297,15 +341,14 @@ void crmpi_interrupted(greg_t *r, const struct crmpi_look *looks, size_t n_looks
         number = number_told(r, looks, n_looks);
     if (number < 0)
         return;
-    bytes = bytes_wanted(number, r);
     if (r[REG_RAX] == -EINTR && is_begun_again(number)) {
         if ((end_ns = end_of(number, r)) != 0) {
-            transfer_rest(number, r, bytes, end_ns);
+            transfer_rest(number, r, bytes_wanted(number, r), end_ns);
         } else {
             r[REG_RAX] = number;
             r[REG_RIP] -= 2;
         }
-    } else if (r[REG_RAX] > 0 && bytes > r[REG_RAX]) {
+    } else if (r[REG_RAX] > 0 && (bytes = bytes_wanted(number, r)) > r[REG_RAX]) {
         transfer_rest(number, r, bytes, end_of(number, r));
     }
 }

@@ -57,7 +57,6 @@ __asm__(".text\n"
 static PLAIN int64_t call_part(struct crmpi_transfer *t, char *memory, int64_t bytes)
 {
     int64_t arguments[6] = {t->arguments[0], (int64_t)memory, bytes, 0, 0, 0};
-    struct iovec part = {memory, (size_t)bytes};
 
     switch (t->number) {
     case SYS_sendmsg:
@@ -66,11 +65,6 @@ static PLAIN int64_t call_part(struct crmpi_transfer *t, char *memory, int64_t b
     case SYS_recvmsg:
         arguments[3] = t->arguments[2];
         return crmpi_transfer_call(t, SYS_recvfrom, arguments);
-    case SYS_vmsplice:
-        arguments[1] = (int64_t)&part;
-        arguments[2] = 1;
-        arguments[3] = t->arguments[3];
-        return crmpi_transfer_call(t, SYS_vmsplice, arguments);
     default: /* writev */
         return crmpi_transfer_call(t, SYS_write, arguments);
     }
@@ -138,8 +132,7 @@ static PLAIN int64_t wait_ready(struct crmpi_transfer *t)
 
 static PLAIN int is_vector(int64_t number)
 {
-    return number == SYS_writev || number == SYS_vmsplice || number == SYS_sendmsg ||
-           number == SYS_recvmsg;
+    return number == SYS_writev || number == SYS_sendmsg || number == SYS_recvmsg;
 }
 
 /* What the call returns. */

@@ -154,7 +154,7 @@ static void by_recv_datagrams(struct call *call)
     pair_open(call, SOCK_DGRAM);
     partner_begin(call, send_datagrams);
     for (int i = 0; i < N_DATAGRAMS; i++) {
-        RETURNS(recv(call->ends[0], message, sizeof message, 0), (i + 1) * 8);
+        RETURNS(recv(call->ends[0], message, sizeof message, MSG_WAITALL), (i + 1) * 8);
         CHECK(message[0] == call->seed && (i == 0 || message[1] == (uint64_t)i),
               "%s: another message", call->name);
     }
