@@ -255,15 +255,6 @@ static inline int crmpi_may_be_application(uint64_t start, uint64_t end)
                                                        end <= CRMPI_LOWER_MAP));
 }
 
-/* Whether a thread with these registers has made a system call, and nothing since: syscall
- * leaves the address behind it in rcx, and the flags in r11. */
-static inline int crmpi_is_behind_call(int64_t rip, int64_t rcx, int64_t r11, int64_t flags)
-{
-    const unsigned char *code = (const unsigned char *)rip;
-
-    return rcx == rip && r11 == flags && code[-2] == 0x0f && code[-1] == 0x05;
-}
-
 /* Whether what is mapped at an address is the application's. */
 static inline int crmpi_is_application(uint64_t address)
 {

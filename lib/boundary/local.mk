@@ -3,6 +3,7 @@
 # What both halves share.
 crmpi_host_SOURCES += \
 	lib/boundary/boundary.h \
+	lib/boundary/calls.h \
 	lib/boundary/control.c lib/boundary/control.h \
 	lib/boundary/heap.c lib/boundary/heap.h \
 	lib/boundary/transfer.h

@@ -17,9 +17,10 @@ struct crmpi_transfer {
     int64_t number;
     int64_t done, bytes; /* bytes is 0 if the call may end with any number of them */
     int64_t interrupted; /* set by the parking signal when it ends a call in here, too */
+    int64_t is_over;     /* a signal of the application's has come */
     int64_t end_ns;      /* of the wait, on the application's clock; 0: none */
     int64_t events;      /* of poll(2): what it waits for then */
-    uint64_t unused[4];
+    uint64_t unused[3];
     uint64_t back; /* behind the call */
     uint64_t red_zone[16];
 };

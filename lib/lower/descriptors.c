@@ -84,9 +84,18 @@ static int n_busy;
 static void settle(void)
 {
     const struct timespec pause = {.tv_nsec = 100000};
+    static time_t given_up; /* one that waits is waited for once, not for each descriptor */
+    struct timespec now;
 
-    for (int i = 0; i < SETTLE_MS * 10 && __atomic_load_n(&n_busy, __ATOMIC_SEQ_CST); i++)
-        nanosleep(&pause, NULL);
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    for (int i = 0; __atomic_load_n(&n_busy, __ATOMIC_SEQ_CST) &&
+                    now.tv_sec > given_up + 1;
+         i++) {
+        if (i == SETTLE_MS * 10)
+            given_up = now.tv_sec;
+        else
+            nanosleep(&pause, NULL);
+    }
 }
 
 static void busy_begin(void)

@@ -93,6 +93,7 @@ static const struct {
     {SYS_fallocate, ALWAYS, ALWAYS},
     /* clocks and signals */
     {SYS_timerfd_settime, ABSOLUTE, ABSOLUTE},
+    {SYS_timer_settime, ABSOLUTE, ABSOLUTE},
     {SYS_signalfd, ALWAYS, ALWAYS},
     {SYS_signalfd4, ALWAYS, ALWAYS},
     /* files: what is about to become of them is noted */

@@ -22,6 +22,7 @@
 #include <time.h>
 
 #include "base/log.h"
+#include "boundary/calls.h"
 #include "boundary/control.h"
 #include "lower/clock.h"
 #include "lower/gate.h"
@@ -378,6 +379,13 @@ static void time_renew(struct frame *frame, greg_t *r)
     }
 }
 
+/* As syscall leaves it: so it is known that the call has been made. */
+static void call_mark(greg_t *r, int bytes)
+{
+    r[REG_RCX] = r[REG_RIP] + bytes;
+    r[REG_R11] = r[REG_EFL];
+}
+
 /* Back to the application's own place: in front of its call, or behind it. */
 static void frame_leave(greg_t *r, int is_behind)
 {
@@ -394,6 +402,8 @@ int crmpi_gate_leave(greg_t *r, long *number)
     struct frame *frame = (struct frame *)r[REG_RSP];
     uint64_t at = (uint64_t)r[REG_RIP];
     int is_before = at == AT_CALL || at == AT_AGAIN;
+    int was_in = !is_before || crmpi_is_before_call_again((int64_t)at, r[REG_RCX],
+                                                          r[REG_R11], r[REG_EFL]);
 
     *number = -1;
     if (birth_leave(r))
@@ -406,7 +416,7 @@ int crmpi_gate_leave(greg_t *r, long *number)
         if (frame->then == RETURN && frame->number == SYS_getrandom) {
             *number = (long)frame->number;
             frame_leave(r, 1);
-            r[REG_RCX] = r[REG_RIP];
+            call_mark(r, 0);
         }
         return 0;
     }
@@ -415,11 +425,15 @@ int crmpi_gate_leave(greg_t *r, long *number)
         time_renew(frame, r);
         r[REG_RAX] = (greg_t)frame->number;
         r[REG_RIP] = is_before ? (greg_t)at : (greg_t)at - 2;
+        call_mark(r, 2);
         return 1;
     }
     /* from the trap on: deadlines are corrected anew, and what is about to become of a file is
      * noted anew, as the checkpoint has begun another journal */
     r[REG_RAX] = (greg_t)(frame->then == CALL_AGAIN ? frame->rax : frame->number);
+    was_in |= crmpi_interruption_of((int64_t)frame->number) == CRMPI_ENDS;
     frame_leave(r, 0);
+    if (was_in)
+        call_mark(r, 2);
     return 1;
 }

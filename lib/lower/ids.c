@@ -207,6 +207,9 @@ static int is_near(int last)
 
 void crmpi_ids_guard(void)
 {
+    /* a child of vfork() has its parent's memory, and is about to execute something */
+    if (crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0) != crmpi_control->owner)
+        return;
     lock();
     for (int i = 0, last = last_id(); i < 2 * NEAR + (int)n_ids && is_near(last); i++) {
         struct id *id;
@@ -260,10 +263,8 @@ int crmpi_ids_path(const char *path, char kernel_out[CRMPI_IDS_PATH_BYTES])
     crmpi_ids_path_read(path, given, sizeof given);
     if (strlen(given) == sizeof given - 1)
         return 0;
-    for (const char *name = "/proc/"; name; name = crmpi_text_begins(at, "/task/") &&
-                                                           out > kernel_out
-                                                       ? "/task/"
-                                                       : NULL) {
+    for (int i = 0; i == 0 || (i == 1 && crmpi_text_begins(at, "/task/")); i++) {
+        const char *name = i == 0 ? "/proc/" : "/task/";
         size_t length = strlen(name);
         int id;
 

@@ -22,6 +22,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#include "boundary/calls.h"
 #include "boundary/control.h"
 #include "boundary/transfer.h"
 #include "lower/gate.h"
@@ -37,19 +38,22 @@ void crmpi_look_at(int tid, struct crmpi_look *look)
     snprintf(path, sizeof path, "/proc/self/task/%d/syscall", tid);
     if (!(file = fopen(path, "re")))
         return;
-    if (fgets(line, sizeof line, file))
+    if (fgets(line, sizeof line, file)) {
+        look->is_told = 1;
         look->waits =
             sscanf(line, "-1 %lx %lx", &look->stack, &look->address) == 2 ||
             sscanf(line, "%ld %lx %lx %lx %lx %lx %lx %lx %lx", &look->number,
                    &look->arguments[0], &look->arguments[1], &look->arguments[2],
                    &look->arguments[3], &look->arguments[4], &look->arguments[5],
                    &look->stack, &look->address) == 9;
+    }
     fclose(file);
 }
 
 /* ---- before the signal ---- */
 
 #define RUN_NS 100000 /* no call is in the kernel for longer before it waits, or ends */
+#define PATIENCE_NS 200000000 /* then it is signalled anyway */
 #define N_PLACES 256
 
 /* Places of which it is known which call is made there. */
@@ -89,7 +93,7 @@ static int64_t cpu_ns(int tid)
     /* CLOCK_THREAD_CPUTIME_ID of another thread */
     return clock_gettime((clockid_t)(~(unsigned)tid << 3 | 6), &used) == 0
                ? used.tv_sec * 1000000000l + used.tv_nsec
-               : INT64_MAX;
+               : INT64_MAX / 2;
 }
 
 int crmpi_look_note(struct crmpi_look *looks, size_t n_looks, const struct crmpi_look *now)
@@ -100,7 +104,7 @@ int crmpi_look_note(struct crmpi_look *looks, size_t n_looks, const struct crmpi
     while (noted < looks + n_looks && noted->tid != 0 && noted->tid != now->tid)
         noted++;
     if (noted == looks + n_looks)
-        return 0; /* there will be room at the next attempt */
+        return 1; /* threads come and go: there is no room to note more */
     if (now->waits) {
         place_note(now);
         __atomic_store_n(&noted->tid, -1, __ATOMIC_RELEASE); /* it may be reading it */
@@ -113,9 +117,11 @@ int crmpi_look_note(struct crmpi_look *looks, size_t n_looks, const struct crmpi
     used = cpu_ns(now->tid);
     if (noted->tid == 0 || noted->runs_since_ns < 0) {
         noted->runs_since_ns = used;
+        noted->seen_ns = crmpi_gate_clock_ns();
         __atomic_store_n(&noted->tid, now->tid, __ATOMIC_RELEASE);
     }
-    return used == INT64_MAX || used - noted->runs_since_ns >= RUN_NS;
+    return !now->is_told || used - noted->runs_since_ns >= RUN_NS ||
+           crmpi_gate_clock_ns() - noted->seen_ns >= PATIENCE_NS;
 }
 
 /* ---- which call it was ---- */
@@ -149,46 +155,11 @@ static long number_told(const greg_t *r, const struct crmpi_look *looks, size_t 
 /* ---- EINTR ---- */
 
 /* Calls that have done nothing then, and that end so though a signal's handler wants them to be
- * begun again: those on sockets with a time limit, and what some file systems do. */
+ * begun again: those on sockets with a time limit, and what some file systems do.  Those that
+ * always do are made at the gate. */
 static int is_begun_again(long number)
 {
-    switch (number) {
-    case SYS_read:
-    case SYS_readv:
-    case SYS_pread64:
-    case SYS_preadv:
-    case SYS_preadv2:
-    case SYS_write:
-    case SYS_writev:
-    case SYS_pwrite64:
-    case SYS_pwritev:
-    case SYS_pwritev2:
-    case SYS_recvfrom:
-    case SYS_recvmsg:
-    case SYS_recvmmsg:
-    case SYS_sendto:
-    case SYS_sendmsg:
-    case SYS_sendmmsg:
-    case SYS_accept:
-    case SYS_accept4:
-    case SYS_connect:
-    case SYS_sendfile:
-    case SYS_splice:
-    case SYS_tee:
-    case SYS_vmsplice:
-    case SYS_copy_file_range:
-    case SYS_open:
-    case SYS_openat:
-    case SYS_flock:
-    case SYS_fcntl:
-    case SYS_wait4:
-    case SYS_waitid:
-    case SYS_mq_timedsend:
-    case SYS_mq_timedreceive:
-        return 1;
-    default:
-        return 0;
-    }
+    return crmpi_interruption_of(number) == CRMPI_RESTARTS;
 }
 
 /* ---- parts ---- */
@@ -202,37 +173,53 @@ static int64_t vector_bytes(const struct iovec *parts, uint64_t n)
     return bytes;
 }
 
-/* Whether a call on it ends with a part only for a signal, or for what ends it again: a pipe, or
- * a connection that is a stream. */
-static int is_stream(int fd)
+/* What a descriptor is of; a socket only if it is a stream. */
+enum carrier { OTHER, PIPE, SOCKET };
+
+static enum carrier carrier_of(int fd)
 {
     struct stat about;
     int type = 0;
     uint32_t bytes = sizeof type;
 
-    return crmpi_raw(SYS_fstat, fd, (long)&about, 0, 0, 0, 0) == 0 &&
-           (S_ISFIFO(about.st_mode) ||
-            (S_ISSOCK(about.st_mode) &&
-             crmpi_raw(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, (long)&type, (long)&bytes,
-                       0) == 0 &&
-             type == SOCK_STREAM));
+    if (crmpi_raw(SYS_fstat, fd, (long)&about, 0, 0, 0, 0) != 0)
+        return OTHER;
+    if (S_ISFIFO(about.st_mode))
+        return PIPE;
+    return S_ISSOCK(about.st_mode) &&
+                   crmpi_raw(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, (long)&type,
+                             (long)&bytes, 0) == 0 &&
+                   type == SOCK_STREAM
+               ? SOCKET
+               : OTHER;
 }
 
-/* splice() ends with a part when the pipe that it reads is empty. */
+/* A call that does not wait ends with a part by itself; so does one that an error has ended, which
+ * the next call is to be told. */
+static int may_wait(int fd)
+{
+    struct pollfd polled = {.fd = fd};
+
+    return !(crmpi_raw(SYS_fcntl, fd, F_GETFL, 0, 0, 0, 0) & O_NONBLOCK) &&
+           crmpi_raw(SYS_poll, (long)&polled, 1, 0, 0, 0, 0) >= 0 &&
+           !(polled.revents & POLLERR);
+}
+
+/* splice() to a socket ends with a part when the pipe that it reads is empty. */
 static int is_left_in_pipe(const greg_t *r)
 {
-    struct stat about;
     int left = 0;
 
-    return !(r[REG_R9] & SPLICE_F_NONBLOCK) &&
-           crmpi_raw(SYS_fstat, r[REG_RDI], (long)&about, 0, 0, 0, 0) == 0 &&
-           S_ISFIFO(about.st_mode) &&
+    return !(r[REG_R9] & SPLICE_F_NONBLOCK) && carrier_of((int)r[REG_RDI]) == PIPE &&
+           carrier_of((int)r[REG_RDX]) == SOCKET && may_wait((int)r[REG_RDI]) &&
+           may_wait((int)r[REG_RDX]) &&
            crmpi_raw(SYS_ioctl, r[REG_RDI], FIONREAD, (long)&left, 0, 0, 0) == 0 && left > 0;
 }
 
 static int waits_for_all(greg_t flags)
 {
-    return flags & MSG_WAITALL && !(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB));
+    return flags & MSG_WAITALL &&
+           !(flags & (MSG_PEEK | MSG_ERRQUEUE | MSG_OOB | MSG_DONTWAIT));
 }
 
 /* How many bytes a call was to transfer that has ended with fewer for a signal; 0: it may have by
@@ -243,8 +230,10 @@ static int64_t bytes_wanted(long number, const greg_t *r)
     int64_t bytes = 0;
 
     switch (number) {
-    case SYS_write:
     case SYS_sendto:
+        bytes = r[REG_R10] & MSG_DONTWAIT ? 0 : r[REG_RDX];
+        break;
+    case SYS_write:
         bytes = r[REG_RDX];
         break;
     case SYS_recvfrom:
@@ -254,14 +243,15 @@ static int64_t bytes_wanted(long number, const greg_t *r)
         bytes = vector_bytes((const struct iovec *)r[REG_RSI], (uint64_t)r[REG_RDX]);
         break;
     case SYS_sendmsg:
-        bytes = vector_bytes(message->msg_iov, message->msg_iovlen);
+        if (!(r[REG_RDX] & MSG_DONTWAIT))
+            bytes = vector_bytes(message->msg_iov, message->msg_iovlen);
         break;
     case SYS_recvmsg: /* descriptors may come with any part */
         if (waits_for_all(r[REG_RDX]) && !message->msg_control)
             bytes = vector_bytes(message->msg_iov, message->msg_iovlen);
         break;
-    case SYS_sendfile:
-        bytes = r[REG_R10];
+    case SYS_sendfile: /* to a pipe it takes what there is room for */
+        bytes = carrier_of((int)r[REG_RDI]) == SOCKET ? r[REG_R10] : 0;
         break;
     case SYS_splice:
         return is_left_in_pipe(r) ? r[REG_R8] : 0;
@@ -270,7 +260,9 @@ static int64_t bytes_wanted(long number, const greg_t *r)
     default:
         return 0;
     }
-    return bytes > 0 && is_stream((int)r[REG_RDI]) ? bytes : 0;
+    return bytes > 0 && carrier_of((int)r[REG_RDI]) != OTHER && may_wait((int)r[REG_RDI])
+               ? bytes
+               : 0;
 }
 
 /* ---- the rest ---- */
@@ -318,6 +310,7 @@ static void transfer_rest(long number, greg_t *r, int64_t bytes, int64_t end_ns)
     transfer->number = number;
     transfer->done = r[REG_RAX] > 0 ? r[REG_RAX] : 0;
     transfer->end_ns = end_ns;
+    transfer->is_over = 0;
     transfer->events = is_for_input(number) ? POLLIN : POLLOUT;
     transfer->bytes = bytes;
     transfer->back = (uint64_t)r[REG_RIP];
@@ -328,6 +321,7 @@ static void transfer_rest(long number, greg_t *r, int64_t bytes, int64_t end_ns)
 void crmpi_interrupted(greg_t *r, const struct crmpi_look *looks, size_t n_looks)
 {
     int64_t bytes, end_ns;
+    int is_from_gate;
     long number;
 
     if (crmpi_gate_leave(r, &number) ||
@@ -337,7 +331,8 @@ void crmpi_interrupted(greg_t *r, const struct crmpi_look *looks, size_t n_looks
         ((struct crmpi_transfer *)r[REG_RBX])->interrupted = 1;
         return;
     }
-    if (number < 0)
+    is_from_gate = number >= 0;
+    if (!is_from_gate)
         number = number_told(r, looks, n_looks);
     if (number < 0)
         return;
@@ -348,7 +343,9 @@ void crmpi_interrupted(greg_t *r, const struct crmpi_look *looks, size_t n_looks
             r[REG_RAX] = number;
             r[REG_RIP] -= 2;
         }
-    } else if (r[REG_RAX] > 0 && (bytes = bytes_wanted(number, r)) > r[REG_RAX]) {
+    } else if (r[REG_RAX] > 0 && (is_from_gate || is_loaded((uint64_t)r[REG_RIP], number)) &&
+               (bytes = bytes_wanted(number, r)) > r[REG_RAX]) {
+        /* through syscall() two calls with the same arguments look the same */
         transfer_rest(number, r, bytes, end_of(number, r));
     }
 }

@@ -18,11 +18,13 @@
 struct crmpi_look {
     int32_t tid;   /* 0: not noted */
     int32_t waits; /* 0: it runs, or has ended */
+    int32_t is_told, padding; /* 0: the kernel does not tell */
     int64_t number; /* of the call it waits in; -1: in none, as for a page */
     uint64_t arguments[6];
     uint64_t stack, address;
     int64_t runs_since_ns; /* it was first seen to run when it had had so much CPU time; -1: it
                               was not */
+    int64_t seen_ns;       /* when that was */
 };
 
 /** Look at a thread; `waits` is 0 where it is not told. */

@@ -113,20 +113,29 @@ long crmpi_owners_futex(greg_t *r)
     uint32_t *word = (uint32_t *)r[REG_RDI], value;
     long operation = r[REG_RSI];
 
-    if (crmpi_raw_read(&value, word, sizeof value) != 0)
-        return -EFAULT;
     switch (OPERATION(operation)) {
     case FUTEX_LOCK_PI:
     case FUTEX_LOCK_PI2:
-        return lock(r);
     case FUTEX_TRYLOCK_PI:
-        return take(word, &value, 0)                          ? 0
-               : (value & FUTEX_TID_MASK) == own_id() ? -EDEADLK
-                                                              : -EAGAIN;
+    case FUTEX_UNLOCK_PI:
+        break;
+    case FUTEX_WAIT_REQUEUE_PI:
+    case FUTEX_CMP_REQUEUE_PI:
+        return -ENOSYS;
+    default:
+        return crmpi_gate_call(SYS_futex, r);
+    }
+    if (crmpi_raw_read(&value, word, sizeof value) != 0)
+        return -EFAULT;
+    switch (OPERATION(operation)) {
     case FUTEX_UNLOCK_PI:
         return unlock(word, operation);
+    case FUTEX_TRYLOCK_PI:
+        if (take(word, &value, 0))
+            return 0;
+        return (value & FUTEX_TID_MASK) == own_id() ? -EDEADLK : -EAGAIN;
     default:
-        return -ENOSYS;
+        return lock(r);
     }
 }
 

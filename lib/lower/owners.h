@@ -11,9 +11,9 @@
 #include <ucontext.h>
 
 /**
- * A trapped operation of futex(2) on a lock with priority inheritance.  It excludes, waits and
+ * A trapped operation of futex(2).  On a lock with priority inheritance it excludes, waits and
  * wakes as the kernel does, and tells the same errors; but nobody inherits a priority.
- * @return as crmpi_gate_call() does, or the result; -ENOSYS: it is none of these
+ * @return as crmpi_gate_call() does, or the result; -ENOSYS of what is not done here
  */
 long crmpi_owners_futex(greg_t *r);
 

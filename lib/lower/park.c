@@ -33,6 +33,7 @@
 #include "lower/raw.h"
 #include "lower/thread.h"
 #include "lower/trap.h"
+#include "lower/xstate.h"
 
 #define FIRST_US 20     /* pauses between looks at threads: they get longer */
 #define TAKE_NS 200000  /* how often a thread that is to take its signals out is woken */
@@ -186,6 +187,9 @@ static void handle_park(int signal, siginfo_t *info, void *data)
     (void)info;
     if (fs < CRMPI_U0 || fs >= CRMPI_U1 || !crmpi_is_application(rip))
         return; /* below, or in the kernel's vdso */
+    unsigned char area[crmpi_xstate_bytes(context)] __attribute__((aligned(64)));
+
+    crmpi_xstate_move(context, area);
     crmpi_interrupted(r, t->looks, (size_t)t->n_slots);
     if (__atomic_load_n(&crmpi_control->phase, __ATOMIC_ACQUIRE) != CRMPI_PHASE_STOP ||
         (rip >= crmpi_control->stub_begin && rip < crmpi_control->stub_end))
@@ -207,6 +211,7 @@ static void handle_park(int signal, siginfo_t *info, void *data)
     slot->fs = fs;
     slot->context = (uint64_t)context;
     park(slot, generation);
+    __asm__ volatile("" : : "r"(area) : "memory"); /* the kernel reads it */
 }
 
 int crmpi_park_is_request(int signal)
@@ -230,7 +235,10 @@ static void handle_request(int signal, siginfo_t *info, void *data)
 {
     int own = crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0) == crmpi_control->owner;
 
+    unsigned char area[crmpi_xstate_bytes(data)] __attribute__((aligned(64)));
+
     (void)info;
+    crmpi_xstate_move(data, area);
     if (crmpi_is_upper(__builtin_ia32_rdfsbase64()))
         crmpi_interrupted(((ucontext_t *)data)->uc_mcontext.gregs, NULL, 0);
     if (signal != crmpi_config.stop_signal)
@@ -646,11 +654,17 @@ static int table_create(void)
     return next->n_slots ? 0 : -1;
 }
 
-static void list_create(void)
+/* 0: the first thread is not among them: it has ended, and the process lives on. */
+static int list_create(void)
 {
+    int has_first = 0;
+
     for (int i = 0; i < table->n_claimed && i < table->n_slots; i++)
-        if (slot_counts(&table->slots[i]))
+        if (slot_counts(&table->slots[i])) {
+            has_first |= table->slots[i].is_main;
             list[n_list++] = table->slots[i];
+        }
+    return has_first;
 }
 
 int crmpi_park_is_stuck(int elapsed_ms, char *why, size_t why_bytes)
@@ -686,9 +700,12 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
         missing = unparked(&tid);
         if (missing == 0) {
             __atomic_store_n(&expected, NULL, __ATOMIC_RELEASE);
-            list_create();
             memset(stays, 0, sizeof stays);
-            return CRMPI_OK;
+            if (list_create())
+                return CRMPI_OK;
+            snprintf(why, why_bytes, "the program's first thread has ended (pthread_exit)");
+            crmpi_release_all(CRMPI_PHASE_RUN);
+            return CRMPI_ERR_UNSUPPORTED;
         }
         stay_note(tid);
         stuck = crmpi_park_is_stuck(now_ms() - begin, why, why_bytes);

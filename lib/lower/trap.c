@@ -251,22 +251,56 @@ static int is_monotonic_timerfd(long fd)
     return 0;
 }
 
+/* The same of a POSIX timer: /proc/self/timers has a line of its id, and one of its clock. */
+static int is_monotonic_timer(long id)
+{
+    char text[512], line[64];
+    unsigned length = 0;
+    int is_it = 0, is_monotonic = 0;
+    long file = crmpi_raw(SYS_open, (long)"/proc/self/timers", O_RDONLY | O_CLOEXEC, 0, 0, 0,
+                          0),
+         n;
+
+    while ((n = crmpi_raw(SYS_read, file, (long)text, sizeof text, 0, 0, 0)) > 0)
+        for (long i = 0; i < n; i++) {
+            if (text[i] != '\n') {
+                line[length] = text[i];
+                length += length < sizeof line - 1;
+                continue;
+            }
+            line[length] = '\0';
+            length = 0;
+            if (crmpi_text_begins(line, "ID: "))
+                is_it = crmpi_text_number(line + 4, NULL) == id;
+            else if (is_it && crmpi_text_begins(line, "ClockID: "))
+                is_monotonic = line[9] == '0' + CLOCK_MONOTONIC ||
+                               line[9] == '0' + CLOCK_BOOTTIME;
+        }
+    if (file >= 0)
+        crmpi_raw(SYS_close, file, 0, 0, 0, 0, 0);
+    return is_monotonic;
+}
+
 /* An absolute time given to a timer. */
-static long do_timerfd_settime(long fd, long flags, const struct itimerspec *given,
-                               long old)
+static long do_timer_settime(long number, long timer, long flags,
+                             const struct itimerspec *given, long old)
 {
     struct itimerspec copy;
+    int is_fd = number == SYS_timerfd_settime;
 
-    if (!(flags & TFD_TIMER_ABSTIME) || !crmpi_control->clock_offset_ns || !given ||
-        !is_monotonic_timerfd(fd))
-        return crmpi_raw(SYS_timerfd_settime, fd, flags, (long)given, old, 0, 0);
-    copy = *given;
+    if (!(flags & (is_fd ? TFD_TIMER_ABSTIME : TIMER_ABSTIME)) ||
+        !crmpi_control->clock_offset_ns ||
+        crmpi_raw_read(&copy, given, sizeof copy) != 0 ||
+        !(is_fd ? is_monotonic_timerfd(timer) : is_monotonic_timer(timer)))
+        return crmpi_raw(number, timer, flags, (long)given, old, 0, 0);
     if (copy.it_value.tv_sec || copy.it_value.tv_nsec) {
-        crmpi_clock_correct(1, &given->it_value, &copy.it_value);
+        struct timespec given_value = copy.it_value;
+
+        crmpi_clock_correct(1, &given_value, &copy.it_value);
         if (copy.it_value.tv_sec == 0 && copy.it_value.tv_nsec == 0)
             copy.it_value.tv_nsec = 1; /* 0 is never */
     }
-    return crmpi_raw(SYS_timerfd_settime, fd, flags, (long)&copy, old, 0, 0);
+    return crmpi_raw(number, timer, flags, (long)&copy, old, 0, 0);
 }
 
 /* Our signals are no news for the application. */
@@ -417,7 +451,6 @@ static long do_uring_enter(greg_t *r)
 static long emulate(long number, greg_t *r, ucontext_t *context)
 {
     long a = r[REG_RDI], b = r[REG_RSI], c = r[REG_RDX], d = r[REG_R10], e = r[REG_R8];
-    long result;
 
     switch (number) {
     case SYS_mmap:
@@ -433,8 +466,7 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
     case SYS_rt_sigprocmask:
         return do_sigprocmask(a, (void *)b, (void *)c, d, context);
     case SYS_futex:
-        result = crmpi_owners_futex(r);
-        return result == -ENOSYS ? crmpi_gate_call(number, r) : result;
+        return crmpi_owners_futex(r);
     case SYS_nanosleep:
     case SYS_clock_nanosleep:
     case SYS_pause:
@@ -460,7 +492,8 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
     case SYS_io_uring_enter:
         return do_uring_enter(r);
     case SYS_timerfd_settime:
-        return do_timerfd_settime(a, b, (void *)c, d);
+    case SYS_timer_settime:
+        return do_timer_settime(number, a, b, (void *)c, d);
     case SYS_signalfd:
     case SYS_signalfd4:
         return do_signalfd(number, a, (void *)b, c, d);
@@ -516,12 +549,28 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
     }
 }
 
+/* Frequent calls for which no frame of the gate is made. */
+static int is_done_here(long number)
+{
+    return number == SYS_mmap || number == SYS_mremap || number == SYS_brk ||
+           number == SYS_rt_sigprocmask || number == SYS_rt_sigaction ||
+           number == SYS_rt_sigreturn || number == SYS_getpid || number == SYS_gettid;
+}
+
 static void handle_sigsys(int signal, siginfo_t *info, void *data)
 {
     ucontext_t *context = data;
     greg_t *r = context->uc_mcontext.gregs;
 
     (void)signal;
+    if (!is_done_here(info->si_syscall)) {
+        unsigned char area[crmpi_xstate_bytes(context)] __attribute__((aligned(64)));
+
+        crmpi_xstate_move(context, area);
+        r[REG_RAX] = emulate(info->si_syscall, r, context);
+        __asm__ volatile("" : : "r"(area) : "memory"); /* the kernel reads it */
+        return;
+    }
     r[REG_RAX] = emulate(info->si_syscall, r, context);
 }
 

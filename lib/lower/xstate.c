@@ -172,6 +172,20 @@ int crmpi_xstate_convert(ucontext_t *context, const struct crmpi_xstate *saved,
     return 1;
 }
 
+size_t crmpi_xstate_bytes(const ucontext_t *context)
+{
+    const struct _fpx_sw_bytes *said =
+        (const void *)((const char *)context->uc_mcontext.fpregs + SAID_OFFSET);
+
+    return said->magic1 == FP_XSTATE_MAGIC1 ? said->extended_size : LEGACY_BYTES;
+}
+
+void crmpi_xstate_move(ucontext_t *context, void *area)
+{
+    memcpy(area, context->uc_mcontext.fpregs, crmpi_xstate_bytes(context));
+    context->uc_mcontext.fpregs = area;
+}
+
 /* ---- frames in the application's memory ---- */
 
 static struct crmpi_xstate foreign, own;

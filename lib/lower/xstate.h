@@ -47,6 +47,14 @@ size_t crmpi_xstate_room(const struct crmpi_xstate *here);
 int crmpi_xstate_convert(ucontext_t *context, const struct crmpi_xstate *saved,
                          const struct crmpi_xstate *here, void *area);
 
+/**
+ * The kernel puts the area close below the stack of what a signal interrupts, where frames of the
+ * gate and of transfers come.  So a handler that makes one first has its signal's frame refer to a
+ * copy, of so many bytes at a multiple of 64, which has to be there until the handler returns.
+ */
+size_t crmpi_xstate_bytes(const ucontext_t *context);
+void crmpi_xstate_move(ucontext_t *context, void *area);
+
 /** In a restarted process whose frames may be of another layout: what it was. */
 void crmpi_xstate_start(const struct crmpi_xstate *saved);
 int crmpi_xstate_is_foreign(void);

@@ -4,7 +4,7 @@
 libcrmpi_so_SOURCES += lib/upper/preload.c lib/upper/switch.S lib/upper/upper.h
 libcrmpi_so_SOURCES += lib/upper/after.c lib/upper/application.c lib/upper/binding.c lib/upper/cxx.c lib/upper/fortran.h lib/upper/fortran_application.c lib/upper/fortran_attribute.c \
 	lib/upper/fortran_callback.c lib/upper/fortran_object.c lib/upper/fortran_request.c \
-	lib/upper/number.c lib/upper/redirect.c lib/upper/rma.c lib/upper/tools.c lib/upper/transfer.c
+	lib/upper/number.c lib/upper/redirect.c lib/upper/rma.c lib/upper/signal.c lib/upper/tools.c lib/upper/transfer.c
 
 # The module for Fortran: declarations only, so there is nothing to link.  Modules are for
 # one compiler; others compile the source.

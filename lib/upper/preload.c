@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * libcrmpi.so's own C code (upper half): how a process becomes a split one, the first MPI
- * call of a thread, and the entry of the application's signal handlers.
+ * call of a thread.
  *
  * The constructor runs before all others (-z initfirst).  In a process that an MPI launcher
  * started, or that was linked with crmpi, it executes crmpi-host with the same arguments;
@@ -12,7 +12,6 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,7 +19,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/rseq.h>
-#include <ucontext.h>
 #include <unistd.h>
 
 #include "boundary/control.h"
@@ -35,54 +33,6 @@ int crmpi_is_split;
 static uint64_t fs_base(void)
 {
     return __builtin_ia32_rdfsbase64();
-}
-
-/*
- * What a handler is told.  Signals of this process are from the one that the application knows.
- * If the signal came just behind a system call, this is marked in a register that no call keeps:
- * what that returned is the application's, and none is made again for crmpi's sake
- * (lib/lower/interrupted.c).
- */
-static void context_prepare(siginfo_t *info, ucontext_t *context)
-{
-    greg_t *r = context->uc_mcontext.gregs;
-
-    if ((info->si_code == SI_USER || info->si_code == SI_TKILL) &&
-        info->si_pid == (int)crmpi_control->pid)
-        info->si_pid = crmpi_control->known_pid;
-    if (crmpi_is_behind_call(r[REG_RIP], r[REG_RCX], r[REG_R11], r[REG_EFL]))
-        r[REG_RCX] = 0;
-}
-
-/*
- * The kernel calls this instead of a handler of the application: the handler needs the
- * upper TLS base, and the thread may be below.  Lies in the upper half because the handler
- * returns here, perhaps after a restart.
- */
-static void signal_entry(int signal, void *info, void *context)
-{
-    struct crmpi_sigaction *action = &crmpi_control->sigactions[signal];
-    void (*handler)(int, void *, void *) = (void (*)(int, void *, void *))action->handler;
-    uint64_t fs = fs_base();
-
-    if ((uintptr_t)handler <= (uintptr_t)SIG_IGN)
-        return;
-    context_prepare(info, context);
-    if (action->flags & SA_RESETHAND)
-        action->handler = SIG_DFL;
-    if (crmpi_is_upper(fs)) {
-        handler(signal, info, context);
-        return;
-    }
-    struct crmpi_thread *thread =
-        *(struct crmpi_thread **)(fs + crmpi_control->lower_self_offset);
-    if (!thread)
-        return; /* a thread of the lower half itself: not the application's business */
-    thread->nest++;
-    __builtin_ia32_wrfsbase64(thread->upper_fs);
-    handler(signal, info, context);
-    __builtin_ia32_wrfsbase64(fs);
-    thread->nest--;
 }
 
 /* Called on the upper TLS base when the application's MPI_Init has succeeded. */
@@ -220,7 +170,7 @@ static void introduce(void)
     control->rseq_bytes = __rseq_size;
     control->stub_begin = (uint64_t)crmpi_stub_begin;
     control->stub_end = (uint64_t)crmpi_stub_end;
-    control->signal_entry = signal_entry;
+    control->signal_entry = crmpi_signal_entry;
     control->transfer_entry = (uint64_t)crmpi_transfer_entry;
     control->transfer_behind = (uint64_t)crmpi_transfer_behind_call;
     control->resume = crmpi_resume;

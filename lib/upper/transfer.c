@@ -91,8 +91,8 @@ static PLAIN int64_t call_rest(struct crmpi_transfer *t, int64_t *wanted_out)
 
     for (int i = 0; i < 6; i++)
         arguments[i] = t->arguments[i];
-    *wanted_out = rest;
-    switch (t->bytes ? t->number : -1) {
+    *wanted_out = t->bytes ? rest : INT64_MAX;
+    switch (t->done ? t->number : -1) {
     case -1:
         break;
     case SYS_sendfile: /* the kernel moves offsets on */
@@ -141,10 +141,13 @@ static PLAIN __attribute__((used)) int64_t transfer_go(struct crmpi_transfer *t)
     int64_t wanted, result;
 
     do {
-        t->interrupted = 0;
+        result = -EINTR;
+        if (t->is_over)
+            break;
         if (t->end_ns && (result = wait_ready(t)) < 0)
             break;
-        result = t->bytes && is_vector(t->number) ? call_vector(t, &wanted)
+        t->interrupted = 0;
+        result = t->done && is_vector(t->number) ? call_vector(t, &wanted)
                                                   : call_rest(t, &wanted);
         if (result > 0)
             t->done += result;

@@ -57,6 +57,10 @@ void crmpi_code_close(const unsigned char *first, const unsigned char *end)
 /* tools.c: let functions that libraries put in front of MPI's be called. */
 void crmpi_tools_find(void) __attribute__((visibility("hidden")));
 
+/* signal.c */
+void crmpi_signal_entry(int signal, void *info, void *context)
+    __attribute__((visibility("hidden")));
+
 /* transfer.c: where the rest of a transfer is done, and behind the system call there */
 extern const char crmpi_transfer_entry[] __attribute__((visibility("hidden")));
 extern const char crmpi_transfer_behind_call[] __attribute__((visibility("hidden")));

@@ -6,6 +6,7 @@
 #include "check.h"
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/select.h>
 
 /* Not a matter of scheduling any more; a checkpoint and a restart may lie within. */
@@ -57,6 +58,28 @@ static void sleep_until(int ms)
     CHECK_EQ(clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL), 0);
 }
 
+/* A POSIX timer that is set to a date, as a loop with a fixed pace does. */
+static void sleep_by_timer(int ms)
+{
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN + 5};
+    struct itimerspec date = {0};
+    sigset_t set, old;
+    timer_t timer;
+
+    sigemptyset(&set);
+    sigaddset(&set, SIGRTMIN + 5);
+    CHECK_EQ(pthread_sigmask(SIG_BLOCK, &set, &old), 0);
+    clock_gettime(CLOCK_MONOTONIC, &date.it_value);
+    CHECK_SYS(timer_create(CLOCK_MONOTONIC, &event, &timer));
+    date.it_value.tv_nsec += ms * 1000000L;
+    date.it_value.tv_sec += date.it_value.tv_nsec / 1000000000;
+    date.it_value.tv_nsec %= 1000000000;
+    CHECK_SYS(timer_settime(timer, TIMER_ABSTIME, &date, NULL));
+    CHECK_EQ(sigwaitinfo(&set, NULL), SIGRTMIN + 5);
+    CHECK_SYS(timer_delete(timer));
+    CHECK_EQ(pthread_sigmask(SIG_SETMASK, &old, NULL), 0);
+}
+
 static void sleep_by_condition(int ms)
 {
     pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
@@ -82,7 +105,7 @@ static void sleep_by_condition(int ms)
 
 static void (*const sleeps[])(int) = {
     sleep_by_poll,      sleep_by_ppoll, sleep_by_select,   sleep_by_usleep,
-    sleep_by_nanosleep, sleep_until,    sleep_by_condition};
+    sleep_by_nanosleep, sleep_until,    sleep_by_condition, sleep_by_timer};
 #define N_SLEEPS ((int)(sizeof sleeps / sizeof sleeps[0]))
 
 static void not_cut_short(int which, int ms)
