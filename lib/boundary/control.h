@@ -73,6 +73,7 @@
 #define CRMPI_LOWER_HOST_END 0x570000000000
 #define CRMPI_LOWER_MAP 0x6f0000000000
 #define CRMPI_OUTSIDE_MAX 128
+#define CRMPI_PLACES_MAX 32
 
 #define CRMPI_CONTROL_MAGIC 0x6c74636d70697263 /* "crpimctl" */
 
@@ -194,6 +195,11 @@ struct crmpi_control_page {
     int32_t unused;
     uint64_t stub_begin, stub_end; /* libcrmpi's code where no thread may park */
     void (*signal_entry)(int, void *, void *); /* libcrmpi's handler trampoline */
+    uint32_t n_places, unused3;
+    struct {
+        uint64_t address; /* behind a system call */
+        int64_t number;   /* which it is */
+    } places[CRMPI_PLACES_MAX]; /* of libc's functions, which libcrmpi has looked at */
     uint64_t transfer_entry, transfer_behind; /* libcrmpi's code for the rest of transfers, and
                                 behind its system call */
     uint64_t brk_start, brk_now;

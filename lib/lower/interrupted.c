@@ -4,7 +4,7 @@
  *
  * What a thread was seen to wait in is the call that was interrupted if it was made from the
  * same instruction, with the same stack and the same arguments: it may be a later one, but is
- * the same call.  If it is another, from a place of which the kernel has told before which
+ * the same call.  Of libc's functions for transfers it is known (lib/upper/transfer.c).  If it is another, from a place of which the kernel has told before which
  * call is made there, and the code in front of it loads no other number, it is that call.
  *
  * A thread that is in a call, and has been woken, but has no processor, is told to run.  It is
@@ -134,6 +134,14 @@ static int is_same(const struct crmpi_look *look, const greg_t *r)
         if (look->arguments[i] != (uint64_t)r[registers[i]])
             return 0;
     return look->stack == (uint64_t)r[REG_RSP] && look->address == (uint64_t)r[REG_RIP];
+}
+
+static long number_of_libc(const greg_t *r)
+{
+    for (uint32_t i = 0; i < crmpi_control->n_places; i++)
+        if (crmpi_control->places[i].address == (uint64_t)r[REG_RIP])
+            return crmpi_control->places[i].number;
+    return -1;
 }
 
 static long number_told(const greg_t *r, const struct crmpi_look *looks, size_t n)
@@ -321,7 +329,7 @@ static void transfer_rest(long number, greg_t *r, int64_t bytes, int64_t end_ns)
 void crmpi_interrupted(greg_t *r, const struct crmpi_look *looks, size_t n_looks)
 {
     int64_t bytes, end_ns;
-    int is_from_gate;
+    int is_certain;
     long number;
 
     if (crmpi_gate_leave(r, &number) ||
@@ -331,8 +339,10 @@ void crmpi_interrupted(greg_t *r, const struct crmpi_look *looks, size_t n_looks
         ((struct crmpi_transfer *)r[REG_RBX])->interrupted = 1;
         return;
     }
-    is_from_gate = number >= 0;
-    if (!is_from_gate)
+    if (number < 0)
+        number = number_of_libc(r);
+    is_certain = number >= 0;
+    if (!is_certain)
         number = number_told(r, looks, n_looks);
     if (number < 0)
         return;
@@ -343,7 +353,7 @@ void crmpi_interrupted(greg_t *r, const struct crmpi_look *looks, size_t n_looks
             r[REG_RAX] = number;
             r[REG_RIP] -= 2;
         }
-    } else if (r[REG_RAX] > 0 && (is_from_gate || is_loaded((uint64_t)r[REG_RIP], number)) &&
+    } else if (r[REG_RAX] > 0 && (is_certain || is_loaded((uint64_t)r[REG_RIP], number)) &&
                (bytes = bytes_wanted(number, r)) > r[REG_RAX]) {
         /* through syscall() two calls with the same arguments look the same */
         transfer_rest(number, r, bytes, end_of(number, r));

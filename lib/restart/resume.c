@@ -40,6 +40,7 @@
 #define KEEP_CAPS 16u /* of the secure bits; others are not set again */
 
 static int32_t all_go; /* a futex word */
+static int32_t n_missing; /* threads that are not as they were yet; likewise */
 
 static struct crmpi_thread *structure_of(const struct crmpi_parked *parked)
 {
@@ -133,8 +134,13 @@ void crmpi_threads_await(void)
         crmpi_raw_futex_wait(&all_go, 0, NULL);
 }
 
+/* Nobody goes on, and looks at others, or signals them, before all are as they were. */
 void crmpi_threads_go(void)
 {
+    int32_t n;
+
+    while ((n = __atomic_load_n(&n_missing, __ATOMIC_ACQUIRE)) > 0)
+        crmpi_raw_futex_wait(&n_missing, n, NULL);
     __atomic_store_n(&all_go, 1, __ATOMIC_RELEASE);
     crmpi_raw_futex_wake(&all_go, INT32_MAX);
 }
@@ -147,12 +153,19 @@ static int is_ahead(const struct crmpi_parked *parked)
     return thread && thread->restarts;
 }
 
+static void is_there(void)
+{
+    __atomic_fetch_sub(&n_missing, 1, __ATOMIC_ACQ_REL);
+    crmpi_raw_futex_wake(&n_missing, INT32_MAX);
+}
+
 static int thread_start(void *data)
 {
     struct crmpi_parked *parked = data;
 
     kernel_state_renew(parked);
     crmpi_signals_queue(parked);
+    is_there();
     if (!is_ahead(parked))
         crmpi_threads_await();
     leave(parked);
@@ -226,6 +239,7 @@ enum crmpi_status crmpi_threads_make(struct crmpi_parked *threads, size_t n_thre
     if (crmpi_ids_start(n_threads) != CRMPI_OK)
         return CRMPI_ERR_NOMEM;
     crmpi_ids_add(first->known_tid, getpid());
+    n_missing = (int32_t)n_threads;
     for (size_t i = 0; i < n_threads; i++) {
         enum crmpi_status status =
             threads[i].state == CRMPI_THREAD_PARKED_ABOVE
@@ -257,11 +271,12 @@ void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64
     crmpi_timers_restore(threads, n_threads);
     crmpi_host_rseq_release();
     crmpi_control->main_thread->nest = 0; /* from here on it calls no MPI but its own */
-    if (n_ahead == 0)
-        crmpi_threads_go();
     __builtin_ia32_wrfsbase64(first->fs);
     crmpi_raw(SYS_set_tid_address, first->tid_address, 0, 0, 0, 0, 0);
     kernel_state_renew(first);
+    is_there();
+    if (n_ahead == 0)
+        crmpi_threads_go();
     if (!is_ahead(first))
         crmpi_threads_await();
     leave(first);

@@ -178,6 +178,7 @@ static void introduce(void)
     control->environ = &environ;
     control->predefined = crmpi_predefined_upper;
     crmpi_is_split = 1;
+    crmpi_transfer_places_find();
     crmpi_redirect_start();
     crmpi_tools_find();
 }

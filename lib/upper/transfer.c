@@ -6,8 +6,11 @@
  * It comes here from behind its system call, so nothing but what a call changes may be
  * changed: that is why no vector registers are used.  A message goes on part by part.
  */
+#include <dlfcn.h>
 #include <errno.h>
+#include <link.h>
 #include <poll.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -154,6 +157,70 @@ static PLAIN __attribute__((used)) int64_t transfer_go(struct crmpi_transfer *t)
     } while ((result == -EINTR && t->interrupted) ||
              (result > 0 && t->done < t->bytes && (result == wanted || t->interrupted)));
     return t->done ? t->done : result;
+}
+
+/*
+ * Where libc makes such calls
+ */
+
+static const struct {
+    const char *name;
+    int64_t number;
+} functions[] = {
+    {"write", SYS_write},       {"writev", SYS_writev},   {"send", SYS_sendto},
+    {"sendto", SYS_sendto},     {"sendmsg", SYS_sendmsg}, {"recv", SYS_recvfrom},
+    {"recvfrom", SYS_recvfrom}, {"recvmsg", SYS_recvmsg}, {"sendfile", SYS_sendfile},
+    {"splice", SYS_splice},     {"accept", SYS_accept},   {"connect", SYS_connect},
+};
+
+static void place_add(const unsigned char *behind, int64_t number)
+{
+    uint32_t n = crmpi_control->n_places;
+
+    if (n == CRMPI_PLACES_MAX)
+        return;
+    crmpi_control->places[n].address = (uint64_t)behind;
+    crmpi_control->places[n].number = number;
+    crmpi_control->n_places = n + 1;
+}
+
+/* The number that is loaded there, "mov $number, %eax"; -1 if it is no such instruction. */
+static int64_t number_at(const unsigned char *code)
+{
+    int32_t number;
+
+    memcpy(&number, code + 1, sizeof number);
+    return *code == 0xb8 && number >= 0 && number < 512 ? number : -1;
+}
+
+/* A function that makes the call of its name, and loads no other number than that. */
+static void function_look(const unsigned char *begin, const unsigned char *end,
+                          int64_t number)
+{
+    int is_loaded = 0;
+
+    for (const unsigned char *at = begin; at + 5 <= end; at++) {
+        int64_t loaded = number_at(at);
+
+        is_loaded |= loaded == number;
+        if (loaded >= 0 && loaded != number)
+            return;
+    }
+    for (const unsigned char *at = begin; is_loaded && at + 2 <= end; at++)
+        if (at[0] == 0x0f && at[1] == 0x05)
+            place_add(at + 2, number);
+}
+
+void crmpi_transfer_places_find(void)
+{
+    for (size_t i = 0; i < sizeof functions / sizeof *functions; i++) {
+        const unsigned char *at = dlsym(RTLD_DEFAULT, functions[i].name);
+        const ElfW(Sym) *symbol = NULL;
+        Dl_info about;
+
+        if (at && dladdr1(at, &about, (void **)&symbol, RTLD_DL_SYMENT) != 0 && symbol)
+            function_look(at, at + symbol->st_size, functions[i].number);
+    }
 }
 
 #define TEXT(x) #x

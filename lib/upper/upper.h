@@ -61,6 +61,9 @@ void crmpi_tools_find(void) __attribute__((visibility("hidden")));
 void crmpi_signal_entry(int signal, void *info, void *context)
     __attribute__((visibility("hidden")));
 
+/* transfer.c: note where libc makes calls of which a part may be done */
+void crmpi_transfer_places_find(void) __attribute__((visibility("hidden")));
+
 /* transfer.c: where the rest of a transfer is done, and behind the system call there */
 extern const char crmpi_transfer_entry[] __attribute__((visibility("hidden")));
 extern const char crmpi_transfer_behind_call[] __attribute__((visibility("hidden")));
