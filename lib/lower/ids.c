@@ -89,7 +89,7 @@ clockid_t crmpi_ids_clock(clockid_t clock)
 
 /* ---- new ids ---- */
 
-#define NEAR 1024         /* ids that others may take between a look and a call */
+#define NEAR 256          /* ids that others may take between a look and a call */
 #define FIRST_AGAIN 300   /* the kernel begins there again behind pid_max */
 #define EXIT 1
 #define STAY 2
@@ -132,7 +132,12 @@ static long blank_make(void)
                      "movl $60, %%eax\n\t" /* exit, which clears heard */
                      "xorl %%edi, %%edi\n\t"
                      "syscall\n"
-                     "2: movl $0, (%%r13)\n"
+                     "2: movl $0, (%%r13)\n\t"
+                     "movl $202, %%eax\n\t" /* FUTEX_WAKE, as exit does */
+                     "movq %%r13, %%rdi\n\t"
+                     "movl $1, %%esi\n\t"
+                     "movl $1, %%edx\n\t"
+                     "syscall\n"
                      "3: movl $34, %%eax\n\t" /* pause */
                      "syscall\n\t"
                      "jmp 3b\n"
@@ -149,7 +154,7 @@ static void blank_judge(int32_t verdict)
     __atomic_store_n(&blank.verdict, verdict, __ATOMIC_RELEASE);
     crmpi_raw_futex_wake(&blank.verdict, 1);
     while (__atomic_load_n(&blank.heard, __ATOMIC_ACQUIRE))
-        crmpi_raw(SYS_sched_yield, 0, 0, 0, 0, 0, 0);
+        crmpi_raw_futex_wait(&blank.heard, 1, NULL);
 }
 
 static void lock(void)

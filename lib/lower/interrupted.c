@@ -2,10 +2,11 @@
 /*
  * Interrupted system calls (see interrupted.h).  Lower half.
  *
- * What a thread was seen to wait in is the call that was interrupted if it was made from the
- * same instruction, with the same stack and the same arguments: it may be a later one, but is
- * the same call.  Of libc's functions for transfers it is known (lib/upper/transfer.c).  If it is another, from a place of which the kernel has told before which
- * call is made there, and the code in front of it loads no other number, it is that call.
+ * Of libc's functions for transfers it is known which call they make (lib/upper/transfer.c).
+ * Else what a thread was seen to wait in is the call that was interrupted if it was made from
+ * the same instruction, with the same stack and the same arguments: it may be a later one, but is
+ * the same call.  If it is another, from a place of which the kernel has told before which call
+ * is made there, and the code in front of it loads that number, it is that call.
  *
  * A thread that is in a call, and has been woken, but has no processor, is told to run.  It is
  * not signalled before it has used some: by then it waits again, or is not in a call.

@@ -14,8 +14,8 @@
 #include "engine/contact.h"
 #include "engine/greeting.h"
 
-static const unsigned char key[CRMPI_KEY_BYTES] = "the key of a job";
-static const unsigned char other_key[CRMPI_KEY_BYTES] = "the key of others";
+static const unsigned char key[CRMPI_KEY_BYTES] = "a key of a job";
+static const unsigned char other_key[CRMPI_KEY_BYTES] = "a key of others";
 static int listener;
 static uint16_t port;
 static struct crmpi_door door;
