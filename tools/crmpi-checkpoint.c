@@ -9,8 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
 #include "engine/contact.h"
@@ -43,20 +43,13 @@ struct options {
     int64_t deadline_ms;
 };
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static int64_t parse_timeout(const char *value)
 {
     unsigned long long seconds = tool_number(TOOL, "--timeout", value);
 
     if (seconds > 1000000000)
         tool_usage(TOOL, "--timeout %s: too long", value);
-    return now_ms() + (int64_t)seconds * 1000;
+    return crmpi_clock_ms() + (int64_t)seconds * 1000;
 }
 
 static uint32_t parse_rank(const char *value)
@@ -103,7 +96,7 @@ static int call(const struct options *options)
                                   .kind = CRMPI_DEMAND_CHECKPOINT,
                                   .stop = (uint32_t)options->stop,
                                   .of = options->of};
-    int64_t until = options->wait ? now_ms() + START_LIMIT_MS : 0;
+    int64_t until = options->wait ? crmpi_clock_ms() + START_LIMIT_MS : 0;
     char why[5000];
     enum crmpi_status status;
     int fd;
@@ -111,7 +104,7 @@ static int call(const struct options *options)
     if (until > options->deadline_ms)
         until = options->deadline_ms;
     for (;;) {
-        int64_t left = options->deadline_ms - now_ms();
+        int64_t left = options->deadline_ms - crmpi_clock_ms();
 
         status = crmpi_contact_call(crmpi_config.dir, &demand,
                                     left < 0         ? 0
@@ -120,7 +113,7 @@ static int call(const struct options *options)
                                     &fd, why, sizeof why);
         if (status == CRMPI_OK)
             return fd;
-        if (status == CRMPI_ERR_PERMISSION || now_ms() >= until)
+        if (status == CRMPI_ERR_PERMISSION || crmpi_clock_ms() >= until)
             break;
         poll(NULL, 0, 50);
     }
@@ -141,7 +134,7 @@ static int read_line(int fd, int64_t deadline_ms, char *line, size_t bytes)
 
     while (n + 1 < bytes) {
         struct pollfd entry = {.fd = fd, .events = POLLIN};
-        int64_t left = deadline_ms == INT64_MAX ? -1 : deadline_ms - now_ms();
+        int64_t left = deadline_ms == INT64_MAX ? -1 : deadline_ms - crmpi_clock_ms();
         ssize_t got;
         if (deadline_ms != INT64_MAX && left <= 0)
             return -1;

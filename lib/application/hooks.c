@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "application/hooks.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "boundary/boundary.h"
 #include "boundary/heap.h"
@@ -382,14 +383,6 @@ void crmpi_hooks_prune(void)
             e = &(*e)->next;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static const char *who_is_late(const struct crmpi_application *application)
 {
     if (n_running > 0)
@@ -406,10 +399,10 @@ static int await_calls(struct crmpi_application *application, int limit_ms, char
                        size_t why_bytes)
 {
     const struct timespec pause = {.tv_nsec = LOOK_NS};
-    int64_t begin = now_ms();
+    int64_t begin = crmpi_clock_ms();
 
     for (;;) {
-        int elapsed_ms = (int)(now_ms() - begin), n_left;
+        int elapsed_ms = (int)(crmpi_clock_ms() - begin), n_left;
 
         crmpi_application_open();
         crmpi_hooks_prune();

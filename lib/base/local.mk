@@ -4,6 +4,7 @@
 
 libcrmpi_base_a_SOURCES += \
 	lib/base/checksum.c lib/base/checksum.h \
+	lib/base/clock.h \
 	lib/base/config.c lib/base/config.h \
 	lib/base/duration.c lib/base/duration.h \
 	lib/base/fault.c lib/base/fault.h \

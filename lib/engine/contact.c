@@ -20,8 +20,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "engine/contact.h"
 
 #define CONTROL_MAX_BYTES 4096
@@ -363,25 +363,17 @@ int crmpi_address_connect(uint32_t address, uint16_t port, int limit_ms)
     return -1;
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 /* Reach rank 0, at one of its addresses: somebody who proves to be it. */
 static int call_at(uint32_t address, const struct crmpi_contact *contact,
                    int64_t deadline_ms)
 {
     for (int64_t left = 1; left > 0;) {
-        left = deadline_ms - now_ms();
+        left = deadline_ms - crmpi_clock_ms();
         int fd = crmpi_address_connect(address, contact->port, left > 0 ? (int)left : 0);
 
         if (fd < 0)
             return -1;
-        left = deadline_ms - now_ms();
+        left = deadline_ms - crmpi_clock_ms();
         if (crmpi_greet(fd, contact->key, CRMPI_GREETING_TOOL, 0, left > 0 ? (int)left : 0))
             return fd;
         close(fd);
@@ -400,7 +392,7 @@ static int call(const struct crmpi_contact *contact, int limit_ms, int *socket_o
         if (local && strcmp(here, contact->host) != 0)
             continue;
         fd = call_at(local ? htonl(INADDR_LOOPBACK) : contact->addresses[i - 1], contact,
-                     now_ms() + limit_ms);
+                     crmpi_clock_ms() + limit_ms);
         if (fd >= 0) {
             *socket_out = fd;
             return 1;

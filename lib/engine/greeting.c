@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "engine/greeting.h"
 
 #define HELLO_MAGIC 0x3230656572747263 /* "crtree02" */
@@ -17,14 +17,6 @@
 #define ACCEPT_AT_ONCE 64
 
 enum end { CALLER = 'c', CALLED = 's' };
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int proof_make(const unsigned char *key, enum end end,
                       const struct crmpi_hello *hello, const unsigned char number[16],
@@ -65,7 +57,7 @@ static int receive_all(int fd, void *bytes, size_t n, int64_t deadline_ms)
 
     while (got < n) {
         struct pollfd entry = {.fd = fd, .events = POLLIN};
-        int64_t left = deadline_ms - now_ms();
+        int64_t left = deadline_ms - crmpi_clock_ms();
         int ready = poll(&entry, 1, left > 0 ? (int)left : 0);
         ssize_t more;
 
@@ -91,7 +83,7 @@ int crmpi_greet(int fd, const unsigned char key[CRMPI_KEY_BYTES], uint32_t from,
     struct crmpi_hello hello = {.magic = HELLO_MAGIC, .from = from, .to = to};
     struct crmpi_answer answer;
     unsigned char proof[CRMPI_PROOF_BYTES];
-    int64_t deadline_ms = now_ms() + limit_ms;
+    int64_t deadline_ms = crmpi_clock_ms() + limit_ms;
     char word;
 
     if (getrandom(hello.number, sizeof hello.number, 0) != sizeof hello.number ||
@@ -140,7 +132,7 @@ void crmpi_door_accept(struct crmpi_door *door, int listener)
         if (door->n == CRMPI_DOOR_MAX)
             visitor_drop(door, most_useless(door));
         door->visitors[door->n++] =
-            (struct crmpi_visitor){.fd = fd, .since_ms = now_ms()};
+            (struct crmpi_visitor){.fd = fd, .since_ms = crmpi_clock_ms()};
     }
 }
 
@@ -203,7 +195,7 @@ int crmpi_door_open(struct crmpi_door *door, const unsigned char key[CRMPI_KEY_B
             visitor_forget(door, visitor);
             return fd;
         }
-        if (turn < 0 || now_ms() - visitor->since_ms > VISIT_LIMIT_MS)
+        if (turn < 0 || crmpi_clock_ms() - visitor->since_ms > VISIT_LIMIT_MS)
             visitor_drop(door, visitor);
         else
             i++;

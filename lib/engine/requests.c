@@ -11,8 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/log.h"
 #include "boundary/boundary.h"
 #include "engine/requests.h"
@@ -48,13 +48,6 @@ static struct {
     int running;
 } server = {.lock = PTHREAD_MUTEX_INITIALIZER, .listener = -1, .stop_pipe = {-1, -1}};
 
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 static void say(const struct client *client, const char *text)
 {
     ssize_t sent = send(client->fd, text, strlen(text), MSG_DONTWAIT | MSG_NOSIGNAL);
@@ -73,7 +66,7 @@ static void accept_client(int fd)
         if (server.clients[i].state != FREE)
             continue;
         server.clients[i] =
-            (struct client){.state = READS, .fd = fd, .since_ms = now_ms()};
+            (struct client){.state = READS, .fd = fd, .since_ms = crmpi_clock_ms()};
         return;
     }
     close(fd);
@@ -126,7 +119,7 @@ static nfds_t poll_list(struct pollfd *entries, struct client **clients)
     entries[n++] = (struct pollfd){.fd = server.listener, .events = POLLIN};
     for (int i = 0; i < CLIENTS_MAX; i++) {
         struct client *client = &server.clients[i];
-        if (client->state == READS && now_ms() - client->since_ms > DEMAND_LIMIT_MS)
+        if (client->state == READS && crmpi_clock_ms() - client->since_ms > DEMAND_LIMIT_MS)
             drop(client);
         if (client->state != READS && client->state != TAKEN)
             continue;
@@ -210,7 +203,7 @@ int crmpi_requests_take(enum crmpi_stop *stop_out, uint32_t *of_out)
 
 void crmpi_requests_progress(const char *text)
 {
-    int64_t now = now_ms();
+    int64_t now = crmpi_clock_ms();
     char line[128];
 
     if (!server.running || now - server.progress_ms < PROGRESS_GAP_MS)

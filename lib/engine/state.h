@@ -7,6 +7,7 @@
 
 #include <semaphore.h>
 #include <stdint.h>
+#include "base/clock.h"
 #include "engine/engine.h"
 #include "engine/kept.h"
 #include "engine/statistics.h"
@@ -100,7 +101,6 @@ struct crmpi_engine {
 
 extern struct crmpi_engine crmpi_engine;
 
-int64_t crmpi_clock_ms(void);
 double crmpi_clock_seconds(void);
 
 /** Tell whether a line was committed a moment ago: the signals and calls of several ranks

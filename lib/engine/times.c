@@ -16,13 +16,6 @@
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 
-int64_t crmpi_clock_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
-
 double crmpi_clock_seconds(void)
 {
     struct timespec now;

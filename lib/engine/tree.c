@@ -12,8 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/log.h"
 #include "engine/tree.h"
 
@@ -21,13 +21,6 @@
 #define TREE_LIMIT_MS 60000
 #define FINISH_LIMIT_MS 10000
 #define LOOK_MS 1000
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void hash_text(uint64_t *hash, const char *text, size_t bytes)
 {
@@ -82,7 +75,7 @@ static int connect_at(uint32_t address, uint32_t port, uint32_t self, uint32_t t
                       const unsigned char *key, int64_t deadline_ms)
 {
     int fd = crmpi_address_connect(address, (uint16_t)port, CONNECT_LIMIT_MS);
-    int64_t left = deadline_ms - now_ms();
+    int64_t left = deadline_ms - crmpi_clock_ms();
     int saved_errno;
 
     if (fd < 0 || crmpi_greet(fd, key, self, to, left > 0 ? (int)left : 0))
@@ -126,11 +119,11 @@ int crmpi_address_call(const struct crmpi_address *all, uint32_t self, uint32_t 
                        const unsigned char *key, int limit_ms)
 {
     uint32_t ordered[CRMPI_ADDRESSES_MAX], loopback = htonl(INADDR_LOOPBACK);
-    int64_t deadline_ms = now_ms() + limit_ms;
+    int64_t deadline_ms = crmpi_clock_ms() + limit_ms;
     int fd = -1;
 
     order_addresses(&all[self], &all[to], ordered);
-    while (fd < 0 && now_ms() < deadline_ms) {
+    while (fd < 0 && crmpi_clock_ms() < deadline_ms) {
         if (all[self].host_key == all[to].host_key)
             fd = connect_at(loopback, all[to].port, self, to, key, deadline_ms);
         for (uint32_t i = 0; i < all[to].n_addresses && fd < 0; i++)
@@ -164,7 +157,7 @@ static void children_await(struct crmpi_tree *tree, int listener, const unsigned
     struct crmpi_door door = {0};
     struct pollfd entries[1 + CRMPI_DOOR_MAX];
 
-    while (*missing != 0 && now_ms() < deadline_ms) {
+    while (*missing != 0 && crmpi_clock_ms() < deadline_ms) {
         nfds_t n = 1 + crmpi_door_poll(&door, entries + 1);
         uint32_t from;
         int fd;
@@ -182,7 +175,7 @@ enum crmpi_status crmpi_tree_connect(struct crmpi_tree *tree, uint32_t world_ran
                                      uint32_t n_ranks, const struct crmpi_address *all,
                                      int listener, const unsigned char *key)
 {
-    int64_t deadline_ms = now_ms() + TREE_LIMIT_MS;
+    int64_t deadline_ms = crmpi_clock_ms() + TREE_LIMIT_MS;
     unsigned missing = 0;
     int fd;
 

@@ -10,21 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "levels/files.h"
 #include "levels/keep.h"
 #include "levels/levels.h"
 #include "storage/directory.h"
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static void release(struct crmpi_assembly *assembly)
 {
@@ -151,7 +143,7 @@ enum crmpi_status crmpi_assembly_begin(struct crmpi_assembly *assembly, unsigned
     else if (assembly->begun & bit) /* and has been lost */
         crmpi_assembly_fail(assembly, CRMPI_ERR_NOTFOUND);
     assembly->begun |= bit;
-    assembly->moved_ms = now_ms();
+    assembly->moved_ms = crmpi_clock_ms();
     note_facts(assembly, member, head);
     if (assembly->status == CRMPI_OK) {
         status = head->kind == CRMPI_EXCHANGE_MISSING
@@ -172,7 +164,7 @@ void crmpi_assembly_add(struct crmpi_assembly *assembly,
     crmpi_erasure_add(&assembly->code, piece, data, !*touched,
                       assembly->memory + crmpi_share_block_offset(piece->block));
     *touched = 1;
-    assembly->moved_ms = now_ms();
+    assembly->moved_ms = crmpi_clock_ms();
 }
 
 /* All are there: finish the file. */

@@ -13,8 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
 #include "boundary/boundary.h"
@@ -57,14 +57,6 @@ static struct {
     uint64_t flushed_sn;
     enum crmpi_status flushed_status;
 } server = {.wake = {-1, -1}, .pipe = {-1, -1}, .lock = PTHREAD_MUTEX_INITIALIZER};
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int is_stream(const struct peer *peer)
 {
@@ -353,7 +345,7 @@ static void answer_streams(void)
 
     if (assembly == NULL)
         return;
-    if (assembly->is_open && now_ms() - assembly->moved_ms > STALL_LIMIT_MS)
+    if (assembly->is_open && crmpi_clock_ms() - assembly->moved_ms > STALL_LIMIT_MS)
         crmpi_assembly_fail(assembly, CRMPI_ERR_TIMEOUT);
     for (unsigned i = 0; i < server.n_peers; i++) {
         struct peer *peer = server.peers[i];

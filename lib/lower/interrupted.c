@@ -5,8 +5,7 @@
  * Of libc's functions for transfers it is known which call they make (lib/upper/transfer.c).
  * Else what a thread was seen to wait in is the call that was interrupted if it was made from
  * the same instruction, with the same stack and the same arguments: it may be a later one, but is
- * the same call.  If it is another, from a place of which the kernel has told before which call
- * is made there, and the code in front of it loads that number, it is that call.
+ * the same call.
  *
  * A thread that is in a call, and has been woken, but has no processor, is told to run.  It is
  * not signalled before it has used some: by then it waits again, or is not in a call.
@@ -55,37 +54,6 @@ void crmpi_look_at(int tid, struct crmpi_look *look)
 
 #define RUN_NS 100000 /* no call is in the kernel for longer before it waits, or ends */
 #define PATIENCE_NS 200000000 /* then it is signalled anyway */
-#define N_PLACES 256
-
-/* Places of which it is known which call is made there. */
-static struct {
-    uint64_t address;
-    int64_t number;
-} places[N_PLACES];
-static size_t n_places;
-
-/* Whether the number is loaded right in front of the call: "mov $number, %eax; syscall". */
-static int is_loaded(uint64_t address, int64_t number)
-{
-    unsigned char code[7];
-    int32_t loaded = (int32_t)number;
-
-    return crmpi_raw_read(code, (const void *)(address - sizeof code), sizeof code) == 0 &&
-           code[0] == 0xb8 && memcmp(code + 1, &loaded, sizeof loaded) == 0 &&
-           code[5] == 0x0f && code[6] == 0x05;
-}
-
-static void place_note(const struct crmpi_look *look)
-{
-    for (size_t i = 0; i < n_places; i++)
-        if (places[i].address == look->address)
-            return;
-    if (look->number < 0 || n_places == N_PLACES || !is_loaded(look->address, look->number))
-        return;
-    places[n_places].address = look->address;
-    places[n_places].number = look->number;
-    __atomic_store_n(&n_places, n_places + 1, __ATOMIC_RELEASE);
-}
 
 static int64_t cpu_ns(int tid)
 {
@@ -107,7 +75,6 @@ int crmpi_look_note(struct crmpi_look *looks, size_t n_looks, const struct crmpi
     if (noted == looks + n_looks)
         return 1; /* threads come and go: there is no room to note more */
     if (now->waits) {
-        place_note(now);
         __atomic_store_n(&noted->tid, -1, __ATOMIC_RELEASE); /* it may be reading it */
         *noted = *now;
         noted->tid = -1;
@@ -153,12 +120,19 @@ static long number_told(const greg_t *r, const struct crmpi_look *looks, size_t 
         if (__atomic_load_n(&looks[i].tid, __ATOMIC_ACQUIRE) == tid && looks[i].waits &&
             is_same(&looks[i], r))
             return looks[i].number;
-    n = __atomic_load_n(&n_places, __ATOMIC_ACQUIRE);
-    for (size_t i = 0; i < n; i++)
-        if (places[i].address == (uint64_t)r[REG_RIP] &&
-            is_loaded(places[i].address, places[i].number))
-            return places[i].number; /* the library is still there */
     return -1;
+}
+
+/* Whether the number is loaded right in front of the call: "mov $number, %eax; syscall".  Through
+ * syscall() two calls with the same arguments look the same. */
+static int is_loaded(const greg_t *r, long number)
+{
+    unsigned char code[7];
+    int32_t loaded = (int32_t)number;
+
+    return crmpi_raw_read(code, (const void *)(r[REG_RIP] - (greg_t)sizeof code),
+                          sizeof code) == 0 &&
+           code[0] == 0xb8 && memcmp(code + 1, &loaded, sizeof loaded) == 0;
 }
 
 /* ---- EINTR ---- */
@@ -354,9 +328,8 @@ void crmpi_interrupted(greg_t *r, const struct crmpi_look *looks, size_t n_looks
             r[REG_RAX] = number;
             r[REG_RIP] -= 2;
         }
-    } else if (r[REG_RAX] > 0 && (is_certain || is_loaded((uint64_t)r[REG_RIP], number)) &&
+    } else if (r[REG_RAX] > 0 && (is_certain || is_loaded(r, number)) &&
                (bytes = bytes_wanted(number, r)) > r[REG_RAX]) {
-        /* through syscall() two calls with the same arguments look the same */
         transfer_rest(number, r, bytes, end_of(number, r));
     }
 }

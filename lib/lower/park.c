@@ -234,7 +234,6 @@ static void die_by(int signal)
 static void handle_request(int signal, siginfo_t *info, void *data)
 {
     int own = crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0) == crmpi_control->owner;
-
     unsigned char area[crmpi_xstate_bytes(data)] __attribute__((aligned(64)));
 
     (void)info;
@@ -512,7 +511,6 @@ static int unparked(int *first_out)
         return -1;
     for (struct dirent *entry; (entry = readdir(tasks));) {
         int tid = atoi(entry->d_name);
-
         struct crmpi_look look;
 
         if (tid <= 0 || crmpi_lower_thread_is(tid))
@@ -654,17 +652,26 @@ static int table_create(void)
     return next->n_slots ? 0 : -1;
 }
 
-/* 0: the first thread is not among them: it has ended, and the process lives on. */
-static int list_create(void)
+static void list_create(void)
 {
-    int has_first = 0;
-
     for (int i = 0; i < table->n_claimed && i < table->n_slots; i++)
-        if (slot_counts(&table->slots[i])) {
-            has_first |= table->slots[i].is_main;
+        if (slot_counts(&table->slots[i]))
             list[n_list++] = table->slots[i];
-        }
-    return has_first;
+}
+
+/* It has called pthread_exit(), and the process lives on by its other threads. */
+static int has_first_ended(void)
+{
+    char text[256] = "", *behind;
+    FILE *file = fopen("/proc/self/stat", "re");
+
+    if (file) {
+        if (!fgets(text, sizeof text, file))
+            text[0] = 0;
+        fclose(file);
+    }
+    behind = strrchr(text, ')'); /* of the name */
+    return behind && strncmp(behind, ") Z", 3) == 0;
 }
 
 int crmpi_park_is_stuck(int elapsed_ms, char *why, size_t why_bytes)
@@ -689,6 +696,10 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
 {
     int begin = now_ms(), pause_us = FIRST_US, tid = 0, stuck = 0, missing;
 
+    if (has_first_ended()) {
+        snprintf(why, why_bytes, "the program's first thread has ended (pthread_exit)");
+        return CRMPI_ERR_UNSUPPORTED;
+    }
     if (table_create() != 0) {
         snprintf(why, why_bytes, "no memory to stop the threads");
         return CRMPI_ERR_NOMEM;
@@ -700,12 +711,9 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes)
         missing = unparked(&tid);
         if (missing == 0) {
             __atomic_store_n(&expected, NULL, __ATOMIC_RELEASE);
+            list_create();
             memset(stays, 0, sizeof stays);
-            if (list_create())
-                return CRMPI_OK;
-            snprintf(why, why_bytes, "the program's first thread has ended (pthread_exit)");
-            crmpi_release_all(CRMPI_PHASE_RUN);
-            return CRMPI_ERR_UNSUPPORTED;
+            return CRMPI_OK;
         }
         stay_note(tid);
         stuck = crmpi_park_is_stuck(now_ms() - begin, why, why_bytes);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "boundary/calls.h"
 #include "boundary/control.h"
 #include "descriptors/inotify.h"
 #include "engine/engine.h"
@@ -467,25 +468,7 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
         return do_sigprocmask(a, (void *)b, (void *)c, d, context);
     case SYS_futex:
         return crmpi_owners_futex(r);
-    case SYS_nanosleep:
-    case SYS_clock_nanosleep:
-    case SYS_pause:
-    case SYS_poll:
-    case SYS_ppoll:
-    case SYS_select:
-    case SYS_pselect6:
-    case SYS_epoll_wait:
-    case SYS_epoll_pwait:
-    case SYS_epoll_pwait2:
-    case SYS_rt_sigsuspend:
-    case SYS_rt_sigtimedwait:
-    case SYS_semop:
-    case SYS_semtimedop:
-    case SYS_msgsnd:
-    case SYS_msgrcv:
     case SYS_futex_waitv:
-    case SYS_io_getevents:
-    case SYS_io_pgetevents:
     case SYS_getrandom:
     case SYS_fallocate:
         return crmpi_gate_call(number, r);
@@ -545,7 +528,8 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
         crmpi_ids_thread_ends();
         return crmpi_raw(number, a, 0, 0, 0, 0, 0);
     default:
-        return crmpi_ids_call(number, r);
+        return crmpi_interruption_of(number) == CRMPI_ENDS ? crmpi_gate_call(number, r)
+                                                           : crmpi_ids_call(number, r);
     }
 }
 

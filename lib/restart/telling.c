@@ -8,8 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
+#include "base/clock.h"
 #include "restart/telling.h"
 
 #define GAP_MS 250
@@ -21,14 +21,6 @@ static struct {
     struct crmpi_told told;
     int64_t last_ms;
 } telling = {.fd = -1};
-
-static int64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
-}
 
 static int read_key(const char *text)
 {
@@ -87,7 +79,7 @@ static void tell(void)
 
 void crmpi_telling_progress(void *unused, uint64_t done_bytes, uint64_t total_bytes)
 {
-    int64_t now = telling.fd >= 0 ? now_ms() : 0;
+    int64_t now = telling.fd >= 0 ? crmpi_clock_ms() : 0;
 
     (void)unused;
     telling.told.done_bytes = done_bytes;

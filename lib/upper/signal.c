@@ -53,6 +53,10 @@ static void context_interrupt(greg_t *r, uint64_t flags)
             flags &= ~(uint64_t)SA_RESTART; /* a part has been done */
         }
         call_interrupt(r, flags);
+    } else if (r[REG_RIP] == CRMPI_GATE_ADDR) {
+        /* it has been trapped and is about to wait, perhaps for a date that a restart during the
+         * handler makes another one: as if it had begun */
+        call_interrupt(r, SA_RESTART);
     } else if (!crmpi_is_behind_call(r[REG_RIP], r[REG_RCX], r[REG_R11], r[REG_EFL])) {
         return;
     } else if ((uint64_t)r[REG_RIP] == crmpi_control->transfer_behind) {

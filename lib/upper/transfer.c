@@ -170,7 +170,8 @@ static const struct {
     {"write", SYS_write},       {"writev", SYS_writev},   {"send", SYS_sendto},
     {"sendto", SYS_sendto},     {"sendmsg", SYS_sendmsg}, {"recv", SYS_recvfrom},
     {"recvfrom", SYS_recvfrom}, {"recvmsg", SYS_recvmsg}, {"sendfile", SYS_sendfile},
-    {"splice", SYS_splice},     {"accept", SYS_accept},   {"connect", SYS_connect},
+    {"splice", SYS_splice},     {"accept", SYS_accept},   {"accept4", SYS_accept4},
+    {"connect", SYS_connect},   {"readv", SYS_readv},
 };
 
 static void place_add(const unsigned char *behind, int64_t number)

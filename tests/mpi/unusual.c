@@ -474,6 +474,7 @@ static const struct {
     {"group_owner", groupowner_begin, nothing},
     {"thread_owner", threadowner_begin, nothing},
     {"broken_lease", broken_begin, nothing},
+    {"first_thread", nothing, nothing},
     {"self_owner", selfowner_begin, selfowner_check},
     {"epoll_reused", reused_begin, reused_check},
     {"epoll_nested", nested_begin, nested_check},
@@ -482,14 +483,13 @@ static const struct {
     {"closed_stdin", closed_begin, closed_check},
 };
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     size_t k = 0, n = sizeof kinds / sizeof *kinds;
     const char *kind = argc > 1 ? argv[1] : "";
     int value;
     long steps;
 
-    MPI_Init(&argc, &argv);
     while (k < n && strcmp(kinds[k].name, kind) != 0)
         k++;
     CHECK(k < n, "there is no kind %s", kind);
@@ -513,4 +513,29 @@ int main(int argc, char **argv)
     check_end(steps);
     MPI_Finalize();
     return 0;
+}
+
+static struct {
+    int n;
+    char **words;
+} arguments;
+
+static void *run_in_thread(void *unused)
+{
+    (void)unused;
+    exit(run(arguments.n, arguments.words));
+}
+
+int main(int argc, char **argv)
+{
+    int ends = argc > 1 && strcmp(argv[1], "first_thread") == 0, provided;
+    pthread_t thread;
+
+    MPI_Init_thread(&argc, &argv, ends ? MPI_THREAD_MULTIPLE : MPI_THREAD_SINGLE, &provided);
+    if (!ends)
+        return run(argc, argv);
+    arguments.n = argc;
+    arguments.words = argv;
+    CHECK_EQ(pthread_create(&thread, NULL, run_in_thread, NULL), 0);
+    pthread_exit(NULL);
 }

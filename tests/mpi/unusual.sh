@@ -35,6 +35,7 @@ refused epoll_closed "a descriptor that was closed while it was in the set"
 refused parent_owner "one that sends its signals to others"
 refused group_owner "one that sends its signals to others"
 refused thread_owner "one that sends its signals to a thread"
+refused first_thread "the program.s first thread has ended"
 refused broken_lease "has a lease that is being broken .*unusual.leased"
 
 for kind in self_owner epoll_reused epoll_nested signalfd eventfd closed_stdin; do
