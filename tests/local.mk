@@ -15,6 +15,7 @@ AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' CC='$(CC)';
 
 quick_tests = tests/quick.sh tests/quick-levels.sh tests/quick-partial.sh \
 	tests/quick-uncoordinated.sh tests/quick-background.sh
+EXTRA_DIST += lib/rooms tests/house/rooms
 EXTRA_DIST += tests/campaign tests/testlist $(quick_tests) tests/fault/run \
 	tests/levels/restart tests/promise/run
 TESTS += $(quick_tests) tests/promise/run tests/api/run

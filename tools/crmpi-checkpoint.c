@@ -13,7 +13,7 @@
 #include "base/clock.h"
 #include "base/config.h"
 #include "base/log.h"
-#include "engine/contact.h"
+#include "job/contact.h"
 #include "tools/tool.h"
 
 #define TOOL "crmpi-checkpoint"

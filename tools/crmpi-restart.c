@@ -11,7 +11,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "base/pathmap.h"
-#include "engine/contact.h"
+#include "job/contact.h"
 #include "restart/restart.h"
 #include "storage/former.h"
 #include "tools/attempts.h"

@@ -15,7 +15,7 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
-#include "engine/contact.h"
+#include "job/contact.h"
 #include "restart/restart.h"
 #include "storage/former.h"
 #include "tools/attempts.h"

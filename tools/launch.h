@@ -5,7 +5,7 @@
 #ifndef CRMPI_TOOLS_LAUNCH_H
 #define CRMPI_TOOLS_LAUNCH_H
 
-#include "engine/launcher.h"
+#include "job/launcher.h"
 
 /**
  * Run the command and wait until it has ended.  At the first SIGTERM or SIGUSR1 the job

@@ -5,8 +5,8 @@
 #ifndef CRMPI_TOOLS_RESTART_H
 #define CRMPI_TOOLS_RESTART_H
 
+#include "job/launcher.h"
 #include "storage/container.h"
-#include "engine/launcher.h"
 
 /* Which line to choose.  One that is computed is written. */
 struct tool_choice {

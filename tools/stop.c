@@ -15,8 +15,8 @@
 #include "base/config.h"
 #include "base/duration.h"
 #include "base/log.h"
-#include "engine/contact.h"
-#include "engine/stopped.h"
+#include "job/contact.h"
+#include "job/stopped.h"
 #include "tools/stop.h"
 #include "tools/tool.h"
 

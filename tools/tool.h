@@ -6,7 +6,7 @@
 #define CRMPI_TOOLS_TOOL_H
 
 #include <stddef.h>
-#include "engine/launcher.h"
+#include "job/launcher.h"
 
 enum { TOOL_FAILED = 1, TOOL_USAGE = 2 };
 

@@ -6,7 +6,9 @@ Make the code that follows from wrappers/mpi-calls.txt:
     generate.py TABLE stubs   stubs.S: libcrmpi.so's MPI functions (upper half)
     generate.py TABLE inner   inner.h: the inner calls, as libcrmpi.so calls them
     generate.py TABLE lower   lower.h: the entry points of the lower half, object numbers
-    generate.py TABLE calls   calls.c: their table, and functions of the simple classes
+    generate.py TABLE names   names.c: what the functions are called; of both halves
+    generate.py TABLE tables  tables.c: predefined objects, makers of persistent collectives
+    generate.py TABLE calls   calls.c: the functions of the simple classes, and a table of all
     generate.py TABLE check MPI_H LIBMPI
                               compare the table with mpi.h and with what libmpi.so exports
 
@@ -141,16 +143,9 @@ def stubs(calls, objects):
     yield '\t.data\n\t.p2align 3\n' + ''.join(entrances(calls, 'crmpi_next'))
     yield '\t.section .data.rel.ro.local, "aw"\n\t.p2align 3\n'
     yield ''.join(entrances(calls, 'crmpi_here'))
-    yield '\t.section .data.rel.ro.local, "aw"\n\t.p2align 3\n'
-    yield '\t.globl crmpi_call_names\n\t.hidden crmpi_call_names\ncrmpi_call_names:\n'
-    yield ''.join('\t.quad .Lname%d\n' % c.number for c in calls) + '\t.quad 0\n'
-    yield '\t.globl crmpi_stubs_version\n\t.hidden crmpi_stubs_version\n'
-    yield 'crmpi_stubs_version:\n\t.quad 0x%s\n' % table_hash(calls, objects)
     yield '\t.section .data.rel.ro, "aw"\n\t.p2align 3\n'
     yield '\t.globl crmpi_predefined_upper\n\t.hidden crmpi_predefined_upper\n'
     yield 'crmpi_predefined_upper:\n' + ''.join('\t.quad %s\n' % o[1] for o in objects)
-    yield '\t.section .rodata.str1.1, "aMS", @progbits, 1\n'
-    yield ''.join('.Lname%d:\t.string "%s"\n' % (c.number, c.name) for c in calls)
     yield '\t.section .note.GNU-stack, "", @progbits\n'
 
 
@@ -168,11 +163,7 @@ def lower(calls, objects):
     yield '#define OMPI_OMIT_MPI1_COMPAT_DECLS 0\n'
     yield '#include <mpi.h>\n#include <mpi-ext.h>\n\n'
     yield ''.join(c.prototype('crmpi_lower_') + ';\n' for c in calls)
-    yield '\n/* By call number. */\nextern void *const crmpi_calls[];\n'
-    yield 'extern const char *const crmpi_call_names[];\n'
-    yield 'extern const int crmpi_n_calls;\n'
-    yield '/* Changes with any row of the table. */\n'
-    yield 'extern const uint64_t crmpi_calls_hash;\n\n'
+    yield '\n/* By call number. */\nextern void *const crmpi_mpi_calls[];\n\n'
     yield '/* Predefined objects: the lower addresses; numbers in this array and in\n'
     yield ' * crmpi_control->predefined. */\n'
     yield 'struct crmpi_object {\n    int kind;\n    void *real;\n'
@@ -362,17 +353,26 @@ def calls_c(calls, objects):
         if c.group in BODIES:
             body = ''.join(BODIES[c.group](c))
             yield '\n%s\n{\n%s}\n' % (c.prototype('crmpi_lower_'), body)
+    yield '\nvoid *const crmpi_mpi_calls[] = {\n'
+    yield ''.join('    (void *)crmpi_lower_%s,\n' % c.name for c in calls) + '};\n'
+
+
+def names(calls, objects):
+    yield HEAD + '#include <stddef.h>\n\n#include "boundary/entries.h"\n\n'
+    yield 'const char *const crmpi_call_names[] = {\n'
+    yield ''.join('    "%s",\n' % c.name for c in calls) + '    NULL,\n};\n'
+    yield 'const int crmpi_n_calls = %d;\n' % len(calls)
+    yield 'const uint64_t crmpi_calls_hash = 0x%s;\n' % table_hash(calls, objects)
+
+
+def tables(calls, objects):
+    yield HEAD + '#include "handle/handle.h"\n#include "wrappers/lower.h"\n'
+    yield '#include "wrappers/hand/persistent.h"\n'
     persistent = [c for c in calls if c.group == 'persistent']
     yield ''.join(''.join(persistent_maker(c)) for c in persistent)
     yield '\ncrmpi_persistent_make *const crmpi_persistent_makers[] = {\n'
     yield ''.join('    [%d] = persistent_%s,\n' % (c.number, c.name) for c in persistent)
-    yield '};\n'
-    yield '\nvoid *const crmpi_calls[] = {\n'
-    yield ''.join('    (void *)crmpi_lower_%s,\n' % c.name for c in calls) + '};\n'
-    yield 'const char *const crmpi_call_names[] = {\n'
-    yield ''.join('    "%s",\n' % c.name for c in calls) + '};\n'
-    yield 'const int crmpi_n_calls = %d;\n' % len(calls)
-    yield 'const uint64_t crmpi_calls_hash = 0x%s;\n\n' % table_hash(calls, objects)
+    yield '};\n\n'
     for kind, name in objects:
         yield 'extern struct ompi_predefined_%s_t %s;\n' % (STRUCTS.get(kind, kind), name)
     yield 'const struct crmpi_object crmpi_objects[] = {\n'
@@ -406,7 +406,8 @@ def check(calls, objects, header_path, library_path):
 
 
 def main():
-    makers = {'stubs': stubs, 'inner': inner, 'lower': lower, 'calls': calls_c}
+    makers = {'stubs': stubs, 'inner': inner, 'lower': lower, 'names': names,
+              'tables': tables, 'calls': calls_c}
     if len(sys.argv) == 5 and sys.argv[2] == 'check':
         out = check(*read_table(sys.argv[1]), sys.argv[3], sys.argv[4])
     elif len(sys.argv) == 3 and sys.argv[2] in makers:

@@ -183,6 +183,9 @@ int crmpi_wait_real(MPI_Request *real, MPI_Status *status);
  */
 enum crmpi_status crmpi_objects_start(void);
 
+/** Create the layer's state after MPI_Init (the application's own thread, below). */
+enum crmpi_status crmpi_mpi_layer_start(void);
+
 /* Parts of crmpi_mpi_layer_start (after MPI_Init) and _rebuild, called in this order.
  * Rebuild parts return CRMPI_OK or say why. */
 enum crmpi_status crmpi_objects_ready(void);

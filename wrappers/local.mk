@@ -3,17 +3,19 @@
 # The MPI calls: table, generator, wrappers written by hand.
 
 GENERATE = $(PYTHON3) $(srcdir)/wrappers/generate.py $(srcdir)/wrappers/mpi-calls.txt
-GENERATED = wrappers/stubs.S wrappers/inner.h wrappers/lower.h wrappers/calls.c
+GENERATED = wrappers/stubs.S wrappers/inner.h wrappers/lower.h wrappers/names.c \
+	wrappers/tables.c wrappers/calls.c
 
 BUILT_SOURCES += wrappers/inner.h wrappers/lower.h
 CLEANFILES += $(GENERATED)
 EXTRA_DIST += wrappers/generate.py wrappers/mpi-calls.txt
 
-nodist_libcrmpi_so_SOURCES += wrappers/stubs.S wrappers/inner.h
-nodist_crmpi_host_SOURCES += wrappers/calls.c wrappers/lower.h
+nodist_libcrmpi_so_SOURCES += wrappers/stubs.S wrappers/names.c wrappers/inner.h
+nodist_crmpi_host_SOURCES += wrappers/calls.c wrappers/names.c wrappers/tables.c wrappers/lower.h
 crmpi_host_SOURCES += wrappers/layer.h wrappers/objects.h wrappers/window.h \
 	wrappers/hand/application.c wrappers/hand/attribute.c wrappers/hand/comm.c wrappers/hand/comm_idup.c \
 	wrappers/hand/comm_freed.c wrappers/hand/comm_life.c \
+	wrappers/hand/cut.c wrappers/hand/cut.h \
 	wrappers/hand/datarep.c wrappers/hand/dynamic.c wrappers/hand/error.c \
 	wrappers/hand/file.c wrappers/hand/file_cut.c wrappers/hand/file_parts.c \
 	wrappers/hand/file_split.c \

@@ -17,7 +17,7 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "capture/names.h"
-#include "restart/restart.h"
+#include "levels/levels.h"
 
 static struct crmpi_reader *opened; /* NULL: this process was not started anew */
 static int is_restored;
@@ -132,8 +132,8 @@ enum crmpi_status crmpi_anew_open(uint32_t world_rank, struct crmpi_job *job_out
     *found_out = number != NULL;
     if (!number)
         return CRMPI_OK;
-    status = crmpi_restart_file_open(crmpi_config.dir, world_rank, number_of_line,
-                                     &opened, &incarnation, &in_transit);
+    status = crmpi_levels_open(crmpi_config.dir, world_rank, number_of_line, &opened,
+                               &incarnation, &in_transit);
     if (status != CRMPI_OK)
         return status;
     *job_out = *crmpi_reader_job(opened);

@@ -95,6 +95,10 @@ void crmpi_memory_excluded_prune(void);
 /** After the memory has been loaded, and is writable: zero what is excluded. */
 void crmpi_memory_excluded_clear(void);
 
+/** In the open application: whether some of the bytes have a name. */
+int crmpi_memory_has_name(const struct crmpi_application *application, uint64_t start,
+                          uint64_t bytes);
+
 /*
  * names.c
  */
@@ -110,8 +114,12 @@ enum crmpi_status crmpi_memory_name(const char *name, void *start, int type, int
 /** Take a name back: CRMPI_ERR_NOTFOUND if there is none. */
 enum crmpi_status crmpi_memory_unname(const char *name);
 
-/** In the open application: whether some of the bytes have a name. */
-int crmpi_memory_has_name(const struct crmpi_application *application, uint64_t start,
-                          uint64_t bytes);
+/*
+ * wishes.c
+ */
+
+/** What the capture asks for (capture/wishes.h). */
+struct crmpi_wishes;
+enum crmpi_status crmpi_application_wishes(struct crmpi_wishes *wishes_out);
 
 #endif

@@ -19,11 +19,11 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "boundary/boundary.h"
+#include "boundary/entries.h"
 #include "boundary/heap.h"
-#include "lower/calls.h"
-#include "lower/park.h"
 #include "lower/raw.h"
-#include "restart/resume.h"
+#include "threads/park.h"
+#include "threads/together.h"
 
 #define LOOK_NS 500000 /* how often to look whether the functions have been called */
 
@@ -60,7 +60,7 @@ __asm__(".text\n"
         "  popq %rdx\n"
         "  popq %rsi\n"
         "  popq %rdi\n"
-        "  leaq crmpi_calls(%rip), %r10\n"
+        "  movq crmpi_calls(%rip), %r10\n"
         "  jmp *(%r10,%rax,8)\n"
         ".size divert, . - divert\n");
 extern const char divert[] __attribute__((visibility("hidden")));

@@ -19,6 +19,16 @@ int crmpi_memory_overlaps(uint64_t start, uint64_t bytes, uint64_t other,
     return start < other + other_bytes && other < start + bytes;
 }
 
+int crmpi_memory_has_name(const struct crmpi_application *application, uint64_t start,
+                          uint64_t bytes)
+{
+    const struct crmpi_name *n = application->names;
+
+    while (n && !crmpi_memory_overlaps(start, bytes, n->named.start, n->named.bytes))
+        n = n->next;
+    return n != NULL;
+}
+
 const char *crmpi_memory_is_wrong(uint64_t start, uint64_t bytes)
 {
     uint64_t end = start + bytes;

@@ -32,16 +32,6 @@ static uint64_t named_bytes(const char *name, int type, int n_dims, const size_t
     return *wrong_out ? 0 : bytes;
 }
 
-int crmpi_memory_has_name(const struct crmpi_application *application, uint64_t start,
-                          uint64_t bytes)
-{
-    const struct crmpi_name *n = application->names;
-
-    while (n && !crmpi_memory_overlaps(start, bytes, n->named.start, n->named.bytes))
-        n = n->next;
-    return n != NULL;
-}
-
 static struct crmpi_name **name_find(struct crmpi_application *application,
                                      const char *name)
 {

@@ -7,7 +7,7 @@ libcrmpi_base_a_SOURCES += \
 	lib/base/clock.h \
 	lib/base/config.c lib/base/config.h \
 	lib/base/duration.c lib/base/duration.h \
-	lib/base/fault.c lib/base/fault.h \
+	lib/base/fault.c lib/base/fault.h lib/base/figures.h \
 	lib/base/log.c lib/base/log.h \
 	lib/base/pathmap.c lib/base/pathmap.h \
-	lib/base/status.c lib/base/status.h
+	lib/base/status.c lib/base/status.h lib/base/tree.h

@@ -12,7 +12,7 @@
  *             +4 TiB    stack of the first thread, ends at +4 TiB + 64 GiB
  *             +5 TiB    everything the application maps
  *             +15 TiB   contents of its files, while they are being saved or restored
- *   CRMPI_U1            where threads and processes are made (lib/lower/gate.c), two pages
+ *   CRMPI_U1            where threads and processes are made (lib/threads/gate.c), two pages
  *
  * Linux places nothing in U0..U1 by itself, whatever layout a process has; each may begin
  * anywhere in its bracket, depending on how many bits are random (vm.mmap_rnd_bits):
@@ -30,13 +30,13 @@
  *   0x6ff0_0000_0000  [  top down from here, ordinarily
  *   0x7fff_ffff_f000  ]  stack
  *
- * crmpi-host has itself executed in the ordinary layout (lib/lower/personality.c); but the
+ * crmpi-host has itself executed in the ordinary layout (lib/program/personality.c); but the
  * programs that an application starts inherit the filter that knows U0..U1.  With five
  * levels of page tables nothing is different: the kernel goes above 47 bits only where a
  * hint says so.
  *
  * What the application itself maps elsewhere, at fixed addresses, is noted in `outside`
- * (lib/lower/addresses.c).
+ * (lib/threads/addresses.c).
  *
  * Included by assembly too: the offsets below are checked in control.c.
  */
@@ -58,7 +58,7 @@
 
 #define CRMPI_FILES_ADDR (CRMPI_U1 - 1 * CRMPI_TIB)
 
-/* Where system calls of the application are not trapped (lib/lower/gate.c): the gate, whose
+/* Where system calls of the application are not trapped (lib/threads/gate.c): the gate, whose
  * code is in lib/upper/vdso.S, and the places where threads and processes are made. */
 #define CRMPI_GATE_ADDR (CRMPI_VDSO_ADDR + 0x2000)
 #define CRMPI_GATE_BYTES 0x40
@@ -223,7 +223,7 @@ struct crmpi_control_page {
     void *const *predefined; /* libcrmpi's array of predefined MPI objects */
     int32_t owner; /* renewed: the process this memory belongs to, also of a forked child */
     int32_t has_forked; /* there may be, or have been, children that share memory with it */
-    int64_t clock_offset_ns; /* see lib/lower/clock.h */
+    int64_t clock_offset_ns; /* see lib/threads/clock.h */
     double wtime_offset;
     int64_t files_since_ns; /* when the program was started first; time of day */
     uint64_t arguments, environment, environment_end; /* strings on the first stack, one

@@ -4,6 +4,7 @@
 crmpi_host_SOURCES += \
 	lib/boundary/boundary.h \
 	lib/boundary/calls.h \
+	lib/boundary/entries.c lib/boundary/entries.h \
 	lib/boundary/control.c lib/boundary/control.h \
 	lib/boundary/heap.c lib/boundary/heap.h \
 	lib/boundary/transfer.h

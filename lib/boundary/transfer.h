@@ -2,7 +2,7 @@
 /*
  * A system call that was to transfer some bytes, and that a parking signal has ended with a
  * part of them; or one on a socket with a time limit.  The lower half, which knows which call it
- * was (lib/lower/interrupted.c), puts this on the thread's stack and has it go on in the upper
+ * was (lib/threads/interrupted.c), puts this on the thread's stack and has it go on in the upper
  * half (lib/upper/transfer.c), which does the rest and returns behind the call as if nothing had
  * been.
  */

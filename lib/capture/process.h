@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <sys/resource.h>
 #include <sys/time.h>
-#include "lower/xstate.h"
+#include "threads/xstate.h"
 
 struct crmpi_process {
     char directory[4096];

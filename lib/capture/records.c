@@ -13,18 +13,18 @@
 #include <unistd.h>
 
 #include "boundary/control.h"
-#include "capture/settings.h"
 #include "capture/capture.h"
 #include "capture/process.h"
 #include "capture/records.h"
+#include "capture/settings.h"
 #include "capture/signals.h"
 #include "descriptors/descriptors.h"
 #include "descriptors/locks.h"
 #include "files/inodes.h"
 #include "files/undone.h"
 #include "lower/children.h"
-#include "lower/clock.h"
-#include "lower/park.h"
+#include "threads/clock.h"
+#include "threads/park.h"
 
 #define ENDED_REFUSALS 3 /* in a row: some programs wait for none of many children */
 

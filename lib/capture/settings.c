@@ -21,8 +21,8 @@
 #include "base/log.h"
 #include "capture/cpus.h"
 #include "capture/settings.h"
-#include "lower/park.h"
-#include "lower/trap.h"
+#include "threads/park.h"
+#include "threads/trap.h"
 
 #ifndef MEMBARRIER_CMD_GET_REGISTRATIONS
 #define MEMBARRIER_CMD_GET_REGISTRATIONS (1 << 9) /* Linux 6.3 */

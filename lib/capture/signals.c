@@ -17,7 +17,7 @@
 
 #include "base/log.h"
 #include "capture/signals.h"
-#include "lower/ids.h"
+#include "threads/ids.h"
 
 #define ROUNDS 10
 #define SECOND 1000000000ll

@@ -6,9 +6,9 @@
 #ifndef CRMPI_CAPTURE_SIGNALS_H
 #define CRMPI_CAPTURE_SIGNALS_H
 
-#include "lower/park.h"
-#include "lower/queue.h"
 #include "storage/container.h"
+#include "threads/park.h"
+#include "threads/queue.h"
 
 #define CRMPI_RECORD_SIGNALS "/task/signals"
 

@@ -10,6 +10,7 @@
 #include "capture/survey.h"
 #include "capture/tracking.h"
 #include "capture/writes.h"
+#include "interaction/cut.h"
 
 #define PAGE CRMPI_CELL_BYTES
 
@@ -312,7 +313,7 @@ static enum crmpi_status memory_look(struct crmpi_survey *survey,
     struct making making = {.survey = survey, .holes_before = holes, .copied = copied};
     struct crmpi_window_segment *windows = NULL;
     size_t n = 0;
-    enum crmpi_status status = crmpi_segments_list(&windows, &n);
+    enum crmpi_status status = crmpi_cut.segments_list(&windows, &n);
 
     if (status == CRMPI_OK)
         status = crmpi_segments_survey(windows, n, &survey->segments, why, why_bytes);

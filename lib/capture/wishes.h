@@ -17,10 +17,10 @@ struct crmpi_wishes {
 };
 
 /**
- * List them, with all application threads parked.
+ * List them, with all application threads parked; crmpi-host sets it.
  * @param[out] wishes_out  for crmpi_wishes_fini()
  */
-enum crmpi_status crmpi_wishes_list(struct crmpi_wishes *wishes_out);
+extern enum crmpi_status (*crmpi_wishes_list)(struct crmpi_wishes *wishes_out);
 
 void crmpi_wishes_fini(struct crmpi_wishes *wishes);
 

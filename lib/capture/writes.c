@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "capture/writes.h"
+#include "interaction/cut.h"
 
 #define PAGE 4096ul
 
@@ -211,7 +212,7 @@ enum crmpi_status crmpi_writes_note(int tracking)
 {
     struct crmpi_mapped_segment *segments;
     size_t n;
-    enum crmpi_status status = crmpi_segments_mapped(&segments, &n);
+    enum crmpi_status status = crmpi_cut.segments_mapped(&segments, &n);
 
     if (status != CRMPI_OK)
         return status;

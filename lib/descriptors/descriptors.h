@@ -3,8 +3,8 @@
  * The application's open descriptors.  Lower half.
  *
  * What a descriptor can refer to is a kind: a test, how it is saved and how it comes back,
- * each kind in a small file of its own, and an entry in one table (kinds.c).  A descriptor
- * of no kind is refused by name.
+ * each kind in a small file of its own, and a row in one table (kinds.h).  A descriptor of no
+ * kind is refused by name.
  */
 #ifndef CRMPI_DESCRIPTORS_DESCRIPTORS_H
 #define CRMPI_DESCRIPTORS_DESCRIPTORS_H
@@ -13,30 +13,10 @@
 #include <stdint.h>
 #include <sys/stat.h>
 #include "base/status.h"
+#include "descriptors/kinds.h"
 #include "files/inodes.h"
 
 #define CRMPI_RECORD_DESCRIPTORS "/task/descriptors"
-
-/* Numbers of kinds in records: none is used for another one. */
-enum crmpi_descriptor_number {
-    CRMPI_DESCRIPTOR_REGULAR = 1, /* any regular file, and a memfd */
-    CRMPI_DESCRIPTOR_DIRECTORY,
-    CRMPI_DESCRIPTOR_DEVICE,
-    CRMPI_DESCRIPTOR_STANDARD,  /* the launcher's stdin, stdout or stderr: the new one's */
-    CRMPI_DESCRIPTOR_PIPE,      /* both ends in this process */
-    CRMPI_DESCRIPTOR_EVENTFD,
-    CRMPI_DESCRIPTOR_EPOLL,
-    CRMPI_DESCRIPTOR_INHERITED, /* a pipe or socket the process was started with, such as a
-                                   make job server's: nothing comes of it any more */
-    CRMPI_DESCRIPTOR_SOCKET,
-    CRMPI_DESCRIPTOR_TIMERFD,
-    CRMPI_DESCRIPTOR_SIGNALFD,
-    CRMPI_DESCRIPTOR_SYSTEM,    /* a file of /proc or /sys */
-    CRMPI_DESCRIPTOR_PATH,      /* O_PATH */
-    CRMPI_DESCRIPTOR_INOTIFY,
-    CRMPI_DESCRIPTOR_PTY,       /* both ends in this process */
-    CRMPI_DESCRIPTOR_DUPLICATE, /* shares the open file of another descriptor */
-};
 
 /* A descriptor; record /task/descriptors is their number (u64), an array of these, then the
  * data of each. */

@@ -59,17 +59,24 @@ struct crmpi_descriptor_kind {
     void (*finish)(const struct crmpi_descriptor *descriptor, const void *data);
 };
 
-extern const struct crmpi_descriptor_kind
-    crmpi_kind_standard, crmpi_kind_inherited, crmpi_kind_path, crmpi_kind_pty,
-    crmpi_kind_device, crmpi_kind_system, crmpi_kind_regular, crmpi_kind_directory,
-    crmpi_kind_pipe, crmpi_kind_socket, crmpi_kind_epoll, crmpi_kind_timerfd,
-    crmpi_kind_eventfd, crmpi_kind_signalfd, crmpi_kind_inotify, crmpi_kind_duplicate;
+#define CRMPI_DESCRIPTOR_DECLARE(name, NAME, number)                                     \
+    extern const struct crmpi_descriptor_kind crmpi_kind_##name;
+CRMPI_DESCRIPTOR_KINDS(CRMPI_DESCRIPTOR_DECLARE)
+#undef CRMPI_DESCRIPTOR_DECLARE
 
 /** All kinds, the first that is() comes first; ended by NULL. */
 extern const struct crmpi_descriptor_kind *const crmpi_descriptor_kinds[];
 
+/** Note what the process was started with (crmpi_descriptors_start()). */
+void crmpi_standard_start(void);
+void crmpi_inherited_start(void);
+
 /** The kind of a number; NULL if there is none. */
 const struct crmpi_descriptor_kind *crmpi_descriptor_kind(int number);
+
+/*
+ * seen.c: to describe one
+ */
 
 /** Say by name that a descriptor cannot be saved; CRMPI_ERR_UNSUPPORTED. */
 enum crmpi_status crmpi_descriptor_refuse(struct crmpi_saving *saving,
@@ -87,7 +94,11 @@ uint64_t crmpi_descriptor_info(int fd, const char *name, int base);
 /** Whether it is the anonymous inode of this name, such as "eventfd". */
 int crmpi_descriptor_is_anonymous(const struct crmpi_seen *seen, const char *name);
 
-/** At a restart: put @p fd (-1: errno says why there is none) under its number. */
+/*
+ * place.c: to open it again
+ */
+
+/** Put @p fd (-1: errno says why there is none) under its number. */
 enum crmpi_status crmpi_descriptor_place(const struct crmpi_descriptor *descriptor, int fd);
 
 /** Say by name that it cannot come back; CRMPI_ERR_SYSTEM. */

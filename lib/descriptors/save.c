@@ -21,58 +21,6 @@
 #include "interaction/cut.h"
 #include "lower/descriptors.h"
 
-#define MAX_DATA ((size_t)1 << 30) /* of all pipes and sockets together */
-
-enum crmpi_status crmpi_descriptor_refuse(struct crmpi_saving *saving,
-                                          const struct crmpi_descriptor *descriptor,
-                                          const char *what)
-{
-    snprintf(saving->why, saving->why_bytes, "file descriptor %d is %s (%s)",
-             descriptor->fd, what, descriptor->path);
-    return CRMPI_ERR_UNSUPPORTED;
-}
-
-enum crmpi_status crmpi_descriptor_data(struct crmpi_saving *saving,
-                                        struct crmpi_descriptor *descriptor,
-                                        const void *data, size_t bytes)
-{
-    char *more = NULL;
-
-    if (bytes <= MAX_DATA && saving->data_bytes + bytes <= MAX_DATA)
-        more = realloc(saving->data, saving->data_bytes + bytes + 1);
-    if (!more)
-        return CRMPI_ERR_NOMEM;
-    saving->data = more;
-    memcpy(more + saving->data_bytes, data, bytes);
-    saving->data_bytes += bytes;
-    descriptor->data_bytes += bytes;
-    return CRMPI_OK;
-}
-
-uint64_t crmpi_descriptor_info(int fd, const char *name, int base)
-{
-    char path[64], line[512];
-    uint64_t value = UINT64_MAX;
-    FILE *info;
-
-    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
-    if (!(info = fopen(path, "re")))
-        return value;
-    while (fgets(line, sizeof line, info))
-        if (strncmp(line, name, strlen(name)) == 0 && line[strlen(name)] == ':')
-            value = strtoull(line + strlen(name) + 1, NULL, base);
-    fclose(info);
-    return value;
-}
-
-int crmpi_descriptor_is_anonymous(const struct crmpi_seen *seen, const char *name)
-{
-    char text[64];
-
-    snprintf(text, sizeof text, "anon_inode:[%s]", name);
-    return strcmp(seen->path, text) == 0;
-}
-
 /* An earlier descriptor with the same open file, sharing its offset; or NULL. */
 static const struct crmpi_descriptor *shares_open_file(const struct crmpi_saving *saving,
                                                        const struct crmpi_seen *seen)
@@ -284,7 +232,7 @@ enum crmpi_status crmpi_descriptors_save(int look, void **data_out, size_t *byte
         status = crmpi_inodes_add_mapped(&inodes, why, why_bytes);
     /* only if all ranks are saved now does one of them know the whole file */
     if (status == CRMPI_OK && !look && strcmp(crmpi_config.policy, "coordinated") == 0)
-        crmpi_cut_files(mpi_file_add, &saving);
+        crmpi_cut.files(mpi_file_add, &saving);
     if (status == CRMPI_OK)
         status = pack(&saving, data_out, bytes_out);
     if (status != CRMPI_OK && !why[0])

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the launcher gave the process: its stdin, stdout and stderr, which after a restart
- * are those of the restart, and pipes or sockets of its own.  Lower half.
+ * The launcher's stdin, stdout and stderr, which after a restart are those of the restart.
+ * Lower half.
  *
  * Duplicates of the three are kept from the start.  A descriptor is one of them if it
  * refers to the same open file: /dev/null that the program has opened itself is not, though
@@ -19,14 +19,8 @@
 #include "lower/descriptors.h"
 
 #define KEPT_FROM 1000 /* out of the way of most programs */
-#define MAX_INHERITED 1024
 
 static int kept[3] = {-1, -1, -1};
-static struct {
-    dev_t device;
-    ino_t inode;
-} inherited[MAX_INHERITED];
-static int n_inherited;
 
 /* A duplicate with a high number; -1: there is none. */
 static int keep(int fd)
@@ -42,22 +36,13 @@ static int keep(int fd)
     return copy;
 }
 
-void crmpi_descriptors_start(void)
+void crmpi_standard_start(void)
 {
     struct stat about;
 
-    for (int fd = 0; fd < MAX_INHERITED; fd++) {
-        if (fstat(fd, &about) != 0)
-            continue;
-        if (fd < 3) {
-            if (!S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode))
-                kept[fd] = keep(fd);
-        } else if ((S_ISFIFO(about.st_mode) || S_ISSOCK(about.st_mode)) &&
-                   !crmpi_descriptor_is_lower(fd)) {
-            inherited[n_inherited].device = about.st_dev;
-            inherited[n_inherited++].inode = about.st_ino;
-        }
-    }
+    for (int fd = 0; fd < 3; fd++)
+        if (fstat(fd, &about) == 0 && !S_ISREG(about.st_mode) && !S_ISDIR(about.st_mode))
+            kept[fd] = keep(fd);
 }
 
 static int is_same(int a, int b)
@@ -111,28 +96,4 @@ const struct crmpi_descriptor_kind crmpi_kind_standard = {
     .is = standard_is,
     .save = standard_save,
     .restore = standard_restore,
-};
-
-static int inherited_is(const struct crmpi_seen *seen)
-{
-    for (int i = 0; i < n_inherited; i++)
-        if (inherited[i].device == seen->about.st_dev &&
-            inherited[i].inode == seen->about.st_ino)
-            return 1;
-    return 0;
-}
-
-static enum crmpi_status inherited_restore(const struct crmpi_restoring *restoring,
-                                           const struct crmpi_descriptor *descriptor,
-                                           const void *data)
-{
-    (void)restoring;
-    (void)data;
-    return crmpi_descriptor_place(descriptor, open("/dev/null", O_RDWR | O_CLOEXEC));
-}
-
-const struct crmpi_descriptor_kind crmpi_kind_inherited = {
-    .number = CRMPI_DESCRIPTOR_INHERITED,
-    .is = inherited_is,
-    .restore = inherited_restore,
 };

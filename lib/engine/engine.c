@@ -17,14 +17,15 @@
 #include "boundary/boundary.h"
 #include "boundary/heap.h"
 #include "engine/chronicle.h"
-#include "engine/launcher.h"
 #include "engine/limit.h"
 #include "engine/requests.h"
 #include "engine/state.h"
 #include "engine/touch.h"
 #include "engine/worker.h"
 #include "interaction/cut.h"
+#include "job/launcher.h"
 #include "levels/levels.h"
+#include "program/host.h"
 #include "storage/directory.h"
 #include "storage/former.h"
 
@@ -32,6 +33,7 @@
 
 extern void opal_progress(void);
 
+struct crmpi_engine_callbacks crmpi_engine_callbacks;
 struct crmpi_engine crmpi_engine = {.wake = {-1, -1}, .lock = -1};
 static struct crmpi_engine *const engine = &crmpi_engine;
 
@@ -284,8 +286,8 @@ static enum crmpi_status prepare_own(const struct birth *birth)
     if (saved == NULL || engine->policy_ops == NULL)
         return CRMPI_ERR_INTERNAL;
     engine->tracks = engine->policy_ops != &crmpi_policy_coordinated;
-    crmpi_log_enable(engine->policy_ops == &crmpi_policy_uncoordinated,
-                     (uint64_t)crmpi_config.log_limit_mib << 20);
+    crmpi_cut.log_enable(engine->policy_ops == &crmpi_policy_uncoordinated,
+                         (uint64_t)crmpi_config.log_limit_mib << 20);
     if (engine->job.restored != 0)
         crmpi_release_restored(&engine->job);
     engine->policy = engine->policy_ops->create(
@@ -472,7 +474,7 @@ static int has_to_run_on(uint64_t n_opened)
     if (__atomic_load_n(&crmpi_control->phase, __ATOMIC_ACQUIRE) != CRMPI_PHASE_RUNON)
         return 0;
     return __atomic_load_n(&engine->n_opened, __ATOMIC_ACQUIRE) != n_opened ||
-           !crmpi_cut_at_targets();
+           !crmpi_cut.at_targets();
 }
 
 void crmpi_engine_gone_on(void)

@@ -15,8 +15,22 @@
 #ifndef CRMPI_ENGINE_ENGINE_H
 #define CRMPI_ENGINE_ENGINE_H
 
+#include <stddef.h>
 #include "base/status.h"
 #include "storage/container.h"
+
+/* What the engine asks of lib/application; crmpi-host fills it in before it starts.  Protocol
+ * thread. */
+struct crmpi_engine_callbacks {
+    /** A checkpoint is about to stop the threads: have the application's functions for that
+     * called, and wait for their end.
+     * @param[out] why  on failure: which thread does not end, or what a function has
+     *                  returned */
+    enum crmpi_status (*before)(int limit_ms, char *why, size_t why_bytes);
+    /** It is over; nothing if that was not called since the last time. */
+    void (*after)(int committed);
+};
+extern struct crmpi_engine_callbacks crmpi_engine_callbacks;
 
 /**
  * Start the protocol thread.  Called once per process below, inside the application's
@@ -71,13 +85,10 @@ void crmpi_engine_stop(void);
 
 /**
  * Tell the owner of a window's segment that this rank is about to access it; the answer is
- * crmpi_touch_granted(), and comes when the owner is not being saved.  From any thread
+ * crmpi_cut.touch_granted, and comes when the owner is not being saved.  From any thread
  * below; does not wait.
  * @return 0, or -1 if there is no engine to ask: the access needs no leave then
  */
 int crmpi_engine_touch(uint32_t owner, uint64_t window, uint32_t how);
-
-/** The features of this CPU that a program may rely on, as words; lib/lower. */
-const char *crmpi_cpu_features(void);
 
 #endif

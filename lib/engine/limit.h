@@ -15,7 +15,7 @@
 #define CRMPI_ENGINE_LIMIT_H
 
 #include <stdint.h>
-#include "engine/stopped.h"
+#include "job/stopped.h"
 
 /** Find out when the time ends: CRMPI_END_TIME, which the tools set (in seconds of the
  * calendar), or else CRMPI_TIME_LIMIT from now on.  In all ranks. */

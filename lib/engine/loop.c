@@ -14,7 +14,6 @@
 #include "base/config.h"
 #include "base/log.h"
 #include "capture/capture.h"
-#include "engine/contact.h"
 #include "engine/limit.h"
 #include "engine/post.h"
 #include "engine/requests.h"
@@ -22,6 +21,7 @@
 #include "engine/touch.h"
 #include "engine/worker.h"
 #include "interaction/cut.h"
+#include "job/contact.h"
 #include "lower/raw.h"
 
 #define OUTCOME_BYTES 640 /* of the words */
@@ -199,9 +199,9 @@ static void go_on(void)
         if (crmpi_phase_settle_on(&result))
             feed(result);
     } else if (engine->stopped && !engine->quiet) {
-        crmpi_cut_progress(); /* the other ranks may need it */
+        crmpi_cut.progress(); /* the other ranks may need it */
         sched_yield();        /* or the processor */
-    } else if (engine->running_on && crmpi_cut_at_targets()) {
+    } else if (engine->running_on && crmpi_cut.at_targets()) {
         engine->running_on = 0;
         feed((struct crmpi_event){.kind = CRMPI_EVENT_AT_TARGETS});
     }

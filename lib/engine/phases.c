@@ -10,7 +10,6 @@
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
-#include "application/hooks.h"
 #include "base/config.h"
 #include "base/fault.h"
 #include "base/log.h"
@@ -61,10 +60,10 @@ static int stop_threads(const struct crmpi_action *action)
         return 0;
     if (engine->stopped)
         return 1; /* by a smaller group */
-    if (!engine->parked && crmpi_cut_connected(why, sizeof why))
+    if (!engine->parked && crmpi_cut.connected(why, sizeof why))
         return 0; /* what waits for another job may not be to be stopped, either */
     if (!engine->parked &&
-        crmpi_hooks_before((int)action->limit_ms, why, sizeof why) != CRMPI_OK)
+        crmpi_engine_callbacks.before((int)action->limit_ms, why, sizeof why) != CRMPI_OK)
         return 0;
     clock_gettime(CLOCK_REALTIME, &now);
     engine->job.time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
@@ -73,7 +72,7 @@ static int stop_threads(const struct crmpi_action *action)
     if (!engine->parked)
         return 0;
     crmpi_debug("its threads are stopped");
-    crmpi_dependencies_put_back();
+    crmpi_cut.dependencies_put_back();
     return 1;
 }
 
@@ -82,19 +81,19 @@ static struct crmpi_event look_around(const struct crmpi_action *action)
 {
     struct crmpi_group_list group = group_of(action);
     struct crmpi_event result = {.kind = CRMPI_EVENT_PARKED,
-                                 .interval = crmpi_interval()};
+                                 .interval = crmpi_cut.interval()};
     struct crmpi_collective_count *counts = NULL;
     uint32_t *neighbours = NULL;
     enum crmpi_status status;
 
     if (action->alone)
         return result;
-    status = group.n == 0 ? crmpi_cut_counts(&counts, &result.n_counts)
-                          : crmpi_cut_group_counts(&group, &counts, &result.n_counts);
+    status = group.n == 0 ? crmpi_cut.counts(&counts, &result.n_counts)
+                          : crmpi_cut.group_counts(&group, &counts, &result.n_counts);
     if (status != CRMPI_OK)
         return failure_of("the counts of collectives", status);
     if (group.n != 0)
-        status = crmpi_cut_neighbours(&group, &neighbours, &result.n_neighbours);
+        status = crmpi_cut.neighbours(&group, &neighbours, &result.n_neighbours);
     if (status != CRMPI_OK) {
         free(counts);
         return failure_of("the ranks it has communicated with", status);
@@ -116,8 +115,8 @@ static struct crmpi_event park(const struct crmpi_action *action)
     }
     if (crmpi_config.save == CRMPI_SAVE_NAMED) /* all ranks are at the same place */
         return (struct crmpi_event){.kind = CRMPI_EVENT_PARKED,
-                                    .interval = crmpi_interval()};
-    if (crmpi_cut_refusal(why, sizeof why) || crmpi_capture_refusal(why, sizeof why)) {
+                                    .interval = crmpi_cut.interval()};
+    if (crmpi_cut.refusal(why, sizeof why) || crmpi_capture_refusal(why, sizeof why)) {
         crmpi_connection_refused(why);
         return failure();
     }
@@ -126,7 +125,7 @@ static struct crmpi_event park(const struct crmpi_action *action)
 
 static void run_on(const struct crmpi_action *action)
 {
-    crmpi_cut_set_targets(action->targets, action->n_targets);
+    crmpi_cut.set_targets(action->targets, action->n_targets);
     engine->running_on = 1;
     engine->stopped = 0;
     crmpi_release_all(CRMPI_PHASE_RUNON);
@@ -135,7 +134,7 @@ static void run_on(const struct crmpi_action *action)
 static void open_gate(void)
 {
     __atomic_add_fetch(&engine->n_opened, 1, __ATOMIC_RELEASE);
-    crmpi_cut_open_gate();
+    crmpi_cut.open_gate();
 }
 
 void crmpi_phase_release_threads(void)
@@ -145,8 +144,8 @@ void crmpi_phase_release_threads(void)
     engine->quiet = 0;
     engine->running_on = 0;
     engine->stopped = 0;
-    crmpi_cut_set_targets(NULL, 0);
-    crmpi_drain_forget();
+    crmpi_cut.set_targets(NULL, 0);
+    crmpi_cut.drain_forget();
     if (engine->parked)
         crmpi_release_all(CRMPI_PHASE_RUN);
     engine->parked = 0;
@@ -157,7 +156,7 @@ void crmpi_phase_let_go(void)
     __atomic_store_n(&engine->last_failed, 1, __ATOMIC_RELAXED);
     crmpi_engine_gone_on();
     __atomic_store_n(&engine->n_ended, engine->n_gone_on, __ATOMIC_RELEASE);
-    crmpi_hooks_after(0);
+    crmpi_engine_callbacks.after(0);
     crmpi_phase_release_threads();
 }
 
@@ -165,7 +164,7 @@ void crmpi_phase_let_go(void)
 void crmpi_phase_resume(const struct crmpi_action *action)
 {
     engine->resumed = 1;
-    crmpi_dependencies_resumed();
+    crmpi_cut.dependencies_resumed();
     crmpi_times_resumed();
     if (action->n_group == 0 || action->n_group == engine->job.n_ranks)
         crmpi_requests_resumed();
@@ -187,7 +186,7 @@ static int drain(const struct crmpi_action *action, struct crmpi_event *result_o
         *result_out = (struct crmpi_event){.kind = CRMPI_EVENT_DRAINED};
         return 1;
     }
-    status = crmpi_drain_begin(&group, action->attempt);
+    status = crmpi_cut.drain_begin(&group, action->attempt);
     if (status != CRMPI_OK || fault("engine.drain")) {
         *result_out = status == CRMPI_OK ? failure()
                                          : failure_of("exchanging the bookmarks", status);
@@ -201,7 +200,7 @@ static int drain(const struct crmpi_action *action, struct crmpi_event *result_o
 /* One step; returns 1 and fills in the result if it is drained, or cannot be. */
 int crmpi_phase_drain_on(struct crmpi_event *result_out)
 {
-    int drained = crmpi_drain_progress();
+    int drained = crmpi_cut.drain_progress();
 
     if (drained == 0)
         return 0;
@@ -230,14 +229,14 @@ static struct crmpi_event quiet(const struct crmpi_action *action)
         return failure();
     if (crmpi_config.save == CRMPI_SAVE_NAMED)
         return result;
-    status = crmpi_drain_end();
+    status = crmpi_cut.drain_end();
     if (status != CRMPI_OK)
         return failure_of("noting the pending requests", status);
     status = crmpi_capture_quiet();
     if (status != CRMPI_OK)
         return failure_of("noting what has been written to windows", status);
     if (group.n != 0)
-        status = crmpi_cut_neighbours(&group, &neighbours, &result.n_neighbours);
+        status = crmpi_cut.neighbours(&group, &neighbours, &result.n_neighbours);
     if (status != CRMPI_OK)
         return failure_of("the ranks it has communicated with", status);
     result.neighbours = neighbours;
@@ -252,7 +251,8 @@ static void settle(void)
 /* One step; returns 1 and fills in the result if it is settled, or cannot be. */
 int crmpi_phase_settle_on(struct crmpi_event *result_out)
 {
-    int settled = fault("engine.settle") ? -1 : crmpi_settle_progress(why, sizeof why);
+    int settled =
+        fault("engine.settle") ? -1 : crmpi_cut.settle_progress(why, sizeof why);
 
     if (settled == 0)
         return 0;

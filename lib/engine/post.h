@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
-#include "engine/link.h"
+#include "net/link.h"
 
 /* A message for this rank. */
 struct crmpi_letter {

@@ -8,13 +8,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include "application/hooks.h"
 #include "base/log.h"
 #include "boundary/control.h"
 #include "capture/capture.h"
+#include "engine/chronicle.h"
 #include "engine/post.h"
 #include "engine/requests.h"
-#include "engine/chronicle.h"
 #include "engine/state.h"
 #include "engine/worker.h"
 #include "interaction/cut.h"
@@ -141,13 +140,13 @@ void crmpi_release(const struct crmpi_action *action)
     int is_increment = (engine->saved_figures.how & CRMPI_HOW_INCREMENT) != 0;
 
     if (!action->committed) {
-        crmpi_dependencies_given_up();
+        crmpi_cut.dependencies_given_up();
     } else if (action->alone) {
-        crmpi_dependencies_saved();
+        crmpi_cut.dependencies_saved();
         crmpi_kept_saved(files(), action->sn, is_increment);
         crmpi_chronicle_alone(action->sn);
     } else {
-        crmpi_dependencies_committed();
+        crmpi_cut.dependencies_committed();
         crmpi_kept_committed(files(), action->sn, line, is_increment);
     }
     if (!engine->pending)
@@ -156,7 +155,7 @@ void crmpi_release(const struct crmpi_action *action)
         crmpi_engine_gone_on();
     note_outcome(action, line);
     crmpi_statistics_due(0);
-    crmpi_hooks_after(action->committed);
+    crmpi_engine_callbacks.after(action->committed);
     if (!engine->resumed)
         crmpi_phase_release_threads();
     engine->resumed = 0;
@@ -191,7 +190,7 @@ void crmpi_release_trim(const struct crmpi_action *action)
 {
     uint64_t sn;
 
-    crmpi_log_trim(action->arrived, action->n_arrived);
+    crmpi_cut.log_trim(action->arrived, action->n_arrived);
     while ((sn = crmpi_kept_take_alone(files(), action->sn)) != 0)
         remove_file(sn);
 }

@@ -8,8 +8,8 @@
 
 #include <stdint.h>
 #include "base/status.h"
-#include "engine/contact.h"
-#include "engine/stopped.h"
+#include "job/contact.h"
+#include "job/stopped.h"
 
 /**
  * Start the thread.

@@ -142,8 +142,8 @@ static struct crmpi_event save(const struct crmpi_action *action)
 
     if (fault("engine.save"))
         return failure("saving", CRMPI_OK);
-    status = crmpi_dependencies_note(action->sn, action->alone, action->cohort,
-                                     action->n_cohort, &dependencies);
+    status = crmpi_cut.dependencies_note(action->sn, action->alone, action->cohort,
+                                         action->n_cohort, &dependencies);
     if (status == CRMPI_OK && action->alone &&
         crmpi_dependencies_pack(&dependencies, &packed.bytes, &packed.n_bytes) != 0)
         status = CRMPI_ERR_NOMEM;
@@ -152,7 +152,7 @@ static struct crmpi_event save(const struct crmpi_action *action)
     crmpi_dependencies_fini(&dependencies);
     if (status != CRMPI_OK)
         return failure("saving", status);
-    status = crmpi_dependencies_cut(action->sn, action->alone);
+    status = crmpi_cut.dependencies_cut(action->sn, action->alone);
     if (status != CRMPI_OK && pending)
         crmpi_capture_complete(&captured, why, sizeof why); /* it is removed at the end */
     if (status != CRMPI_OK)

@@ -89,7 +89,7 @@ void crmpi_touch_send(void)
     wanted = (struct touches){0};
     pthread_mutex_unlock(&lock);
     for (size_t i = 0; i < now.n; i++) {
-        now.items[i].interval = crmpi_interval();
+        now.items[i].interval = crmpi_cut.interval();
         if (!add(&sent, &now.items[i]))
             no_memory();
         crmpi_post_send(now.items[i].rank, CRMPI_CHANNEL_TOUCH, &now.items[i],
@@ -133,8 +133,8 @@ void crmpi_touch_take_grant(const struct crmpi_letter *letter)
             own->interval != touch.interval || own->how != touch.how)
             continue;
         sent.items[i] = sent.items[--sent.n];
-        crmpi_touch_granted(letter->envelope.from, touch.interval, touch.window,
-                            touch.how);
+        crmpi_cut.touch_granted(letter->envelope.from, touch.interval, touch.window,
+                                touch.how);
         return;
     }
 }
@@ -147,7 +147,7 @@ void crmpi_touch_answer(void)
         return;
     for (size_t i = 0; i < asked.n; i++) {
         struct touch *touch = &asked.items[i];
-        crmpi_touched(touch->rank, touch->interval, touch->window, touch->how);
+        crmpi_cut.touched(touch->rank, touch->interval, touch->window, touch->how);
         crmpi_post_send(touch->rank, CRMPI_CHANNEL_GRANT, touch, sizeof *touch, NULL, 0);
     }
     asked.n = 0;
@@ -156,8 +156,8 @@ void crmpi_touch_answer(void)
 static void grant_all(const struct touches *touches)
 {
     for (size_t i = 0; i < touches->n; i++)
-        crmpi_touch_granted(touches->items[i].rank, crmpi_interval(),
-                            touches->items[i].window, touches->items[i].how);
+        crmpi_cut.touch_granted(touches->items[i].rank, crmpi_cut.interval(),
+                                touches->items[i].window, touches->items[i].how);
 }
 
 void crmpi_touch_stop(void)

@@ -18,7 +18,7 @@
 #include "files/inodes.h"
 #include "files/journal.h"
 #include "files/undo.h"
-#include "restart/gather.h"
+#include "net/gather.h"
 #include "storage/directory.h"
 
 #define PAGE 4096ul

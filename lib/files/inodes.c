@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "boundary/control.h"
 #include "files/inodes.h"
-#include "interaction/segments.h"
+#include "interaction/cut.h"
 
 #define MQUEUE_MAGIC 0x19800202
 #define PAGE 4096ul
@@ -300,7 +300,7 @@ enum crmpi_status crmpi_inodes_add_mapped(struct crmpi_inodes *inodes, char *why
     struct crmpi_window_segment *windows = NULL;
     size_t n_windows = 0;
     enum crmpi_status status =
-        maps ? crmpi_segments_list(&windows, &n_windows) : CRMPI_ERR_SYSTEM;
+        maps ? crmpi_cut.segments_list(&windows, &n_windows) : CRMPI_ERR_SYSTEM;
     char line[4096 + 256], path[4096];
     struct crmpi_inode_source source = {.fd = -1};
     uint64_t number;

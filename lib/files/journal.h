@@ -92,6 +92,10 @@ void crmpi_journal_touch(long dir, const char *path, enum crmpi_touch touch, lon
 /** The same for both names of rename(), as for renameat(). */
 void crmpi_journal_rename(long dir, const char *path, long to_dir, const char *to_path);
 
+/** The same for a system call that may change what a name leads to, if it does: with its six
+ * arguments. */
+void crmpi_journal_call(long number, const long *arguments);
+
 /** The same for what the MPI library does for the application; in an ordinary thread.  A
  * file that is too large to be kept is taken to be appended to. */
 void crmpi_journal_touch_below(const char *path, enum crmpi_touch touch, long flags);

@@ -22,7 +22,7 @@
 #include "files/journal.h"
 #include "files/undo.h"
 #include "files/undone.h"
-#include "restart/gather.h"
+#include "net/gather.h"
 #include "storage/directory.h"
 
 #define MAX_LOG_BYTES ((off_t)1 << 30)

@@ -5,7 +5,7 @@
 libcrmpi_recovery_a_SOURCES += \
 	lib/interaction/dependencies.c lib/interaction/dependencies.h
 crmpi_host_SOURCES += \
-	lib/interaction/cut.h lib/interaction/segments.h \
+	lib/interaction/cut.c lib/interaction/cut.h lib/interaction/segments.h \
 	lib/interaction/log.c lib/interaction/log.h \
 	lib/interaction/saved.c lib/interaction/saved.h \
 	lib/interaction/streams.c lib/interaction/streams.h \

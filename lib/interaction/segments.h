@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * This rank's segments of windows, which are saved apart from the memory of the task.
- * The wrappers (wrappers/hand/window.c) know them; capture saves them.  Lower half.
+ * The wrappers (wrappers/hand/window.c) know them, and tell by cut.h; capture saves them.  Lower half.
  */
 #ifndef CRMPI_INTERACTION_SEGMENTS_H
 #define CRMPI_INTERACTION_SEGMENTS_H
@@ -52,16 +52,5 @@ struct crmpi_mapped_segment {
     uint64_t start, bytes;
     struct crmpi_written *written;
 };
-
-/** List those that threads of this rank can write to without another's help. */
-enum crmpi_status crmpi_segments_mapped(struct crmpi_mapped_segment **list_out,
-                                        size_t *n_out);
-
-/**
- * List them by ascending window id.  With all application threads parked.
- * @param[out] list_out  from malloc(), the caller frees it
- */
-enum crmpi_status crmpi_segments_list(struct crmpi_window_segment **list_out,
-                                      size_t *n_out);
 
 #endif

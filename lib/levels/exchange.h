@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include "base/status.h"
-#include "engine/tree.h"
 #include "levels/erasure.h"
+#include "net/tree.h"
 
 enum crmpi_exchange_kind {
     CRMPI_EXCHANGE_COPY = 1, /* keep a copy: the bytes are the file */

@@ -19,7 +19,7 @@
 #include "levels/fetching.h"
 #include "levels/gather.h"
 #include "levels/levels.h"
-#include "lower/host.h"
+#include "program/host.h"
 #include "storage/container.h"
 #include "storage/file.h"
 #include "storage/lineage.h"

@@ -119,4 +119,15 @@ uint64_t crmpi_levels_line(void);
 void crmpi_levels_lock(void);
 void crmpi_levels_unlock(void);
 
+/**
+ * Open the file that a line has of a rank, where it is on this node.
+ * @param[out] incarnation_out  of the line
+ * @param[out] in_transit_out   whether messages are, between its checkpoints
+ */
+struct crmpi_reader;
+enum crmpi_status crmpi_levels_open(const char *dir, uint32_t world_rank,
+                                    uint64_t line_number,
+                                    struct crmpi_reader **reader_out,
+                                    uint64_t *incarnation_out, int *in_transit_out);
+
 #endif

@@ -17,6 +17,7 @@ crmpi_host_SOURCES += \
 	lib/levels/bring.c \
 	lib/levels/fetch.c lib/levels/fetch.h lib/levels/fetching.h \
 	lib/levels/gather.c lib/levels/gather.h \
+	lib/levels/open.c \
 	lib/levels/report.c \
 	lib/levels/transfer.c lib/levels/transfer.h
 

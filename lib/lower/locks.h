@@ -10,8 +10,4 @@
 /** Of the calling thread: mutexes, spin locks and read-write locks. */
 extern __thread int crmpi_locks_held;
 
-/** For tests: wait below, as libraries do, with what locks the caller holds, for ten seconds
- * at most until a checkpoint is under way, and half a second more. */
-void crmpi_locks_wait(void);
-
 #endif

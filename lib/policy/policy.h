@@ -14,14 +14,11 @@
 
 #include <stdint.h>
 #include <stddef.h>
+#include "base/figures.h"
 #include "base/status.h"
+#include "base/tree.h"
 #include "interaction/cut.h"
 #include "interaction/dependencies.h"
-#include "storage/container.h"
-
-#define CRMPI_TREE_PARENT(rank) (((rank) - 1) / 2)
-#define CRMPI_TREE_CHILD(rank, i) (2 * (rank) + 1 + (uint32_t)(i))
-#define CRMPI_TREE_CHILDREN 2
 
 enum crmpi_message_kind {
     /* from parent to children */

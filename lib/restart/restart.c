@@ -48,17 +48,13 @@
 #include "files/journal.h"
 #include "interaction/cut.h"
 #include "levels/levels.h"
-#include "lower/clock.h"
-#include "lower/host.h"
-#include "lower/loader.h"
-#include "lower/park.h"
-#include "lower/personality.h"
 #include "lower/raw.h"
 #include "lower/thread.h"
-#include "lower/trap.h"
-#include "lower/xstate.h"
+#include "net/gather.h"
+#include "program/host.h"
+#include "program/loader.h"
+#include "program/personality.h"
 #include "restart/backing.h"
-#include "restart/gather.h"
 #include "restart/restart.h"
 #include "restart/resume.h"
 #include "restart/signals.h"
@@ -66,6 +62,10 @@
 #include "storage/attempt.h"
 #include "storage/container.h"
 #include "storage/directory.h"
+#include "threads/clock.h"
+#include "threads/park.h"
+#include "threads/trap.h"
+#include "threads/xstate.h"
 
 static struct crmpi_refusal refusal; /* of this rank */
 
@@ -236,48 +236,6 @@ static enum crmpi_status records_read(struct saved *saved)
     return status == CRMPI_OK ? files_read(saved) : status;
 }
 
-/* Where the files of this rank are: in DIR, or on its node. */
-static enum crmpi_status home_of(const char *dir, const struct crmpi_line *line,
-                                 uint32_t world_rank, char home_out[CRMPI_PATH_BYTES])
-{
-    char node[CRMPI_NODE_BYTES];
-    enum crmpi_status status;
-
-    if (!crmpi_levels_are_local()) {
-        snprintf(home_out, CRMPI_PATH_BYTES, "%s", dir);
-        return CRMPI_OK;
-    }
-    status = crmpi_node_name(crmpi_config.nodes, world_rank, line->job.n_ranks, node);
-    return status == CRMPI_OK ? crmpi_levels_home_of(node, line->job.job_id, home_out,
-                                                     CRMPI_PATH_BYTES)
-                              : status;
-}
-
-enum crmpi_status crmpi_restart_file_open(const char *dir, uint32_t world_rank,
-                                          uint64_t line_number,
-                                          struct crmpi_reader **reader_out,
-                                          uint64_t *incarnation_out, int *in_transit_out)
-{
-    char home[CRMPI_PATH_BYTES];
-    struct crmpi_line line;
-    enum crmpi_status status = crmpi_line_read(dir, line_number, &line);
-
-    if (status != CRMPI_OK)
-        return status;
-    if (world_rank >= line.job.n_ranks) {
-        crmpi_error("the job had %u ranks: there is no rank %u", line.job.n_ranks, world_rank);
-        status = CRMPI_ERR_MISMATCH;
-    } else {
-        *incarnation_out = line.job.incarnation;
-        *in_transit_out = (int)line.in_transit;
-        status = home_of(dir, &line, world_rank, home);
-        if (status == CRMPI_OK)
-            status = crmpi_line_open_rank(home, &line, world_rank, reader_out);
-    }
-    crmpi_line_free(&line);
-    return status;
-}
-
 static char **arguments;
 
 /* Whether something of this process is where a region was: that is possible outside of the
@@ -314,9 +272,8 @@ static enum crmpi_status descriptors_reserve(const char *dir, uint32_t world_ran
     const struct crmpi_region *regions;
     const struct crmpi_extent *extents;
     size_t n_regions, n_extents;
-    enum crmpi_status status =
-        crmpi_restart_file_open(dir, world_rank, line_number, &reader, &incarnation,
-                                &in_transit);
+    enum crmpi_status status = crmpi_levels_open(dir, world_rank, line_number, &reader,
+                                                 &incarnation, &in_transit);
 
     if (status != CRMPI_OK)
         return status;
@@ -341,8 +298,8 @@ static enum crmpi_status saved_open(struct saved *saved, const char *dir, uint32
                                     uint64_t line_number)
 {
     enum crmpi_status status =
-        crmpi_restart_file_open(dir, world_rank, line_number, &saved->reader,
-                                &saved->incarnation, &saved->in_transit);
+        crmpi_levels_open(dir, world_rank, line_number, &saved->reader,
+                          &saved->incarnation, &saved->in_transit);
 
     if (status != CRMPI_OK)
         return status;
@@ -584,12 +541,12 @@ static enum crmpi_status restore(const struct options *options, uint32_t world_r
     job.incarnation = saved->incarnation + 1;
     job.restored = line_number;
     crmpi_reader_close(saved->reader);
-    status = crmpi_mpi_layer_rebuild(why, sizeof why);
+    status = crmpi_cut.rebuild(why, sizeof why);
     if (status != CRMPI_OK) {
         crmpi_error("cannot rebuild the MPI objects: %s", why);
         return status;
     }
-    status = crmpi_dependencies_restored(line_number, saved->in_transit);
+    status = crmpi_cut.dependencies_restored(line_number, saved->in_transit);
     crmpi_park_expect(saved->threads, saved->n_threads);
     if (status == CRMPI_OK)
         status = crmpi_engine_start(&job);
@@ -706,6 +663,6 @@ int crmpi_restart_main(int argc, char **argv)
             saved.threads[i].is_main ? getpid() : saved.threads[i].kernel_tid);
     restored();
     timers_restore(saved.process);
-    crmpi_mpi_layer_resume();
+    crmpi_cut.resume();
     crmpi_threads_resume(saved.threads, saved.n_threads, saved.process->pending);
 }

@@ -26,14 +26,4 @@
  */
 int crmpi_restart_main(int argc, char **argv);
 
-/**
- * Open the file that a line has of a rank, where it is on this node.
- * @param[out] incarnation_out  of the line
- * @param[out] in_transit_out   whether messages are, between its checkpoints
- */
-enum crmpi_status crmpi_restart_file_open(const char *dir, uint32_t world_rank,
-                                          uint64_t line_number,
-                                          struct crmpi_reader **reader_out,
-                                          uint64_t *incarnation_out, int *in_transit_out);
-
 #endif

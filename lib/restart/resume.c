@@ -27,20 +27,18 @@
 #include "base/log.h"
 #include "boundary/control.h"
 #include "boundary/heap.h"
-#include "lower/host.h"
-#include "lower/ids.h"
 #include "lower/raw.h"
 #include "lower/thread.h"
-#include "lower/trap.h"
-#include "lower/xstate.h"
+#include "program/host.h"
 #include "restart/resume.h"
 #include "restart/signals.h"
+#include "threads/ids.h"
+#include "threads/together.h"
+#include "threads/trap.h"
+#include "threads/xstate.h"
 
 #define STACK_BYTES 32768ul
 #define KEEP_CAPS 16u /* of the secure bits; others are not set again */
-
-static int32_t all_go; /* a futex word */
-static int32_t n_missing; /* threads that are not as they were yet; likewise */
 
 static struct crmpi_thread *structure_of(const struct crmpi_parked *parked)
 {
@@ -128,23 +126,6 @@ static void __attribute__((noreturn)) leave(struct crmpi_parked *parked)
     __builtin_unreachable();
 }
 
-void crmpi_threads_await(void)
-{
-    while (!__atomic_load_n(&all_go, __ATOMIC_ACQUIRE))
-        crmpi_raw_futex_wait(&all_go, 0, NULL);
-}
-
-/* Nobody goes on, and looks at others, or signals them, before all are as they were. */
-void crmpi_threads_go(void)
-{
-    int32_t n;
-
-    while ((n = __atomic_load_n(&n_missing, __ATOMIC_ACQUIRE)) > 0)
-        crmpi_raw_futex_wait(&n_missing, n, NULL);
-    __atomic_store_n(&all_go, 1, __ATOMIC_RELEASE);
-    crmpi_raw_futex_wake(&all_go, INT32_MAX);
-}
-
 /* Those that have something to do before all go on come back to crmpi_threads_await(). */
 static int is_ahead(const struct crmpi_parked *parked)
 {
@@ -153,19 +134,13 @@ static int is_ahead(const struct crmpi_parked *parked)
     return thread && thread->restarts;
 }
 
-static void is_there(void)
-{
-    __atomic_fetch_sub(&n_missing, 1, __ATOMIC_ACQ_REL);
-    crmpi_raw_futex_wake(&n_missing, INT32_MAX);
-}
-
 static int thread_start(void *data)
 {
     struct crmpi_parked *parked = data;
 
     kernel_state_renew(parked);
     crmpi_signals_queue(parked);
-    is_there();
+    crmpi_thread_is_there();
     if (!is_ahead(parked))
         crmpi_threads_await();
     leave(parked);
@@ -195,7 +170,7 @@ static void signals_send(const struct crmpi_parked *parked, uint64_t pending, in
     }
 }
 
-/* Make the kernel thread; it waits for all_go. */
+/* Make the kernel thread; it waits for crmpi_threads_go(). */
 static int thread_create(struct crmpi_parked *parked)
 {
     const int flags = CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD |
@@ -239,7 +214,7 @@ enum crmpi_status crmpi_threads_make(struct crmpi_parked *threads, size_t n_thre
     if (crmpi_ids_start(n_threads) != CRMPI_OK)
         return CRMPI_ERR_NOMEM;
     crmpi_ids_add(first->known_tid, getpid());
-    n_missing = (int32_t)n_threads;
+    crmpi_threads_expect(n_threads);
     for (size_t i = 0; i < n_threads; i++) {
         enum crmpi_status status =
             threads[i].state == CRMPI_THREAD_PARKED_ABOVE
@@ -274,7 +249,7 @@ void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64
     __builtin_ia32_wrfsbase64(first->fs);
     crmpi_raw(SYS_set_tid_address, first->tid_address, 0, 0, 0, 0, 0);
     kernel_state_renew(first);
-    is_there();
+    crmpi_thread_is_there();
     if (n_ahead == 0)
         crmpi_threads_go();
     if (!is_ahead(first))

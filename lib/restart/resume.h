@@ -7,7 +7,7 @@
 
 #include <stddef.h>
 #include "base/status.h"
-#include "lower/park.h"
+#include "threads/park.h"
 
 /** Give the saved threads that call MPI what they need below: TLS blocks, new ids.  Forgets
  * the structures of threads that had ended. */
@@ -20,10 +20,5 @@ enum crmpi_status crmpi_threads_make(struct crmpi_parked *threads, size_t n_thre
  * @param pending  signals to send to the process again, those to threads are in @p threads */
 void crmpi_threads_resume(struct crmpi_parked *threads, size_t n_threads, uint64_t pending)
     __attribute__((noreturn));
-
-/** For a thread that has something to do before the others go on (crmpi_thread.restarts):
- * wait until they all may, and say that.  No libc, any TLS base. */
-void crmpi_threads_await(void);
-void crmpi_threads_go(void);
 
 #endif

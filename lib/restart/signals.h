@@ -6,7 +6,7 @@
 #define CRMPI_RESTART_SIGNALS_H
 
 #include "base/status.h"
-#include "lower/park.h"
+#include "threads/park.h"
 
 /** Take the record, which has to stay; CRMPI_ERR_CORRUPT if it is none. */
 enum crmpi_status crmpi_signals_open(const void *record, size_t bytes);

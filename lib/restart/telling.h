@@ -10,7 +10,7 @@
 #define CRMPI_RESTART_TELLING_H
 
 #include <stdint.h>
-#include "engine/contact.h"
+#include "job/contact.h"
 
 #define CRMPI_TELLING_MAGIC "crmpi p1"
 

@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <stddef.h>
 #include <sys/uio.h>
+#include "base/figures.h"
 #include "base/status.h"
 #include "interaction/dependencies.h"
 #include "recovery/history.h"
@@ -115,25 +116,6 @@ struct crmpi_job {
     char policy[32];
     char mpi_version[256]; /* of the lower MPI */
     char cpu[512];         /* features the program may rely on: restart checks them */
-};
-
-/* What saving a rank's checkpoint was like. */
-enum {
-    CRMPI_HOW_INCREMENT = 1,
-    CRMPI_HOW_BACKGROUND = 2,
-    CRMPI_HOW_LZ4 = 4,
-    CRMPI_HOW_ZSTD = 8,
-    CRMPI_HOW_PAGEMAP = 16,
-    CRMPI_HOW_HASH = 32,
-};
-struct crmpi_figures {
-    uint64_t memory_bytes;  /* data in memory and segments */
-    uint64_t changed_bytes; /* of these, what was looked at or known to have changed */
-    uint64_t raw_bytes;     /* of these, what is stored; before compression */
-    uint32_t blocked_us;    /* that the threads could not run */
-    uint32_t save_us;       /* until the file was in its place */
-    uint32_t how;           /* CRMPI_HOW_* */
-    uint32_t level;
 };
 
 /* Progress of a long save or load; called now and then with bytes so far and in all. */

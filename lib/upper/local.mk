@@ -1,10 +1,27 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # libcrmpi.so: the upper half's part of crmpi.
-libcrmpi_so_SOURCES += lib/upper/preload.c lib/upper/switch.S lib/upper/upper.h
-libcrmpi_so_SOURCES += lib/upper/after.c lib/upper/application.c lib/upper/binding.c lib/upper/cxx.c lib/upper/fortran.h lib/upper/fortran_application.c lib/upper/fortran_attribute.c \
-	lib/upper/fortran_callback.c lib/upper/fortran_object.c lib/upper/fortran_request.c \
-	lib/upper/number.c lib/upper/redirect.c lib/upper/rma.c lib/upper/signal.c lib/upper/tools.c lib/upper/transfer.c
+libcrmpi_so_SOURCES += \
+	lib/upper/after.c \
+	lib/upper/application.c \
+	lib/upper/binding.c \
+	lib/upper/cxx.c \
+	lib/upper/enter.c \
+	lib/upper/fortran.h \
+	lib/upper/fortran_application.c \
+	lib/upper/fortran_attribute.c \
+	lib/upper/fortran_callback.c \
+	lib/upper/fortran_object.c \
+	lib/upper/fortran_request.c \
+	lib/upper/number.c \
+	lib/upper/preload.c \
+	lib/upper/redirect.c \
+	lib/upper/rma.c \
+	lib/upper/signal.c \
+	lib/upper/switch.S \
+	lib/upper/tools.c \
+	lib/upper/transfer.c \
+	lib/upper/upper.h
 
 # The module for Fortran: declarations only, so there is nothing to link.  Modules are for
 # one compiler; others compile the source.

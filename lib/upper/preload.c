@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * libcrmpi.so's own C code (upper half): how a process becomes a split one, the first MPI
- * call of a thread.
+ * libcrmpi.so's own C code (upper half): how a process becomes a split one.
  *
  * The constructor runs before all others (-z initfirst).  In a process that an MPI launcher
  * started, or that was linked with crmpi, it executes crmpi-host with the same arguments;
@@ -23,12 +22,6 @@
 
 #include "boundary/control.h"
 #include "upper/upper.h"
-#include "wrappers/inner.h"
-
-__thread struct crmpi_thread *crmpi_self
-    __attribute__((tls_model("initial-exec"), visibility("hidden")));
-
-int crmpi_is_split;
 
 static uint64_t fs_base(void)
 {
@@ -40,34 +33,6 @@ static void initialized(void)
 {
     /* programs started by this one are no ranks of the job: see wants_host() */
     setenv("CRMPI_ACTIVE", "1", 1);
-}
-
-/*
- * What a thread's first MPI call finds: 0 once the thread may go down, or the function of
- * the ordinary MPI library in a process that is not split.
- */
-void *crmpi_enter(int call)
-{
-    if (!crmpi_is_split) {
-        void *function = crmpi_application_without(crmpi_call_names[call]);
-
-        if (!function) {
-            char name[64];
-
-            snprintf(name, sizeof name, "P%s", crmpi_call_names[call]);
-            function = dlsym(RTLD_NEXT, name);
-        }
-        if (!function) {
-            fprintf(stderr, "crmpi: %s is not in the MPI library of this process\n",
-                    crmpi_call_names[call]);
-            abort();
-        }
-        return function;
-    }
-    crmpi_self = crmpi_control->attach(fs_base());
-    if (!crmpi_control->mpi)
-        CRMPI_Start();
-    return NULL;
 }
 
 /*
@@ -159,7 +124,7 @@ static void introduce(void)
 {
     struct crmpi_control_page *control = crmpi_control;
 
-    if (control->version != crmpi_stubs_version) {
+    if (control->version != crmpi_calls_hash) {
         fprintf(stderr, "crmpi: libcrmpi.so and crmpi-host are of different versions; install "
                         "crmpi again, or check CRMPI_LIB and CRMPI_HOST\n");
         _exit(1);

@@ -13,8 +13,6 @@
 #include "upper/upper.h"
 #include "wrappers/window.h"
 
-extern __thread struct crmpi_thread *crmpi_self __attribute__((visibility("hidden")));
-
 static inline struct crmpi_win *window_of(MPI_Win win)
 {
     const struct crmpi_handle *h = (const void *)win;

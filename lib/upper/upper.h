@@ -7,6 +7,7 @@
 #define CRMPI_UPPER_UPPER_H
 
 #include "boundary/control.h"
+#include "boundary/entries.h"
 
 /* switch.S */
 extern const char crmpi_stub_begin[] __attribute__((visibility("hidden")));
@@ -14,8 +15,6 @@ extern const char crmpi_stub_end[] __attribute__((visibility("hidden")));
 void crmpi_resume(struct crmpi_thread *thread) __attribute__((visibility("hidden")));
 
 /* generated from wrappers/mpi-calls.txt */
-extern const char *const crmpi_call_names[] __attribute__((visibility("hidden")));
-extern const uint64_t crmpi_stubs_version __attribute__((visibility("hidden")));
 extern void *const crmpi_predefined_upper[] __attribute__((visibility("hidden")));
 
 /* By call number: where PMPI_X is; where MPI_X goes on, which tools.c may change; NULL: there
@@ -23,8 +22,10 @@ extern void *const crmpi_predefined_upper[] __attribute__((visibility("hidden"))
 extern void *const crmpi_here[] __attribute__((visibility("hidden")));
 extern void *crmpi_next[] __attribute__((visibility("hidden")));
 
-/* preload.c */
+/* enter.c */
 extern int crmpi_is_split __attribute__((visibility("hidden"))); /* there is a lower half */
+extern __thread struct crmpi_thread *crmpi_self
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 /* application.c: the function that stands in for a call of crmpi.h in a process that is not
  * split; NULL if it is a call of MPI. */

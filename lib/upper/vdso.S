@@ -27,7 +27,7 @@ __vdso_\name:
         VDSO_FUNCTION clock_getres, 3
         VDSO_FUNCTION getcpu, 4
 /*
- * The gate (lib/lower/gate.c): system calls that the filter lets pass, with a frame of the
+ * The gate (lib/threads/gate.c): system calls that the filter lets pass, with a frame of the
  * thread's at %rsp.  Behind them all registers are the application's again.  What
  * unwinds a thread that waits here, as for pthread_cancel(), finds its way.
  */

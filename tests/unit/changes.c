@@ -27,6 +27,7 @@
 #include "capture/regions.h"
 #include "capture/tracking.h"
 #include "capture/wishes.h"
+#include "interaction/cut.h"
 
 #define PAGE 4096ul
 #define ARENA (CRMPI_MAP_ADDR)
@@ -57,8 +58,8 @@ static struct {
  * What capture.c asks of the rest of crmpi
  */
 
-enum crmpi_status crmpi_segments_list(struct crmpi_window_segment **list_out,
-                                      size_t *n_out)
+static enum crmpi_status segments_list(struct crmpi_window_segment **list_out,
+                                       size_t *n_out)
 {
     struct crmpi_window_segment *window = calloc(1, sizeof *window);
 
@@ -77,8 +78,8 @@ enum crmpi_status crmpi_segments_list(struct crmpi_window_segment **list_out,
     return CRMPI_OK;
 }
 
-enum crmpi_status crmpi_segments_mapped(struct crmpi_mapped_segment **list_out,
-                                        size_t *n_out)
+static enum crmpi_status segments_mapped(struct crmpi_mapped_segment **list_out,
+                                         size_t *n_out)
 {
     *list_out = calloc(1, sizeof **list_out);
     **list_out = (struct crmpi_mapped_segment){(uint64_t)peer + (SEGMENT - VIEW),
@@ -87,7 +88,10 @@ enum crmpi_status crmpi_segments_mapped(struct crmpi_mapped_segment **list_out,
     return CRMPI_OK;
 }
 
-enum crmpi_status crmpi_wishes_list(struct crmpi_wishes *wishes_out)
+struct crmpi_cut crmpi_cut = {.segments_list = segments_list,
+                              .segments_mapped = segments_mapped};
+
+static enum crmpi_status wishes_list(struct crmpi_wishes *wishes_out)
 {
     *wishes_out = (struct crmpi_wishes){0};
     if (excluded.bytes > 0) {
@@ -102,6 +106,8 @@ enum crmpi_status crmpi_wishes_list(struct crmpi_wishes *wishes_out)
     }
     return CRMPI_OK;
 }
+
+enum crmpi_status (*crmpi_wishes_list)(struct crmpi_wishes *) = wishes_list;
 
 void crmpi_wishes_fini(struct crmpi_wishes *wishes)
 {

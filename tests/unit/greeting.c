@@ -11,8 +11,8 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "engine/contact.h"
-#include "engine/greeting.h"
+#include "job/contact.h"
+#include "net/greeting.h"
 
 static const unsigned char key[CRMPI_KEY_BYTES] = "a key of a job";
 static const unsigned char other_key[CRMPI_KEY_BYTES] = "a key of others";

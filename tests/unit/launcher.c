@@ -13,8 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/config.h"
-#include "engine/contact.h"
-#include "engine/launcher.h"
+#include "job/contact.h"
+#include "job/launcher.h"
 
 static char why[512];
 

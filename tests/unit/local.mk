@@ -180,7 +180,7 @@ TESTS += tests/unit/cpus tests/unit/greeting tests/unit/kept tests/unit/limit te
 tests_unit_cpus_SOURCES = tests/unit/cpus.c lib/capture/cpus.c
 tests_unit_cpus_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_cpus_LDADD = $(CHECK_LIBS)
-tests_unit_xstate_SOURCES = tests/unit/xstate.c lib/lower/xstate.c
+tests_unit_xstate_SOURCES = tests/unit/xstate.c lib/threads/xstate.c
 tests_unit_xstate_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_xstate_LDADD = libcrmpi-base.a $(CHECK_LIBS)
 tests_unit_greeting_SOURCES = tests/unit/greeting.c
@@ -193,7 +193,7 @@ tests_unit_limit_LDADD = $(storage_libs) $(CHECK_LIBS)
 tests_unit_kept_SOURCES = tests/unit/kept.c lib/engine/kept.c lib/boundary/heap.c
 tests_unit_kept_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_kept_LDADD = $(CHECK_LIBS)
-tests_unit_route_SOURCES = tests/unit/route.c lib/engine/link.c lib/engine/route.c
+tests_unit_route_SOURCES = tests/unit/route.c lib/net/link.c lib/net/route.c
 tests_unit_route_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_route_LDADD = $(CHECK_LIBS)
 endif
@@ -214,14 +214,8 @@ TESTS += $(files_tests)
 tests_unit_pathmap_SOURCES = tests/unit/pathmap.c
 tests_unit_pathmap_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_pathmap_LDADD = libcrmpi-base.a $(CHECK_LIBS)
-tests_unit_descriptors_SOURCES = tests/unit/descriptors.c \
-	lib/descriptors/device.c lib/descriptors/directory.c lib/descriptors/duplicate.c \
-	lib/descriptors/epoll.c lib/descriptors/event.c lib/descriptors/inotify.c \
-	lib/descriptors/kinds.c lib/descriptors/locks.c lib/descriptors/pipe.c \
-	lib/descriptors/pty.c lib/descriptors/regular.c lib/descriptors/restore.c \
-	lib/descriptors/save.c lib/descriptors/socket.c lib/descriptors/socket_restore.c \
-	lib/descriptors/socket_save.c lib/descriptors/standard.c lib/descriptors/system.c \
-	lib/descriptors/timerfd.c lib/files/inodes.c $(storage_fixture)
+tests_unit_descriptors_SOURCES = tests/unit/descriptors.c $(crmpi_descriptors_sources) \
+	lib/files/inodes.c $(storage_fixture)
 tests_unit_descriptors_CPPFLAGS = $(storage_cppflags) $(CHECK_CPPFLAGS)
 tests_unit_descriptors_LDADD = $(storage_libs) $(CHECK_LIBS)
 tests_unit_inodes_SOURCES = tests/unit/inodes.c lib/files/inodes.c $(storage_fixture)

@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
-#include "engine/link.h"
+#include "net/link.h"
 #include "policy/policy.h"
 
 static int are_neighbours(uint32_t a, uint32_t b)

@@ -16,7 +16,7 @@
 #include "files/journal.h"
 #include "files/undo.h"
 #include "files/undone.h"
-#include "restart/gather.h"
+#include "net/gather.h"
 #include "storage-fixture.h"
 
 #define SN 3

@@ -8,7 +8,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include "lower/xstate.h"
+#include "threads/xstate.h"
 
 static struct crmpi_xstate here, other;
 static struct _fpx_sw_bytes said;

@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "engine/engine.h"
-#include "interaction/cut.h"
+#include "wrappers/hand/cut.h"
 #include "wrappers/hand/drain.h"
 #include "wrappers/hand/window.h"
 

@@ -7,7 +7,7 @@
 #ifndef CRMPI_WRAPPERS_HAND_DRAIN_H
 #define CRMPI_WRAPPERS_HAND_DRAIN_H
 
-#include "interaction/cut.h"
+#include "wrappers/hand/cut.h"
 #include "wrappers/hand/p2p.h"
 
 /* A synchronous send that is not complete, as its sender tells it to the receiver. */

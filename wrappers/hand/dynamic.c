@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "engine/engine.h"
-#include "interaction/cut.h"
+#include "wrappers/hand/cut.h"
 #include "wrappers/hand/ledger.h"
 #include "wrappers/objects.h"
 

@@ -16,7 +16,7 @@
 
 #include "base/checksum.h"
 #include "base/config.h"
-#include "interaction/cut.h"
+#include "wrappers/hand/cut.h"
 #include "wrappers/objects.h"
 
 /* It has been opened, and not closed. */

@@ -7,8 +7,8 @@
 #include <sched.h>
 #include <stdlib.h>
 
-#include "interaction/cut.h"
 #include "interaction/targets.h"
+#include "wrappers/hand/cut.h"
 #include "wrappers/hand/p2p.h"
 
 /* Never held where a thread may park. */

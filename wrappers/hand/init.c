@@ -11,10 +11,10 @@
 #include "base/config.h"
 #include "capture/settings.h"
 #include "engine/engine.h"
-#include "engine/presence.h"
-#include "interaction/cut.h"
-#include "lower/park.h"
+#include "net/presence.h"
 #include "storage/attempt.h"
+#include "threads/park.h"
+#include "wrappers/hand/cut.h"
 #include "wrappers/objects.h"
 
 int crmpi_finalize_begun;

@@ -7,8 +7,8 @@
 #ifndef CRMPI_WRAPPERS_HAND_LEDGER_H
 #define CRMPI_WRAPPERS_HAND_LEDGER_H
 
-#include "interaction/cut.h"
 #include "interaction/log.h"
+#include "wrappers/hand/cut.h"
 #include "wrappers/layer.h"
 
 /* What a communicator leaves behind that was used since the last checkpoint. */

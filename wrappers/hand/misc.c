@@ -142,3 +142,9 @@ int crmpi_lower_MPI_T_pvar_handle_free(MPI_T_pvar_session session,
 {
     return count(PMPI_T_pvar_handle_free(session, handle), -1);
 }
+
+/* It goes on from the checkpoint (threads/clock.h). */
+double crmpi_lower_MPI_Wtime(void)
+{
+    return PMPI_Wtime() + crmpi_control->wtime_offset;
+}

@@ -8,7 +8,8 @@
 #include <string.h>
 
 #include "base/checksum.h"
-#include "interaction/cut.h"
+#include "boundary/entries.h"
+#include "wrappers/hand/cut.h"
 #include "wrappers/hand/window.h"
 
 MPI_Comm crmpi_private_world = MPI_COMM_NULL;

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "base/fault.h"
-#include "lower/locks.h"
+#include "threads/wait.h"
 #include "wrappers/objects.h"
 
 #define N_THUNKS 1024
@@ -105,7 +105,7 @@ static void wait_locked(struct crmpi_handle *handle, void *is_first)
 {
     (void)handle;
     if (*(int *)is_first)
-        crmpi_locks_wait();
+        crmpi_wait_with_locks();
     *(int *)is_first = 0;
 }
 

@@ -22,7 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "interaction/cut.h"
+#include "wrappers/hand/cut.h"
 #include "wrappers/hand/reduction.h"
 #include "wrappers/objects.h"
 

@@ -6,7 +6,7 @@
 #include <stdio.h>
 #include <time.h>
 
-#include "interaction/cut.h"
+#include "wrappers/hand/cut.h"
 #include "wrappers/hand/drain.h"
 #include "wrappers/hand/window.h"
 

@@ -30,7 +30,7 @@
 #include <unistd.h>
 
 #include "base/checksum.h"
-#include "lower/trap.h"
+#include "threads/trap.h"
 #include "wrappers/hand/window.h"
 
 #define PAGE 4096ul

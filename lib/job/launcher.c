@@ -1,0 +1,457 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Lists of words, and what is known of the command lines of launchers.  Lower half and
+ * tools.
+ */
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/config.h"
+#include "job/launcher.h"
+
+#define ANCESTORS_MAX 16
+#define CMDLINE_MAX_BYTES ((size_t)1 << 20)
+
+/* ---- words ---- */
+
+enum crmpi_status crmpi_words_add(struct crmpi_words *words, const char *word)
+{
+    char **items = realloc(words->items, (words->n + 2) * sizeof *items);
+
+    if (items == NULL)
+        return CRMPI_ERR_NOMEM;
+    words->items = items;
+    items[words->n] = strdup(word);
+    if (items[words->n] == NULL)
+        return CRMPI_ERR_NOMEM;
+    items[++words->n] = NULL;
+    return CRMPI_OK;
+}
+
+void crmpi_words_fini(struct crmpi_words *words)
+{
+    for (size_t i = 0; i < words->n; i++)
+        free(words->items[i]);
+    free(words->items);
+    *words = (struct crmpi_words){0};
+}
+
+enum crmpi_status crmpi_words_split(struct crmpi_words *words_out, const char *bytes,
+                                    size_t n)
+{
+    struct crmpi_words words = {0};
+
+    for (size_t at = 0; at < n; at += strlen(bytes + at) + 1) {
+        if (memchr(bytes + at, '\0', n - at) == NULL) {
+            crmpi_words_fini(&words);
+            return CRMPI_ERR_CORRUPT;
+        }
+        if (crmpi_words_add(&words, bytes + at) != CRMPI_OK) {
+            crmpi_words_fini(&words);
+            return CRMPI_ERR_NOMEM;
+        }
+    }
+    *words_out = words;
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_words_join(const struct crmpi_words *words, char **bytes_out,
+                                   size_t *n_out)
+{
+    size_t n = 0, at = 0;
+    char *bytes;
+
+    for (size_t i = 0; i < words->n; i++)
+        n += strlen(words->items[i]) + 1;
+    bytes = malloc(n + 1);
+    if (bytes == NULL)
+        return CRMPI_ERR_NOMEM;
+    for (size_t i = 0; i < words->n; at += strlen(words->items[i++]) + 1)
+        strcpy(bytes + at, words->items[i]);
+    *bytes_out = bytes;
+    *n_out = n;
+    return CRMPI_OK;
+}
+
+/* Words are separated by ':', and in them all but the plainest characters are %XX, so
+ * that the text survives any launcher's handling of environment variables. */
+char *crmpi_words_encode(const struct crmpi_words *words)
+{
+    size_t n = 1;
+    char *text, *at;
+
+    for (size_t i = 0; i < words->n; i++)
+        n += 3 * strlen(words->items[i]) + 1;
+    text = at = malloc(n);
+    if (text == NULL)
+        return NULL;
+    for (size_t i = 0; i < words->n; i++) {
+        for (const char *c = words->items[i]; *c != '\0'; c++) {
+            if (isalnum((unsigned char)*c) || strchr("_-./", *c) != NULL)
+                *at++ = *c;
+            else
+                at += sprintf(at, "%%%02x", (unsigned char)*c);
+        }
+        *at++ = ':';
+    }
+    *at = '\0';
+    return text;
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9')
+        return c - '0';
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+enum crmpi_status crmpi_words_decode(struct crmpi_words *words_out, const char *text)
+{
+    size_t n = strlen(text), used = 0;
+    char *bytes = malloc(n + 1);
+    enum crmpi_status status;
+
+    if (bytes == NULL)
+        return CRMPI_ERR_NOMEM;
+    for (size_t i = 0; i < n; i++) {
+        int high, low;
+        if (text[i] == ':') {
+            bytes[used++] = '\0';
+            continue;
+        }
+        if (text[i] != '%') {
+            bytes[used++] = text[i];
+            continue;
+        }
+        high = hex_digit(text[i + 1]);
+        low = high < 0 ? -1 : hex_digit(text[i + 2]);
+        if (low < 0 || high + low == 0) {
+            free(bytes);
+            return CRMPI_ERR_CORRUPT;
+        }
+        bytes[used++] = (char)(16 * high + low);
+        i += 2;
+    }
+    status = crmpi_words_split(words_out, bytes, used);
+    free(bytes);
+    return status;
+}
+
+/* ---- mpirun's command line ---- */
+
+/* Options that take one argument; with one dash or two. */
+static const char *const takes_one[] = {
+    "am",
+    "app",
+    "bind-to",
+    "c",
+    "np",
+    "cf",
+    "cartofile",
+    "cpu-list",
+    "cpu-set",
+    "cpus-per-proc",
+    "cpus-per-rank",
+    "debugger",
+    "default-hostfile",
+    "H",
+    "host",
+    "hnp",
+    "hostfile",
+    "launch-agent",
+    "machinefile",
+    "map-by",
+    "max-restarts",
+    "max-vm-size",
+    "N",
+    "n",
+    "npernode",
+    "npersocket",
+    "ompi-server",
+    "output-filename",
+    "path",
+    "personality",
+    "ppr",
+    "prefix",
+    "preload-files",
+    "rank-by",
+    "report-events",
+    "report-pid",
+    "report-uri",
+    "rf",
+    "rankfile",
+    "stdin",
+    "timeout",
+    "tune",
+    "wd",
+    "wdir",
+    "x",
+    "xml-file",
+    "xterm",
+    NULL,
+};
+static const char *const takes_two[] = {"mca", "gmca", NULL};
+static const char *const count_options[] = {"np", "n", "c", NULL};
+static const char *const file_options[] = {
+    "hostfile", "machinefile", "default-hostfile", "rankfile", "rf", NULL,
+};
+
+static int is_option(const char *word, const char *const *options)
+{
+    if (word[0] != '-')
+        return 0;
+    word += word[1] == '-' ? 2 : 1;
+    for (; *options != NULL; options++)
+        if (strcmp(word, *options) == 0)
+            return 1;
+    return 0;
+}
+
+static size_t option_words(const char *word)
+{
+    return is_option(word, takes_two) ? 3 : is_option(word, takes_one) ? 2 : 1;
+}
+
+int crmpi_launcher_is_mpirun(const char *word)
+{
+    static const char *const names[] = {"mpirun", "mpiexec", "orterun"};
+    const char *slash = strrchr(word, '/'), *name = slash != NULL ? slash + 1 : word;
+
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        size_t n = strlen(names[i]);
+        if (strncmp(name, names[i], n) == 0 &&
+            (name[n] == '\0' || strcmp(name + n, ".openmpi") == 0))
+            return 1;
+    }
+    return 0;
+}
+
+size_t crmpi_launcher_options_end(char *const *words, size_t n)
+{
+    size_t i = 1;
+
+    while (i < n && words[i][0] == '-')
+        i += option_words(words[i]);
+    return i < n ? i : 0;
+}
+
+/* ---- the record ---- */
+
+static enum crmpi_status read_words(const char *path, struct crmpi_words *words_out)
+{
+    char *bytes = malloc(CMDLINE_MAX_BYTES);
+    size_t n = 0;
+    ssize_t more = 1;
+    enum crmpi_status status;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    while (bytes != NULL && fd >= 0 && more > 0 && n < CMDLINE_MAX_BYTES) {
+        more = read(fd, bytes + n, CMDLINE_MAX_BYTES - n);
+        n += more > 0 ? (size_t)more : 0;
+    }
+    if (fd >= 0)
+        close(fd);
+    status = n > 0 ? crmpi_words_split(words_out, bytes, n) : CRMPI_ERR_NOTFOUND;
+    free(bytes);
+    return status;
+}
+
+static int parent_of(int pid)
+{
+    char path[64], text[512];
+    const char *at;
+    int fd, parent = 0;
+    ssize_t n = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/stat", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd >= 0) {
+        n = read(fd, text, sizeof text - 1);
+        close(fd);
+    }
+    text[n > 0 ? n : 0] = '\0';
+    at = strrchr(text, ')'); /* the name before it may hold anything */
+    if (at == NULL || sscanf(at, ") %*c %d", &parent) != 1)
+        return 0;
+    return parent;
+}
+
+/* The command line of the mpirun above this process, and the directory it runs in. */
+static enum crmpi_status find_launcher(struct crmpi_words *words_out, char *cwd,
+                                       size_t cwd_bytes)
+{
+    const char *given = getenv("CRMPI_LAUNCHER");
+    int pid = getpid();
+
+    cwd[0] = '\0';
+    if (given != NULL)
+        return crmpi_words_decode(words_out, given);
+    for (int i = 0; i < ANCESTORS_MAX && (pid = parent_of(pid)) > 1; i++) {
+        char path[64];
+        ssize_t n;
+        snprintf(path, sizeof path, "/proc/%d/cmdline", pid);
+        if (read_words(path, words_out) != CRMPI_OK)
+            continue;
+        if (crmpi_launcher_is_mpirun(words_out->items[0])) {
+            snprintf(path, sizeof path, "/proc/%d/cwd", pid);
+            n = readlink(path, cwd, cwd_bytes - 1);
+            cwd[n > 0 ? n : 0] = '\0';
+            return CRMPI_OK;
+        }
+        crmpi_words_fini(words_out);
+    }
+    return CRMPI_ERR_NOTFOUND;
+}
+
+/* How many words of the launcher's come before this process's own. */
+static size_t find_program(const struct crmpi_words *launcher)
+{
+    struct crmpi_words own = {0};
+    size_t end = 0, first = 0;
+
+    if (crmpi_launcher_is_mpirun(launcher->items[0]))
+        end = crmpi_launcher_options_end(launcher->items, launcher->n);
+    if (end == 0 && read_words("/proc/self/cmdline", &own) == CRMPI_OK) {
+        if (own.n < launcher->n)
+            end = launcher->n - own.n;
+        while (first < own.n && end > 0 &&
+               strcmp(own.items[first], launcher->items[end + first]) == 0)
+            first++;
+        if (first < own.n)
+            end = 0;
+        crmpi_words_fini(&own);
+    }
+    return end;
+}
+
+/* Is this "-x NAME..." one that a restart sets anew? */
+static int is_own_variable(char *const *words)
+{
+    return strcmp(words[0], "-x") == 0 && (strncmp(words[1], "LD_PRELOAD", 10) == 0 ||
+                                           strncmp(words[1], "CRMPI_", 6) == 0);
+}
+
+static enum crmpi_status add_configuration(struct crmpi_words *record)
+{
+    enum crmpi_status status = CRMPI_OK;
+
+    for (size_t i = 0; i < crmpi_n_variables && status == CRMPI_OK; i++) {
+        const char *name = crmpi_variables[i].name, *value = getenv(name);
+        char setting[4200];
+        if (value == NULL || strcmp(name, "CRMPI_DIR") == 0)
+            continue; /* the restart knows the directory; it may have been moved */
+        snprintf(setting, sizeof setting, "%s=%s", name, value);
+        status = crmpi_words_add(record, "-x");
+        if (status == CRMPI_OK)
+            status = crmpi_words_add(record, setting);
+    }
+    return status;
+}
+
+static enum crmpi_status add_option(struct crmpi_words *record, char *const *words,
+                                    size_t n, const char *cwd)
+{
+    enum crmpi_status status = CRMPI_OK;
+    char path[8192];
+
+    if (n == 2 && (is_own_variable(words) || is_option(words[0], count_options)))
+        return CRMPI_OK;
+    for (size_t i = 0; i < n && status == CRMPI_OK; i++) {
+        snprintf(path, sizeof path, "%s", words[i]);
+        if (i == 1 && is_option(words[0], file_options) && path[0] != '/' &&
+            cwd[0] != '\0')
+            snprintf(path, sizeof path, "%s/%s", cwd, words[i]);
+        status = crmpi_words_add(record, path);
+    }
+    return status;
+}
+
+static enum crmpi_status make_record(const struct crmpi_words *launcher, size_t end,
+                                     const char *cwd, struct crmpi_words *record)
+{
+    int mpirun = crmpi_launcher_is_mpirun(launcher->items[0]);
+    enum crmpi_status status = crmpi_words_add(record, launcher->items[0]);
+
+    if (status == CRMPI_OK && mpirun)
+        status = add_configuration(record);
+    for (size_t i = 1; i < end && status == CRMPI_OK;) {
+        size_t n = mpirun ? option_words(launcher->items[i]) : 1;
+        if (n > end - i)
+            n = end - i;
+        status = add_option(record, &launcher->items[i], n, cwd);
+        i += n;
+    }
+    return status;
+}
+
+/* Whether one of several programs' options goes into the line of all: unless it is a matter of
+ * this program alone, or said before.  There can be one file of hosts. */
+static int is_for_all(const struct crmpi_words *record, char *const *words, size_t n)
+{
+    static const char *const own[] = {"x", "wd", "wdir", "path", "app", NULL};
+    int names_file = is_option(words[0], file_options);
+
+    if (is_option(words[0], own))
+        return 0;
+    for (size_t i = 1; i < record->n; i += option_words(record->items[i])) {
+        size_t same = 0;
+        if (names_file && is_option(record->items[i], file_options))
+            return 0;
+        while (same < n && i + same < record->n &&
+               strcmp(record->items[i + same], words[same]) == 0)
+            same++;
+        if (same == n)
+            return 0;
+    }
+    return 1;
+}
+
+/* The options of the second program of several, and so on; a restart starts all by one line.
+ * @param at  behind the first program's options */
+static enum crmpi_status add_programs(const struct crmpi_words *launcher, size_t at,
+                                      const char *cwd, struct crmpi_words *record)
+{
+    enum crmpi_status status = CRMPI_OK;
+
+    for (; at < launcher->n && status == CRMPI_OK; at++) {
+        if (strcmp(launcher->items[at], ":") != 0)
+            continue;
+        while (status == CRMPI_OK && at + 1 < launcher->n &&
+               launcher->items[at + 1][0] == '-') {
+            char *const *words = &launcher->items[at + 1];
+            size_t n = option_words(words[0]);
+            if (n > launcher->n - at - 1)
+                n = launcher->n - at - 1;
+            if (is_for_all(record, words, n))
+                status = add_option(record, words, n, cwd);
+            at += n;
+        }
+    }
+    return status;
+}
+
+enum crmpi_status crmpi_launcher_record(char **bytes_out, size_t *n_out)
+{
+    struct crmpi_words launcher = {0}, record = {0};
+    char cwd[4096];
+    enum crmpi_status status = find_launcher(&launcher, cwd, sizeof cwd);
+    size_t end;
+
+    *bytes_out = NULL;
+    *n_out = 0;
+    if (status != CRMPI_OK || launcher.n == 0)
+        return status == CRMPI_ERR_NOMEM ? status : CRMPI_OK;
+    end = find_program(&launcher);
+    if (end > 0)
+        status = make_record(&launcher, end, cwd, &record);
+    if (end > 0 && status == CRMPI_OK && crmpi_launcher_is_mpirun(launcher.items[0]))
+        status = add_programs(&launcher, end, cwd, &record);
+    if (end > 0 && status == CRMPI_OK)
+        status = crmpi_words_join(&record, bytes_out, n_out);
+    crmpi_words_fini(&record);
+    crmpi_words_fini(&launcher);
+    return status;
+}
