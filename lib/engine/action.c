@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Actions that outlive the policy's call: copies with all that they point to.  Lower
- * half.
+ * Actions that outlive the policy's call: copies with all that they point to; and events
+ * that were made for it.  Lower half.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -55,4 +55,16 @@ void crmpi_action_fini(struct crmpi_action *action)
     free((void *)action->saved);
     free((void *)action->kept);
     *action = (struct crmpi_action){0};
+}
+
+void crmpi_event_fini(struct crmpi_event *event)
+{
+    free((void *)event->counts);
+    free((void *)event->neighbours);
+    free((void *)event->dependencies);
+    free((void *)event->kept);
+    event->counts = NULL;
+    event->neighbours = NULL;
+    event->dependencies = NULL;
+    event->kept = NULL;
 }

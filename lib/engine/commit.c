@@ -141,7 +141,7 @@ static enum crmpi_status write_line(const struct crmpi_action *action)
 
     line.job.sn = lines.number;
     if (action->leader == engine->job.world_rank) {
-        crmpi_times_saved();
+        crmpi_engine_all_saved();
         line.save_seconds = crmpi_clock_seconds() - engine->times.begun;
     } else { /* when it was begun is known elsewhere */
         clock_gettime(CLOCK_REALTIME, &now);

@@ -81,5 +81,5 @@ void crmpi_engine_unconnected(void)
     if (!__atomic_load_n(&engine->alive, __ATOMIC_ACQUIRE))
         return;
     __atomic_store_n(&engine->unconnected, 1, __ATOMIC_RELEASE);
-    crmpi_loop_wake();
+    crmpi_engine_wake();
 }

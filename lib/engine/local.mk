@@ -3,6 +3,7 @@
 # The protocol thread and the phases of a checkpoint.
 crmpi_host_SOURCES += \
 	lib/engine/action.c \
+	lib/engine/ask.c \
 	lib/engine/chronicle.c lib/engine/chronicle.h \
 	lib/engine/commit.c \
 	lib/engine/connection.c \
@@ -15,7 +16,7 @@ crmpi_host_SOURCES += \
 	lib/engine/post.c lib/engine/post.h \
 	lib/engine/release.c \
 	lib/engine/requests.c lib/engine/requests.h \
-	lib/engine/state.h \
+	lib/engine/state.c lib/engine/state.h \
 	lib/engine/statistics.c lib/engine/statistics.h \
 	lib/engine/times.c \
 	lib/engine/touch.c lib/engine/touch.h \

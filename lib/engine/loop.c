@@ -30,18 +30,12 @@
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 
-void crmpi_loop_wake(void)
-{
-    /* a full pipe wakes, too */
-    crmpi_raw(SYS_write, engine->wake[1], (long)"", 1, 0, 0, 0);
-}
-
 static void send_message(void *context, uint32_t to, const struct crmpi_message *message,
                          const void *payload, size_t payload_bytes)
 {
     (void)context;
     if (message->kind == CRMPI_MESSAGE_REGISTER)
-        crmpi_times_saved();
+        crmpi_engine_all_saved();
     crmpi_post_send(to, CRMPI_CHANNEL_POLICY, message, sizeof *message, payload,
                     payload_bytes);
 }
@@ -55,7 +49,7 @@ static void take_result(struct crmpi_event *result)
 {
     result->now_ms = crmpi_clock_ms();
     engine->policy_ops->event(engine->policy, result);
-    crmpi_phase_result_fini(result);
+    crmpi_event_fini(result);
 }
 
 /* The end of a checkpoint waits for the worker to let go of the file. */
@@ -78,7 +72,8 @@ static void do_noted(void)
         engine->n_todo--;
         memmove(&engine->todo[0], &engine->todo[1], engine->n_todo * sizeof action);
         if (crmpi_phase_takes_time(action.kind)) {
-            engine->completing = action.kind == CRMPI_ACTION_COMPLETE;
+            if (action.kind == CRMPI_ACTION_COMPLETE)
+                crmpi_engine_write(CRMPI_RANK_COMPLETES);
             crmpi_worker_do(&action);
             continue;
         }
@@ -97,11 +92,18 @@ static void feed(struct crmpi_event event)
     do_noted();
 }
 
+/* The worker is at a file, and nothing else waits for that. */
+static int is_completing(void)
+{
+    return engine->rank.writing == CRMPI_RANK_COMPLETES ||
+           engine->rank.writing == CRMPI_RANK_ABANDONED;
+}
+
 /* No event may come to the policy, and nothing may touch the MPI layer. */
 static int is_busy(void)
 {
     return engine->broken || engine->finished ||
-           (crmpi_worker_is_busy() && !engine->completing) ||
+           (crmpi_worker_is_busy() && !is_completing()) ||
            engine->n_todo > 0; /* waits for the worker */
 }
 
@@ -192,20 +194,20 @@ static void go_on(void)
 {
     struct crmpi_event result;
 
-    if (engine->draining) {
+    if (engine->rank.phase == CRMPI_RANK_DRAINS) {
         if (crmpi_phase_drain_on(&result))
             feed(result);
-    } else if (engine->settling) {
+    } else if (engine->rank.phase == CRMPI_RANK_SETTLES) {
         if (crmpi_phase_settle_on(&result))
             feed(result);
-    } else if (engine->stopped && !engine->quiet) {
+    } else if (crmpi_rank_serves(&engine->rank)) {
         crmpi_cut.progress(); /* the other ranks may need it */
         sched_yield();        /* or the processor */
-    } else if (engine->running_on && crmpi_cut.at_targets()) {
-        engine->running_on = 0;
+    } else if (engine->rank.phase == CRMPI_RANK_RUNS_ON && crmpi_cut.at_targets()) {
+        crmpi_engine_enter(CRMPI_RANK_AT_TARGETS);
         feed((struct crmpi_event){.kind = CRMPI_EVENT_AT_TARGETS});
     }
-    if (engine->job.world_rank == 0 && !engine->completing &&
+    if (engine->job.world_rank == 0 && !is_completing() &&
         engine->policy_ops->phase(engine->policy) != NULL)
         crmpi_requests_progress(engine->policy_ops->phase(engine->policy));
 }
@@ -239,7 +241,7 @@ static void take_demand(void)
         crmpi_post_send(0, CRMPI_CHANNEL_OUTCOME, refusal, sizeof refusal - 1, NULL, 0);
         return;
     }
-    if (engine->resumed)
+    if (engine->rank.phase == CRMPI_RANK_GOES_ON)
         engine->demanded_late = 1;
     else
         engine->demanded = 1;
@@ -346,9 +348,9 @@ static struct timespec wait_time(void)
         until = first_of(until, now + PROGRESS_MS);
     if (is_busy()) /* it wakes us */
         until = shows_progress() ? now + PROGRESS_MS : INT64_MAX;
-    else if ((engine->stopped && !engine->quiet) || crmpi_post_waits())
+    else if (crmpi_rank_serves(&engine->rank) || crmpi_post_waits())
         return (struct timespec){0};
-    else if (engine->running_on)
+    else if (engine->rank.phase == CRMPI_RANK_RUNS_ON)
         return (struct timespec){.tv_nsec = LOOK_NS};
     else
         until = first_of(until, first_of(engine->interval_ms, crmpi_limit_wakeup_ms()));
@@ -391,16 +393,18 @@ static void wait_for_something(void)
 static void take_what_is_done(void)
 {
     struct crmpi_event result;
-    int has_result;
+    int has_result, is_abandoned;
 
     if (!crmpi_worker_take(&result, &has_result))
         return;
-    engine->completing = 0;
-    if (engine->abandoned)
+    is_abandoned = engine->rank.writing == CRMPI_RANK_ABANDONED;
+    if (is_completing())
+        crmpi_engine_write(CRMPI_RANK_NO_FILE);
+    if (is_abandoned)
         crmpi_release_abandoned();
     else if (has_result && engine->n_todo > 0 &&
              engine->todo[0].kind == CRMPI_ACTION_RELEASE)
-        crmpi_phase_result_fini(&result); /* given up meanwhile */
+        crmpi_event_fini(&result); /* given up meanwhile */
     else if (has_result)
         take_result(&result);
     do_noted();
@@ -456,7 +460,7 @@ void *crmpi_loop_run(void *unused)
     crmpi_worker_stop();
     crmpi_touch_stop();
     if (engine->broken)
-        crmpi_phase_let_go();
+        crmpi_release_let_go();
     else
         crmpi_tree_finish(&engine->tree);
     crmpi_tree_fini(&engine->tree);

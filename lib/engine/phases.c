@@ -52,25 +52,33 @@ static struct crmpi_group_list group_of(const struct crmpi_action *action)
 
 /* ---- park and run on ---- */
 
+static int is_stopped(void)
+{
+    return crmpi_rank_is_parked(&engine->rank) &&
+           engine->rank.phase != CRMPI_RANK_RUNS_ON &&
+           engine->rank.phase != CRMPI_RANK_AT_TARGETS;
+}
+
 static int stop_threads(const struct crmpi_action *action)
 {
+    int is_parked = crmpi_rank_is_parked(&engine->rank);
     struct timespec now;
 
     if (fault("engine.park"))
         return 0;
-    if (engine->stopped)
+    if (is_stopped())
         return 1; /* by a smaller group */
-    if (!engine->parked && crmpi_cut.connected(why, sizeof why))
+    if (!is_parked && crmpi_cut.connected(why, sizeof why))
         return 0; /* what waits for another job may not be to be stopped, either */
-    if (!engine->parked &&
+    if (!is_parked &&
         crmpi_engine_callbacks.before((int)action->limit_ms, why, sizeof why) != CRMPI_OK)
         return 0;
     clock_gettime(CLOCK_REALTIME, &now);
     engine->job.time = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-    engine->parked = crmpi_park_all((int)action->limit_ms, why, sizeof why) == CRMPI_OK;
-    engine->stopped = engine->parked;
-    if (!engine->parked)
+    if (crmpi_park_all((int)action->limit_ms, why, sizeof why) != CRMPI_OK) {
+        crmpi_engine_enter(CRMPI_RANK_RUNS);
         return 0;
+    }
     crmpi_debug("its threads are stopped");
     crmpi_cut.dependencies_put_back();
     return 1;
@@ -105,14 +113,16 @@ static struct crmpi_event look_around(const struct crmpi_action *action)
 
 static struct crmpi_event park(const struct crmpi_action *action)
 {
-    engine->running_on = 0;
-    engine->draining = 0;
-    engine->quiet = 0;
     why[0] = '\0';
+    if (engine->rank.phase == CRMPI_RANK_RUNS_ON)
+        crmpi_engine_enter(CRMPI_RANK_AT_TARGETS); /* nobody waits for that any more */
+    else if (is_stopped())
+        crmpi_engine_enter(CRMPI_RANK_STOPPED);
     if (!stop_threads(action)) {
         crmpi_connection_refused(why);
         return failure();
     }
+    crmpi_engine_enter(CRMPI_RANK_STOPPED);
     if (crmpi_config.save == CRMPI_SAVE_NAMED) /* all ranks are at the same place */
         return (struct crmpi_event){.kind = CRMPI_EVENT_PARKED,
                                     .interval = crmpi_cut.interval()};
@@ -126,8 +136,7 @@ static struct crmpi_event park(const struct crmpi_action *action)
 static void run_on(const struct crmpi_action *action)
 {
     crmpi_cut.set_targets(action->targets, action->n_targets);
-    engine->running_on = 1;
-    engine->stopped = 0;
+    crmpi_engine_enter(CRMPI_RANK_RUNS_ON);
     crmpi_release_all(CRMPI_PHASE_RUNON);
 }
 
@@ -135,44 +144,6 @@ static void open_gate(void)
 {
     __atomic_add_fetch(&engine->n_opened, 1, __ATOMIC_RELEASE);
     crmpi_cut.open_gate();
-}
-
-void crmpi_phase_release_threads(void)
-{
-    engine->draining = 0;
-    engine->settling = 0;
-    engine->quiet = 0;
-    engine->running_on = 0;
-    engine->stopped = 0;
-    crmpi_cut.set_targets(NULL, 0);
-    crmpi_cut.drain_forget();
-    if (engine->parked)
-        crmpi_release_all(CRMPI_PHASE_RUN);
-    engine->parked = 0;
-}
-
-void crmpi_phase_let_go(void)
-{
-    __atomic_store_n(&engine->last_failed, 1, __ATOMIC_RELAXED);
-    crmpi_engine_gone_on();
-    __atomic_store_n(&engine->n_ended, engine->n_gone_on, __ATOMIC_RELEASE);
-    crmpi_engine_callbacks.after(0);
-    crmpi_phase_release_threads();
-}
-
-/* What application threads ask for from here on is not in this checkpoint. */
-void crmpi_phase_resume(const struct crmpi_action *action)
-{
-    engine->resumed = 1;
-    crmpi_cut.dependencies_resumed();
-    crmpi_times_resumed();
-    if (action->n_group == 0 || action->n_group == engine->job.n_ranks)
-        crmpi_requests_resumed();
-    __atomic_store_n(&engine->completed_ordinal, action->ordinal, __ATOMIC_RELAXED);
-    __atomic_store_n(&engine->committed_ms, crmpi_clock_ms(), __ATOMIC_RELAXED);
-    crmpi_engine_gone_on();
-    crmpi_statistics_due(0);
-    crmpi_phase_release_threads();
 }
 
 /* ---- drain and save ---- */
@@ -183,6 +154,7 @@ static int drain(const struct crmpi_action *action, struct crmpi_event *result_o
     enum crmpi_status status;
 
     if (crmpi_config.save == CRMPI_SAVE_NAMED) { /* messages stay where they are */
+        crmpi_engine_enter(CRMPI_RANK_DRAINED);
         *result_out = (struct crmpi_event){.kind = CRMPI_EVENT_DRAINED};
         return 1;
     }
@@ -193,7 +165,7 @@ static int drain(const struct crmpi_action *action, struct crmpi_event *result_o
         return 1;
     }
     engine->attempt = action->attempt;
-    engine->draining = 1; /* the loop goes on with it */
+    crmpi_engine_enter(CRMPI_RANK_DRAINS); /* the loop goes on with it */
     return 0;
 }
 
@@ -204,12 +176,12 @@ int crmpi_phase_drain_on(struct crmpi_event *result_out)
 
     if (drained == 0)
         return 0;
-    engine->draining = 0;
     if (drained < 0)
         snprintf(why, sizeof why,
                  "its messages do not balance, or one cannot be received");
     else if (fault("engine.balance"))
         drained = -1;
+    crmpi_engine_enter(drained > 0 ? CRMPI_RANK_DRAINED : CRMPI_RANK_STOPPED);
     *result_out =
         drained > 0 ? (struct crmpi_event){.kind = CRMPI_EVENT_DRAINED} : failure();
     return 1;
@@ -223,8 +195,7 @@ static struct crmpi_event quiet(const struct crmpi_action *action)
     uint32_t *neighbours = NULL;
     enum crmpi_status status;
 
-    engine->draining = 0;
-    engine->quiet = 1;
+    crmpi_engine_enter(CRMPI_RANK_QUIET);
     if (fault("engine.quiet"))
         return failure();
     if (crmpi_config.save == CRMPI_SAVE_NAMED)
@@ -245,7 +216,7 @@ static struct crmpi_event quiet(const struct crmpi_action *action)
 
 static void settle(void)
 {
-    engine->settling = 1; /* the loop goes on with it */
+    crmpi_engine_enter(CRMPI_RANK_SETTLES); /* the loop goes on with it */
 }
 
 /* One step; returns 1 and fills in the result if it is settled, or cannot be. */
@@ -256,8 +227,7 @@ int crmpi_phase_settle_on(struct crmpi_event *result_out)
 
     if (settled == 0)
         return 0;
-    engine->settling = 0;
-    engine->quiet = settled > 0;
+    crmpi_engine_enter(settled > 0 ? CRMPI_RANK_QUIET : CRMPI_RANK_STOPPED);
     *result_out =
         settled > 0 ? (struct crmpi_event){.kind = CRMPI_EVENT_SETTLED} : failure();
     return 1;
@@ -383,14 +353,15 @@ int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result
         *result_out = crmpi_saving_do(action);
         return 1;
     case CRMPI_ACTION_RESUME:
-        crmpi_phase_resume(action);
+        crmpi_release_resume(action);
         return 0;
     case CRMPI_ACTION_COMPLETE:
-        if (engine->abandoned)
+        if (engine->rank.writing == CRMPI_RANK_ABANDONED) {
             crmpi_saving_abandon();
-        else
-            *result_out = crmpi_saving_complete();
-        return !engine->abandoned;
+            return 0;
+        }
+        *result_out = crmpi_saving_complete();
+        return 1;
     case CRMPI_ACTION_COMMIT:
         *result_out = crmpi_commit_do(action);
         return 1;
@@ -412,16 +383,4 @@ int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result
     default:
         return 0;
     }
-}
-
-void crmpi_phase_result_fini(struct crmpi_event *result)
-{
-    free((void *)result->counts);
-    free((void *)result->neighbours);
-    free((void *)result->dependencies);
-    free((void *)result->kept);
-    result->counts = NULL;
-    result->neighbours = NULL;
-    result->dependencies = NULL;
-    result->kept = NULL;
 }

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/log.h"
-#include "boundary/control.h"
+#include "boundary/boundary.h"
 #include "capture/capture.h"
 #include "engine/chronicle.h"
 #include "engine/post.h"
@@ -83,6 +83,42 @@ void crmpi_release_restored(const struct crmpi_job *job)
     crmpi_statistics_restored(job);
 }
 
+/* ---- threads go on ---- */
+
+static void threads_release(enum crmpi_rank_phase phase)
+{
+    int is_parked = crmpi_rank_is_parked(&engine->rank);
+
+    crmpi_engine_enter(phase);
+    crmpi_cut.set_targets(NULL, 0);
+    crmpi_cut.drain_forget();
+    if (is_parked)
+        crmpi_release_all(CRMPI_PHASE_RUN);
+}
+
+void crmpi_release_let_go(void)
+{
+    __atomic_store_n(&engine->last_failed, 1, __ATOMIC_RELAXED);
+    crmpi_engine_gone_on();
+    __atomic_store_n(&engine->n_ended, engine->n_gone_on, __ATOMIC_RELEASE);
+    crmpi_engine_callbacks.after(0);
+    threads_release(CRMPI_RANK_RUNS);
+}
+
+/* What application threads ask for from here on is not in this checkpoint. */
+void crmpi_release_resume(const struct crmpi_action *action)
+{
+    crmpi_cut.dependencies_resumed();
+    crmpi_times_resumed();
+    if (action->n_group == 0 || action->n_group == engine->job.n_ranks)
+        crmpi_requests_resumed();
+    __atomic_store_n(&engine->completed_ordinal, action->ordinal, __ATOMIC_RELAXED);
+    __atomic_store_n(&engine->committed_ms, crmpi_clock_ms(), __ATOMIC_RELAXED);
+    crmpi_engine_gone_on();
+    crmpi_statistics_due(0);
+    threads_release(CRMPI_RANK_GOES_ON);
+}
+
 /* ---- the end of a checkpoint ---- */
 
 static void note_outcome(const struct crmpi_action *action, uint64_t line)
@@ -92,7 +128,7 @@ static void note_outcome(const struct crmpi_action *action, uint64_t line)
             __atomic_store_n(&engine->served, action->ordinal, __ATOMIC_RELAXED);
         if (!action->alone)
             __atomic_store_n(&engine->committed, line, __ATOMIC_RELAXED);
-        if (!engine->resumed)
+        if (engine->rank.phase != CRMPI_RANK_GOES_ON)
             __atomic_store_n(&engine->committed_ms, crmpi_clock_ms(), __ATOMIC_RELAXED);
     } else if (action->alone || action->retried) {
         return; /* whoever waits goes on waiting */
@@ -130,7 +166,7 @@ static void abandon(void)
 {
     struct crmpi_action complete = {.kind = CRMPI_ACTION_COMPLETE};
 
-    engine->abandoned = engine->completing = 1;
+    crmpi_engine_write(CRMPI_RANK_ABANDONED);
     crmpi_worker_do(&complete);
 }
 
@@ -138,6 +174,8 @@ void crmpi_release(const struct crmpi_action *action)
 {
     uint64_t line = action->line != 0 ? action->line : action->sn;
     int is_increment = (engine->saved_figures.how & CRMPI_HOW_INCREMENT) != 0;
+    int have_gone_on = engine->rank.phase == CRMPI_RANK_GOES_ON;
+    int is_taken = engine->rank.writing == CRMPI_RANK_TAKEN; /* and not complete */
 
     if (!action->committed) {
         crmpi_cut.dependencies_given_up();
@@ -149,16 +187,17 @@ void crmpi_release(const struct crmpi_action *action)
         crmpi_cut.dependencies_committed();
         crmpi_kept_committed(files(), action->sn, line, is_increment);
     }
-    if (!engine->pending)
+    if (!is_taken)
         crmpi_capture_over(action->committed, action->sn, engine->saved_digest);
-    if (!engine->resumed)
+    if (!have_gone_on)
         crmpi_engine_gone_on();
     note_outcome(action, line);
     crmpi_statistics_due(0);
     crmpi_engine_callbacks.after(action->committed);
-    if (!engine->resumed)
-        crmpi_phase_release_threads();
-    engine->resumed = 0;
+    if (have_gone_on)
+        crmpi_engine_enter(CRMPI_RANK_RUNS);
+    else
+        threads_release(CRMPI_RANK_RUNS);
     crmpi_times_released(action);
     if (engine->job.world_rank == 0)
         crmpi_requests_ended();
@@ -167,7 +206,7 @@ void crmpi_release(const struct crmpi_action *action)
     engine->demanded |= engine->demanded_late;
     engine->demanded_late = 0;
     engine->given_up[0] = '\0';
-    if (engine->pending) {
+    if (is_taken) {
         abandon();
         return;
     }
@@ -180,7 +219,6 @@ void crmpi_release(const struct crmpi_action *action)
 
 void crmpi_release_abandoned(void)
 {
-    engine->abandoned = 0;
     crmpi_capture_over(0, engine->saved_sn, engine->saved_digest);
     remove_file(engine->saved_sn);
     engine->saved_sn = 0;

@@ -157,7 +157,8 @@ static struct crmpi_event save(const struct crmpi_action *action)
         crmpi_capture_complete(&captured, why, sizeof why); /* it is removed at the end */
     if (status != CRMPI_OK)
         return failure("counting messages", status);
-    engine->pending = pending;
+    if (pending)
+        crmpi_engine_write(CRMPI_RANK_TAKEN);
     if (pending)
         return (struct crmpi_event){.kind = CRMPI_EVENT_CAPTURED};
     if (action->foreground || !crmpi_levels_send())
@@ -183,7 +184,6 @@ static struct crmpi_event complete(void)
 
     if (!unprotected.is_there)
         status = crmpi_capture_complete(&captured, why, sizeof why);
-    engine->pending = 0;
     unprotected.is_there = 0;
     if (status != CRMPI_OK || faulty)
         return failure("saving in the background", status);
@@ -200,5 +200,4 @@ void crmpi_saving_abandon(void)
     struct crmpi_capture_result captured;
 
     crmpi_capture_complete(&captured, why, sizeof why);
-    engine->pending = 0;
 }

@@ -15,6 +15,7 @@
 #include "net/tree.h"
 #include "policy/daly.h"
 #include "policy/policy.h"
+#include "policy/rank.h"
 #include "storage/container.h"
 
 /* What outlives a restart, in the upper half: crmpi_control->engine. */
@@ -51,12 +52,7 @@ struct crmpi_engine {
     /* the protocol thread's own */
     struct crmpi_action todo[CRMPI_TODO_MAX]; /* that may block, or have a result */
     unsigned n_todo;
-    int parked;     /* threads are stopped, or run on */
-    int stopped;    /* they are stopped */
-    int running_on; /* and it has not been reported that the targets are reached */
-    int draining;   /* until this rank is drained */
-    int settling;   /* until this rank can be saved alone */
-    int quiet;      /* nothing may change: the memory is about to be saved */
+    struct crmpi_rank rank; /* what it is doing; the worker's while that is at it */
     int finished;   /* all ranks are in MPI_Finalize */
     enum crmpi_stop stop; /* rank 0: the job ends with the next checkpoint of all */
     int broken;     /* a connection of the tree has ended: no more checkpoints */
@@ -67,10 +63,6 @@ struct crmpi_engine {
     uint64_t saved_sn; /* number of the rank file written in this attempt; 0: none */
     uint64_t saved_digest, saved_bytes;
     struct crmpi_figures saved_figures; /* of that file */
-    int resumed;    /* threads have gone on, and the checkpoint is not over */
-    int pending;    /* the memory is taken, and the file has to be completed */
-    int completing; /* the worker is at it; all else goes on */
-    int abandoned;  /* and nobody waits for it any more */
     char connection[512]; /* to another job, for which this rank was refused; "": none */
     int connection_told;  /* rank 0 knows of it */
     uint32_t n_connected; /* rank 0: so many ranks have told of one */
@@ -101,8 +93,6 @@ struct crmpi_engine {
 
 extern struct crmpi_engine crmpi_engine;
 
-double crmpi_clock_seconds(void);
-
 /** Tell whether a line was committed a moment ago: the signals and calls of several ranks
  * that belong together do not come at exactly the same time. */
 int crmpi_engine_just_committed(void);
@@ -110,10 +100,34 @@ int crmpi_engine_just_committed(void);
 /** Threads are about to go on. */
 void crmpi_engine_gone_on(void);
 
+/** Wake the protocol thread; async-signal-safe, touches no thread-local data. */
+void crmpi_engine_wake(void);
+
+/** The protocol thread serves.  From any thread. */
+int crmpi_engine_is_alive(void);
+
+/** What this rank does changes (policy/rank.h).  If that cannot be, the engine is broken: the
+ * job goes on without checkpoints. */
+void crmpi_engine_enter(enum crmpi_rank_phase phase);
+void crmpi_engine_write(enum crmpi_rank_writing file);
+
+/** The leader has the reports of all who take part. */
+void crmpi_engine_all_saved(void);
+
+/** What checkpoints of this rank have cost, as far as is known. */
+struct crmpi_cost *crmpi_engine_cost(void);
+
+/* ask.c */
+
+/** A thread of the application waits a little, and may park. */
+void crmpi_engine_wait(unsigned *turn);
+
 /* action.c */
 enum crmpi_status crmpi_action_copy(struct crmpi_action *copy_out,
                                     const struct crmpi_action *action);
 void crmpi_action_fini(struct crmpi_action *action);
+/** Free what a result points to. */
+void crmpi_event_fini(struct crmpi_event *event);
 
 /* phases.c: what the policy wants done. */
 
@@ -126,15 +140,6 @@ int crmpi_phase_do(const struct crmpi_action *action, struct crmpi_event *result
 /** A step of SETTLE; 1 and the result if there is one. */
 int crmpi_phase_settle_on(struct crmpi_event *result_out);
 int crmpi_phase_drain_on(struct crmpi_event *result_out); /* likewise */
-/** Free what a result points to. */
-void crmpi_phase_result_fini(struct crmpi_event *result);
-/** Let the threads go on. */
-void crmpi_phase_release_threads(void);
-/** The same without knowing the outcome: the tree has come apart. */
-void crmpi_phase_let_go(void);
-/** The same while the file is being written. */
-void crmpi_phase_resume(const struct crmpi_action *action);
-
 /* connection.c: see there. */
 struct crmpi_letter;
 
@@ -158,6 +163,10 @@ void crmpi_saving_abandon(void);
 /** After a restart: the rank's file is known. */
 void crmpi_release_restored(const struct crmpi_job *job);
 void crmpi_release(const struct crmpi_action *action);
+/** Let the threads go on without knowing the outcome: the tree has come apart. */
+void crmpi_release_let_go(void);
+/** Let them go on while the file is being written. */
+void crmpi_release_resume(const struct crmpi_action *action);
 /** A file has been completed after its checkpoint was given up. */
 void crmpi_release_abandoned(void);
 /** Drop what a line that is never given up has made useless. */
@@ -183,21 +192,15 @@ uint64_t crmpi_commit_newest(void);
 void crmpi_times_start(void);
 /** A phase begins. */
 void crmpi_times_note(const struct crmpi_action *action);
-/** The leader has the reports of all who take part. */
-void crmpi_times_saved(void);
 /** Tell people how the checkpoint went. */
 void crmpi_times_report(const struct crmpi_action *action);
 /** The threads go on, and what they had in memory is written meanwhile. */
 void crmpi_times_resumed(void);
-/** What checkpoints of this rank have cost, as far as is known. */
-struct crmpi_cost *crmpi_engine_cost(void);
 /** This rank's part is over. */
 void crmpi_times_released(const struct crmpi_action *action);
 
 /* loop.c */
 extern const struct crmpi_policy_env crmpi_loop_env;
 void *crmpi_loop_run(void *unused);
-/** Wake the protocol thread; async-signal-safe, touches no thread-local data. */
-void crmpi_loop_wake(void);
 
 #endif

@@ -16,13 +16,6 @@
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 
-double crmpi_clock_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 /* ---- the next one ---- */
 
 /* Neighbouring numbers lie far apart: the digits behind the point are the rank's, in
@@ -94,11 +87,6 @@ void crmpi_times_resumed(void)
 {
     engine->times.resumed = crmpi_clock_seconds();
     engine->interval_ms = INT64_MAX; /* set again when it is over */
-}
-
-void crmpi_times_saved(void)
-{
-    engine->times.saved = crmpi_clock_seconds();
 }
 
 static int is_of_all(const struct crmpi_action *action)
@@ -193,11 +181,6 @@ void crmpi_times_report(const struct crmpi_action *action)
         report_committed(action);
     else
         report_given_up(action);
-}
-
-struct crmpi_cost *crmpi_engine_cost(void)
-{
-    return &((struct crmpi_engine_saved *)crmpi_control->engine)->cost;
 }
 
 /* Those of some ranks do not tell how long one of all takes. */

@@ -76,7 +76,7 @@ int crmpi_engine_touch(uint32_t owner, uint64_t window, uint32_t how)
     pthread_mutex_unlock(&lock);
     if (!taken)
         return -1;
-    crmpi_loop_wake();
+    crmpi_engine_wake();
     return 0;
 }
 

@@ -11,6 +11,7 @@ enum state { IDLE = 0, BUSY, DONE };
 
 static struct {
     sem_t go, gone;
+    int (*work)(const struct crmpi_action *action, struct crmpi_event *result_out);
     int running;
     int stop;
     enum state
@@ -28,7 +29,7 @@ static void await(sem_t *semaphore)
         ;
 }
 
-static void *work(void *unused)
+static void *run(void *unused)
 {
     (void)unused;
     for (;;) {
@@ -36,21 +37,23 @@ static void *work(void *unused)
         if (worker.stop)
             break;
         worker.result = (struct crmpi_event){0};
-        worker.has_result = crmpi_phase_do(&worker.action, &worker.result);
+        worker.has_result = worker.work(&worker.action, &worker.result);
         crmpi_action_fini(&worker.action);
         __atomic_store_n(&worker.state, DONE, __ATOMIC_RELEASE);
-        crmpi_loop_wake();
+        crmpi_engine_wake();
     }
     sem_post(&worker.gone);
     return NULL;
 }
 
-enum crmpi_status crmpi_worker_start(void)
+enum crmpi_status crmpi_worker_start(int (*work)(const struct crmpi_action *action,
+                                                 struct crmpi_event *result_out))
 {
     if (sem_init(&worker.go, 0, 0) != 0 || sem_init(&worker.gone, 0, 0) != 0)
         return CRMPI_ERR_SYSTEM;
     worker.stop = 0;
-    worker.running = crmpi_lower_thread_start(work, NULL, "crmpi-worker") == 0;
+    worker.work = work;
+    worker.running = crmpi_lower_thread_start(run, NULL, "crmpi-worker") == 0;
     return worker.running ? CRMPI_OK : CRMPI_ERR_SYSTEM;
 }
 
@@ -65,7 +68,7 @@ void crmpi_worker_stop(void)
     sem_post(&worker.go);
     await(&worker.gone);
     if (crmpi_worker_take(&result, &has_result) && has_result)
-        crmpi_phase_result_fini(&result);
+        crmpi_event_fini(&result);
     worker.running = 0;
 }
 

@@ -10,6 +10,7 @@ crmpi_policy_sources = \
 	lib/policy/group_save.c lib/policy/group_steps.h \
 	lib/policy/none.c lib/policy/partial.c \
 	lib/policy/members.c lib/policy/members.h lib/policy/varint.h \
+	lib/policy/rank.c lib/policy/rank.h \
 	lib/policy/tally.c lib/policy/tally.h
 # Needs libcrmpi-recovery.a.
 crmpi_policy_alone_sources = \

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "policy/policy.h"
+#include "sim/phase.h"
 #include "sim/sim.h"
 
 #define LIMIT_MS 60000
@@ -55,6 +56,7 @@ enum step_state { COMPUTES, READY, AT_GATE, WAITS, ENDED };
 
 struct rank {
     struct crmpi_policy *policy;
+    struct crmpi_rank does;
     int busy; /* in an action that blocks the protocol thread */
     struct sim_item *inbox, **inbox_end;
     enum crmpi_action_kind todo[4];
@@ -406,6 +408,8 @@ static void act(void *context, const struct crmpi_action *action)
     struct rank *rank = context;
     uint32_t r = (uint32_t)(rank - job.ranks);
 
+    check(sim_phase_act(&rank->does, action->kind),
+          "an action that this phase cannot have");
     switch (action->kind) {
     case CRMPI_ACTION_RUN_ON:
         set_targets(rank, action);
@@ -572,6 +576,8 @@ static void give(uint32_t r, struct crmpi_event event)
     int64_t wakeup;
 
     event.now_ms = now_ms();
+    check(sim_phase_event(&rank->does, event.kind),
+          "a result that this phase cannot have");
     ops->event(rank->policy, &event);
     begin_todo(r);
     wakeup = ops->wakeup_ms(rank->policy);

@@ -4,14 +4,14 @@
 
 check_PROGRAMS += tests/sim/coordinated
 TESTS += tests/sim/coordinated
-tests_sim_coordinated_SOURCES = tests/sim/coordinated.c tests/sim/sim.c tests/sim/sim.h \
+tests_sim_coordinated_SOURCES = tests/sim/coordinated.c tests/sim/phase.c tests/sim/phase.h tests/sim/sim.c tests/sim/sim.h \
 	$(crmpi_policy_sources)
 tests_sim_coordinated_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_sim_coordinated_LDADD = -lm
 
 check_PROGRAMS += tests/sim/uncoordinated
 TESTS += tests/sim/uncoordinated
-tests_sim_uncoordinated_SOURCES = tests/sim/uncoordinated.c tests/sim/disk.c tests/sim/disk.h \
+tests_sim_uncoordinated_SOURCES = tests/sim/uncoordinated.c tests/sim/phase.c tests/sim/phase.h tests/sim/disk.c tests/sim/disk.h \
 	tests/sim/traffic.c tests/sim/traffic.h tests/sim/sim.c tests/sim/sim.h \
 	$(crmpi_policy_sources) $(crmpi_policy_alone_sources)
 tests_sim_uncoordinated_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
@@ -19,7 +19,7 @@ tests_sim_uncoordinated_LDADD = libcrmpi-recovery.a -lm
 
 check_PROGRAMS += tests/sim/partial
 TESTS += tests/sim/partial
-tests_sim_partial_SOURCES = tests/sim/partial.c tests/sim/sim.c tests/sim/sim.h \
+tests_sim_partial_SOURCES = tests/sim/partial.c tests/sim/phase.c tests/sim/phase.h tests/sim/sim.c tests/sim/sim.h \
 	tests/sim/world.c tests/sim/world.h $(crmpi_policy_sources)
 tests_sim_partial_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_sim_partial_LDADD = libcrmpi-recovery.a -lm

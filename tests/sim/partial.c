@@ -20,6 +20,7 @@
 #include <string.h>
 #include "policy/policy.h"
 #include "recovery/history.h"
+#include "sim/phase.h"
 #include "sim/sim.h"
 #include "sim/world.h"
 
@@ -57,6 +58,7 @@ struct job_action {
 
 struct rank {
     struct crmpi_policy *policy;
+    struct crmpi_rank does;
     int busy;
     struct sim_item *inbox, **inbox_end;
     struct job_action todo[4];
@@ -354,6 +356,8 @@ static void act(void *context, const struct crmpi_action *action)
     struct rank *rank = context;
     uint32_t r = (uint32_t)(rank - job.ranks);
 
+    check(sim_phase_act(&rank->does, action->kind),
+          "an action that this phase cannot have");
     switch (action->kind) {
     case CRMPI_ACTION_RUN_ON:
         rank->at_targets_told = 0;
@@ -472,6 +476,8 @@ static void commit(const struct job_action *noted, struct crmpi_event *result)
 static int result_of(uint32_t r, struct job_action *noted, struct crmpi_event *result)
 {
     *result = (struct crmpi_event){0};
+    if (noted->kind == CRMPI_ACTION_DRAIN && job.ranks[r].does.phase != CRMPI_RANK_DRAINS)
+        return 0; /* released before it began */
     if (noted->kind == CRMPI_ACTION_DRAIN) {
         job.ranks[r].drain = noted->action.attempt;
         later(sim_delay(job.setup.save_us),
@@ -531,6 +537,8 @@ static void give(uint32_t r, struct crmpi_event event)
     int64_t wakeup;
 
     event.now_ms = (int64_t)(job.now_us / 1000);
+    check(sim_phase_event(&rank->does, event.kind),
+          "a result that this phase cannot have");
     ops->event(rank->policy, &event);
     begin_todo(r);
     wakeup = ops->wakeup_ms(rank->policy);

@@ -20,6 +20,7 @@
 #include <string.h>
 #include "policy/policy.h"
 #include "sim/disk.h"
+#include "sim/phase.h"
 #include "sim/sim.h"
 #include "sim/traffic.h"
 
@@ -82,6 +83,7 @@ enum step_state { COMPUTES, READY, TOUCHES, TOUCHED, AT_GATE, WAITS, CALLS, ENDE
 
 struct rank {
     struct crmpi_policy *policy;
+    struct crmpi_rank does;
     int busy;
     struct sim_item *inbox, **inbox_end;
     struct crmpi_action todo[TODO];
@@ -630,6 +632,8 @@ static void act(void *context, const struct crmpi_action *action)
     struct rank *rank = context;
     uint32_t r = (uint32_t)(rank - job.ranks);
 
+    check(sim_phase_act(&rank->does, action->kind),
+          "an action that this phase cannot have");
     if (do_at_once(r, action))
         return;
     if (action->kind == CRMPI_ACTION_SAVE)
@@ -800,6 +804,8 @@ static void give(uint32_t r, struct crmpi_event event)
     int64_t wakeup;
 
     event.now_ms = now_ms();
+    check(sim_phase_event(&rank->does, event.kind),
+          "a result that this phase cannot have");
     ops->event(rank->policy, &event);
     begin_todo(r);
     wakeup = ops->wakeup_ms(rank->policy);

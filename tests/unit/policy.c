@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Unit tests of what the policy is made of: tallies and Daly's formula.  The policy
+ * Unit tests of what the policy is made of: tallies, Daly's formula, a rank's phases.  The policy
  * itself is tested in simulated jobs (tests/sim).
  */
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 #include "policy/daly.h"
+#include "policy/rank.h"
 #include "policy/tally.h"
 
 #define COUNT(id, n, size) {.comm_id = (id), .count = (n), .members = (size)}
@@ -219,6 +220,47 @@ START_TEST(test_cost)
 }
 END_TEST
 
+START_TEST(test_rank)
+{
+    struct crmpi_rank rank = {0};
+
+    /* a group grows, drains, is quiet, goes on while its file is completed */
+    ck_assert(crmpi_rank_enter(&rank, CRMPI_RANK_STOPPED));
+    ck_assert(crmpi_rank_enter(&rank, CRMPI_RANK_RUNS_ON));
+    ck_assert(!crmpi_rank_serves(&rank));
+    ck_assert(crmpi_rank_enter(&rank, CRMPI_RANK_AT_TARGETS));
+    ck_assert(crmpi_rank_enter(&rank, CRMPI_RANK_STOPPED));
+    ck_assert(crmpi_rank_enter(&rank, CRMPI_RANK_DRAINS));
+    ck_assert(!crmpi_rank_enter(&rank, CRMPI_RANK_QUIET)); /* messages are on their way */
+    ck_assert_int_eq(rank.phase, CRMPI_RANK_DRAINS);
+    ck_assert(crmpi_rank_serves(&rank));
+    ck_assert(crmpi_rank_enter(&rank, CRMPI_RANK_DRAINED));
+    ck_assert(!crmpi_rank_enter(&rank, CRMPI_RANK_GOES_ON)); /* nothing is saved */
+    ck_assert(crmpi_rank_enter(&rank, CRMPI_RANK_QUIET));
+    ck_assert(!crmpi_rank_serves(&rank));
+    ck_assert(crmpi_rank_write(&rank, CRMPI_RANK_TAKEN));
+    ck_assert(crmpi_rank_is_parked(&rank));
+    ck_assert(crmpi_rank_enter(&rank, CRMPI_RANK_GOES_ON));
+    ck_assert(!crmpi_rank_is_parked(&rank));
+    ck_assert(
+        !crmpi_rank_enter(&rank, CRMPI_RANK_STOPPED)); /* one checkpoint at a time */
+    ck_assert(!crmpi_rank_write(&rank, CRMPI_RANK_NO_FILE)); /* it has to be completed */
+    ck_assert(crmpi_rank_write(&rank, CRMPI_RANK_COMPLETES));
+    ck_assert(!crmpi_rank_write(&rank, CRMPI_RANK_ABANDONED));
+    ck_assert(crmpi_rank_write(&rank, CRMPI_RANK_NO_FILE));
+    ck_assert(crmpi_rank_enter(&rank, CRMPI_RANK_RUNS));
+    /* nothing is drained, or settles, while threads run */
+    ck_assert(!crmpi_rank_enter(&rank, CRMPI_RANK_DRAINS));
+    ck_assert(!crmpi_rank_enter(&rank, CRMPI_RANK_SETTLES));
+    ck_assert(!crmpi_rank_enter(&rank, CRMPI_RANK_RUNS_ON));
+    for (int i = 0; i < CRMPI_RANK_PHASES; i++) { /* whatever it does is given up */
+        rank.phase = i;
+        ck_assert_str_ne(crmpi_rank_phase_text(i), "");
+        ck_assert(crmpi_rank_enter(&rank, CRMPI_RANK_RUNS));
+    }
+}
+END_TEST
+
 int main(void)
 {
     Suite *suite = suite_create("policy");
@@ -236,6 +278,7 @@ int main(void)
     tcase_add_test(tests, test_every);
     tcase_add_test(tests, test_fill);
     tcase_add_test(tests, test_cost);
+    tcase_add_test(tests, test_rank);
     suite_add_tcase(suite, tests);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);
