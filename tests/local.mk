@@ -13,9 +13,13 @@ crmpi_here = CRMPI_BIN='$(abs_builddir)' CRMPI_LIB='$(abs_builddir)/libcrmpi.so'
 	CRMPI_HOST='$(abs_builddir)/crmpi-host' CRMPI_TESTS='$(abs_builddir)/tests/mpi'
 AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' CC='$(CC)';
 
+# The order of rooms, in sources and objects.
+TESTS += tests/house/rooms
+EXTRA_DIST += tests/house/rooms
+
 quick_tests = tests/quick.sh tests/quick-levels.sh tests/quick-partial.sh \
 	tests/quick-uncoordinated.sh tests/quick-background.sh
-EXTRA_DIST += lib/rooms tests/house/rooms
+EXTRA_DIST += lib/rooms
 EXTRA_DIST += tests/campaign tests/testlist $(quick_tests) tests/fault/run \
 	tests/levels/restart tests/promise/run
 TESTS += $(quick_tests) tests/promise/run tests/api/run

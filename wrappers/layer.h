@@ -24,7 +24,7 @@ struct crmpi_ledger;
 /* Root of all that the MPI layer keeps across a restart. */
 struct crmpi_layer {
     struct crmpi_handles *handles; /* lib/handle; first, for libcrmpi's number.c */
-    struct crmpi_objects *objects; /* wrappers/hand/objects.c */
+    struct crmpi_objects *objects; /* wrappers/hand/layer.c */
     struct crmpi_p2p *p2p;         /* wrappers/hand/p2p.c */
     struct crmpi_ledger *ledger;   /* wrappers/hand/ledger.c */
 };
@@ -106,7 +106,7 @@ extern MPI_Comm crmpi_private_world;
 
 /** The tags on it.  Threads make communicators at the same time, and their messages are told
  * apart by these alone: so a hash is of as many bits as the library's tags have.
- * (wrappers/hand/objects.c) */
+ * (wrappers/hand/layer.c) */
 enum crmpi_private_tag {
     CRMPI_TAG_MAKE,  /* a communicator of given members */
     CRMPI_TAG_SIDES, /* what the sides of an intercommunicator tell each other */
@@ -190,7 +190,6 @@ enum crmpi_status crmpi_mpi_layer_start(void);
  * Rebuild parts return CRMPI_OK or say why. */
 enum crmpi_status crmpi_objects_ready(void);
 enum crmpi_status crmpi_objects_rebuild(char *why, size_t why_bytes);
-enum crmpi_status crmpi_p2p_start(void); /* requests, counters, saved messages */
 enum crmpi_status crmpi_p2p_rebuild(char *why, size_t why_bytes);
 enum crmpi_status crmpi_persistent_rebuild(char *why, size_t why_bytes);
 

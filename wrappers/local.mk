@@ -16,12 +16,12 @@ crmpi_host_SOURCES += wrappers/layer.h wrappers/objects.h wrappers/window.h \
 	wrappers/hand/application.c wrappers/hand/attribute.c wrappers/hand/comm.c wrappers/hand/comm_idup.c \
 	wrappers/hand/comm_freed.c wrappers/hand/comm_life.c \
 	wrappers/hand/cut.c wrappers/hand/cut.h \
-	wrappers/hand/datarep.c wrappers/hand/dynamic.c wrappers/hand/error.c \
+	wrappers/hand/datarep.c wrappers/hand/dynamic.c wrappers/hand/error.c wrappers/hand/foreign.c \
 	wrappers/hand/file.c wrappers/hand/file_cut.c wrappers/hand/file_parts.c \
 	wrappers/hand/file_split.c \
 	wrappers/hand/group.c \
 	wrappers/hand/info.c wrappers/hand/init.c wrappers/hand/misc.c \
-	wrappers/hand/objects.c wrappers/hand/op.c wrappers/hand/topology.c \
+	wrappers/hand/layer.c wrappers/hand/op.c wrappers/hand/topology.c \
 	wrappers/hand/type.c wrappers/hand/epoch.c wrappers/hand/rma.c \
 	wrappers/hand/slice.c wrappers/hand/slice.h \
 	wrappers/hand/touch.c \
@@ -47,5 +47,6 @@ crmpi_host_SOURCES += wrappers/hand/p2p.h wrappers/hand/drain.h wrappers/hand/re
 	wrappers/hand/held.c wrappers/hand/pending.c wrappers/hand/reduction.c wrappers/hand/settle.c \
 	wrappers/hand/gate.c wrappers/hand/grequest.c \
 	wrappers/hand/ledger.c wrappers/hand/ledger_cut.c wrappers/hand/ledger.h wrappers/hand/message.c \
-	wrappers/hand/p2p.c wrappers/hand/persistent.c wrappers/hand/persistent.h \
-	wrappers/hand/repost.c wrappers/hand/request.c
+	wrappers/hand/p2p.c wrappers/hand/p2p_state.c wrappers/hand/persistent.c wrappers/hand/persistent.h \
+	wrappers/hand/repost.c wrappers/hand/request.c wrappers/hand/saved.c \
+	wrappers/hand/sent_log.c wrappers/hand/shared.c wrappers/hand/typed.c

@@ -155,13 +155,13 @@ static inline void *crmpi_handle_extra(const void *handle)
 /*
  * What a constructor of the MPI library finds in its output.  If it fails it may leave
  * there something else: a null handle, or NULL.  That is what the application's variable
- * becomes then, or it stays as it was.  (objects.c)
+ * becomes then, or it stays as it was.  (shared.c)
  */
 extern char crmpi_nothing[];
 #define CRMPI_NOTHING(type) ((type)(void *)crmpi_nothing)
 void crmpi_left_give(enum crmpi_kind kind, void *real, void *out);
 
-extern int crmpi_finalize_begun;  /* init.c */
+extern int crmpi_finalize_begun;
 extern int crmpi_n_tools_handles; /* misc.c */
 
 /* Memory of the upper heap; ends the job if there is none. */
@@ -191,10 +191,11 @@ enum crmpi_status crmpi_groups_rebuild(char *why, size_t why_bytes);
 enum crmpi_status crmpi_datareps_rebuild(char *why, size_t why_bytes);
 enum crmpi_status crmpi_comms_rebuild(char *why, size_t why_bytes);
 
-/** The lower communicator that was made again for the requests of other members, and that
- * this rank itself has freed; MPI_COMM_NULL: there is none.  It stays. */
-MPI_Comm crmpi_comm_kept(uint64_t id);
 enum crmpi_status crmpi_files_rebuild(char *why, size_t why_bytes);
+
+/** Keep a lower communicator that was made again for the requests of other members, and that
+ * this rank itself has freed, for crmpi_comm_lower(); an MPI error code.  It stays. */
+int crmpi_comm_keep(uint64_t id, MPI_Comm real);
 
 /**
  * Let the lower object's error handler follow the application's: errors that end the job

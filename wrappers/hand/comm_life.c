@@ -345,33 +345,6 @@ static int has_rank(const int32_t *ranks, int n, int world_rank)
     return 0;
 }
 
-/* What this rank has no requests on: for messages that it has to send again. */
-struct kept {
-    struct kept *next;
-    uint64_t id;
-    MPI_Comm real;
-};
-static struct kept *all_kept;
-
-static int kept_add(uint64_t id, MPI_Comm real)
-{
-    struct kept *kept = malloc(sizeof *kept);
-
-    if (!kept)
-        return MPI_ERR_NO_MEM;
-    *kept = (struct kept){all_kept, id, real};
-    all_kept = kept;
-    return MPI_SUCCESS;
-}
-
-MPI_Comm crmpi_comm_kept(uint64_t id)
-{
-    for (const struct kept *kept = all_kept; kept; kept = kept->next)
-        if (kept->id == id)
-            return kept->real;
-    return MPI_COMM_NULL;
-}
-
 /* Make one, if this rank is a member; its requests keep it. */
 static int kept_make(int32_t *told, MPI_Group world, int world_rank)
 {
@@ -400,7 +373,7 @@ static int kept_make(int32_t *told, MPI_Group world, int world_rank)
             settings_rebuild(h);
             return MPI_SUCCESS;
         }
-    return kept_add(c.id, real);
+    return crmpi_comm_keep(c.id, real);
 }
 
 static int kept_rebuild(MPI_Group world)

@@ -22,11 +22,11 @@ enum crmpi_status crmpi_cut_group_counts(const struct crmpi_group_list *group,
                                          struct crmpi_collective_count **counts_out,
                                          size_t *n_out);
 
-/* objects.c */
+/* layer.c */
 int crmpi_cut_refusal(char *why, size_t why_bytes);
 enum crmpi_status crmpi_mpi_layer_rebuild(char *why, size_t why_bytes);
 
-/* dynamic.c */
+/* foreign.c */
 int crmpi_cut_connected(char *why, size_t why_bytes);
 
 /* drain.c */
@@ -62,7 +62,7 @@ void crmpi_dependencies_committed(void);
 void crmpi_dependencies_saved(void);
 enum crmpi_status crmpi_dependencies_restored(uint64_t line, int in_transit);
 
-/* alone.c */
+/* sent_log.c, alone.c */
 void crmpi_log_enable(int enable, uint64_t limit_bytes);
 void crmpi_log_trim(const struct crmpi_stream *arrived, size_t n);
 uint64_t crmpi_log_bytes(void);

@@ -19,6 +19,7 @@
 
 #include "wrappers/hand/cut.h"
 #include "wrappers/hand/drain.h"
+#include "wrappers/hand/reduction.h"
 #include "wrappers/hand/window.h"
 
 /* What one rank tells another, in one or more parts: small enough to leave at once, whether

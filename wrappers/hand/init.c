@@ -17,8 +17,6 @@
 #include "wrappers/hand/cut.h"
 #include "wrappers/objects.h"
 
-int crmpi_finalize_begun;
-
 /* What crmpi-host has to have as it is. */
 static int is_fixed(const char *name)
 {

@@ -131,19 +131,28 @@ extern MPI_Status crmpi_status_empty; /* renewed */
 extern MPI_Comm
     crmpi_private_self; /* lower, for crmpi alone: copies between types.  Renewed */
 
+/* What requests of some kinds need of files that use requests; layer.c sets it. */
+struct crmpi_request_kinds {
+    /** Go on with reductions; how many are over. */
+    int (*reductions_advance)(void);
+    /** Persistent collectives: start one; and forget its recipe. */
+    int (*persistent_start)(struct crmpi_request *r);
+    void (*persistent_drop)(struct crmpi_request *r);
+};
+extern struct crmpi_request_kinds crmpi_request_kinds;
+
 /** Go on with reductions by the application's operations: in its threads only, where these
  * make progress.  Returns how many are over. */
 extern int crmpi_reductions_active;
-int crmpi_reductions_advance(void);
 static inline int crmpi_reductions_progress(void)
 {
-    return __builtin_expect(!crmpi_reductions_active, 1) ? 0 : crmpi_reductions_advance();
+    return __builtin_expect(!crmpi_reductions_active, 1)
+               ? 0
+               : crmpi_request_kinds.reductions_advance();
 }
 
 /** In a restarted process: an MPI error code. */
 int crmpi_reduction_rebuild(struct crmpi_request *r);
-/** The library may call an operation whenever it makes progress. */
-int crmpi_reduction_is_lower(void);
 
 /*
  * Small things
@@ -282,8 +291,11 @@ static inline void crmpi_order_end(int ordered)
     crmpi_whole_end();
 }
 
+/** Data as bytes, for the log; NULL: there is no memory, or MPI will say what is wrong. */
+struct crmpi_logged *crmpi_log_packed(const void *buf, int count, MPI_Datatype type);
+
 /* A copy of a message for the log, if messages are logged; else NULL.  @p type is lower.
- * (alone.c) */
+ * (sent_log.c) */
 struct crmpi_logged *crmpi_log_copy(const void *buf, int count, MPI_Datatype type,
                                     int dest, MPI_Comm comm);
 static inline struct crmpi_logged *crmpi_log_begin(const void *buf, int count,
@@ -495,15 +507,8 @@ int crmpi_receive_end(struct crmpi_request *r, MPI_Status *status, const char *f
 /** Create the lower request of a persistent one; returns MPI's error code. */
 int crmpi_request_init(struct crmpi_request *r);
 
-/** persistent.c: start a persistent collective; drop its recipe. */
-int crmpi_persistent_start(struct crmpi_request *r);
-void crmpi_persistent_drop(struct crmpi_request *r);
-
 /** grequest.c: create the lower request of a generalized one, again after a restart. */
 int crmpi_generalized_create(struct crmpi_request *r);
-
-/** Set what belongs to this process only: at the start and at a restart.  Collective. */
-enum crmpi_status crmpi_p2p_renew(void);
 
 /** drain.c: the communicator for the bookmarks.  Collective. */
 enum crmpi_status crmpi_drain_start(void);
@@ -517,7 +522,7 @@ MPI_Comm crmpi_comm_lower(uint64_t id);
 void crmpi_input_trim(struct crmpi_call *call);
 
 /*
- * message.c
+ * typed.c, saved.c
  */
 
 /**

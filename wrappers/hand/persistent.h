@@ -50,4 +50,8 @@ int crmpi_counts_are_zero(const int *counts, int n);
 int crmpi_comm_n_rooted(MPI_Comm comm, int root);
 int crmpi_comm_n_local(MPI_Comm comm);
 
+/** Start one; forget its recipe (struct crmpi_request_kinds). */
+int crmpi_persistent_start(struct crmpi_request *r);
+void crmpi_persistent_drop(struct crmpi_request *r);
+
 #endif

@@ -34,8 +34,8 @@ struct head {
     uint64_t step;
 };
 
-struct parcel {
-    struct parcel *next;
+struct crmpi_parcel {
+    struct crmpi_parcel *next;
     MPI_Request request; /* the application's kind: crmpi's own */
     uint64_t bytes;      /* with the head */
     int32_t peer;        /* world rank */
@@ -59,16 +59,8 @@ struct crmpi_reduction {
 };
 enum phase { UP, TOP, LEAF, WAIT_ROOT, WAIT_ACROSS, WAIT_DOWN, CHAIN, DONE };
 
-/* crmpi_p2p->reductions */
-struct crmpi_reductions {
-    MPI_Comm comm;
-    struct crmpi_reduction *active; /* in the order of their beginning */
-    struct parcel *inbox, *arriving, *sent;
-    int32_t n_lower;
-};
 #define all (crmpi_p2p->reductions)
 
-int crmpi_reductions_active;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all of it */
 
 static void *must(void *block)
@@ -89,16 +81,6 @@ enum crmpi_status crmpi_reductions_start(void)
     all = must(crmpi_heap_alloc(sizeof *all));
     all->comm = crmpi_comm_adopt_own(real, CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world));
     return CRMPI_OK;
-}
-
-void crmpi_reduction_count_lower(int n)
-{
-    __atomic_add_fetch(&all->n_lower, n, __ATOMIC_RELAXED);
-}
-
-int crmpi_reduction_is_lower(void)
-{
-    return all && __atomic_load_n(&all->n_lower, __ATOMIC_RELAXED) != 0;
 }
 
 /*
@@ -167,10 +149,10 @@ static MPI_Datatype byte_type(void)
     return CRMPI_UPPER(MPI_Datatype, ompi_mpi_byte);
 }
 
-static struct parcel *parcel_create(uint64_t bytes)
+static struct crmpi_parcel *parcel_create(uint64_t bytes)
 {
-    struct parcel *p =
-        must(crmpi_heap_alloc(offsetof(struct parcel, head) + bytes + sizeof p->head));
+    struct crmpi_parcel *p = must(
+        crmpi_heap_alloc(offsetof(struct crmpi_parcel, head) + bytes + sizeof p->head));
 
     p->bytes = bytes;
     return p;
@@ -180,7 +162,7 @@ static struct parcel *parcel_create(uint64_t bytes)
 static void send(struct crmpi_reduction *red, const void *from, int n, int peer, int step)
 {
     MPI_Count element_bytes = 0;
-    struct parcel *p;
+    struct crmpi_parcel *p;
     int error = MPI_SUCCESS, packed;
 
     PMPI_Type_size_x(lower_type(red), &element_bytes);
@@ -200,7 +182,7 @@ static void send(struct crmpi_reduction *red, const void *from, int n, int peer,
     all->sent = p;
 }
 
-static int is_over(struct parcel *p)
+static int is_over(struct crmpi_parcel *p)
 {
     struct crmpi_request *r = crmpi_request_of(p->request);
 
@@ -212,7 +194,7 @@ static int is_over(struct parcel *p)
 
 static void sent_reap(void)
 {
-    for (struct parcel **at = &all->sent, *p; (p = *at);)
+    for (struct crmpi_parcel **at = &all->sent, *p; (p = *at);)
         if (is_over(p)) {
             *at = p->next;
             crmpi_heap_free(p);
@@ -231,7 +213,7 @@ static void receive(void)
     while (crmpi_lower_MPI_Improbe(MPI_ANY_SOURCE, MPI_ANY_TAG, all->comm, &flag, &message,
                                    &status) == MPI_SUCCESS &&
            flag) {
-        struct parcel *p;
+        struct crmpi_parcel *p;
 
         PMPI_Get_count(&status, MPI_BYTE, &bytes);
         p = parcel_create((uint64_t)bytes);
@@ -240,7 +222,7 @@ static void receive(void)
         p->next = all->arriving;
         all->arriving = p;
     }
-    for (struct parcel **at = &all->arriving, *p; (p = *at);) {
+    for (struct crmpi_parcel **at = &all->arriving, *p; (p = *at);) {
         if (!is_over(p)) {
             at = &p->next;
             continue;
@@ -251,12 +233,12 @@ static void receive(void)
     }
 }
 
-static struct parcel *take(const struct crmpi_reduction *red, int peer, int step)
+static struct crmpi_parcel *take(const struct crmpi_reduction *red, int peer, int step)
 {
     const struct head head = {crmpi_comm_of(red->call.comm)->id, red->number,
                               (uint64_t)step};
 
-    for (struct parcel **at = &all->inbox, *p; (p = *at); at = &p->next)
+    for (struct crmpi_parcel **at = &all->inbox, *p; (p = *at); at = &p->next)
         if (p->peer == peer && memcmp(&p->head, &head, sizeof head) == 0) {
             *at = p->next;
             return p;
@@ -267,7 +249,7 @@ static struct parcel *take(const struct crmpi_reduction *red, int peer, int step
 /* The parcel's n elements go to @p to. */
 static int take_into(struct crmpi_reduction *red, int peer, int step, void *to, int n)
 {
-    struct parcel *p = take(red, peer, step);
+    struct crmpi_parcel *p = take(red, peer, step);
     int packed, error = MPI_SUCCESS;
 
     if (!p)

@@ -46,9 +46,30 @@ static inline int crmpi_op_is_user_defined(MPI_Op op)
     return h && h->magic == CRMPI_HANDLE_MAGIC && !(h->flags & CRMPI_HANDLE_PREDEFINED);
 }
 
+/* crmpi_p2p->reductions */
+struct crmpi_reductions {
+    MPI_Comm comm;
+    struct crmpi_reduction *active; /* in the order of their beginning */
+    struct crmpi_parcel *inbox, *arriving, *sent;
+    int32_t n_lower;
+};
+
 /** The library does one that it must not do in a thread of crmpi's: n = 1: begins, -1: has
  * ended.  While there is one checkpoints are refused. */
-void crmpi_reduction_count_lower(int n);
+static inline void crmpi_reduction_count_lower(int n)
+{
+    __atomic_add_fetch(&crmpi_p2p->reductions->n_lower, n, __ATOMIC_RELAXED);
+}
+
+/** Whether it may call an operation whenever it makes progress. */
+static inline int crmpi_reduction_is_lower(void)
+{
+    return crmpi_p2p->reductions &&
+           __atomic_load_n(&crmpi_p2p->reductions->n_lower, __ATOMIC_RELAXED) != 0;
+}
+
+/** Go on with those under way (struct crmpi_request_kinds). */
+int crmpi_reductions_advance(void);
 
 /** At the start, collective: the communicator for its messages. */
 enum crmpi_status crmpi_reductions_start(void);

@@ -170,13 +170,8 @@ static void rebuild_requests(void)
 
 enum crmpi_status crmpi_p2p_rebuild(char *why, size_t why_bytes)
 {
-    enum crmpi_status status = crmpi_p2p_renew();
     int n;
 
-    if (status != CRMPI_OK) {
-        snprintf(why, why_bytes, "communicators for messages cannot be made");
-        return status;
-    }
     failed = MPI_SUCCESS;
     if (crmpi_p2p->buffer_attached)
         failed = PMPI_Buffer_attach(crmpi_p2p->buffer, crmpi_p2p->buffer_bytes);

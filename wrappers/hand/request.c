@@ -74,7 +74,7 @@ void crmpi_request_drop(struct crmpi_request *r)
         PMPI_Request_free(&real);
     }
     if (r->recipe)
-        crmpi_persistent_drop(r);
+        crmpi_request_kinds.persistent_drop(r);
     else if (r->operation == CRMPI_COLLECTIVE || r->operation == CRMPI_REDUCTION)
         crmpi_drop(r->op);
     if (r->runs_op)
@@ -217,17 +217,6 @@ int crmpi_access_poll(struct crmpi_request *r)
     }
     crmpi_whole_end();
     return r->complete;
-}
-
-int crmpi_wait_real(MPI_Request *real, MPI_Status *status)
-{
-    for (;;) {
-        int flag = 0, error = PMPI_Test(real, &flag, status);
-
-        if (flag || error != MPI_SUCCESS)
-            return error;
-        crmpi_park_point();
-    }
 }
 
 /*
@@ -575,7 +564,7 @@ static int start(MPI_Request request)
     if (r->operation == CRMPI_SEND_SYNCHRONOUS)
         return crmpi_send_post(r);
     if (r->recipe)
-        return crmpi_persistent_start(r);
+        return crmpi_request_kinds.persistent_start(r);
     r->noted = r->complete = r->cancelled = 0;
     if (crmpi_is_send(r))
         logged = crmpi_log_begin(r->buffer, r->count, CRMPI_REAL(MPI_Datatype, r->type),

@@ -10,108 +10,23 @@
 #include "base/checksum.h"
 #include "boundary/entries.h"
 #include "wrappers/hand/cut.h"
+#include "wrappers/hand/ledger.h"
+#include "wrappers/hand/persistent.h"
+#include "wrappers/hand/reduction.h"
 #include "wrappers/hand/window.h"
-
-MPI_Comm crmpi_private_world = MPI_COMM_NULL;
-int crmpi_thread_multiple;
-
-/* A half of the tags, from 0 on, is for making communicators. */
-static int half_of_tags(void)
-{
-    static int half;
-    int *most, flag = 0, n = 1 << 14;
-
-    if (half)
-        return half;
-    PMPI_Comm_get_attr(MPI_COMM_WORLD, MPI_TAG_UB, &most, &flag);
-    while (flag && n < 1 << 30 && n <= *most / 4)
-        n *= 2;
-    return half = n;
-}
-
-int crmpi_private_tag(enum crmpi_private_tag what, uint64_t hash)
-{
-    int half = half_of_tags();
-
-    switch (what) {
-    case CRMPI_TAG_MAKE:
-        return (int)(hash % (uint64_t)half);
-    case CRMPI_TAG_SIDES:
-        return half + (int)(hash % (uint64_t)(half - 2));
-    default:
-        return half + (half - 1 - (what == CRMPI_TAG_FREED));
-    }
-}
-
-static void out_of_memory(void)
-{
-    crmpi_error("no memory for MPI objects");
-    abort();
-}
-
-void *crmpi_upper_alloc(size_t bytes)
-{
-    void *block = crmpi_heap_alloc(bytes);
-
-    if (!block)
-        out_of_memory();
-    return block;
-}
-
-void *crmpi_upper_dup(const void *data, size_t bytes)
-{
-    void *block = crmpi_heap_dup(data, bytes);
-
-    if (!block)
-        out_of_memory();
-    return block;
-}
-
-void *crmpi_upper_grow(void *old, size_t old_bytes, size_t bytes)
-{
-    void *block = crmpi_heap_grow(old, old_bytes, bytes);
-
-    if (!block)
-        out_of_memory();
-    return block;
-}
-
-void *crmpi_reals(int n, void *const *handles)
-{
-    void **reals;
-
-    if (!handles || n < 0)
-        return NULL;
-    reals = malloc((n + 1) * sizeof *reals);
-    if (!reals)
-        out_of_memory();
-    for (int i = 0; i < n; i++)
-        reals[i] = crmpi_handle_real(handles[i]);
-    return reals;
-}
-
-/* As large as any object, in case that the library looks at it. */
-char crmpi_nothing[1024] __attribute__((aligned(16)));
-
-void crmpi_left_give(enum crmpi_kind kind, void *real, void *out)
-{
-    struct crmpi_handle *handle = NULL;
-
-    if (!out || real == crmpi_nothing)
-        return;
-    if (real)
-        handle = crmpi_handle_of_real(kind, real);
-    if (!real || (handle && handle->flags & CRMPI_HANDLE_PREDEFINED))
-        memcpy(out, &handle, sizeof handle);
-}
 
 static struct crmpi_handle *upper_object(int i)
 {
     return crmpi_control->predefined[i];
 }
 
-static void destroys_set(void)
+/* What files below ask of those above them. */
+static void wire(void)
 {
+    crmpi_request_kinds =
+        (struct crmpi_request_kinds){.reductions_advance = crmpi_reductions_advance,
+                                     .persistent_start = crmpi_persistent_start,
+                                     .persistent_drop = crmpi_persistent_drop};
     crmpi_handle_set_destroy(CRMPI_COMM, crmpi_comm_destroy);
     crmpi_handle_set_destroy(CRMPI_GROUP, crmpi_group_destroy);
     crmpi_handle_set_destroy(CRMPI_TYPE, crmpi_type_destroy);
@@ -131,7 +46,7 @@ enum crmpi_status crmpi_objects_start(void)
     for (int i = 0; i < CRMPI_N_OBJECTS; i++)
         crmpi_handle_predefine(upper_object(i), crmpi_objects[i].kind,
                                crmpi_objects[i].real);
-    destroys_set();
+    wire();
     crmpi_control->mpi = root;
     return CRMPI_OK;
 }
@@ -228,7 +143,7 @@ enum crmpi_status crmpi_objects_rebuild(char *why, size_t why_bytes)
     enum crmpi_status status;
 
     crmpi_handles_attach(crmpi_root->handles);
-    destroys_set();
+    wire();
     crmpi_thread_multiple = crmpi_objects_root->thread_provided == MPI_THREAD_MULTIPLE;
     status = predefined_renew(why, why_bytes);
     if (status != CRMPI_OK)
@@ -253,17 +168,58 @@ enum crmpi_status crmpi_objects_rebuild(char *why, size_t why_bytes)
     return status;
 }
 
+/*
+ * Point-to-point communication
+ */
+
+static enum crmpi_status p2p_renew(void)
+{
+    MPI_Request none = MPI_REQUEST_NULL;
+
+    crmpi_p2p = crmpi_root->p2p;
+    crmpi_message_start();
+    if (PMPI_Wait(&none, &crmpi_status_empty) != MPI_SUCCESS ||
+        PMPI_Comm_dup(MPI_COMM_SELF, &crmpi_private_self) != MPI_SUCCESS ||
+        PMPI_Comm_set_errhandler(crmpi_private_self, MPI_ERRORS_RETURN) != MPI_SUCCESS)
+        return CRMPI_ERR_MPI;
+    return crmpi_drain_start();
+}
+
+static enum crmpi_status p2p_start(void)
+{
+    struct crmpi_p2p *p2p = crmpi_heap_alloc(sizeof *p2p);
+
+    if (!p2p)
+        return CRMPI_ERR_NOMEM;
+    crmpi_root->p2p = p2p;
+    enum crmpi_status status = crmpi_ledger_start();
+    if (status == CRMPI_OK)
+        status = p2p_renew();
+    if (status != CRMPI_OK)
+        return status;
+    p2p->sent_request = crmpi_request_take(CRMPI_SEND, NULL, NULL);
+    p2p->sent_request->status = crmpi_status_empty;
+    p2p->sent_request->active = p2p->sent_request->complete = 1;
+    return crmpi_reductions_start();
+}
+
+/*
+ * All of it
+ */
+
 enum crmpi_status crmpi_mpi_layer_start(void)
 {
     enum crmpi_status status = crmpi_objects_ready();
 
-    return status == CRMPI_OK ? crmpi_p2p_start() : status;
+    return status == CRMPI_OK ? p2p_start() : status;
 }
 
 enum crmpi_status crmpi_mpi_layer_rebuild(char *why, size_t why_bytes)
 {
     enum crmpi_status status = crmpi_objects_rebuild(why, why_bytes);
 
+    if (status == CRMPI_OK && (status = p2p_renew()) != CRMPI_OK)
+        snprintf(why, why_bytes, "communicators for messages cannot be made");
     if (status == CRMPI_OK)
         status = crmpi_p2p_rebuild(why, why_bytes);
     if (status == CRMPI_OK)
