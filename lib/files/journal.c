@@ -22,15 +22,15 @@
 #include "base/log.h"
 #include "files/inodes.h"
 #include "files/journal.h"
+#include "files/lookup.h"
 #include "files/undone.h"
 #include "lower/apart.h"
 #include "lower/raw.h"
+#include "lower/text.h"
 #include "storage/directory.h"
 #include "storage/file.h"
 
 #define PAGE 4096ul
-#define NAME_BYTES 4096
-#define MAX_LINKS 8
 
 struct file_id {
     uint64_t device, inode;
@@ -68,11 +68,11 @@ static struct {
 static int32_t spare_lock, *lock = &spare_lock; /* who has it; 0: nobody */
 
 /* The name that is being dealt with; behind the lock. */
-static char given[NAME_BYTES], name[NAME_BYTES], target[NAME_BYTES];
-static char from_path[NAME_BYTES], to_path[NAME_BYTES + 64];
+static struct crmpi_lookup lookup;
+static char from_path[CRMPI_NAME_BYTES], to_path[CRMPI_NAME_BYTES + 64];
 static struct {
     struct crmpi_note note;
-    char text[2 * NAME_BYTES];
+    char text[2 * CRMPI_NAME_BYTES];
 } record;
 
 int crmpi_journal_path(char *path_out, size_t bytes, uint32_t world_rank, uint64_t sn,
@@ -211,41 +211,6 @@ void crmpi_journal_begin(const char *home, uint32_t world_rank, uint64_t sn,
  * What follows runs in the handler
  */
 
-static size_t text_length(const char *text)
-{
-    size_t n = 0;
-
-    while (text[n])
-        n++;
-    return n;
-}
-
-/* Append to a text in @p bytes; 0 if it fits. */
-static int text_add(char *text, size_t bytes, const char *more)
-{
-    size_t n = text_length(text);
-
-    while (*more && n + 1 < bytes)
-        text[n++] = *more++;
-    text[n] = 0;
-    return *more ? -1 : 0;
-}
-
-static void text_add_number(char *text, size_t bytes, uint64_t number, int digits)
-{
-    char reversed[24], ordered[24];
-    int n = 0, k = 0;
-
-    while (number || n < digits) {
-        reversed[n++] = (char)('0' + number % 10);
-        number /= 10;
-    }
-    while (n > 0)
-        ordered[k++] = reversed[--n];
-    ordered[k] = 0;
-    text_add(text, bytes, ordered);
-}
-
 /* A child that was forked has the page empty: nobody holds the lock there.  One of vfork() or
  * posix_spawn() shares it, so it waits like a thread, or is waited for, unless it was
  * killed. */
@@ -268,152 +233,6 @@ static void lock_take(void)
 static void lock_drop(void)
 {
     __atomic_store_n(lock, 0, __ATOMIC_RELEASE);
-}
-
-/* Copy the application's text, which may not be there; 0 if it is whole. */
-static int given_copy(const char *path)
-{
-    size_t n = 0;
-
-    while (n < sizeof given) {
-        size_t piece = PAGE - ((uintptr_t)path + n) % PAGE;
-
-        if (piece > sizeof given - n)
-            piece = sizeof given - n;
-        if (crmpi_raw_read(given + n, path + n, piece) != 0)
-            return -1;
-        for (size_t i = 0; i < piece; i++)
-            if (!given[n + i])
-                return 0;
-        n += piece;
-    }
-    return -1;
-}
-
-/* The canonical name of an open file; 0 if it has one. */
-static int name_of(long fd, char *name_out)
-{
-    char link[40] = "/proc/self/fd/";
-    long n;
-
-    text_add_number(link, sizeof link, (uint64_t)fd, 1);
-    n = crmpi_raw(SYS_readlink, (long)link, (long)name_out, NAME_BYTES - 1, 0, 0, 0);
-    if (n <= 0 || n >= NAME_BYTES - 1 || name_out[0] != '/')
-        return -1;
-    name_out[n] = 0;
-    return 0;
-}
-
-static long fd_close(long fd)
-{
-    return crmpi_raw(SYS_close, fd, 0, 0, 0, 0, 0);
-}
-
-static long find_error; /* of the search for a name */
-
-/* Open something for looking at it only. */
-static long look_open(long dir, const char *path, long flags)
-{
-    long fd = crmpi_raw(SYS_openat, dir, (long)path, O_PATH | O_CLOEXEC | flags, 0, 0, 0);
-
-    if (fd < 0)
-        find_error = fd;
-    return fd;
-}
-
-/* Divide what was given into the folder, which is opened, and the last word. */
-static long parent_open(long dir, const char **last_out)
-{
-    size_t n = text_length(given), slash;
-    long fd;
-
-    while (n > 1 && given[n - 1] == '/')
-        given[--n] = 0;
-    for (slash = n; slash > 0 && given[slash - 1] != '/'; slash--)
-        ;
-    *last_out = given + slash;
-    if ((given[slash] == '.' && !given[slash + 1]) || !given[slash] ||
-        (given[slash] == '.' && given[slash + 1] == '.' && !given[slash + 2]))
-        return -EINVAL;
-    if (slash == 0)
-        return look_open(dir, ".", 0);
-    char kept = given[slash];
-
-    given[slash] = 0;
-    fd = look_open(dir, given, O_DIRECTORY);
-    given[slash] = kept;
-    return fd;
-}
-
-/* The name in a folder; 0 if it fits. */
-static int name_join(long folder, const char *last)
-{
-    if (name_of(folder, name) != 0)
-        return -1;
-    if (name[1] && text_add(name, sizeof name, "/") != 0)
-        return -1;
-    return text_add(name, sizeof name, last);
-}
-
-/* Find the name itself: 1 with what is there, 0 if nothing is, or -1. */
-static int entry_find(long dir, struct stat *about)
-{
-    const char *last;
-    long folder = parent_open(dir, &last), result;
-
-    if (folder < 0)
-        return -1;
-    result = crmpi_raw(SYS_newfstatat, folder, (long)last, (long)about,
-                       AT_SYMLINK_NOFOLLOW, 0, 0);
-    int found = name_join(folder, last) != 0 ? -1
-                : result == 0                ? 1
-                : result == -ENOENT          ? 0
-                                             : -1;
-
-    fd_close(folder);
-    return found;
-}
-
-/* Find the file that a name leads to, also over symbolic links that lead nowhere yet. */
-static int file_find(long dir, int makes, struct stat *about)
-{
-    long at = dir, folder = -1;
-    int found = -1;
-
-    for (int i = 0; i < MAX_LINKS; i++) {
-        long fd = look_open(at, given, 0);
-        const char *last;
-
-        if (fd >= 0) {
-            int is_there = name_of(fd, name) == 0; /* before it is known not to be removed */
-
-            if (is_there && crmpi_raw(SYS_fstat, fd, (long)about, 0, 0, 0, 0) == 0 &&
-                about->st_nlink > 0)
-                found = 1;
-            fd_close(fd);
-            if (found == 1)
-                break;
-            continue;
-        }
-        if (fd != -ENOENT || !makes || (fd = parent_open(at, &last)) < 0)
-            break;
-        if (folder >= 0)
-            fd_close(folder);
-        at = folder = fd;
-        long n = crmpi_raw(SYS_readlinkat, folder, (long)last, (long)target,
-                           sizeof target - 1, 0, 0);
-
-        if (n <= 0) {
-            found = name_join(folder, last) == 0 ? 0 : -1;
-            break;
-        }
-        target[n] = 0;
-        given[0] = 0;
-        text_add(given, sizeof given, target);
-    }
-    if (folder >= 0)
-        fd_close(folder);
-    return found;
 }
 
 static int seen_grow(void)
@@ -492,10 +311,10 @@ static int is_saved(const struct stat *about)
 static void kept_path(uint32_t number, const char *suffix)
 {
     to_path[0] = 0;
-    text_add(to_path, sizeof to_path, journal.stem);
-    text_add(to_path, sizeof to_path, ".");
-    text_add_number(to_path, sizeof to_path, number, 6);
-    text_add(to_path, sizeof to_path, suffix);
+    crmpi_text_add(to_path, sizeof to_path, journal.stem);
+    crmpi_text_add(to_path, sizeof to_path, ".");
+    crmpi_text_add_number(to_path, sizeof to_path, number, 6);
+    crmpi_text_add(to_path, sizeof to_path, suffix);
 }
 
 /* Apart: copy from_path to to_path, @p data bytes; 0, or -errno.  What other threads close
@@ -542,7 +361,7 @@ static int keep_copy(const struct stat *about, uint32_t number, const char *suff
         return EFBIG;
     kept_path(number, suffix);
     from_path[0] = 0;
-    text_add(from_path, sizeof from_path, name);
+    crmpi_text_add(from_path, sizeof from_path, lookup.name);
     long result = crmpi_apart(copy, &bytes);
 
     if (result != 0) {
@@ -569,7 +388,7 @@ static int keep_link(const struct stat *about, uint32_t number)
     if (journal.n_linked == sizeof journal.linked / sizeof *journal.linked)
         return EMLINK;
     kept_path(number, "");
-    long result = crmpi_raw(SYS_link, (long)name, (long)to_path, 0, 0, 0, 0);
+    long result = crmpi_raw(SYS_link, (long)lookup.name, (long)to_path, 0, 0, 0, 0);
 
     if (result != 0)
         return (int)-result;
@@ -593,7 +412,7 @@ static void linked_part(const struct stat *about)
             continue;
         if (keep_copy(about, number, ".new") == 0) {
             from_path[0] = 0;
-            text_add(from_path, sizeof from_path, to_path);
+            crmpi_text_add(from_path, sizeof from_path, to_path);
             kept_path(number, "");
             crmpi_raw(SYS_rename, (long)from_path, (long)to_path, 0, 0, 0, 0);
         } else { /* nobody may take it for what it was */
@@ -647,8 +466,8 @@ static void say(const char *what, const char *why)
 {
     static const char head[] = "crmpi: ";
     struct iovec iov[] = {{(char *)head, sizeof head - 1},
-                          {(char *)what, text_length(what)},
-                          {(char *)why, text_length(why)}};
+                          {(char *)what, crmpi_text_length(what)},
+                          {(char *)why, crmpi_text_length(why)}};
 
     crmpi_raw(SYS_writev, 2, (long)iov, 3, 0, 0, 0);
 }
@@ -664,12 +483,13 @@ static void tell(const char *what)
 static void tell_lost(int error)
 {
     if (!journal.was_lost)
-        say(name, error == EFBIG ? ": too large to be kept (CRMPI_FILE_LIMIT): no restart from "
-                                   "this checkpoint once it has changed\n"
-                  : error == EISDIR ? ": a directory is renamed: no restart from this "
-                                      "checkpoint once that is done\n"
-                                    : ": cannot be kept: no restart from this checkpoint once "
-                                      "it has changed\n");
+        say(lookup.name,
+            error == EFBIG ? ": too large to be kept (CRMPI_FILE_LIMIT): no restart from "
+                             "this checkpoint once it has changed\n"
+            : error == EISDIR ? ": a directory is renamed: no restart from this "
+                                "checkpoint once that is done\n"
+                              : ": cannot be kept: no restart from this checkpoint once "
+                                "it has changed\n");
     journal.was_lost = 1;
 }
 
@@ -682,17 +502,17 @@ static void record_write(void)
     note->magic = CRMPI_NOTE_MAGIC;
     note->time_ns = now.tv_sec * 1000000000l + now.tv_nsec;
     for (size_t i = 0; i < note->name_bytes; i++)
-        record.text[i] = name[i];
+        record.text[i] = lookup.name[i];
     note->bytes = (uint32_t)(sizeof *note + note->name_bytes);
     if (note->kind == CRMPI_NOTE_LINK)
-        for (size_t i = 0; i == 0 || target[i - 1]; i++, note->bytes++)
-            record.text[note->name_bytes + i] = target[i];
+        for (size_t i = 0; i == 0 || lookup.target[i - 1]; i++, note->bytes++)
+            record.text[note->name_bytes + i] = lookup.target[i];
     note->bytes = (note->bytes + 7) & ~7u;
     note->digest = crmpi_checksum(&note->bytes, note->bytes - offsetof(struct crmpi_note,
                                                                        bytes));
     to_path[0] = 0;
-    text_add(to_path, sizeof to_path, journal.stem);
-    text_add(to_path, sizeof to_path, ".log");
+    crmpi_text_add(to_path, sizeof to_path, journal.stem);
+    crmpi_text_add(to_path, sizeof to_path, ".log");
     long fd = crmpi_raw(SYS_open, (long)to_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC,
                         0600, 0, 0, 0);
 
@@ -702,7 +522,7 @@ static void record_write(void)
     if (fd >= 0 && crmpi_config.sync)
         crmpi_raw(SYS_fdatasync, fd, 0, 0, 0, 0, 0);
     if (fd >= 0)
-        fd_close(fd);
+        crmpi_raw(SYS_close, fd, 0, 0, 0, 0, 0);
 }
 
 /* Note what is there, if anything that a restart could restore. */
@@ -714,7 +534,7 @@ static void note_make(int found, const struct stat *about, enum crmpi_touch touc
 
     seen->weak = found ? 0 : SEEN_ABSENT;
     __builtin_memset(&record, 0, sizeof record);
-    note->name_bytes = (uint32_t)text_length(name) + 1;
+    note->name_bytes = (uint32_t)crmpi_text_length(lookup.name) + 1;
     note->kind = CRMPI_NOTE_ABSENT;
     if (!found && flags & CRMPI_TOUCH_MOVES)
         note->mode = S_IFDIR; /* a folder comes with all that is in it */
@@ -739,10 +559,10 @@ static void note_make(int found, const struct stat *about, enum crmpi_touch touc
             note->error = moves ? EISDIR : 0;
             seen->weak = moves ? 0 : SEEN_DIRECTORY;
         } else if (S_ISLNK(about->st_mode)) {
-            long n = crmpi_raw(SYS_readlink, (long)name, (long)target, sizeof target - 1,
-                               0, 0, 0);
+            long n = crmpi_raw(SYS_readlink, (long)lookup.name, (long)lookup.target,
+                               sizeof lookup.target - 1, 0, 0, 0);
 
-            target[n > 0 ? n : 0] = 0;
+            lookup.target[n > 0 ? n : 0] = 0;
             note->kind = CRMPI_NOTE_LINK;
         } else {
             return; /* a pipe or a socket: there is nothing in it */
@@ -773,7 +593,8 @@ static int holds(const struct seen *seen, const struct stat *about, enum crmpi_t
 static int touched(int found, const struct stat *about, enum crmpi_touch touch, long flags)
 {
     int is_new;
-    struct seen *seen = seen_find(crmpi_checksum(name, text_length(name)), &is_new);
+    struct seen *seen =
+        seen_find(crmpi_checksum(lookup.name, crmpi_text_length(lookup.name)), &is_new);
 
     if (!seen)
         tell("no memory");
@@ -786,7 +607,7 @@ static int name_begins(const char *with)
 {
     size_t n = 0;
 
-    while (with[n] && name[n] == with[n])
+    while (with[n] && lookup.name[n] == with[n])
         n++;
     return !with[n];
 }
@@ -816,11 +637,12 @@ static long find_and_note(void *data)
     int found;
 
     t->found = -1;
-    find_error = 0;
-    if (given_copy(t->path) != 0 || !given[0])
+    lookup.error = 0;
+    if (crmpi_lookup_given(&lookup, t->path) != 0 || !lookup.given[0])
         return 0;
-    found = leads ? file_find(t->dir, (t->flags & O_CREAT) != 0, &t->about)
-                  : entry_find(t->dir, &t->about);
+    found = leads
+                ? crmpi_lookup_file(&lookup, t->dir, (t->flags & O_CREAT) != 0, &t->about)
+                : crmpi_lookup_entry(&lookup, t->dir, &t->about);
     if (found == 1 && leads && !S_ISREG(t->about.st_mode))
         found = -1;
     /* what is only read, or is not there */
@@ -854,9 +676,9 @@ static long find_with_few(void *data)
 static void touch_one(struct touching *t)
 {
     find_and_note(t);
-    if (t->found < 0 && (find_error == -EMFILE || find_error == -ENFILE))
+    if (t->found < 0 && (lookup.error == -EMFILE || lookup.error == -ENFILE))
         crmpi_apart(find_with_few, t);
-    if (t->found < 0 && (find_error == -EMFILE || find_error == -ENFILE))
+    if (t->found < 0 && (lookup.error == -EMFILE || lookup.error == -ENFILE))
         tell("no descriptor is free");
 }
 
@@ -907,7 +729,8 @@ void crmpi_journal_with_name(const char *path,
     struct stat about;
 
     lock_take();
-    if (given_copy(path) == 0 && file_find(AT_FDCWD, 0, &about) == 1)
-        call(&about, name, text_length(name) + 1);
+    if (crmpi_lookup_given(&lookup, path) == 0 &&
+        crmpi_lookup_file(&lookup, AT_FDCWD, 0, &about) == 1)
+        call(&about, lookup.name, crmpi_text_length(lookup.name) + 1);
     lock_drop();
 }

@@ -6,6 +6,9 @@
 #ifndef CRMPI_LOWER_TEXT_H
 #define CRMPI_LOWER_TEXT_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 /** The decimal number that @p text begins with, of nine digits at most; @p behind_out, unless
  * NULL, is @p text itself if there is none. */
 static inline int crmpi_text_number(const char *text, const char **behind_out)
@@ -53,6 +56,44 @@ static inline int crmpi_text_is(const char *a, const char *b)
     while (*a && *a == *b)
         a++, b++;
     return *a == *b;
+}
+
+/** As strlen(). */
+static inline size_t crmpi_text_length(const char *text)
+{
+    size_t n = 0;
+
+    while (text[n])
+        n++;
+    return n;
+}
+
+/** Append to a text in @p bytes; 0 if it fits. */
+static inline int crmpi_text_add(char *text, size_t bytes, const char *more)
+{
+    size_t n = crmpi_text_length(text);
+
+    while (*more && n + 1 < bytes)
+        text[n++] = *more++;
+    text[n] = 0;
+    return *more ? -1 : 0;
+}
+
+/** Likewise a number, of so many digits at least. */
+static inline void crmpi_text_add_number(char *text, size_t bytes, uint64_t number,
+                                         int digits)
+{
+    char reversed[24], ordered[24];
+    int n = 0, k = 0;
+
+    while (number || n < digits) {
+        reversed[n++] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    while (n > 0)
+        ordered[k++] = reversed[--n];
+    ordered[k] = 0;
+    crmpi_text_add(text, bytes, ordered);
 }
 
 #endif

@@ -221,7 +221,7 @@ tests_unit_descriptors_LDADD = $(storage_libs) $(CHECK_LIBS)
 tests_unit_inodes_SOURCES = tests/unit/inodes.c lib/files/inodes.c $(storage_fixture)
 tests_unit_inodes_CPPFLAGS = $(storage_cppflags) $(CHECK_CPPFLAGS)
 tests_unit_inodes_LDADD = $(storage_libs) $(CHECK_LIBS)
-tests_unit_undo_SOURCES = tests/unit/undo.c lib/files/journal.c lib/files/undo.c lib/files/undone.c \
+tests_unit_undo_SOURCES = tests/unit/undo.c lib/files/journal.c lib/files/lookup.c lib/files/undo.c lib/files/undone.c \
 	lib/lower/apart.c $(storage_fixture)
 tests_unit_undo_CPPFLAGS = $(storage_cppflags) $(MPI_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_undo_LDADD = $(storage_libs) $(CHECK_LIBS)
