@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The state machine of a checkpoint in one member of a group, see group.h; what begins
- * with saving is in group_save.c.  Pure: runs in the lower half and in the simulator.
+ * with saving is in group_save.c, what both need in group_member.c.  Pure: runs in the lower half and in the simulator.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,67 +40,9 @@ static const char *const phase_words[CRMPI_GROUP_PHASES] = {
 /* How much longer than its limit the leader waits for ranks that do not even say why. */
 #define SILENCE_MS 5000
 
-int crmpi_group_leads(const struct crmpi_group *g)
-{
-    return g->phase != IDLE && g->leader == g->world_rank;
-}
-
-static unsigned everyone(const struct crmpi_group *g)
-{
-    return OWN | ((1u << g->n_children) - 1);
-}
-
-/* ---- sending and acting ---- */
-
-struct crmpi_message crmpi_group_message(const struct crmpi_group *g,
-                                         enum crmpi_message_kind kind)
-{
-    return (struct crmpi_message){
-        .kind = kind,
-        .attempt = g->attempt,
-        .leader = g->leader,
-        .world_rank = g->world_rank,
-        .all = (uint32_t)g->members.all,
-        .sn = g->sn,
-        .ordinal = g->ordinal,
-    };
-}
-
-void crmpi_group_send_up(struct crmpi_group *g, const struct crmpi_message *message,
-                         const void *payload, size_t payload_bytes)
-{
-    g->env.send(g->env.context, g->parent, message, payload, payload_bytes);
-}
-
-void crmpi_group_send_down(struct crmpi_group *g, const struct crmpi_message *message,
-                           const void *payload, size_t payload_bytes)
-{
-    for (unsigned i = 0; i < g->n_children; i++)
-        g->env.send(g->env.context, g->children[i], message, payload, payload_bytes);
-}
-
-/* The ranks that take part go with every action that has to do with them. */
-void crmpi_group_act(struct crmpi_group *g, struct crmpi_action *action)
-{
-    action->leader = g->leader;
-    action->all = g->members.all;
-    if (!g->members.all) {
-        action->group = g->members.listed.items;
-        action->n_group = g->members.listed.n;
-    }
-    g->env.act(g->env.context, action);
-}
-
 static void act_plain(struct crmpi_group *g, enum crmpi_action_kind kind)
 {
     crmpi_group_act(g, &(struct crmpi_action){.kind = kind, .sn = g->sn});
-}
-
-void crmpi_group_enter(struct crmpi_group *g, enum crmpi_group_phase phase)
-{
-    g->phase = phase;
-    g->missing = everyone(g);
-    g->alarm_ms = phase < SAVING ? g->deadline_ms : INT64_MAX; /* saving takes its time */
 }
 
 /* ---- parking, and running on to common counts ---- */
@@ -402,7 +344,7 @@ static void report(struct crmpi_group *g, int64_t now_ms)
         crmpi_group_send_up(g, &message, NULL, 0);
 }
 
-void crmpi_group_gathered(struct crmpi_group *g, int64_t now_ms)
+static void gathered(struct crmpi_group *g, int64_t now_ms)
 {
     if (g->missing != 0)
         return;
@@ -420,15 +362,6 @@ void crmpi_group_gathered(struct crmpi_group *g, int64_t now_ms)
         g->phase = IDLE;
         g->ops->ended(g, now_ms);
     }
-}
-
-void crmpi_group_own_done(struct crmpi_group *g, enum crmpi_group_phase phase,
-                          int64_t now_ms)
-{
-    if (g->phase != phase || !(g->missing & OWN) || g->failed)
-        return;
-    g->missing &= ~OWN;
-    crmpi_group_gathered(g, now_ms);
 }
 
 static void own_parked(struct crmpi_group *g, const struct crmpi_event *event)
@@ -584,7 +517,7 @@ static void from_child(struct crmpi_group *g, unsigned child,
         return;
     }
     g->missing &= ~(1u << child);
-    crmpi_group_gathered(g, event->now_ms);
+    gathered(g, event->now_ms);
 }
 
 static int is_own(const struct crmpi_group *g, const struct crmpi_message *message)
@@ -688,6 +621,7 @@ void crmpi_group_init(struct crmpi_group *g, const struct crmpi_group_ops *ops,
 {
     *g = (struct crmpi_group){
         .ops = ops,
+        .gathered = gathered,
         .owner = owner,
         .env = *env,
         .world_rank = world_rank,

@@ -62,6 +62,8 @@ struct crmpi_group_ops {
 
 struct crmpi_group {
     const struct crmpi_group_ops *ops;
+    /* group.c: if all have done the phase, go on (the leader), or report */
+    void (*gathered)(struct crmpi_group *group, int64_t now_ms);
     void *owner;
     struct crmpi_policy_env env;
     uint32_t world_rank, n_ranks;

@@ -166,7 +166,7 @@ void crmpi_group_end(struct crmpi_group *g, const struct crmpi_message *outcome,
                    .ordinal = outcome->ordinal,
                });
     g->missing &= ~OWN;
-    crmpi_group_gathered(g, now_ms);
+    g->gathered(g, now_ms);
 }
 
 void crmpi_group_abort(struct crmpi_group *g, uint32_t world_rank, const char *why,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What the two halves of a group's machine ask of each other: group.c brings the members
- * to one cut, group_save.c saves them.  For these two only.  Pure.
+ * What the machine of a group consists of: group.c brings the members to one cut, group_save.c
+ * saves them, and both use group_member.c.  For these only.  Pure.
  */
 #ifndef CRMPI_POLICY_GROUP_STEPS_H
 #define CRMPI_POLICY_GROUP_STEPS_H
@@ -11,7 +11,7 @@
 /* Bits of `missing` and `pending`: the children, and this rank itself. */
 #define CRMPI_GROUP_OWN (1u << CRMPI_MEMBER_CHILDREN)
 
-/* ---- group.c ---- */
+/* ---- group_member.c ---- */
 
 struct crmpi_message crmpi_group_message(const struct crmpi_group *group,
                                          enum crmpi_message_kind kind);
@@ -23,8 +23,6 @@ void crmpi_group_send_down(struct crmpi_group *group, const struct crmpi_message
 void crmpi_group_act(struct crmpi_group *group, struct crmpi_action *action);
 /** Begin a phase: nobody has done it yet. */
 void crmpi_group_enter(struct crmpi_group *group, enum crmpi_group_phase phase);
-/** If all have done the phase: go on (the leader), or report. */
-void crmpi_group_gathered(struct crmpi_group *group, int64_t now_ms);
 /** This rank has done the phase, unless it has said that it cannot. */
 void crmpi_group_own_done(struct crmpi_group *group, enum crmpi_group_phase phase,
                           int64_t now_ms);

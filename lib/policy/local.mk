@@ -7,7 +7,7 @@ crmpi_policy_sources = \
 	lib/policy/daly.c lib/policy/daly.h \
 	lib/policy/finish.c lib/policy/finish.h \
 	lib/policy/group.c lib/policy/group.h \
-	lib/policy/group_save.c lib/policy/group_steps.h \
+	lib/policy/group_member.c lib/policy/group_save.c lib/policy/group_steps.h \
 	lib/policy/none.c lib/policy/partial.c \
 	lib/policy/members.c lib/policy/members.h lib/policy/varint.h \
 	lib/policy/rank.c lib/policy/rank.h \
