@@ -292,37 +292,7 @@ int crmpi_ids_path(const char *path, char kernel_out[CRMPI_IDS_PATH_BYTES])
 
 /* ---- calls ---- */
 
-/* Registers of the arguments that are ids. */
 #define NONE (-1)
-static const struct {
-    int number, first, second;
-} given[] = {
-    {SYS_kill, REG_RDI, NONE},
-    {SYS_tkill, REG_RDI, NONE},
-    {SYS_tgkill, REG_RDI, REG_RSI},
-    {SYS_rt_sigqueueinfo, REG_RDI, NONE},
-    {SYS_rt_tgsigqueueinfo, REG_RDI, REG_RSI},
-    {SYS_sched_setaffinity, REG_RDI, NONE},
-    {SYS_sched_getaffinity, REG_RDI, NONE},
-    {SYS_sched_setscheduler, REG_RDI, NONE},
-    {SYS_sched_getscheduler, REG_RDI, NONE},
-    {SYS_sched_setparam, REG_RDI, NONE},
-    {SYS_sched_getparam, REG_RDI, NONE},
-    {SYS_sched_setattr, REG_RDI, NONE},
-    {SYS_sched_getattr, REG_RDI, NONE},
-    {SYS_sched_rr_get_interval, REG_RDI, NONE},
-    {SYS_getpgid, REG_RDI, NONE},
-    {SYS_setpgid, REG_RDI, NONE},
-    {SYS_getsid, REG_RDI, NONE},
-    {SYS_prlimit64, REG_RDI, NONE},
-    {SYS_get_robust_list, REG_RDI, NONE},
-    {SYS_process_vm_readv, REG_RDI, NONE},
-    {SYS_process_vm_writev, REG_RDI, NONE},
-    {SYS_move_pages, REG_RDI, NONE},
-    {SYS_migrate_pages, REG_RDI, NONE},
-    {SYS_pidfd_open, REG_RDI, NONE},
-    {SYS_kcmp, REG_RDI, REG_RSI},
-};
 
 static long call(long number, const greg_t *r)
 {
@@ -396,11 +366,10 @@ static long call_capabilities(long number, const greg_t *r)
     return result;
 }
 
-long crmpi_ids_call(long number, const greg_t *r)
+long crmpi_ids_call(long number, const greg_t *r, int first, int second)
 {
-    for (size_t i = 0; i < sizeof given / sizeof *given; i++)
-        if (given[i].number == number)
-            return call_with(number, r, given[i].first, given[i].second);
+    if (first != NONE)
+        return call_with(number, r, first, second);
     switch (number) {
     case SYS_gettid:
     case SYS_getpid:

@@ -49,7 +49,8 @@ int crmpi_ids_path(const char *path, char kernel_out[CRMPI_IDS_PATH_BYTES]);
 void crmpi_ids_path_read(const char *path, char *out, size_t bytes);
 
 /** Make a trapped call that takes or gives ids, but for paths.  In the trap.
+ * @param first, second  registers of arguments that are ids; -1: none, or not always
  * @return what it returns; -ENOSYS: it is none of these */
-long crmpi_ids_call(long number, const greg_t *r);
+long crmpi_ids_call(long number, const greg_t *r, int first, int second);
 
 #endif

@@ -361,7 +361,20 @@ static long do_uring_enter(greg_t *r)
  * The trap
  */
 
-static long emulate(long number, greg_t *r, ucontext_t *context)
+enum how { KERNEL, ITSELF, GATE, NAME, PATH, PATH_AT, IDS, BIRTH };
+#define REG_NO (-1)
+
+static const struct {
+    unsigned char how;
+    signed char first, second; /* registers of ids */
+} calls[] = {
+#define CALL(name, at_first, restarted, how, first, second, interruption)                \
+    [SYS_##name] = {how, REG_##first, REG_##second},
+    CRMPI_CALLS(CALL)
+#undef CALL
+};
+
+static long do_itself(long number, greg_t *r, ucontext_t *context)
 {
     long a = r[REG_RDI], b = r[REG_RSI], c = r[REG_RDX], d = r[REG_R10], e = r[REG_R8];
 
@@ -380,10 +393,6 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
         return do_sigprocmask(a, (void *)b, (void *)c, d, context);
     case SYS_futex:
         return crmpi_owners_futex(r);
-    case SYS_futex_waitv:
-    case SYS_getrandom:
-    case SYS_fallocate:
-        return crmpi_gate_call(number, r);
     case SYS_io_uring_enter:
         return do_uring_enter(r);
     case SYS_timerfd_settime:
@@ -395,44 +404,6 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
     case SYS_readlink:
     case SYS_readlinkat:
         return do_readlink(number, r);
-    case SYS_open:
-    case SYS_stat:
-    case SYS_lstat:
-    case SYS_access:
-    case SYS_chdir:
-        return do_path(number, r, 0);
-    case SYS_openat:
-    case SYS_openat2:
-    case SYS_newfstatat:
-    case SYS_statx:
-    case SYS_faccessat:
-    case SYS_faccessat2:
-        return do_path(number, r, 1);
-    case SYS_creat:
-    case SYS_truncate:
-    case SYS_ftruncate:
-    case SYS_unlink:
-    case SYS_unlinkat:
-    case SYS_rmdir:
-    case SYS_rename:
-    case SYS_renameat:
-    case SYS_renameat2:
-    case SYS_mkdir:
-    case SYS_mkdirat:
-    case SYS_mknod:
-    case SYS_mknodat:
-    case SYS_link:
-    case SYS_linkat:
-    case SYS_symlink:
-    case SYS_symlinkat:
-    case SYS_inotify_add_watch:
-        return do_file(number, r);
-    case SYS_clone:
-    case SYS_clone3:
-    case SYS_fork:
-    case SYS_vfork:
-        crmpi_ids_guard();
-        return crmpi_gate_birth(number, r);
     case SYS_rt_sigreturn:
         crmpi_xstate_return((ucontext_t *)r[REG_RSP]);
     case SYS_exit:
@@ -440,8 +411,28 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
         crmpi_ids_thread_ends();
         return crmpi_raw(number, a, 0, 0, 0, 0, 0);
     default:
-        return crmpi_interruption_of(number) == CRMPI_ENDS ? crmpi_gate_call(number, r)
-                                                           : crmpi_ids_call(number, r);
+        return -ENOSYS;
+    }
+}
+
+static long emulate(long number, greg_t *r, ucontext_t *context)
+{
+    switch (calls[number].how) { /* the filter traps no other */
+    case GATE:
+        return crmpi_gate_call(number, r);
+    case NAME:
+        return do_file(number, r);
+    case PATH:
+        return do_path(number, r, 0);
+    case PATH_AT:
+        return do_path(number, r, 1);
+    case IDS:
+        return crmpi_ids_call(number, r, calls[number].first, calls[number].second);
+    case BIRTH:
+        crmpi_ids_guard();
+        return crmpi_gate_birth(number, r);
+    default:
+        return do_itself(number, r, context);
     }
 }
 
