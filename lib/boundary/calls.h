@@ -141,6 +141,9 @@ enum crmpi_interruption {
     X(capset, NEVER, ALWAYS, IDS, NO, NO, GOES_ON)                                       \
     X(fcntl, NEVER, OWNER, IDS, NO, NO, RESTARTS)                                        \
     X(timer_create, NEVER, ALWAYS, IDS, NO, NO, GOES_ON)                                 \
+    X(semctl, NEVER, ALWAYS, IDS, NO, NO, GOES_ON)                                       \
+    X(msgctl, NEVER, ALWAYS, IDS, NO, NO, GOES_ON)                                       \
+    X(shmctl, NEVER, ALWAYS, IDS, NO, NO, GOES_ON)                                       \
     X(clock_gettime, NEVER, CLOCK, IDS, NO, NO, GOES_ON)                                 \
     X(clock_getres, NEVER, CLOCK, IDS, NO, NO, GOES_ON)                                  \
     X(rt_sigreturn, NEVER, ALWAYS, ITSELF, NO, NO, GOES_ON)                              \

@@ -17,7 +17,7 @@ struct crmpi_process {
     double wtime;               /* of which then expires before its time */
     uint64_t pending;           /* signals sent to the process and not yet delivered */
     struct itimerval timers[3]; /* ITIMER_REAL, VIRTUAL, PROF */
-    struct rlimit limits[16];   /* soft limits are set again where they may be */
+    struct rlimit limits[16];   /* set again where they may be */
     uint64_t files_epoch;       /* of the journal of files: lib/files/journal.h */
     uint32_t umask;
     int32_t lock_future;        /* flags of mlockall(2) for what is mapped later; 0: none */

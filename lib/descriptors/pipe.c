@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Pipes of which both ends are in the process.  What is in one is read from a copy that
- * tee(2) makes, so nothing is taken out.  Lower half.
+ * Pipes of which both ends are in the process, or the other end is closed.  What is in one is read
+ * from a copy that tee(2) makes, so nothing is taken out.  Lower half.
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -63,13 +64,23 @@ static enum crmpi_status copy_read(struct crmpi_saving *saving,
     return status;
 }
 
+/* Whether nobody has the other end: what is in it can be read, and no more comes; or nobody
+ * reads it. */
+static int is_half_closed(const struct crmpi_descriptor *descriptor)
+{
+    struct pollfd polled = {.fd = descriptor->fd};
+
+    return poll(&polled, 1, 0) > 0 &&
+           polled.revents & (is_writer(descriptor) ? POLLERR : POLLHUP);
+}
+
 static enum crmpi_status pipe_contents(struct crmpi_saving *saving,
                                        struct crmpi_descriptor *descriptor)
 {
     enum crmpi_status status = CRMPI_OK;
     int waiting = 0, copy[2];
 
-    if (descriptor->other < 0)
+    if (descriptor->other < 0 && !is_half_closed(descriptor))
         return crmpi_descriptor_refuse(saving, descriptor, "a pipe to another process");
     for (size_t i = 0; i < saving->n && &saving->list[i] < descriptor; i++)
         if (saving->list[i].number == CRMPI_DESCRIPTOR_PIPE &&
@@ -92,6 +103,39 @@ static enum crmpi_status pipe_contents(struct crmpi_saving *saving,
     return status;
 }
 
+/* Put back what was in it by its writing end, each packet apart if it has packets. */
+static enum crmpi_status fill(const struct crmpi_descriptor *descriptor, int writer,
+                              int packets, const void *data)
+{
+    int flags = fcntl(writer, F_GETFL);
+    const char *at = data;
+
+    if (!descriptor->data_bytes)
+        return CRMPI_OK;
+    fcntl(writer, F_SETFL, O_NONBLOCK | (packets ? O_DIRECT : 0));
+    for (uint64_t left = descriptor->data_bytes, n = 0; left > 0; left -= sizeof n + n) {
+        if (left >= sizeof n)
+            memcpy(&n, at, sizeof n);
+        if (left < sizeof n || n > left - sizeof n ||
+            write(writer, at + sizeof n, n) != (ssize_t)n)
+            return crmpi_descriptor_cannot(descriptor, "what was in it");
+        at += sizeof n + n;
+    }
+    fcntl(writer, F_SETFL, flags);
+    return CRMPI_OK;
+}
+
+/* Where the writer is gone that would tell: one read takes all if there are none. */
+static int has_packets(const struct crmpi_descriptor *descriptor, const void *data)
+{
+    uint64_t first;
+
+    if (descriptor->data_bytes < sizeof first)
+        return 0;
+    memcpy(&first, data, sizeof first);
+    return first < descriptor->data_bytes - sizeof first;
+}
+
 /* Both ends at once, when the first of them is met; a further descriptor of the same pipe
  * opens it through /proc. */
 static enum crmpi_status pipe_restore(const struct crmpi_restoring *restoring,
@@ -105,8 +149,7 @@ static enum crmpi_status pipe_restore(const struct crmpi_restoring *restoring,
     char path[64];
     int ends[2];
 
-    (void)data;
-    if (!other || other->number != CRMPI_DESCRIPTOR_PIPE)
+    if (descriptor->other >= 0 && (!other || other->number != CRMPI_DESCRIPTOR_PIPE))
         return crmpi_descriptor_cannot(descriptor, "its other end is missing");
     if (twin && twin->other == descriptor->fd)
         return CRMPI_OK; /* placed with its other end */
@@ -124,6 +167,13 @@ static enum crmpi_status pipe_restore(const struct crmpi_restoring *restoring,
         close(ends[1]);
         return crmpi_descriptor_cannot(descriptor, "its capacity is not allowed here");
     }
+    if (!other) {
+        status = fill(descriptor, ends[1], has_packets(descriptor, data), data);
+        close(ends[!is_writer(descriptor)]);
+        return status == CRMPI_OK
+                   ? crmpi_descriptor_place(descriptor, ends[is_writer(descriptor)])
+                   : status;
+    }
     status = crmpi_descriptor_place(descriptor, ends[is_writer(descriptor)]);
     return status == CRMPI_OK
                ? crmpi_descriptor_place(other, ends[!is_writer(descriptor)])
@@ -136,24 +186,9 @@ static enum crmpi_status pipe_fill(const struct crmpi_restoring *restoring,
 {
     const struct crmpi_descriptor *other =
         crmpi_descriptor_find(restoring, descriptor->other);
-    int packets = other && other->flags & O_DIRECT; /* it is the writer that makes them */
-    int flags = fcntl(descriptor->other, F_GETFL);
-    const char *at = data;
 
-    if (!descriptor->data_bytes)
-        return CRMPI_OK;
-    fcntl(descriptor->other, F_SETFL, O_NONBLOCK | (packets ? O_DIRECT : 0));
-    for (uint64_t left = descriptor->data_bytes, n = 0; left > 0;
-         left -= sizeof n + n) {
-        if (left >= sizeof n)
-            memcpy(&n, at, sizeof n);
-        if (left < sizeof n || n > left - sizeof n ||
-            write(descriptor->other, at + sizeof n, n) != (ssize_t)n)
-            return crmpi_descriptor_cannot(descriptor, "what was in it");
-        at += sizeof n + n;
-    }
-    fcntl(descriptor->other, F_SETFL, flags);
-    return CRMPI_OK;
+    return other ? fill(descriptor, other->fd, (other->flags & O_DIRECT) != 0, data)
+                 : CRMPI_OK; /* it was before the other end was closed */
 }
 
 const struct crmpi_descriptor_kind crmpi_kind_pipe = {

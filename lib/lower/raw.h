@@ -49,4 +49,15 @@ static inline int crmpi_raw_read(void *to, const void *from, unsigned long bytes
                : -1;
 }
 
+/** Write to such memory; likewise. */
+static inline int crmpi_raw_write(void *to, const void *from, unsigned long bytes)
+{
+    struct iovec here = {(void *)from, bytes}, there = {to, bytes};
+
+    return crmpi_raw(SYS_process_vm_writev, crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0),
+                     (long)&here, 1, (long)&there, 1, 0) == (long)bytes
+               ? 0
+               : -1;
+}
+
 #endif

@@ -415,14 +415,17 @@ static enum crmpi_status process_restore(const struct saved *saved)
         return CRMPI_ERR_SYSTEM;
     umask(process->umask);
     for (int i = 0; i < 16; i++) {
+        const struct rlimit *saved_limit = &process->limits[i];
         struct rlimit limit;
 
         /* as far as this machine allows; what differs is no reason to stop */
-        if (getrlimit(i, &limit) == 0 && limit.rlim_cur != process->limits[i].rlim_cur &&
-            process->limits[i].rlim_cur <= limit.rlim_max) {
-            limit.rlim_cur = process->limits[i].rlim_cur;
-            setrlimit(i, &limit);
-        }
+        if (getrlimit(i, &limit) != 0)
+            continue;
+        if (saved_limit->rlim_max < limit.rlim_max)
+            limit.rlim_max = saved_limit->rlim_max;
+        if (saved_limit->rlim_cur <= limit.rlim_max)
+            limit.rlim_cur = saved_limit->rlim_cur;
+        setrlimit(i, &limit);
     }
     return crmpi_descriptors_restore(saved->descriptors, saved->descriptors_bytes);
 }

@@ -51,7 +51,7 @@ enum {
     NOT_EMPTY_3 = OPENAT + 2,
     NOT_EMPTY_2 = NOT_EMPTY_3 + 2,
     OWNER = NOT_EMPTY_2 + 2,
-    CLOCK = OWNER + 5,
+    CLOCK = OWNER + 6,
     ALWAYS = CLOCK + 2,
     ALLOW = ALWAYS + 7,
     TRAP = ALLOW + 1,
@@ -132,7 +132,8 @@ static const struct sock_filter tail[] = {
     JUMP(OWNER + 1, BPF_JEQ, F_SETOWN, ALWAYS, OWNER + 2),
     JUMP(OWNER + 2, BPF_JEQ, F_GETOWN, ALWAYS, OWNER + 3),
     JUMP(OWNER + 3, BPF_JEQ, F_SETOWN_EX, ALWAYS, OWNER + 4),
-    JUMP(OWNER + 4, BPF_JEQ, F_GETOWN_EX, ALWAYS, ALLOW),
+    JUMP(OWNER + 4, BPF_JEQ, F_GETOWN_EX, ALWAYS, OWNER + 5),
+    JUMP(OWNER + 5, BPF_JEQ, F_GETLK, ALWAYS, ALLOW),
     /* CLOCK: any but the time of day */
     LOAD(args[0]),
     JUMP(CLOCK + 1, BPF_JEQ, 0, ALLOW, ALWAYS),

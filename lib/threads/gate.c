@@ -47,10 +47,12 @@ static const int saved_registers[] = {REG_RDI, REG_RSI, REG_RDX, REG_R10, REG_R8
 #define N_REGISTERS 6
 
 enum kind {
-    NO_TIME, /* or the kernel itself writes back what is left, for the same call */
+    NO_TIME,
     MS,      /* an int; not positive: no limit */
     LENGTH,  /* a timespec; the kernel does not tell what is left */
     SLEEP,   /* likewise, but it does, in the next argument */
+    LEFT,    /* likewise, in the same place */
+    LEFT_US, /* a timeval, likewise */
     DATE, /* a timespec on CLOCK_REALTIME, or one of the clocks that go on after a restart */
 };
 
@@ -119,8 +121,9 @@ static const struct gated {
     {SYS_epoll_wait, NONE, 0, REG_R10, MS},
     {SYS_epoll_pwait, REG_R8, 0, REG_R10, MS},
     {SYS_epoll_pwait2, REG_R8, 0, REG_R10, LENGTH},
-    {SYS_ppoll, REG_R10, 0, NONE, NO_TIME},
-    {SYS_pselect6, REG_R9, 1, NONE, NO_TIME},
+    {SYS_ppoll, REG_R10, 0, REG_RDX, LEFT},
+    {SYS_pselect6, REG_R9, 1, REG_R8, LEFT},
+    {SYS_select, NONE, 0, REG_R8, LEFT_US},
     {SYS_rt_sigsuspend, REG_RDI, 0, NONE, NO_TIME},
     {SYS_rt_sigtimedwait, REG_RDI, 0, REG_RDX, LENGTH},
     {SYS_semtimedop, NONE, 0, REG_R10, LENGTH},
@@ -172,9 +175,20 @@ static int64_t end_of(int64_t seconds, int64_t ns)
     return crmpi_gate_clock_ns() + (seconds < longest ? seconds : longest) * SECOND + ns;
 }
 
+/* Whether a sleep is over when the time is; else what it counts goes on only while it does. */
+static int is_of_time(const struct frame *frame)
+{
+    clockid_t clock = (clockid_t)frame->given[0];
+
+    return frame->number == SYS_nanosleep ||
+           (clock >= 0 && clock != CLOCK_PROCESS_CPUTIME_ID &&
+            clock != CLOCK_THREAD_CPUTIME_ID);
+}
+
 static void time_replace(struct frame *frame, greg_t *r)
 {
     const uint64_t *given = (const uint64_t *)r[frame->time];
+    int64_t copy[2];
 
     switch (frame->kind) {
     case MS:
@@ -188,11 +202,17 @@ static void time_replace(struct frame *frame, greg_t *r)
             return;
         frame->length[0] = given[0];
         frame->length[1] = given[1];
-        if (frame->kind == LENGTH)
+        if (frame->kind == LENGTH || is_of_time(frame))
             frame->end_ns = end_of((int64_t)given[0], (int64_t)given[1]);
-        else if (!r[left_register((long)frame->number)])
+        if (frame->kind == SLEEP && !r[left_register((long)frame->number)])
             r[left_register((long)frame->number)] = (greg_t)frame->length;
         break;
+    case LEFT:
+    case LEFT_US:
+        if (given && crmpi_raw_read(copy, given, sizeof copy) == 0)
+            frame->end_ns =
+                end_of(copy[0], frame->kind == LEFT ? copy[1] : 1000 * copy[1]);
+        return;
     case DATE:
         if (!given)
             return;
@@ -358,25 +378,43 @@ static int birth_leave(greg_t *r)
     return 1;
 }
 
-static void time_renew(struct frame *frame, greg_t *r)
+static void sleep_renew(struct frame *frame, const greg_t *r, int has_begun,
+                        const uint64_t length[2])
+{
+    uint64_t *told = (uint64_t *)r[left_register((long)frame->number)];
+
+    if (frame->end_ns) { /* the kernel has told it, and it may be less by now */
+        frame->length[0] = length[0];
+        frame->length[1] = length[1];
+        if (has_begun)
+            crmpi_raw_write(told, frame->length, sizeof frame->length);
+    } else if (has_begun) {
+        crmpi_raw_read(frame->length, told, sizeof frame->length);
+    }
+}
+
+/* What is left of a wait: for the call that is made again, and where it is told. */
+static void time_renew(struct frame *frame, greg_t *r, int has_begun)
 {
     int64_t left = frame->end_ns - crmpi_gate_clock_ns();
-    uint64_t given = frame->time == NONE ? 0 : (uint64_t)r[frame->time];
 
     left = left > 0 ? left : 0;
-    if (frame->kind == SLEEP && given) {
-        const uint64_t *written = (const uint64_t *)r[left_register((long)frame->number)];
+    const uint64_t length[2] = {(uint64_t)(left / SECOND), (uint64_t)(left % SECOND)};
+    const uint64_t length_us[2] = {(uint64_t)((left + 999) / 1000) / 1000000,
+                                   (uint64_t)((left + 999) / 1000) % 1000000};
 
-        if (r[REG_RIP] != AT_CALL) { /* interrupted: the kernel has written it */
-            frame->length[0] = written[0];
-            frame->length[1] = written[1];
-        }
-    } else if (frame->end_ns && frame->kind == MS) {
+    if (frame->kind == SLEEP && r[frame->time])
+        sleep_renew(frame, r, has_begun, length);
+    else if (!frame->end_ns)
+        return;
+    else if (frame->kind == MS)
         r[frame->time] = (left + 999999) / 1000000;
-    } else if (frame->end_ns) {
-        frame->length[0] = (uint64_t)(left / SECOND);
-        frame->length[1] = (uint64_t)(left % SECOND);
-    }
+    else if (frame->kind == LEFT)
+        crmpi_raw_write((void *)r[frame->time], length, sizeof length);
+    else if (frame->kind == LEFT_US)
+        crmpi_raw_write((void *)r[frame->time], length_us, sizeof length_us);
+    else
+        memcpy(frame->length, length, sizeof length);
 }
 
 /* As syscall leaves it: so it is known that the call has been made. */
@@ -420,9 +458,9 @@ int crmpi_gate_leave(greg_t *r, long *number)
         }
         return 0;
     }
-    if (frame->then == RETURN_RESULT || frame->kind == MS || frame->kind == LENGTH ||
-        frame->kind == SLEEP) { /* on with what is left */
-        time_renew(frame, r);
+    if (frame->then == RETURN_RESULT || (frame->kind >= MS && frame->kind <= LEFT_US)) {
+        /* on with what is left */
+        time_renew(frame, r, was_in);
         r[REG_RAX] = (greg_t)frame->number;
         r[REG_RIP] = is_before ? (greg_t)at : (greg_t)at - 2;
         call_mark(r, 2);
@@ -436,4 +474,16 @@ int crmpi_gate_leave(greg_t *r, long *number)
     if (was_in)
         call_mark(r, 2);
     return 1;
+}
+
+void crmpi_gate_renew(greg_t *r)
+{
+    uint64_t at = (uint64_t)r[REG_RIP];
+    struct frame *frame = (struct frame *)r[REG_RSP];
+
+    if ((at == AT_CALL || at == AT_AGAIN) &&
+        (frame->then == RETURN_RESULT || (frame->kind >= MS && frame->kind <= LEFT_US)))
+        time_renew(
+            frame, r,
+            crmpi_is_before_call_again(r[REG_RIP], r[REG_RCX], r[REG_R11], r[REG_EFL]));
 }

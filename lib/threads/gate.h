@@ -54,4 +54,8 @@ int64_t crmpi_gate_clock_ns(void);
  */
 int crmpi_gate_leave(greg_t *r, long *number);
 
+/** After crmpi_gate_leave(), and a while in which the thread stood still: what is left of its
+ * time is less.  Signal safe. */
+void crmpi_gate_renew(greg_t *r);
+
 #endif

@@ -15,7 +15,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ipc.h>
+#include <sys/msg.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <unistd.h>
 
 #include "base/log.h"
@@ -293,6 +297,7 @@ int crmpi_ids_path(const char *path, char kernel_out[CRMPI_IDS_PATH_BYTES])
 /* ---- calls ---- */
 
 #define NONE (-1)
+#define IPC_64 0x100l /* a bit of commands that old programs lack */
 
 static long call(long number, const greg_t *r)
 {
@@ -312,15 +317,21 @@ static long call_with(long number, const greg_t *r, int first, int second)
     return call(number, mine);
 }
 
-/* fcntl: who gets the signals of a descriptor. */
+/* fcntl: who gets the signals of a descriptor, or has a lock. */
 static long call_owner(const greg_t *r)
 {
     struct f_owner_ex owner, *theirs = (struct f_owner_ex *)r[REG_RDX];
+    struct flock *lock = (struct flock *)r[REG_RDX];
     long result;
 
     switch (r[REG_RSI]) {
     case F_SETOWN: /* a group, if it is negative */
         return call_with(SYS_fcntl, r, REG_RDX, NONE);
+    case F_GETLK:
+        result = call(SYS_fcntl, r);
+        if (result == 0 && lock->l_type != F_UNLCK && lock->l_pid > 0)
+            lock->l_pid = crmpi_ids_known(lock->l_pid);
+        return result;
     case F_GETOWN:
         result = call(SYS_fcntl, r);
         return result > 0 ? crmpi_ids_known((int)result) : result;
@@ -351,6 +362,32 @@ static long call_timer(const greg_t *r)
     }
     return crmpi_raw(SYS_timer_create, crmpi_ids_clock((clockid_t)r[REG_RDI]),
                      (long)wanted, r[REG_RDX], 0, 0, 0);
+}
+
+/* System V: who has used one. */
+static long call_ipc(long number, const greg_t *r)
+{
+    long command = r[number == SYS_semctl ? REG_RDX : REG_RSI] & ~IPC_64;
+    long result = call(number, r);
+
+    if (result < 0)
+        return result;
+    if (number == SYS_semctl)
+        return command == GETPID ? crmpi_ids_known((int)result) : result;
+    if (number == SYS_msgctl &&
+        (command == IPC_STAT || command == MSG_STAT || command == MSG_STAT_ANY)) {
+        struct msqid_ds *queue = (struct msqid_ds *)r[REG_RDX];
+
+        queue->msg_lspid = crmpi_ids_known(queue->msg_lspid);
+        queue->msg_lrpid = crmpi_ids_known(queue->msg_lrpid);
+    } else if (number == SYS_shmctl &&
+               (command == IPC_STAT || command == SHM_STAT || command == SHM_STAT_ANY)) {
+        struct shmid_ds *segment = (struct shmid_ds *)r[REG_RDX];
+
+        segment->shm_cpid = crmpi_ids_known(segment->shm_cpid);
+        segment->shm_lpid = crmpi_ids_known(segment->shm_lpid);
+    }
+    return result;
 }
 
 static long call_capabilities(long number, const greg_t *r)
@@ -389,6 +426,10 @@ long crmpi_ids_call(long number, const greg_t *r, int first, int second)
         return call_owner(r);
     case SYS_timer_create:
         return call_timer(r);
+    case SYS_semctl:
+    case SYS_msgctl:
+    case SYS_shmctl:
+        return call_ipc(number, r);
     case SYS_capget:
     case SYS_capset:
         return call_capabilities(number, r);

@@ -19,6 +19,7 @@
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <sys/uio.h>
 #include <time.h>
 
@@ -157,8 +158,18 @@ static int64_t vector_bytes(const struct iovec *parts, uint64_t n)
     return bytes;
 }
 
-/* What a descriptor is of; a socket only if it is a stream. */
-enum carrier { OTHER, PIPE, SOCKET };
+/* What a descriptor is of; a socket only if it is a stream; memory: /dev/zero and its like, which
+ * give all that is wanted unless there is a signal. */
+enum carrier { OTHER, PIPE, SOCKET, MEMORY };
+
+static int is_memory(dev_t device)
+{
+    unsigned minor_number = minor(device);
+
+    return major(device) == 1 &&
+           (minor_number == 5 /* zero */ || minor_number == 7 /* full */ ||
+            minor_number == 8 /* random */ || minor_number == 9);
+}
 
 static enum carrier carrier_of(int fd)
 {
@@ -170,6 +181,8 @@ static enum carrier carrier_of(int fd)
         return OTHER;
     if (S_ISFIFO(about.st_mode))
         return PIPE;
+    if (S_ISCHR(about.st_mode))
+        return is_memory(about.st_rdev) ? MEMORY : OTHER;
     return S_ISSOCK(about.st_mode) &&
                    crmpi_raw(SYS_getsockopt, fd, SOL_SOCKET, SO_TYPE, (long)&type,
                              (long)&bytes, 0) == 0 &&
@@ -220,6 +233,14 @@ static int64_t bytes_wanted(long number, const greg_t *r)
         break;
     case SYS_write:
         bytes = r[REG_RDX];
+        break;
+    case SYS_read:
+    case SYS_pread64:
+        bytes = carrier_of((int)r[REG_RDI]) == MEMORY ? r[REG_RDX] : 0;
+        break;
+    case SYS_readv:
+        if (carrier_of((int)r[REG_RDI]) == MEMORY)
+            bytes = vector_bytes((const struct iovec *)r[REG_RSI], (uint64_t)r[REG_RDX]);
         break;
     case SYS_recvfrom:
         bytes = waits_for_all(r[REG_R10]) ? r[REG_RDX] : 0;

@@ -27,6 +27,7 @@
 #include "lower/raw.h"
 #include "lower/thread.h"
 #include "threads/callbacks.h"
+#include "threads/gate.h"
 #include "threads/ids.h"
 #include "threads/interrupted.h"
 #include "threads/park.h"
@@ -215,6 +216,7 @@ static void handle_park(int signal, siginfo_t *info, void *data)
     slot->fs = fs;
     slot->context = (uint64_t)context;
     park(slot, generation);
+    crmpi_gate_renew(r);                           /* a restart goes on from the cut */
     __asm__ volatile("" : : "r"(area) : "memory"); /* the kernel reads it */
 }
 

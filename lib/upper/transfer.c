@@ -68,6 +68,8 @@ static PLAIN int64_t call_part(struct crmpi_transfer *t, char *memory, int64_t b
     case SYS_recvmsg:
         arguments[3] = t->arguments[2];
         return crmpi_transfer_call(t, SYS_recvfrom, arguments);
+    case SYS_readv:
+        return crmpi_transfer_call(t, SYS_read, arguments);
     default: /* writev */
         return crmpi_transfer_call(t, SYS_write, arguments);
     }
@@ -135,7 +137,8 @@ static PLAIN int64_t wait_ready(struct crmpi_transfer *t)
 
 static PLAIN int is_vector(int64_t number)
 {
-    return number == SYS_writev || number == SYS_sendmsg || number == SYS_recvmsg;
+    return number == SYS_readv || number == SYS_writev || number == SYS_sendmsg ||
+           number == SYS_recvmsg;
 }
 
 /* What the call returns. */
@@ -171,7 +174,8 @@ static const struct {
     {"sendto", SYS_sendto},     {"sendmsg", SYS_sendmsg}, {"recv", SYS_recvfrom},
     {"recvfrom", SYS_recvfrom}, {"recvmsg", SYS_recvmsg}, {"sendfile", SYS_sendfile},
     {"splice", SYS_splice},     {"accept", SYS_accept},   {"accept4", SYS_accept4},
-    {"connect", SYS_connect},   {"readv", SYS_readv},
+    {"connect", SYS_connect},   {"read", SYS_read},       {"readv", SYS_readv},
+    {"pread64", SYS_pread64},
 };
 
 static void place_add(const unsigned char *behind, int64_t number)
@@ -194,6 +198,12 @@ static int64_t number_at(const unsigned char *code)
     return *code == 0xb8 && number >= 0 && number < 512 ? number : -1;
 }
 
+/* "xor %eax, %eax" */
+static int is_zero_at(const unsigned char *code)
+{
+    return code[0] == 0x31 && code[1] == 0xc0;
+}
+
 /* A function that makes the call of its name, and loads no other number than that. */
 static void function_look(const unsigned char *begin, const unsigned char *end,
                           int64_t number)
@@ -203,7 +213,7 @@ static void function_look(const unsigned char *begin, const unsigned char *end,
     for (const unsigned char *at = begin; at + 5 <= end; at++) {
         int64_t loaded = number_at(at);
 
-        is_loaded |= loaded == number;
+        is_loaded |= loaded == number || (number == 0 && is_zero_at(at));
         if (loaded >= 0 && loaded != number)
             return;
     }

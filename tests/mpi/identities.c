@@ -12,7 +12,11 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -187,6 +191,50 @@ static void newcomers_check(int step)
     CHECK_EQ(status, 0);
 }
 
+/* Who has a lock, or has used what the System V calls make. */
+static void users_check(int step)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_len = 1};
+    struct sembuf operation = {0, 1, 0};
+    struct msqid_ds queue;
+    struct shmid_ds segment;
+    struct {
+        long type;
+        char text[8];
+    } message = {1, ""};
+    int fd, id, status;
+    pid_t child;
+
+    if (step % 16 != 9)
+        return;
+    CHECK_SYS(fd = memfd_create("locked", 0));
+    CHECK_SYS(fcntl(fd, F_SETLK, &lock));
+    child = fork();
+    if (child == 0) {
+        CHECK_SYS(fcntl(fd, F_GETLK, &lock));
+        _exit(lock.l_type == F_WRLCK && lock.l_pid == getppid() ? 0 : 1);
+    }
+    CHECK_SYS(child);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(status == 0, "a child sees another process's lock");
+    close(fd);
+    CHECK_SYS(id = semget(IPC_PRIVATE, 1, 0600));
+    CHECK_SYS(semop(id, &operation, 1));
+    CHECK_EQ(semctl(id, 0, GETPID), process);
+    CHECK_SYS(semctl(id, 0, IPC_RMID));
+    CHECK_SYS(id = msgget(IPC_PRIVATE, 0600));
+    CHECK_SYS(msgsnd(id, &message, 8, 0));
+    CHECK_EQ(msgrcv(id, &message, 8, 0, 0), 8);
+    CHECK_SYS(msgctl(id, IPC_STAT, &queue));
+    CHECK_SYS(msgctl(id, IPC_RMID, NULL));
+    CHECK(queue.msg_lspid == process && queue.msg_lrpid == process, "sent by %d to %d",
+          queue.msg_lspid, queue.msg_lrpid);
+    CHECK_SYS(id = shmget(IPC_PRIVATE, 4096, 0600));
+    CHECK_SYS(shmctl(id, IPC_STAT, &segment));
+    CHECK_SYS(shmctl(id, IPC_RMID, NULL));
+    CHECK_EQ(segment.shm_cpid, process);
+}
+
 /*
  * Locks
  */
@@ -324,6 +372,7 @@ int main(int argc, char **argv)
         paths_check(worker);
         signals_check(worker, (int)step);
         newcomers_check((int)step);
+        users_check((int)step);
         turn();
         turns++;
         if (step % HELD_STEPS == HELD_STEPS - 1 || step == steps - 1)

@@ -26,4 +26,7 @@ undisturbed 1 50 CRMPI_ASYNC=0
 undisturbed 2 30 CRMPI_ASYNC=1 CRMPI_INCREMENTAL=1
 program="$CRMPI_TESTS/struck 600"
 undisturbed 1 50 CRMPI_INTERVAL=0.01
+# threads stand still for ten seconds of twelve
+program="$CRMPI_TESTS/delayed 1 12"
+undisturbed 1 1 CRMPI_INTERVAL=1 CRMPI_FAULT=engine.save:1=wait
 [ $failures = 0 ]

@@ -72,17 +72,57 @@ static void counters_use(long step)
 }
 
 /*
- * Pipes: a large one, and one of packets
+ * Pipes: a large one, and one of packets; some of which one end has been closed
  */
 
 static int big[2], packets[2];
-static long big_written, big_read, packets_sent, packets_got;
+static int left[3] = {-1, -1, -1}; /* ends of such: two to be read, one to be written */
+static long big_written, big_read, packets_sent, packets_got, left_step;
 
 static void pipes_open(void)
 {
     CHECK_SYS(pipe2(big, O_NONBLOCK));
     CHECK_SYS(fcntl(big[0], F_SETPIPE_SZ, 1 << 20));
     CHECK_SYS(pipe2(packets, O_NONBLOCK | O_DIRECT));
+}
+
+/* What was written before is read, and then the end is. */
+static void pipes_end(void)
+{
+    char bytes[64];
+
+    for (int i = 0; i < 2; i++) {
+        for (long k = 0; k < 3; k++)
+            if (i == 1 || k == 0)
+                CHECK_EQ(read(left[i], bytes, sizeof bytes),
+                         i == 1 ? 1 + k : 6 + left_step % 9);
+        CHECK_EQ(bytes[0], (char)left_step);
+        CHECK_EQ(read(left[i], bytes, sizeof bytes), 0);
+        CHECK_EQ(fcntl(left[i], F_GETPIPE_SZ), 16384);
+    }
+    CHECK_EQ(write(left[2], bytes, 1), -1);
+    CHECK_EQ(errno, EPIPE);
+    for (int i = 0; i < 3; i++)
+        close(left[i]);
+    left[0] = -1;
+}
+
+static void pipes_close(long step)
+{
+    char bytes[64];
+    int ends[2];
+
+    memset(bytes, (int)step, sizeof bytes);
+    left_step = step;
+    for (int i = 0; i < 3; i++) {
+        CHECK_SYS(pipe2(ends, i == 1 ? O_DIRECT : 0));
+        CHECK_SYS(fcntl(ends[0], F_SETPIPE_SZ, 16384));
+        for (long k = 0; k < 3; k++)
+            CHECK_SYS(
+                write(ends[1], bytes, (size_t)(k < 2 ? 1 + k : 3 + (i ? 0 : step % 9))));
+        left[i] = ends[i == 2];
+        close(ends[i != 2]);
+    }
 }
 
 static void pipes_use(long step)
@@ -111,6 +151,10 @@ static void pipes_use(long step)
     packets_sent++;
     if (packets_sent - packets_got > 5)
         CHECK_EQ(read(packets[0], bytes, sizeof bytes), 1 + packets_got++ % 100);
+    if (step % 20 == 3)
+        pipes_close(step);
+    else if (step % 20 == 19 && left[0] >= 0)
+        pipes_end();
 }
 
 /*
@@ -320,6 +364,7 @@ int main(int argc, char **argv)
     MPI_Init(&argc, &argv);
     steps = check_begin("kinds", argc, argv, 800);
     counters_open();
+    signal(SIGPIPE, SIG_IGN);
     pipes_open();
     unnamed_open();
     others_open();

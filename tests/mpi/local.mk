@@ -11,7 +11,7 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 mpi_c_tests += churn churn_threads filecases kinds layout mappings special unusual
 mpi_c_tests += coll_fails comm_early coupled descriptors dist_graph dynamic failures held jumps names
 mpi_c_tests += obstacles pairs pcoll pipeline reach synchronous threads_groups truncated user_ops
-mpi_c_tests += hints identities struck threads_many vectors waits
+mpi_c_tests += delayed hints identities struck threads_many vectors waits
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 # tool is linked with its library before MPI's, tool_alone has it preloaded
 tool_parts = tests/mpi/tool tests/mpi/tool_alone tests/mpi/tool_library.so

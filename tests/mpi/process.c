@@ -67,10 +67,19 @@ static void limits(long step)
     struct rlimit limit;
 
     CHECK_SYS(getrlimit(RLIMIT_NOFILE, &limit));
-    if (step)
+    if (step) {
         CHECK_EQ(limit.rlim_cur, 300 + (step - 1) % 10);
+        CHECK_EQ(limit.rlim_max, 900);
+    }
     limit.rlim_cur = (rlim_t)(300 + step % 10);
+    limit.rlim_max = 900;
     CHECK_SYS(setrlimit(RLIMIT_NOFILE, &limit));
+    CHECK_SYS(getrlimit(RLIMIT_CORE, &limit));
+    if (step)
+        CHECK(limit.rlim_cur == 0 && limit.rlim_max == 0, "cores of %ld bytes",
+              (long)limit.rlim_max);
+    limit.rlim_cur = limit.rlim_max = 0;
+    CHECK_SYS(setrlimit(RLIMIT_CORE, &limit));
 }
 
 /* The program is itself, whatever carries it. */
