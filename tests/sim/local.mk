@@ -2,9 +2,11 @@
 #
 # The policies in simulated jobs.
 
+sim_ranks = tests/sim/phase.c tests/sim/phase.h tests/sim/ranks.c tests/sim/ranks.h \
+	tests/sim/sim.c tests/sim/sim.h
 check_PROGRAMS += tests/sim/coordinated
 TESTS += tests/sim/coordinated
-tests_sim_coordinated_SOURCES = tests/sim/coordinated.c tests/sim/phase.c tests/sim/phase.h tests/sim/sim.c tests/sim/sim.h \
+tests_sim_coordinated_SOURCES = tests/sim/coordinated.c $(sim_ranks) \
 	$(crmpi_policy_sources)
 tests_sim_coordinated_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_sim_coordinated_LDADD = -lm
@@ -19,7 +21,7 @@ tests_sim_uncoordinated_LDADD = libcrmpi-recovery.a -lm
 
 check_PROGRAMS += tests/sim/partial
 TESTS += tests/sim/partial
-tests_sim_partial_SOURCES = tests/sim/partial.c tests/sim/phase.c tests/sim/phase.h tests/sim/sim.c tests/sim/sim.h \
+tests_sim_partial_SOURCES = tests/sim/partial.c $(sim_ranks) \
 	tests/sim/world.c tests/sim/world.h $(crmpi_policy_sources)
 tests_sim_partial_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_sim_partial_LDADD = libcrmpi-recovery.a -lm
