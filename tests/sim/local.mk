@@ -13,8 +13,9 @@ tests_sim_coordinated_LDADD = -lm
 
 check_PROGRAMS += tests/sim/uncoordinated
 TESTS += tests/sim/uncoordinated
-tests_sim_uncoordinated_SOURCES = tests/sim/uncoordinated.c tests/sim/phase.c tests/sim/phase.h tests/sim/disk.c tests/sim/disk.h \
-	tests/sim/traffic.c tests/sim/traffic.h tests/sim/sim.c tests/sim/sim.h \
+tests_sim_uncoordinated_SOURCES = tests/sim/uncoordinated.c tests/sim/uncoordinated.h \
+	tests/sim/uncoordinated_actions.c tests/sim/uncoordinated_program.c $(sim_ranks) \
+	tests/sim/disk.c tests/sim/disk.h tests/sim/traffic.c tests/sim/traffic.h \
 	$(crmpi_policy_sources) $(crmpi_policy_alone_sources)
 tests_sim_uncoordinated_CPPFLAGS = $(AM_CPPFLAGS) -I$(srcdir)/tests
 tests_sim_uncoordinated_LDADD = libcrmpi-recovery.a -lm
