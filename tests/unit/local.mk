@@ -51,8 +51,9 @@ TESTS += tests/unit/interface.sh tests/unit/manual.sh tests/unit/state.sh
 EXTRA_DIST += tests/unit/interface.sh tests/unit/manual.sh tests/unit/state.sh
 
 if HAVE_CHECK
-storage_tests = tests/unit/chain tests/unit/choose tests/unit/container tests/unit/directory tests/unit/fault tests/unit/forged \
-	tests/unit/journal tests/unit/single tests/unit/topology
+storage_tests = tests/unit/chain tests/unit/choose tests/unit/container tests/unit/damage \
+	tests/unit/directory tests/unit/fault tests/unit/forged tests/unit/journal \
+	tests/unit/single tests/unit/topology
 check_PROGRAMS += $(storage_tests)
 TESTS += $(storage_tests)
 tests_unit_chain_SOURCES = tests/unit/chain.c tests/unit/increments.c \
@@ -67,6 +68,9 @@ tests_unit_container_SOURCES = tests/unit/container.c $(storage_fixture)
 tests_unit_container_CPPFLAGS = $(storage_cppflags) $(CHECK_CPPFLAGS)
 tests_unit_container_CFLAGS = $(AM_CFLAGS) -pthread
 tests_unit_container_LDADD = $(storage_libs) $(CHECK_LIBS)
+tests_unit_damage_SOURCES = tests/unit/damage.c $(storage_fixture)
+tests_unit_damage_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
+tests_unit_damage_LDADD = $(tests_unit_container_LDADD)
 tests_unit_directory_SOURCES = tests/unit/directory.c $(storage_fixture)
 tests_unit_directory_CPPFLAGS = $(tests_unit_container_CPPFLAGS)
 tests_unit_directory_LDADD = $(tests_unit_container_LDADD)
