@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "storage/codec.h"
 #include "increments.h"
+#include "main.h"
 
 enum { CHAIN = 5 };
 static struct crmpi_line_rank entries[CHAIN + 1];
@@ -404,28 +405,19 @@ START_TEST(nothing_is_dropped_where_a_seal_cannot_be_read)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("chain")
 {
-    Suite *suite = suite_create("chain");
-    TCase *tests = tcase_create("all");
-    tcase_add_checked_fixture(tests, setup, folder_remove);
-    tcase_set_timeout(tests, 120);
-    tcase_add_test(tests, blocks_come_back_as_they_were);
-    tcase_add_test(tests, plain_chains_come_back);
-    tcase_add_test(tests, compressed_chains_come_back);
-    tcase_add_test(tests, a_parent_that_is_missing_or_another_is_told);
-    tcase_add_test(tests, damage_in_a_plain_chain_is_found);
-    tcase_add_test(tests, damage_in_a_compressed_chain_is_found);
-    tcase_add_test(tests, impossible_parents_are_refused);
-    tcase_add_test(tests, what_was_zero_in_a_parent_is_not_taken_from_before_it);
-    tcase_add_test(tests, a_window_that_a_parent_has_not_is_damage);
-    tcase_add_test(tests, chains_have_an_end);
-    tcase_add_test(tests, parents_are_not_dropped);
-    tcase_add_test(tests, nothing_is_dropped_where_a_seal_cannot_be_read);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("all", .seconds = 120, .setup = setup, .teardown = folder_remove);
+    TEST(blocks_come_back_as_they_were);
+    TEST(plain_chains_come_back);
+    TEST(compressed_chains_come_back);
+    TEST(a_parent_that_is_missing_or_another_is_told);
+    TEST(damage_in_a_plain_chain_is_found);
+    TEST(damage_in_a_compressed_chain_is_found);
+    TEST(impossible_parents_are_refused);
+    TEST(what_was_zero_in_a_parent_is_not_taken_from_before_it);
+    TEST(a_window_that_a_parent_has_not_is_damage);
+    TEST(chains_have_an_end);
+    TEST(parents_are_not_dropped);
+    TEST(nothing_is_dropped_where_a_seal_cannot_be_read);
 }

@@ -28,6 +28,7 @@
 #include "capture/tracking.h"
 #include "capture/wishes.h"
 #include "interaction/cut.h"
+#include "main.h"
 
 #define PAGE 4096ul
 #define ARENA (CRMPI_MAP_ADDR)
@@ -572,17 +573,9 @@ START_TEST(increments_by_tracked_writes_are_what_memory_was)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("changes")
 {
-    Suite *suite = suite_create("changes");
-    TCase *tests = tcase_create("all");
-    tcase_set_timeout(tests, 120);
-    tcase_add_loop_test(tests, increments_by_hash_are_what_memory_was, 0, 4);
-    tcase_add_loop_test(tests, increments_by_tracked_writes_are_what_memory_was, 0, 4);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("all", .seconds = 120);
+    LOOP(increments_by_hash_are_what_memory_was, 0, 4);
+    LOOP(increments_by_tracked_writes_are_what_memory_was, 0, 4);
 }

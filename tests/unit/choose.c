@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include "main.h"
 #include "storage-fixture.h"
 #include "tools/restart.h"
 
@@ -563,30 +564,21 @@ START_TEST(the_line_is_what_brute_force_finds)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("choose")
 {
-    Suite *suite = suite_create("choose");
-    TCase *tests = tcase_create("all");
-    tcase_add_checked_fixture(tests, setup, folder_remove);
-    tcase_set_timeout(tests, 60);
-    tcase_add_test(tests, the_newest_line_is_used_if_it_is_whole);
-    tcase_add_test(tests, without_a_file_all_who_depend_on_it_go_back);
-    tcase_add_test(tests, collectives_tie_those_who_took_part);
-    tcase_add_test(tests, files_that_tell_nothing_belong_together);
-    tcase_add_test(tests, one_pair_falls_back_and_the_others_stay);
-    tcase_add_test(tests, what_was_given_up_stays_given_up);
-    tcase_add_test(tests, damage_inside_is_found_when_it_is_looked_for);
-    tcase_add_test(tests, a_line_that_cannot_be_read_is_passed_over);
-    tcase_add_test(tests, an_older_line_of_the_job_is_better_than_none);
-    tcase_add_test(tests, checkpoints_alone_make_a_line);
-    tcase_add_test(tests, files_of_nobody_are_left_alone);
-    tcase_add_test(tests, a_restart_from_just_that_line_ends_what_was_alone);
-    tcase_add_test(tests, under_a_launcher_no_line_is_computed);
-    tcase_add_loop_test(tests, the_line_is_what_brute_force_finds, 0, 40);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("all", .seconds = 60, .setup = setup, .teardown = folder_remove);
+    TEST(the_newest_line_is_used_if_it_is_whole);
+    TEST(without_a_file_all_who_depend_on_it_go_back);
+    TEST(collectives_tie_those_who_took_part);
+    TEST(files_that_tell_nothing_belong_together);
+    TEST(one_pair_falls_back_and_the_others_stay);
+    TEST(what_was_given_up_stays_given_up);
+    TEST(damage_inside_is_found_when_it_is_looked_for);
+    TEST(a_line_that_cannot_be_read_is_passed_over);
+    TEST(an_older_line_of_the_job_is_better_than_none);
+    TEST(checkpoints_alone_make_a_line);
+    TEST(files_of_nobody_are_left_alone);
+    TEST(a_restart_from_just_that_line_ends_what_was_alone);
+    TEST(under_a_launcher_no_line_is_computed);
+    LOOP(the_line_is_what_brute_force_finds, 0, 40);
 }

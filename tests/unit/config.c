@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/config.h"
+#include "main.h"
 
 static char why[512];
 static char file_path[64];
@@ -216,27 +217,16 @@ START_TEST(test_table)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("config")
 {
-    Suite *suite = suite_create("config");
-    TCase *tests = tcase_create("config");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_add_test(tests, test_defaults);
-    tcase_add_test(tests, test_environment);
-    tcase_add_loop_test(tests, test_time_limit, 0, sizeof limits / sizeof limits[0]);
-    tcase_add_test(tests, test_file);
-    tcase_add_test(tests, test_levels);
-    tcase_add_loop_test(tests, test_wrong_value, 0, sizeof wrong / sizeof wrong[0]);
-    tcase_add_test(tests, test_long_directory);
-    tcase_add_test(tests, test_wrong_file);
-    tcase_add_test(tests, test_table);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    CASE("config", .setup = setup, .teardown = teardown);
+    TEST(test_defaults);
+    TEST(test_environment);
+    LOOP(test_time_limit, 0, sizeof limits / sizeof limits[0]);
+    TEST(test_file);
+    TEST(test_levels);
+    LOOP(test_wrong_value, 0, sizeof wrong / sizeof wrong[0]);
+    TEST(test_long_directory);
+    TEST(test_wrong_file);
+    TEST(test_table);
 }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 #include "boundary/control.h"
+#include "main.h"
 #include "storage-fixture.h"
 
 #define PATH (in_folder("000012.h5"))
@@ -554,33 +555,24 @@ START_TEST(threads_save_at_the_same_time)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("container")
 {
-    Suite *suite = suite_create("container");
-    TCase *tests = tcase_create("all");
-    tcase_add_checked_fixture(tests, setup, folder_remove);
-    tcase_set_timeout(tests, 120);
-    tcase_add_test(tests, everything_comes_back);
-    tcase_add_test(tests, a_rank_without_memory_and_records_of_all_sizes);
-    tcase_add_test(tests, records_are_listed);
-    tcase_add_test(tests, scattered_pages_come_back);
-    tcase_add_test(tests, segments_of_all_sizes_come_back);
-    tcase_add_test(tests, unreadable_memory_is_an_error);
-    tcase_add_test(tests, an_unreadable_segment_is_an_error);
-    tcase_add_test(tests, wrong_order_of_calls_is_refused);
-    tcase_add_test(tests, the_same_bytes_give_the_same_file);
-    tcase_add_test(tests, a_spare_file_with_another_name_is_not_written_over);
-    tcase_add_test(tests, a_descriptor_that_is_taken_away_is_no_harm);
-    tcase_add_test(tests, a_link_instead_of_the_file_is_refused);
-    tcase_add_test(tests, files_others_may_write_are_refused);
-    tcase_add_test(tests, dependencies_come_back);
-    tcase_add_test(tests, without_dependencies_all_ranks_belong_together);
-    tcase_add_test(tests, the_digest_is_the_files_own);
-    tcase_add_test(tests, threads_save_at_the_same_time);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("all", .seconds = 120, .setup = setup, .teardown = folder_remove);
+    TEST(everything_comes_back);
+    TEST(a_rank_without_memory_and_records_of_all_sizes);
+    TEST(records_are_listed);
+    TEST(scattered_pages_come_back);
+    TEST(segments_of_all_sizes_come_back);
+    TEST(unreadable_memory_is_an_error);
+    TEST(an_unreadable_segment_is_an_error);
+    TEST(wrong_order_of_calls_is_refused);
+    TEST(the_same_bytes_give_the_same_file);
+    TEST(a_spare_file_with_another_name_is_not_written_over);
+    TEST(a_descriptor_that_is_taken_away_is_no_harm);
+    TEST(a_link_instead_of_the_file_is_refused);
+    TEST(files_others_may_write_are_refused);
+    TEST(dependencies_come_back);
+    TEST(without_dependencies_all_ranks_belong_together);
+    TEST(the_digest_is_the_files_own);
+    TEST(threads_save_at_the_same_time);
 }

@@ -3,9 +3,9 @@
  * Unit tests of what threads are bound to on another node.
  */
 #include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include "capture/cpus.h"
+#include "main.h"
 
 #define WORDS (CRMPI_CPUS_MAX / 64)
 
@@ -51,19 +51,9 @@ START_TEST(test_large_numbers)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("cpus")
 {
-    Suite *suite = suite_create("cpus");
-    TCase *tests = tcase_create("cpus");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_test(tests, test_translation);
-    tcase_add_test(tests, test_large_numbers);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    CASE("cpus");
+    TEST(test_translation);
+    TEST(test_large_numbers);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "base/fault.h"
 #include "boundary/control.h"
+#include "main.h"
 #include "storage-fixture.h"
 
 #define PATH (in_folder("000012.h5"))
@@ -397,29 +398,20 @@ START_TEST(a_disk_full_in_a_segment_loses_nothing)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("damage")
 {
-    Suite *suite = suite_create("damage");
-    TCase *tests = tcase_create("all");
-    tcase_add_checked_fixture(tests, setup, folder_remove);
-    tcase_set_timeout(tests, 120);
-    tcase_add_test(tests, every_damaged_byte_is_noticed);
-    tcase_add_test(tests, damage_with_a_right_digest_is_noticed_or_harmless);
-    tcase_add_test(tests, every_truncation_is_noticed);
-    tcase_add_test(tests, a_file_cut_after_it_was_opened_is_noticed);
-    tcase_add_test(tests, impossible_sizes_in_the_seal_are_refused);
-    tcase_add_test(tests, whatever_fails_the_old_file_stays);
-    tcase_add_test(tests, what_the_disk_does_not_take_is_not_there);
-    tcase_add_test(tests, only_a_full_disk_matters_when_space_is_reserved);
-    tcase_add_test(tests, interrupted_and_short_writes_go_on);
-    tcase_add_test(tests, interrupted_and_short_reads_go_on_and_errors_do_not);
-    tcase_add_test(tests, killed_anywhere_the_old_file_stays);
-    tcase_add_test(tests, a_full_disk_is_told);
-    tcase_add_test(tests, a_disk_full_in_a_segment_loses_nothing);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("all", .seconds = 120, .setup = setup, .teardown = folder_remove);
+    TEST(every_damaged_byte_is_noticed);
+    TEST(damage_with_a_right_digest_is_noticed_or_harmless);
+    TEST(every_truncation_is_noticed);
+    TEST(a_file_cut_after_it_was_opened_is_noticed);
+    TEST(impossible_sizes_in_the_seal_are_refused);
+    TEST(whatever_fails_the_old_file_stays);
+    TEST(what_the_disk_does_not_take_is_not_there);
+    TEST(only_a_full_disk_matters_when_space_is_reserved);
+    TEST(interrupted_and_short_writes_go_on);
+    TEST(interrupted_and_short_reads_go_on_and_errors_do_not);
+    TEST(killed_anywhere_the_old_file_stays);
+    TEST(a_full_disk_is_told);
+    TEST(a_disk_full_in_a_segment_loses_nothing);
 }

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "interaction/dependencies.h"
+#include "main.h"
 
 #define N(array) (sizeof array / sizeof array[0])
 
@@ -193,18 +194,11 @@ START_TEST(test_hostile)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("dependencies")
 {
-    Suite *suite = suite_create("dependencies");
-    TCase *tests = tcase_create("dependencies");
-    tcase_add_test(tests, test_pack);
-    tcase_add_test(tests, test_pack_nothing);
-    tcase_add_test(tests, test_nonsense);
-    tcase_add_test(tests, test_hostile);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed != 0;
+    CASE("dependencies");
+    TEST(test_pack);
+    TEST(test_pack_nothing);
+    TEST(test_nonsense);
+    TEST(test_hostile);
 }

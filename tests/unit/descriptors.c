@@ -19,6 +19,7 @@
 #include "files/journal.h"
 #include "interaction/cut.h"
 #include "lower/descriptors.h"
+#include "main.h"
 #include "storage-fixture.h"
 
 #define FIRST 700 /* numbers that nothing else has */
@@ -377,30 +378,19 @@ START_TEST(mutated)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("descriptors")
 {
-    Suite *suite = suite_create("descriptors");
-    TCase *all = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-
-    suite_add_tcase(suite, all);
-    tcase_add_checked_fixture(all, setup, NULL);
-    tcase_set_timeout(all, 60);
-    tcase_add_test(all, sound);
-    tcase_add_test(all, lengths);
-    tcase_add_loop_test(all, fields, 0, 9);
-    tcase_add_test(all, sums);
-    tcase_add_test(all, names);
-    tcase_add_test(all, data_of_a_wrong_length);
-    tcase_add_test(all, other_ends);
-    tcase_add_test(all, contents_of_a_pipe);
-    tcase_add_test(all, watches);
-    tcase_add_test(all, gone);
-    tcase_add_test(all, locks);
-    tcase_add_loop_test(all, mutated, 0, 3);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-
-    srunner_free(runner);
-    return failed != 0;
+    CASE("all", .seconds = 60, .setup = setup);
+    TEST(sound);
+    TEST(lengths);
+    LOOP(fields, 0, 9);
+    TEST(sums);
+    TEST(names);
+    TEST(data_of_a_wrong_length);
+    TEST(other_ends);
+    TEST(contents_of_a_pipe);
+    TEST(watches);
+    TEST(gone);
+    TEST(locks);
+    LOOP(mutated, 0, 3);
 }

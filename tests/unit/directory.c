@@ -14,6 +14,7 @@
 #include "base/fault.h"
 #include "storage/attempt.h"
 #include "storage/former.h"
+#include "main.h"
 #include "storage-fixture.h"
 
 #define N_RANKS 3
@@ -685,40 +686,31 @@ START_TEST(an_attempt_that_was_killed_leaves_nothing)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("directory")
 {
-    Suite *suite = suite_create("directory");
-    TCase *tests = tcase_create("all");
-    tcase_add_checked_fixture(tests, setup, folder_remove);
-    tcase_set_timeout(tests, 60);
-    tcase_add_test(tests, a_line_comes_back);
-    tcase_add_test(tests, a_line_of_many_ranks);
-    tcase_add_test(tests, every_damaged_byte_of_a_line_is_noticed);
-    tcase_add_test(tests, a_line_is_whole_or_not_there);
-    tcase_add_test(tests, a_rank_file_of_another_line_or_job_is_refused);
-    tcase_add_test(tests, lines_are_listed_in_order);
-    tcase_add_test(tests, directories_are_private);
-    tcase_add_test(tests, directories_others_may_write_are_refused);
-    tcase_add_test(tests, directories_that_cannot_be_made_are_told);
-    tcase_add_test(tests, pruning_keeps_the_newest_lines_and_their_files);
-    tcase_add_test(tests, a_dropped_file_is_written_over_by_the_next);
-    tcase_add_test(tests, a_line_that_cannot_be_read_does_not_count);
-    tcase_add_test(tests, a_rank_prunes_for_itself);
-    tcase_add_test(tests, lines_are_kept_that_share_no_file);
-    tcase_add_test(tests, lines_that_were_given_up_are_dropped_first);
-    tcase_add_test(tests, lines_of_another_job_are_not_counted_and_stay);
-    tcase_add_test(tests, what_cannot_be_removed_is_told);
-    tcase_add_test(tests, a_former_job_is_kept_as_a_whole);
-    tcase_add_test(tests, a_job_that_has_ended_says_so);
-    tcase_add_test(tests, what_is_discarded_is_removed_by_all_ranks);
-    tcase_add_test(tests, keeping_can_be_interrupted_anywhere);
-    tcase_add_test(tests, an_odd_record_of_moving_is_not_followed);
-    tcase_add_test(tests, killed_while_pruning_lines_stay_whole);
-    tcase_add_test(tests, an_attempt_that_was_killed_leaves_nothing);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("all", .seconds = 60, .setup = setup, .teardown = folder_remove);
+    TEST(a_line_comes_back);
+    TEST(a_line_of_many_ranks);
+    TEST(every_damaged_byte_of_a_line_is_noticed);
+    TEST(a_line_is_whole_or_not_there);
+    TEST(a_rank_file_of_another_line_or_job_is_refused);
+    TEST(lines_are_listed_in_order);
+    TEST(directories_are_private);
+    TEST(directories_others_may_write_are_refused);
+    TEST(directories_that_cannot_be_made_are_told);
+    TEST(pruning_keeps_the_newest_lines_and_their_files);
+    TEST(a_dropped_file_is_written_over_by_the_next);
+    TEST(a_line_that_cannot_be_read_does_not_count);
+    TEST(a_rank_prunes_for_itself);
+    TEST(lines_are_kept_that_share_no_file);
+    TEST(lines_that_were_given_up_are_dropped_first);
+    TEST(lines_of_another_job_are_not_counted_and_stay);
+    TEST(what_cannot_be_removed_is_told);
+    TEST(a_former_job_is_kept_as_a_whole);
+    TEST(a_job_that_has_ended_says_so);
+    TEST(what_is_discarded_is_removed_by_all_ranks);
+    TEST(keeping_can_be_interrupted_anywhere);
+    TEST(an_odd_record_of_moving_is_not_followed);
+    TEST(killed_while_pruning_lines_stay_whole);
+    TEST(an_attempt_that_was_killed_leaves_nothing);
 }

@@ -14,6 +14,7 @@
 #include "levels/erasure.h"
 #include "levels/levels.h"
 #include "levels/share.h"
+#include "main.h"
 
 #define BLOCK CRMPI_ERASURE_BLOCK_BYTES
 
@@ -450,26 +451,17 @@ START_TEST(test_needs)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("erasure")
 {
-    Suite *suite = suite_create("erasure");
-    TCase *one = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
     dup2(open("/dev/null", O_WRONLY), STDERR_FILENO); /* every flipped bit is told of */
     snprintf(path, sizeof path, "erasure-%ld.share", (long)getpid());
-    tcase_set_timeout(one, 120);
-    tcase_add_test(one, test_losses);
-    tcase_add_test(one, test_mixed_losses);
-    tcase_add_test(one, test_large_groups);
-    tcase_add_test(one, test_parameters);
-    tcase_add_test(one, test_share_file);
-    tcase_add_test(one, test_forged);
-    tcase_add_test(one, test_needs);
-    suite_add_tcase(suite, one);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+
+    CASE("all", .seconds = 120);
+    TEST(test_losses);
+    TEST(test_mixed_losses);
+    TEST(test_large_groups);
+    TEST(test_parameters);
+    TEST(test_share_file);
+    TEST(test_forged);
+    TEST(test_needs);
 }

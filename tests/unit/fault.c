@@ -8,6 +8,7 @@
 #include <string.h>
 #include "base/checksum.h"
 #include "base/fault.h"
+#include "main.h"
 #include "storage-fixture.h"
 
 START_TEST(the_nth_occurrence_is_struck)
@@ -92,21 +93,14 @@ START_TEST(a_checksum_in_pieces_is_that_of_the_whole)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("fault")
 {
-    Suite *suite = suite_create("fault");
-    TCase *tests = tcase_create("all");
-    tcase_add_test(tests, the_nth_occurrence_is_struck);
-    tcase_add_test(tests, with_plus_every_later_one_is);
-    tcase_add_test(tests, a_rank_has_its_own);
-    tcase_add_test(tests, nothing_is_armed_without_faults);
-    tcase_add_test(tests, the_environment_is_read_at_the_first_point);
-    tcase_add_test(tests, wrong_texts_are_told);
-    tcase_add_test(tests, a_checksum_in_pieces_is_that_of_the_whole);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("all");
+    TEST(the_nth_occurrence_is_struck);
+    TEST(with_plus_every_later_one_is);
+    TEST(a_rank_has_its_own);
+    TEST(nothing_is_armed_without_faults);
+    TEST(the_environment_is_read_at_the_first_point);
+    TEST(wrong_texts_are_told);
+    TEST(a_checksum_in_pieces_is_that_of_the_whole);
 }

@@ -5,7 +5,6 @@
  */
 #include <check.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include "boundary/control.h"
@@ -16,6 +15,7 @@
 #include "storage/image.h"
 #include "storage/job.h"
 #include "storage/segment.h"
+#include "main.h"
 #include "storage-fixture.h"
 
 #define PATH (in_folder("000001.h5"))
@@ -685,37 +685,28 @@ START_TEST(impossible_incarnations_are_refused)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("forged")
 {
-    Suite *suite = suite_create("forged");
-    TCase *tests = tcase_create("all");
-    tcase_add_checked_fixture(tests, setup, folder_remove);
-    tcase_set_timeout(tests, 60);
-    tcase_add_test(tests, without_a_change_it_is_read);
-    tcase_add_test(tests, regions_elsewhere_are_refused);
-    tcase_add_test(tests, impossible_regions_are_refused);
-    tcase_add_test(tests, a_name_without_end_is_refused);
-    tcase_add_test(tests, impossible_extents_are_refused);
-    tcase_add_test(tests, what_is_kept_of_nothing_is_refused);
-    tcase_add_test(tests, impossible_blocks_are_refused);
-    tcase_add_test(tests, impossible_compressed_blocks_are_refused);
-    tcase_add_test(tests, impossible_named_regions_are_refused);
-    tcase_add_test(tests, impossible_segments_are_refused);
-    tcase_add_test(tests, impossible_views_are_refused);
-    tcase_add_test(tests, strange_things_among_windows_are_refused);
-    tcase_add_test(tests, a_flavor_or_name_that_cannot_be_is_refused);
-    tcase_add_test(tests, impossible_ranks_are_refused);
-    tcase_add_test(tests, other_types_are_refused);
-    tcase_add_test(tests, links_to_other_files_are_not_followed);
-    tcase_add_test(tests, the_writer_refuses_the_same);
-    tcase_add_test(tests, the_writer_refuses_segments_that_overlap);
-    tcase_add_test(tests, impossible_dependencies_are_refused);
-    tcase_add_test(tests, dependencies_of_another_job_are_refused);
-    tcase_add_test(tests, impossible_incarnations_are_refused);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("all", .seconds = 60, .setup = setup, .teardown = folder_remove);
+    TEST(without_a_change_it_is_read);
+    TEST(regions_elsewhere_are_refused);
+    TEST(impossible_regions_are_refused);
+    TEST(a_name_without_end_is_refused);
+    TEST(impossible_extents_are_refused);
+    TEST(what_is_kept_of_nothing_is_refused);
+    TEST(impossible_blocks_are_refused);
+    TEST(impossible_compressed_blocks_are_refused);
+    TEST(impossible_named_regions_are_refused);
+    TEST(impossible_segments_are_refused);
+    TEST(impossible_views_are_refused);
+    TEST(strange_things_among_windows_are_refused);
+    TEST(a_flavor_or_name_that_cannot_be_is_refused);
+    TEST(impossible_ranks_are_refused);
+    TEST(other_types_are_refused);
+    TEST(links_to_other_files_are_not_followed);
+    TEST(the_writer_refuses_the_same);
+    TEST(the_writer_refuses_segments_that_overlap);
+    TEST(impossible_dependencies_are_refused);
+    TEST(dependencies_of_another_job_are_refused);
+    TEST(impossible_incarnations_are_refused);
 }

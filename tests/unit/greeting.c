@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "job/contact.h"
 #include "net/greeting.h"
+#include "main.h"
 
 static const unsigned char key[CRMPI_KEY_BYTES] = "a key of a job";
 static const unsigned char other_key[CRMPI_KEY_BYTES] = "a key of others";
@@ -227,24 +228,12 @@ START_TEST(test_heard_before)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("greeting")
 {
-    Suite *suite = suite_create("greeting");
-    TCase *tests = tcase_create("greeting");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_checked_fixture(tests, make_listener, remove_listener);
-    tcase_set_timeout(tests, 30);
-    tcase_add_test(tests, test_who_has_the_key);
-    tcase_add_test(tests, test_who_has_not);
-    tcase_add_test(tests, test_a_crowd);
-    tcase_add_loop_test(tests, test_somebody_else_answers, 0, 4);
-    tcase_add_test(tests, test_heard_before);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    CASE("greeting", .seconds = 30, .setup = make_listener, .teardown = remove_listener);
+    TEST(test_who_has_the_key);
+    TEST(test_who_has_not);
+    TEST(test_a_crowd);
+    LOOP(test_somebody_else_answers, 0, 4);
+    TEST(test_heard_before);
 }

@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "boundary/control.h"
 #include "handle/handle.h"
+#include "main.h"
 
 #define N 20000
 
@@ -158,22 +159,13 @@ START_TEST(test_restart)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("handle")
 {
-    Suite *suite = suite_create("handle");
-    TCase *tests = tcase_create("handle");
-
-    tcase_add_checked_fixture(tests, setup, NULL);
-    tcase_add_test(tests, test_lists);
-    tcase_add_test(tests, test_references);
-    tcase_add_test(tests, test_predefined);
-    tcase_add_test(tests, test_back_from_real);
-    tcase_add_test(tests, test_numbers);
-    tcase_add_test(tests, test_restart);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    CASE("handle", .setup = setup);
+    TEST(test_lists);
+    TEST(test_references);
+    TEST(test_predefined);
+    TEST(test_back_from_real);
+    TEST(test_numbers);
+    TEST(test_restart);
 }

@@ -14,6 +14,7 @@
 #include "boundary/control.h"
 #include "files/inodes.h"
 #include "interaction/cut.h"
+#include "main.h"
 
 #define BLOCK CRMPI_INODE_BLOCK
 #define N 3
@@ -281,25 +282,14 @@ START_TEST(kinds)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("inodes")
 {
-    Suite *suite = suite_create("inodes");
-    TCase *all = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-
-    suite_add_tcase(suite, all);
-    tcase_add_checked_fixture(all, setup, teardown);
-    tcase_set_timeout(all, 60);
-    tcase_add_test(all, comes_back);
-    tcase_add_test(all, every_length_but_its_own);
-    tcase_add_loop_test(all, forged, 0, (int)(sizeof forgeries / sizeof *forgeries));
-    tcase_add_test(all, numbers_of_files);
-    tcase_add_test(all, names);
-    tcase_add_loop_test(all, mutated, 0, 5);
-    tcase_add_test(all, kinds);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-
-    srunner_free(runner);
-    return failed != 0;
+    CASE("all", .seconds = 60, .setup = setup, .teardown = teardown);
+    TEST(comes_back);
+    TEST(every_length_but_its_own);
+    LOOP(forged, 0, (int)(sizeof forgeries / sizeof *forgeries));
+    TEST(numbers_of_files);
+    TEST(names);
+    LOOP(mutated, 0, 5);
+    TEST(kinds);
 }

@@ -13,6 +13,7 @@
 #include "interaction/saved.h"
 #include "interaction/streams.h"
 #include "interaction/targets.h"
+#include "main.h"
 
 static struct crmpi_saved_queue queue;
 
@@ -211,26 +212,16 @@ START_TEST(test_log)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("interaction")
 {
-    Suite *suite = suite_create("interaction");
-    TCase *saved = tcase_create("saved"), *targets = tcase_create("targets");
-    SRunner *runner = srunner_create(suite);
-    int n_failed;
-
-    suite_add_tcase(suite, saved);
-    tcase_add_checked_fixture(saved, setup, NULL);
-    tcase_add_test(saved, test_saved_matching);
-    tcase_add_test(saved, test_saved_order);
-    tcase_add_test(saved, test_saved_return);
-    tcase_add_test(saved, test_saved_too_large);
-    tcase_add_test(saved, test_streams);
-    tcase_add_test(saved, test_streams_full);
-    tcase_add_test(saved, test_log);
-    suite_add_tcase(suite, targets);
-    tcase_add_test(targets, test_targets);
-    srunner_run_all(runner, CK_NORMAL);
-    n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("saved", .setup = setup);
+    TEST(test_saved_matching);
+    TEST(test_saved_order);
+    TEST(test_saved_return);
+    TEST(test_saved_too_large);
+    TEST(test_streams);
+    TEST(test_streams_full);
+    TEST(test_log);
+    CASE("targets");
+    TEST(test_targets);
 }

@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 #include "base/fault.h"
+#include "main.h"
 #include "storage-fixture.h"
 #include "storage/journal.h"
 
@@ -232,24 +233,15 @@ START_TEST(a_target_has_a_name)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("journal")
 {
-    Suite *suite = suite_create("journal");
-    TCase *tests = tcase_create("all");
-    tcase_add_checked_fixture(tests, folder_make, folder_remove);
-    tcase_set_timeout(tests, 60);
-    tcase_add_test(tests, what_was_written_is_read);
-    tcase_add_test(tests, what_is_no_row_is_passed_over);
-    tcase_add_test(tests, a_write_that_fails_is_no_row);
-    tcase_add_test(tests, it_stays_small);
-    tcase_add_test(tests, columns_have_names);
-    tcase_add_test(tests, rows_of_several_processes_do_not_mix);
-    tcase_add_test(tests, others_may_not_have_written_it);
-    tcase_add_test(tests, a_target_has_a_name);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("all", .seconds = 60, .setup = folder_make, .teardown = folder_remove);
+    TEST(what_was_written_is_read);
+    TEST(what_is_no_row_is_passed_over);
+    TEST(a_write_that_fails_is_no_row);
+    TEST(it_stays_small);
+    TEST(columns_have_names);
+    TEST(rows_of_several_processes_do_not_mix);
+    TEST(others_may_not_have_written_it);
+    TEST(a_target_has_a_name);
 }

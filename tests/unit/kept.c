@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include "boundary/boundary.h"
 #include "engine/kept.h"
+#include "main.h"
 
 static struct crmpi_kept kept;
 
@@ -112,23 +113,12 @@ START_TEST(test_chain_alone)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("kept")
 {
-    Suite *suite = suite_create("kept");
-    TCase *tests = tcase_create("kept");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_checked_fixture(tests, map_control, NULL);
-    tcase_add_test(tests, test_lines_of_others);
-    tcase_add_test(tests, test_restart);
-    tcase_add_test(tests, test_alone);
-    tcase_add_test(tests, test_chain);
-    tcase_add_test(tests, test_chain_alone);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    CASE("kept", .setup = map_control);
+    TEST(test_lines_of_others);
+    TEST(test_restart);
+    TEST(test_alone);
+    TEST(test_chain);
+    TEST(test_chain_alone);
 }

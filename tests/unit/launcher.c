@@ -15,6 +15,7 @@
 #include "base/config.h"
 #include "job/contact.h"
 #include "job/launcher.h"
+#include "main.h"
 
 static char why[512];
 
@@ -300,31 +301,21 @@ START_TEST(test_control_that_is_no_file)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("launcher")
 {
-    Suite *suite = suite_create("launcher");
-    TCase *words = tcase_create("words"), *control = tcase_create("control");
-    SRunner *runner;
-    int failed;
-
     for (size_t i = 0; i < crmpi_n_variables; i++)
         unsetenv(crmpi_variables[i].name);
-    tcase_add_test(words, test_words);
-    tcase_add_test(words, test_launchers);
-    tcase_add_test(words, test_record);
-    tcase_add_test(words, test_record_several);
-    tcase_add_test(words, test_record_unclear);
-    suite_add_tcase(suite, words);
-    tcase_add_checked_fixture(control, make_dir, remove_dir);
-    tcase_add_test(control, test_control);
-    tcase_add_test(control, test_control_of_a_dead_job);
-    tcase_add_test(control, test_control_of_a_living_job);
-    tcase_add_test(control, test_control_that_is_damaged);
-    tcase_add_loop_test(control, test_control_that_is_no_file, 0, 4);
-    suite_add_tcase(suite, control);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+
+    CASE("words");
+    TEST(test_words);
+    TEST(test_launchers);
+    TEST(test_record);
+    TEST(test_record_several);
+    TEST(test_record_unclear);
+    CASE("control", .setup = make_dir, .teardown = remove_dir);
+    TEST(test_control);
+    TEST(test_control_of_a_dead_job);
+    TEST(test_control_of_a_living_job);
+    TEST(test_control_that_is_damaged);
+    LOOP(test_control_that_is_no_file, 0, 4);
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "capture/limit.h"
+#include "main.h"
 
 static char root[] = "/tmp/crmpi-test-XXXXXX";
 
@@ -86,18 +87,9 @@ START_TEST(test_version_1)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("limit")
 {
-    Suite *suite = suite_create("limit");
-    TCase *tests = tcase_create("limit");
-    SRunner *runner = srunner_create(suite);
-
-    tcase_add_checked_fixture(tests, make_root, remove_root);
-    tcase_add_test(tests, test_nested);
-    tcase_add_test(tests, test_version_1);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("limit", .setup = make_root, .teardown = remove_root);
+    TEST(test_nested);
+    TEST(test_version_1);
 }

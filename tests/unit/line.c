@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "recovery/history.h"
+#include "main.h"
 
 #define CASES 6000
 #define ENTITIES_MAX 5
@@ -244,18 +245,10 @@ START_TEST(test_garbage)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("line")
 {
-    Suite *suite = suite_create("line");
-    TCase *tests = tcase_create("line");
-    tcase_set_timeout(tests, 120);
-    tcase_add_test(tests, test_all_failed);
-    tcase_add_test(tests, test_some_failed);
-    tcase_add_test(tests, test_garbage);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed != 0;
+    CASE("line", .seconds = 120);
+    TEST(test_all_failed);
+    TEST(test_some_failed);
+    TEST(test_garbage);
 }

@@ -4,6 +4,7 @@
 # public interface, the command lines of the tools, the configuration, the launchers' words
 # and the parts of the policy.
 
+EXTRA_DIST += tests/unit/main.h
 storage_fixture = tests/unit/storage-fixture.c tests/unit/storage-fixture.h
 storage_libs = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(XXHASH_LIBS) $(CRYPTO_LIBS)
 storage_cppflags = $(AM_CPPFLAGS) -I$(srcdir)/tests/unit $(HDF5_CPPFLAGS)

@@ -4,9 +4,9 @@
  */
 #include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include "base/pathmap.h"
+#include "main.h"
 
 static void maps_to(const char *path, const char *expected)
 {
@@ -129,26 +129,17 @@ START_TEST(what_does_not_fit_stays)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("pathmap")
 {
-    Suite *suite = suite_create("pathmap");
-    TCase *all = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-
-    suite_add_tcase(suite, all);
-    tcase_add_test(all, without_rules);
-    tcase_add_test(all, whole_folders);
-    tcase_add_test(all, longest_first);
-    tcase_add_test(all, once_only);
-    tcase_add_test(all, slashes);
-    tcase_add_test(all, the_root);
-    tcase_add_test(all, equals_in_a_name);
-    tcase_add_test(all, no_rules);
-    tcase_add_test(all, too_many);
-    tcase_add_test(all, what_does_not_fit_stays);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-
-    srunner_free(runner);
-    return failed != 0;
+    CASE("all");
+    TEST(without_rules);
+    TEST(whole_folders);
+    TEST(longest_first);
+    TEST(once_only);
+    TEST(slashes);
+    TEST(the_root);
+    TEST(equals_in_a_name);
+    TEST(no_rules);
+    TEST(too_many);
+    TEST(what_does_not_fit_stays);
 }

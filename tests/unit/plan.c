@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 #include "levels/plan.h"
+#include "main.h"
 
 #define SN 7
 
@@ -200,21 +201,12 @@ START_TEST(test_many)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("plan")
 {
-    Suite *suite = suite_create("plan");
-    TCase *one = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-    int failed;
-
-    tcase_add_test(one, test_cheapest);
-    tcase_add_test(one, test_other_digest);
-    tcase_add_test(one, test_group);
-    tcase_add_test(one, test_marks);
-    tcase_add_test(one, test_many);
-    suite_add_tcase(suite, one);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    CASE("all");
+    TEST(test_cheapest);
+    TEST(test_other_digest);
+    TEST(test_group);
+    TEST(test_marks);
+    TEST(test_many);
 }

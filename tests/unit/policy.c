@@ -9,6 +9,7 @@
 #include "policy/daly.h"
 #include "policy/rank.h"
 #include "policy/tally.h"
+#include "main.h"
 
 #define COUNT(id, n, size) {.comm_id = (id), .count = (n), .members = (size)}
 #define N(array) (sizeof array / sizeof array[0])
@@ -261,28 +262,18 @@ START_TEST(test_rank)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("policy")
 {
-    Suite *suite = suite_create("policy");
-    TCase *tests = tcase_create("policy");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_test(tests, test_own_communicators_stay_out);
-    tcase_add_test(tests, test_settling);
-    tcase_add_test(tests, test_under_way);
-    tcase_add_test(tests, test_targets);
-    tcase_add_test(tests, test_encoding);
-    tcase_add_test(tests, test_decoding_nonsense);
-    tcase_add_test(tests, test_daly);
-    tcase_add_test(tests, test_every);
-    tcase_add_test(tests, test_fill);
-    tcase_add_test(tests, test_cost);
-    tcase_add_test(tests, test_rank);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    CASE("policy");
+    TEST(test_own_communicators_stay_out);
+    TEST(test_settling);
+    TEST(test_under_way);
+    TEST(test_targets);
+    TEST(test_encoding);
+    TEST(test_decoding_nonsense);
+    TEST(test_daly);
+    TEST(test_every);
+    TEST(test_fill);
+    TEST(test_cost);
+    TEST(test_rank);
 }

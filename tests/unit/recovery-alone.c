@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "recovery/history.h"
+#include "main.h"
 
 #define CASES 1500
 #define RANKS_MAX 4
@@ -508,20 +509,12 @@ START_TEST(test_words)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("recovery of ranks saved alone")
 {
-    Suite *suite = suite_create("recovery of ranks saved alone");
-    TCase *tests = tcase_create("alone");
-    tcase_set_timeout(tests, 120);
-    tcase_add_test(tests, test_counters_tell_what_messages_would);
-    tcase_add_test(tests, test_lines_are_the_highest);
-    tcase_add_test(tests, test_mixed);
-    tcase_add_test(tests, test_forget);
-    tcase_add_test(tests, test_words);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed != 0;
+    CASE("alone", .seconds = 120);
+    TEST(test_counters_tell_what_messages_would);
+    TEST(test_lines_are_the_highest);
+    TEST(test_mixed);
+    TEST(test_forget);
+    TEST(test_words);
 }

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "recovery/history.h"
+#include "main.h"
 
 #define CASES 3000
 #define RANKS_MAX 4
@@ -457,17 +458,9 @@ START_TEST(test_gaps)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("recovery of groups")
 {
-    Suite *suite = suite_create("recovery of groups");
-    TCase *tests = tcase_create("groups");
-    tcase_set_timeout(tests, 120);
-    tcase_add_test(tests, test_lines_are_the_highest);
-    tcase_add_test(tests, test_gaps);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    int n_failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return n_failed != 0;
+    CASE("groups", .seconds = 120);
+    TEST(test_lines_are_the_highest);
+    TEST(test_gaps);
 }

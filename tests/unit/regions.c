@@ -17,6 +17,7 @@
 #include "capture/regions.h"
 #include "files/bring.h"
 #include "capture/segments.h"
+#include "main.h"
 
 #define PAGE 4096ul
 #define MEMORY (CRMPI_MAP_ADDR)
@@ -296,24 +297,15 @@ START_TEST(shared_memory_is_shared_again)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("regions")
 {
-    Suite *suite = suite_create("regions");
-    TCase *tests = tcase_create("all");
-    tcase_add_checked_fixture(tests, remove_all, remove_all);
-    tcase_set_timeout(tests, 60);
-    tcase_add_test(tests, a_view_is_no_region_and_other_shared_memory_is_refused);
-    tcase_add_test(tests, neighbours_of_one_kind_are_one_region);
-    tcase_add_test(tests, views_are_cut_out_of_their_neighbours);
-    tcase_add_test(tests, what_the_window_says_is_handed_on);
-    tcase_add_test(tests, memory_that_cannot_be_read_is_told);
-    tcase_add_test(tests, mappings_of_files_are_cleared);
-    tcase_add_test(tests, attributes_are_kept_or_refused);
-    tcase_add_test(tests, shared_memory_is_shared_again);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("all", .seconds = 60, .setup = remove_all, .teardown = remove_all);
+    TEST(a_view_is_no_region_and_other_shared_memory_is_refused);
+    TEST(neighbours_of_one_kind_are_one_region);
+    TEST(views_are_cut_out_of_their_neighbours);
+    TEST(what_the_window_says_is_handed_on);
+    TEST(memory_that_cannot_be_read_is_told);
+    TEST(mappings_of_files_are_cleared);
+    TEST(attributes_are_kept_or_refused);
+    TEST(shared_memory_is_shared_again);
 }

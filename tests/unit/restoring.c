@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include "restart/telling.h"
 #include "tools/restoring.h"
+#include "main.h"
 
 #define GB 1000000000ull
 
@@ -127,21 +128,10 @@ START_TEST(test_strangers)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("restoring")
 {
-    Suite *suite = suite_create("restoring");
-    TCase *tests = tcase_create("restoring");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_checked_fixture(tests, setup, teardown);
-    tcase_add_test(tests, test_progress);
-    tcase_add_test(tests, test_lost_word);
-    tcase_add_test(tests, test_strangers);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    CASE("restoring", .setup = setup, .teardown = teardown);
+    TEST(test_progress);
+    TEST(test_lost_word);
+    TEST(test_strangers);
 }

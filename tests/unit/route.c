@@ -9,6 +9,7 @@
 #include <unistd.h>
 #include "net/link.h"
 #include "policy/policy.h"
+#include "main.h"
 
 static int are_neighbours(uint32_t a, uint32_t b)
 {
@@ -151,24 +152,13 @@ START_TEST(test_end)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("route")
 {
-    Suite *suite = suite_create("route");
-    TCase *routes = tcase_create("route"), *links = tcase_create("link");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_test(routes, test_all_pairs);
-    tcase_add_test(routes, test_nonsense);
-    tcase_add_checked_fixture(links, connect_both, disconnect_both);
-    tcase_add_test(links, test_much);
-    tcase_add_test(links, test_nonsense_arrives);
-    tcase_add_test(links, test_end);
-    suite_add_tcase(suite, routes);
-    suite_add_tcase(suite, links);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    CASE("route");
+    TEST(test_all_pairs);
+    TEST(test_nonsense);
+    CASE("link", .setup = connect_both, .teardown = disconnect_both);
+    TEST(test_much);
+    TEST(test_nonsense_arrives);
+    TEST(test_end);
 }

@@ -8,6 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 #include "base/checksum.h"
+#include "main.h"
 #include "storage-fixture.h"
 #include "storage/single.h"
 
@@ -102,18 +103,9 @@ START_TEST(every_flipped_bit_is_found)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("single")
 {
-    Suite *suite = suite_create("single");
-    TCase *tests = tcase_create("all");
-    tcase_add_checked_fixture(tests, folder_make, folder_remove);
-    tcase_set_timeout(tests, 60);
-    tcase_add_test(tests, an_increment_is_checked_alone);
-    tcase_add_test(tests, every_flipped_bit_is_found);
-    suite_add_tcase(suite, tests);
-    SRunner *runner = srunner_create(suite);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("all", .seconds = 60, .setup = folder_make, .teardown = folder_remove);
+    TEST(an_increment_is_checked_alone);
+    TEST(every_flipped_bit_is_found);
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include "base/config.h"
 #include "levels/topology.h"
+#include "main.h"
 
 static struct crmpi_topology topology;
 
@@ -133,21 +134,12 @@ START_TEST(test_refusals)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("topology")
 {
-    Suite *suite = suite_create("topology");
-    TCase *tests = tcase_create("topology");
-    SRunner *runner = srunner_create(suite);
-
-    tcase_add_checked_fixture(tests, NULL, teardown);
-    tcase_add_test(tests, test_names);
-    tcase_add_test(tests, test_places);
-    tcase_add_test(tests, test_partners);
-    tcase_add_test(tests, test_random);
-    tcase_add_test(tests, test_refusals);
-    suite_add_tcase(suite, tests);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    CASE("topology", .teardown = teardown);
+    TEST(test_names);
+    TEST(test_places);
+    TEST(test_partners);
+    TEST(test_random);
+    TEST(test_refusals);
 }

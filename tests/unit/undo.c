@@ -17,6 +17,7 @@
 #include "files/undo.h"
 #include "files/undone.h"
 #include "net/gather.h"
+#include "main.h"
 #include "storage-fixture.h"
 
 #define SN 3
@@ -618,41 +619,30 @@ START_TEST(done_is_damaged)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("undo")
 {
-    Suite *suite = suite_create("undo");
-    TCase *all = tcase_create("all");
-    SRunner *runner = srunner_create(suite);
-
-    suite_add_tcase(suite, all);
-    tcase_add_checked_fixture(all, setup, teardown);
-    tcase_set_timeout(all, 60);
-    tcase_add_test(all, what_is_only_read);
-    tcase_add_test(all, beside_checkpoints);
-    tcase_add_test(all, first_touch_only);
-    tcase_add_test(all, overwritten);
-    tcase_add_test(all, replaced_and_removed);
-    tcase_add_test(all, second_name);
-    tcase_add_test(all, appended);
-    tcase_add_test(all, appended_and_renamed);
-    tcase_add_test(all, appended_and_overwritten);
-    tcase_add_test(all, empty_and_removed);
-    tcase_add_test(all, folders_and_links);
-    tcase_add_test(all, through_links);
-    tcase_add_test(all, too_large);
-    tcase_add_loop_test(all, torn, 0, 12);
-    tcase_add_loop_test(all, flipped, 0, (int)sizeof(struct crmpi_note));
-    tcase_add_test(all, twice);
-    tcase_add_test(all, older_lines);
-    tcase_add_test(all, abandoned_lines);
-    tcase_add_test(all, begun_only);
-    tcase_add_test(all, untouched);
-    tcase_add_test(all, directory_renamed);
-    tcase_add_test(all, what_was_kept_is_gone);
-    tcase_add_test(all, done_is_damaged);
-    srunner_run_all(runner, CK_ENV);
-    int failed = srunner_ntests_failed(runner);
-
-    srunner_free(runner);
-    return failed != 0;
+    CASE("all", .seconds = 60, .setup = setup, .teardown = teardown);
+    TEST(what_is_only_read);
+    TEST(beside_checkpoints);
+    TEST(first_touch_only);
+    TEST(overwritten);
+    TEST(replaced_and_removed);
+    TEST(second_name);
+    TEST(appended);
+    TEST(appended_and_renamed);
+    TEST(appended_and_overwritten);
+    TEST(empty_and_removed);
+    TEST(folders_and_links);
+    TEST(through_links);
+    TEST(too_large);
+    LOOP(torn, 0, 12);
+    LOOP(flipped, 0, (int)sizeof(struct crmpi_note));
+    TEST(twice);
+    TEST(older_lines);
+    TEST(abandoned_lines);
+    TEST(begun_only);
+    TEST(untouched);
+    TEST(directory_renamed);
+    TEST(what_was_kept_is_gone);
+    TEST(done_is_damaged);
 }

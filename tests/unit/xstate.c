@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include "threads/xstate.h"
+#include "main.h"
 
 static struct crmpi_xstate here, other;
 static struct _fpx_sw_bytes said;
@@ -127,22 +128,11 @@ START_TEST(test_what_does_not_suit)
 }
 END_TEST
 
-int main(void)
+UNIT_TESTS("xstate")
 {
-    Suite *suite = suite_create("xstate");
-    TCase *tests = tcase_create("xstate");
-    SRunner *runner;
-    int failed;
-
-    tcase_add_checked_fixture(tests, handle, NULL);
-    tcase_add_test(tests, test_here_is_the_kernels);
-    tcase_add_test(tests, test_a_frame_of_another);
-    tcase_add_test(tests, test_the_same);
-    tcase_add_test(tests, test_what_does_not_suit);
-    suite_add_tcase(suite, tests);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed != 0;
+    CASE("xstate", .setup = handle);
+    TEST(test_here_is_the_kernels);
+    TEST(test_a_frame_of_another);
+    TEST(test_the_same);
+    TEST(test_what_does_not_suit);
 }
