@@ -1,5 +1,12 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# What a fresh clone is set up, shown and tested by.
-dist_noinst_SCRIPTS += scripts/demo scripts/install-deps scripts/state-table scripts/test .ci/run
-EXTRA_DIST += scripts/lib.sh lib/capture/state.txt
+# What a fresh clone is set up, shown and tested by; and what looks after the sources.
+dist_noinst_SCRIPTS += scripts/coverage scripts/demo scripts/gdb scripts/install-deps \
+	scripts/state-table scripts/test scripts/tidy .ci/run
+EXTRA_DIST += scripts/lib.sh lib/capture/state.txt .clang-tidy
+
+.PHONY: coverage tidy
+coverage:
+	$(PYTHON3) $(srcdir)/scripts/coverage
+tidy:
+	$(srcdir)/scripts/tidy

@@ -16,7 +16,7 @@ const char *text_clean(const char *text)
     static unsigned turn;
     char *copy = copies[turn++ % TURNS];
     size_t i = 0;
-    for (; text[i] && i < sizeof copies[0] - 1; i++)
+    for (; i < sizeof copies[0] - 1 && text[i]; i++)
         copy[i] = iscntrl((unsigned char)text[i]) ? '?' : text[i];
     copy[i] = '\0';
     return copy;

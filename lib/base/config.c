@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/duration.h"
+#include "base/policies.h"
 
 #define WRONG(...) (snprintf(why, why_bytes, __VA_ARGS__), CRMPI_ERR_USAGE)
 
@@ -227,8 +228,8 @@ static enum crmpi_status parse_signal(const struct crmpi_variable *variable,
     return status;
 }
 
-static const char *const policies[] = {"coordinated", "partial", "uncoordinated", "none",
-                                      NULL};
+#define POLICY_NAME(name) #name,
+static const char *const policies[] = {CRMPI_POLICIES(POLICY_NAME) NULL};
 static const char *const levels[] = {"error", "warn", "info", "debug", NULL};
 static const char *const signals[] = {"none", "TERM", "USR1", "USR2", NULL};
 static const char *const changes[] = {"auto", "pagemap", "hash", NULL};

@@ -111,11 +111,13 @@ static enum crmpi_status inotify_contents(struct crmpi_saving *saving,
 
     while (status == CRMPI_OK && info && fgets(line, sizeof line, info)) {
         struct watch watch = {0};
+        unsigned number;
         const char *name;
 
-        if (sscanf(line, "inotify wd:%x ino:%lx sdev:%lx mask:%x", &watch.number, &inode,
+        if (sscanf(line, "inotify wd:%x ino:%lx sdev:%lx mask:%x", &number, &inode,
                    &device, &watch.mask) != 4)
             continue;
+        watch.number = (int)number;
         name = name_find(inode, makedev(device >> 20, device & 0xfffff));
         if (!name)
             status = crmpi_descriptor_refuse(saving, descriptor,

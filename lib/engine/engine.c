@@ -254,9 +254,8 @@ static enum crmpi_status connect_tree(const struct birth *birth,
 
 static const struct crmpi_policy_ops *find_policy(const char *name)
 {
-    static const struct crmpi_policy_ops *const policies[] = {
-        &crmpi_policy_coordinated, &crmpi_policy_partial, &crmpi_policy_uncoordinated,
-        &crmpi_policy_none};
+#define POLICY(name) &crmpi_policy_##name,
+    static const struct crmpi_policy_ops *const policies[] = {CRMPI_POLICIES(POLICY)};
 
     for (size_t i = 0; i < sizeof policies / sizeof policies[0]; i++)
         if (strcmp(policies[i]->name, name) == 0)

@@ -15,6 +15,7 @@
 #include <stdint.h>
 #include <stddef.h>
 #include "base/figures.h"
+#include "base/policies.h"
 #include "base/status.h"
 #include "base/tree.h"
 #include "interaction/cut.h"
@@ -256,9 +257,9 @@ struct crmpi_policy_ops {
     int (*is_closed)(const struct crmpi_policy *policy);
 };
 
-extern const struct crmpi_policy_ops crmpi_policy_coordinated;
-extern const struct crmpi_policy_ops crmpi_policy_partial;
-extern const struct crmpi_policy_ops crmpi_policy_uncoordinated;
-extern const struct crmpi_policy_ops crmpi_policy_none;
+#define CRMPI_POLICY_DECLARE(name)                                                       \
+    extern const struct crmpi_policy_ops crmpi_policy_##name;
+CRMPI_POLICIES(CRMPI_POLICY_DECLARE)
+#undef CRMPI_POLICY_DECLARE
 
 #endif

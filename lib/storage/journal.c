@@ -142,7 +142,7 @@ static void text_add_clean(struct text *text, const char *word)
     char clean[CRMPI_PATH_BYTES];
     size_t i = 0;
 
-    for (; word[i] != '\0' && i < sizeof clean - 1; i++)
+    for (; i < sizeof clean - 1 && word[i] != '\0'; i++)
         clean[i] = (unsigned char)word[i] < ' ' || word[i] == 0x7f ? ' '
                    : word[i] == ','                                ? ';'
                    : word[i] == '"'                                ? '\''

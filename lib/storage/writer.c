@@ -137,14 +137,15 @@ static enum crmpi_status no_memory(struct crmpi_writer *writer)
 /* Make room for one more in a list of n. */
 static int list_grow(void *list_pointer, size_t n, size_t element_bytes)
 {
-    void *list;
+    void *list, *larger;
+
     memcpy(&list, list_pointer, sizeof list);
     if (n & (n - 1)) /* there is room up to the next power of two */
         return 1;
-    list = realloc(list, (n ? 2 * n : 1) * element_bytes);
-    if (list)
-        memcpy(list_pointer, &list, sizeof list);
-    return list != NULL;
+    larger = realloc(list, (n ? 2 * n : 1) * element_bytes);
+    if (larger)
+        memcpy(list_pointer, &larger, sizeof larger);
+    return larger != NULL;
 }
 
 /* Check a content as it will be checked when it is read. */

@@ -208,7 +208,7 @@ static long do_readlink(long number, const greg_t *r)
     if (link_known(kernel, text, &target)) {
         if (bytes <= 0)
             return -EINVAL;
-        for (; target[n] && n < bytes; n++)
+        for (; n < bytes && target[n]; n++)
             out[n] = target[n];
         return n;
     }
