@@ -7,7 +7,8 @@
  * a jump.  It goes to PMPI_X here or, where the dynamic linker would find MPI_X in a library
  * before it came to the MPI library, there.  A tool that looks for PMPI_X itself, behind itself
  * (dlsym() with RTLD_NEXT), finds the MPI library's: so where there is a tool the first
- * instructions of those become a jump, too.
+ * instructions of those become a jump, too.  And so they do in a program that calls the MPI
+ * library's MPI_Init, which it has found by dlsym().
  */
 #include <errno.h>
 #include <link.h>
@@ -72,6 +73,57 @@ static void library_redirect(const struct link_map *map, const struct crmpi_symb
     crmpi_code_close(first, end);
 }
 
+/*
+ * Programs that find MPI's functions in the MPI library itself, by dlsym(): one of these is the
+ * first that they call, and leads to all.
+ */
+
+static const struct link_map *mpi_library;
+
+static int call_of(const char *name)
+{
+    int i = 0;
+
+    while (crmpi_call_names[i] && strcmp(crmpi_call_names[i], name) != 0)
+        i++;
+    return i;
+}
+
+static void *found(const char *name)
+{
+    struct crmpi_symbols symbols;
+
+    if (crmpi_symbols_get(mpi_library, &symbols))
+        library_redirect(mpi_library, &symbols);
+    return crmpi_here[call_of(name)];
+}
+
+static int found_init(int *argc, char ***argv)
+{
+    return ((int (*)(int *, char ***))found("MPI_Init"))(argc, argv);
+}
+
+static int found_init_thread(int *argc, char ***argv, int required, int *provided)
+{
+    return ((int (*)(int *, char ***, int, int *))found("MPI_Init_thread"))(
+        argc, argv, required, provided);
+}
+
+static void init_redirect(const struct link_map *map, const struct crmpi_symbols *symbols)
+{
+    unsigned char *init = crmpi_symbol_find(map, symbols, "PMPI_Init");
+    unsigned char *init_thread = crmpi_symbol_find(map, symbols, "PMPI_Init_thread");
+    unsigned char *first = init < init_thread ? init : init_thread;
+    unsigned char *end = (init < init_thread ? init_thread : init) + CRMPI_JUMP_BYTES;
+
+    mpi_library = map;
+    if (!init || !init_thread || crmpi_code_open(first, end) != 0)
+        return;
+    crmpi_jump_make(init, (const void *)found_init);
+    crmpi_jump_make(init_thread, (const void *)found_init_thread);
+    crmpi_code_close(first, end);
+}
+
 /* In the order in which the dynamic linker looks.  An MPI library is one that has PMPI_Init:
  * it ends the search. */
 void crmpi_tools_find(void)
@@ -86,6 +138,8 @@ void crmpi_tools_find(void)
         if (crmpi_symbol_find(map, &symbols, "PMPI_Init")) {
             if (n > 0 && crmpi_is_split)
                 library_redirect(map, &symbols);
+            else if (crmpi_is_split)
+                init_redirect(map, &symbols);
             return;
         }
         n += tool_take(map, &symbols);

@@ -21,9 +21,9 @@ mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/failures.h \
 	tests/mpi/threads_sleeps.h tests/mpi/threads_transfers.h tests/mpi/threads_waits.h
 
 EXTRA_DIST += $(mpi_headers) $(mpi_c_tests:%=tests/mpi/%.c) tests/mpi/names_library.c tests/mpi/plugin.c tests/mpi/tool.c tests/mpi/tool_library.c \
-	tests/mpi/pool.cpp tests/mpi/throws.cpp tests/mpi/unwinds.cpp
-CLEANFILES += $(mpi_c_programs) $(tool_parts) tests/mpi/names_library.so tests/mpi/plugin.so tests/mpi/pool tests/mpi/throws tests/mpi/unwinds
-check_DATA += $(mpi_c_programs) $(tool_parts) tests/mpi/names_library.so tests/mpi/plugin.so
+	tests/mpi/dlsym.c tests/mpi/pool.cpp tests/mpi/throws.cpp tests/mpi/unwinds.cpp
+CLEANFILES += $(mpi_c_programs) tests/mpi/dlsym $(tool_parts) tests/mpi/names_library.so tests/mpi/plugin.so tests/mpi/pool tests/mpi/throws tests/mpi/unwinds
+check_DATA += $(mpi_c_programs) tests/mpi/dlsym $(tool_parts) tests/mpi/names_library.so tests/mpi/plugin.so
 if HAVE_MPICXX
 check_DATA += tests/mpi/pool tests/mpi/throws tests/mpi/unwinds
 endif
@@ -43,6 +43,11 @@ $(mpi_c_programs): tests/mpi/%: $(srcdir)/tests/mpi/%.c \
 	@$(MKDIR_P) tests/mpi
 	$(AM_V_GEN)case $@ in */nopie) fixed="-no-pie -fno-pie";; esac; \
 	    $(MPI_C_COMPILE) $$fixed $< -o $@ -pthread -ldl -lm -lutil
+
+# Linked with nothing of MPI.
+tests/mpi/dlsym: $(srcdir)/tests/mpi/dlsym.c
+	@$(MKDIR_P) tests/mpi
+	$(AM_V_GEN)$(CC) -std=gnu11 -O2 -g $(WARN_CFLAGS) $< -o $@ -ldl
 
 tests/mpi/names_library.so tests/mpi/plugin.so tests/mpi/tool_library.so: tests/mpi/%.so: $(srcdir)/tests/mpi/%.c
 	@$(MKDIR_P) tests/mpi
