@@ -9,11 +9,11 @@
 #include "wrappers/lower.h" /* generated; includes mpi.h */
 #include "base/log.h"
 #include "base/status.h"
-#include "boundary/boundary.h"
 #include "boundary/heap.h"
 #include "handle/handle.h"
 #include "interaction/dependencies.h"
 #include "interaction/streams.h"
+#include "threads/boundary.h"
 
 struct crmpi_attribute;
 struct crmpi_topology;

@@ -18,10 +18,10 @@
 #include "application/hooks.h"
 #include "base/clock.h"
 #include "base/log.h"
-#include "boundary/boundary.h"
 #include "boundary/entries.h"
 #include "boundary/heap.h"
 #include "lower/raw.h"
+#include "threads/boundary.h"
 #include "threads/park.h"
 #include "threads/together.h"
 

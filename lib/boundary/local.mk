@@ -2,7 +2,6 @@
 #
 # What both halves share.
 crmpi_host_SOURCES += \
-	lib/boundary/boundary.h \
 	lib/boundary/calls.h \
 	lib/boundary/entries.c lib/boundary/entries.h \
 	lib/boundary/control.c lib/boundary/control.h \

@@ -6,10 +6,10 @@
 #include <time.h>
 
 #include "base/log.h"
-#include "boundary/boundary.h"
 #include "engine/limit.h"
 #include "engine/state.h"
 #include "interaction/cut.h"
+#include "threads/boundary.h"
 
 extern void opal_progress(void);
 

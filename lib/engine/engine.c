@@ -13,7 +13,6 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
-#include "boundary/boundary.h"
 #include "boundary/heap.h"
 #include "engine/chronicle.h"
 #include "engine/limit.h"
@@ -27,6 +26,7 @@
 #include "program/host.h"
 #include "storage/directory.h"
 #include "storage/former.h"
+#include "threads/boundary.h"
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 

@@ -13,12 +13,12 @@
 #include "base/config.h"
 #include "base/fault.h"
 #include "base/log.h"
-#include "boundary/boundary.h"
 #include "capture/capture.h"
 #include "engine/requests.h"
 #include "engine/state.h"
 #include "interaction/cut.h"
 #include "levels/levels.h"
+#include "threads/boundary.h"
 
 #define LINK_LIMIT_MS 10000 /* for the last messages before the end */
 

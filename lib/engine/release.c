@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/log.h"
-#include "boundary/boundary.h"
 #include "capture/capture.h"
 #include "engine/chronicle.h"
 #include "engine/post.h"
@@ -18,6 +17,7 @@
 #include "engine/worker.h"
 #include "interaction/cut.h"
 #include "levels/levels.h"
+#include "threads/boundary.h"
 
 #define NEEDED_MAX 1024 /* files that are on their way to CRMPI_DIR, or needed by others */
 

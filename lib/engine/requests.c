@@ -14,8 +14,8 @@
 #include <unistd.h>
 #include "base/clock.h"
 #include "base/log.h"
-#include "boundary/boundary.h"
 #include "engine/requests.h"
+#include "lower/thread.h"
 
 #define CLIENTS_MAX 32
 #define DEMAND_LIMIT_MS 5000

@@ -3,9 +3,9 @@
  * The thread for what takes time (see worker.h).  Lower half.
  */
 #include <semaphore.h>
-#include "boundary/boundary.h"
 #include "engine/state.h"
 #include "engine/worker.h"
+#include "lower/thread.h"
 
 enum state { IDLE = 0, BUSY, DONE };
 

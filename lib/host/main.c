@@ -25,7 +25,6 @@
 #include "application/hooks.h"
 #include "base/config.h"
 #include "base/log.h"
-#include "boundary/boundary.h"
 #include "boundary/entries.h"
 #include "capture/settings.h"
 #include "capture/wishes.h"

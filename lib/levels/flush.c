@@ -10,10 +10,10 @@
 #include <time.h>
 #include "base/config.h"
 #include "base/log.h"
-#include "boundary/boundary.h"
 #include "levels/exchange.h"
 #include "levels/flush.h"
 #include "levels/levels.h"
+#include "lower/thread.h"
 #include "policy/daly.h"
 #include "storage/container.h"
 

@@ -17,8 +17,8 @@
 #include "base/clock.h"
 #include "base/fault.h"
 #include "base/log.h"
-#include "boundary/boundary.h"
 #include "levels/serve.h"
+#include "lower/thread.h"
 
 #define PEERS_MAX 512
 #define STALL_LIMIT_MS 600000 /* of a share that lacks a stream */

@@ -22,7 +22,6 @@
 #include <unistd.h>
 
 #include "base/log.h"
-#include "boundary/boundary.h"
 #include "boundary/heap.h"
 #include "lower/raw.h"
 #include "lower/thread.h"

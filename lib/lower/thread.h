@@ -9,6 +9,12 @@
 #include "base/status.h"
 #include "boundary/control.h"
 
+/** The application thread that runs here below; NULL in the lower half's own threads. */
+extern __thread struct crmpi_thread *crmpi_thread;
+
+/** Start a thread of the lower half: all signals blocked, known as not the application's. */
+int crmpi_lower_thread_start(void *(*run)(void *), void *argument, const char *name);
+
 /** Tell whether the kernel's thread @p tid belongs to the lower half. */
 int crmpi_lower_thread_is(int tid);
 

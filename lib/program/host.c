@@ -10,7 +10,6 @@
 
 #include "base/config.h"
 #include "base/log.h"
-#include "boundary/boundary.h"
 #include "boundary/entries.h"
 #include "lower/thread.h"
 #include "program/host.h"

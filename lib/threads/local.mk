@@ -3,7 +3,7 @@
 # The application's threads: trapping what they call, stopping them.
 crmpi_host_SOURCES += \
 	lib/threads/addresses.c lib/threads/addresses.h \
-	lib/threads/callbacks.h \
+	lib/threads/boundary.h lib/threads/callbacks.h \
 	lib/threads/clock.c lib/threads/clock.h \
 	lib/threads/filter.c lib/threads/filter.h \
 	lib/threads/gate.c lib/threads/gate.h \

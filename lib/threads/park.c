@@ -21,11 +21,11 @@
 
 #include "base/config.h"
 #include "base/log.h"
-#include "boundary/boundary.h"
 #include "boundary/entries.h"
 #include "lower/locks.h"
 #include "lower/raw.h"
 #include "lower/thread.h"
+#include "threads/boundary.h"
 #include "threads/callbacks.h"
 #include "threads/gate.h"
 #include "threads/ids.h"

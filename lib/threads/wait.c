@@ -7,8 +7,8 @@
 #include <pthread.h>
 #include <time.h>
 
-#include "boundary/boundary.h"
 #include "lower/locks.h"
+#include "threads/boundary.h"
 #include "threads/wait.h"
 
 #define WAKE_NS 5000000 /* so long a thread of the application waits at a time */

@@ -4,9 +4,9 @@
  */
 #include <check.h>
 #include <sys/mman.h>
-#include "boundary/boundary.h"
 #include "engine/kept.h"
 #include "main.h"
+#include "threads/boundary.h"
 
 static struct crmpi_kept kept;
 

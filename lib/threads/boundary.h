@@ -9,13 +9,11 @@
  * stack.  If a checkpoint is restored, a thread that was parked below makes its call again
  * with the same arguments, and crmpi_call_resumed() tells the function so.
  */
-#ifndef CRMPI_BOUNDARY_BOUNDARY_H
-#define CRMPI_BOUNDARY_BOUNDARY_H
+#ifndef CRMPI_THREADS_BOUNDARY_H
+#define CRMPI_THREADS_BOUNDARY_H
 
 #include "boundary/control.h"
-
-/** The application thread that runs here below; NULL in the lower half's own threads. */
-extern __thread struct crmpi_thread *crmpi_thread;
+#include "lower/thread.h"
 
 /**
  * Tell, once, whether this call is made again after a restart, because the thread was
@@ -69,8 +67,5 @@ int crmpi_park_all(int limit_ms, char *why, size_t why_bytes);
 
 /** Let parked threads go on, in phase RUN or RUNON. */
 void crmpi_release_all(enum crmpi_phase phase);
-
-/** Start a thread of the lower half: all signals blocked, known as not the application's. */
-int crmpi_lower_thread_start(void *(*run)(void *), void *argument, const char *name);
 
 #endif
