@@ -149,7 +149,7 @@ static enum crmpi_status pipe_restore(const struct crmpi_restoring *restoring,
     char path[64];
     int ends[2];
 
-    if (descriptor->other >= 0 && (!other || other->number != CRMPI_DESCRIPTOR_PIPE))
+    if (descriptor->other != -1 && (!other || other->number != CRMPI_DESCRIPTOR_PIPE))
         return crmpi_descriptor_cannot(descriptor, "its other end is missing");
     if (twin && twin->other == descriptor->fd)
         return CRMPI_OK; /* placed with its other end */
@@ -170,9 +170,10 @@ static enum crmpi_status pipe_restore(const struct crmpi_restoring *restoring,
     if (!other) {
         status = fill(descriptor, ends[1], has_packets(descriptor, data), data);
         close(ends[!is_writer(descriptor)]);
-        return status == CRMPI_OK
-                   ? crmpi_descriptor_place(descriptor, ends[is_writer(descriptor)])
-                   : status;
+        if (status == CRMPI_OK)
+            return crmpi_descriptor_place(descriptor, ends[is_writer(descriptor)]);
+        close(ends[is_writer(descriptor)]);
+        return status;
     }
     status = crmpi_descriptor_place(descriptor, ends[is_writer(descriptor)]);
     return status == CRMPI_OK

@@ -266,7 +266,8 @@ START_TEST(other_ends)
         for (size_t k = 0; k < 5; k++) {
             record.n = 0;
             add(paired[i], 0)->other = others[k];
-            cannot();
+            if (paired[i] != CRMPI_DESCRIPTOR_PIPE || others[k] != -1)
+                cannot();
         }
     record.n = 0; /* an end that is none */
     add(CRMPI_DESCRIPTOR_PIPE, 0)->other = FIRST + 1;
@@ -295,7 +296,32 @@ START_TEST(contents_of_a_pipe)
         reader->identity[1] = writer->identity[1] = 5;
         memcpy(record.data, &lengths[i], 8);
         cannot();
+        record.n = 0; /* the same without a writer */
+        reader = add(CRMPI_DESCRIPTOR_PIPE, 16);
+        reader->flags = O_RDONLY;
+        reader->other = -1;
+        memcpy(record.data, &lengths[i], 8);
+        cannot();
     }
+}
+END_TEST
+
+/* What was written before the other end was closed, and then nothing more. */
+START_TEST(half_of_a_pipe)
+{
+    const uint64_t length = 8;
+    char got[16];
+    struct crmpi_descriptor *reader = add(CRMPI_DESCRIPTOR_PIPE, 16);
+
+    reader->flags = O_RDONLY;
+    reader->other = -1;
+    memcpy(record.data, &length, 8);
+    memcpy((char *)record.data + 8, "the last", 8);
+    ck_assert_int_eq(asked(restore), CRMPI_OK);
+    ck_assert_int_eq(read(FIRST, got, sizeof got), 8);
+    ck_assert(memcmp(got, "the last", 8) == 0);
+    ck_assert_int_eq(read(FIRST, got, sizeof got), 0);
+    close(FIRST);
 }
 END_TEST
 
@@ -393,6 +419,7 @@ UNIT_TESTS("descriptors")
     TEST(data_of_a_wrong_length);
     TEST(other_ends);
     TEST(contents_of_a_pipe);
+    TEST(half_of_a_pipe);
     TEST(watches);
     TEST(gone);
     TEST(locks);
