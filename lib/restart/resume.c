@@ -10,7 +10,7 @@
  *   parked above:  rt_sigreturn on the frame the parking signal left on its stack
  *   parked below:  signal mask and floating-point modes, then its call is made again
  *
- * Thread ids in memory stay as they were, since locks hold them: see lib/lower/ids.h.
+ * Thread ids in memory stay as they were, since locks hold them: see lib/threads/ids.h.
  */
 #include <errno.h>
 #include <linux/rseq.h>
