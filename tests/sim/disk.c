@@ -25,12 +25,19 @@ struct folder {
     struct file together; /* not committed yet; sn = 0: none */
 };
 
+/* What a restart can choose from, for one rank: the line's, and newer ones, ascending. */
+struct choices {
+    const struct file **files;
+    size_t n;
+};
+
 static struct {
     const struct traffic_program *program;
     uint32_t n_ranks;
     uint64_t line_number, highest;
     int is_drained; /* the newest line */
     struct folder folders[TRAFFIC_RANKS];
+    struct choices choices[TRAFFIC_RANKS]; /* listed anew whenever they are needed */
     size_t lag;
     int lag_is_known;
 } disk;
@@ -56,6 +63,7 @@ void disk_fini(void)
         free(disk.folders[r].files);
         file_fini(&disk.folders[r].line);
         file_fini(&disk.folders[r].together);
+        free(disk.choices[r].files);
     }
 }
 
@@ -175,25 +183,27 @@ unsigned disk_lose_some(void)
 
 /* ---- the line ---- */
 
-/* What a restart can choose from, for one rank: the line's, and newer ones, ascending. */
-struct choices {
-    const struct file *files[512];
-    size_t n;
-};
-
-static void choices_list(struct choices *choices, enum disk_what what)
+/* All there are: a job may run long without another checkpoint of all. */
+static const struct choices *choices_list(enum disk_what what)
 {
     for (uint32_t r = 0; r < disk.n_ranks; r++) {
         const struct folder *folder = &disk.folders[r];
-        choices[r].files[0] = &folder->line;
-        choices[r].n = 1;
-        for (size_t i = 0; i < folder->n_files && choices[r].n < 512; i++) {
+        struct choices *choices = &disk.choices[r];
+
+        choices->files =
+            realloc(choices->files, (folder->n_files + 1) * sizeof *choices->files);
+        if (choices->files == NULL)
+            abort();
+        choices->files[0] = &folder->line;
+        choices->n = 1;
+        for (size_t i = 0; i < folder->n_files; i++) {
             const struct file *file = &folder->files[i];
             if (file->sn > disk.line_number && !file->is_lost &&
                 (what == DISK_ALL || !file->is_trimmed))
-                choices[r].files[choices[r].n++] = file;
+                choices->files[choices->n++] = file;
         }
     }
+    return disk.choices;
 }
 
 /* Which of two states forces the other one back; bits: 1: i has to go back, 2: j. */
@@ -238,10 +248,9 @@ static void newest_line(const struct choices *choices, size_t *chosen)
 
 void disk_line(uint64_t *sn_out, enum disk_what what)
 {
-    static struct choices choices[TRAFFIC_RANKS];
+    const struct choices *choices = choices_list(what);
     size_t chosen[TRAFFIC_RANKS];
 
-    choices_list(choices, what);
     newest_line(choices, chosen);
     for (uint32_t r = 0; r < disk.n_ranks; r++)
         sn_out[r] = choices[r].files[chosen[r]]->sn;
@@ -249,12 +258,12 @@ void disk_line(uint64_t *sn_out, enum disk_what what)
 
 size_t disk_lag(void)
 {
-    static struct choices choices[TRAFFIC_RANKS];
+    const struct choices *choices;
     size_t chosen[TRAFFIC_RANKS];
 
     if (disk.lag_is_known)
         return disk.lag;
-    choices_list(choices, DISK_ALL);
+    choices = choices_list(DISK_ALL);
     newest_line(choices, chosen);
     disk.lag = 0;
     for (uint32_t r = 0; r < disk.n_ranks; r++)
@@ -372,11 +381,10 @@ static const char *check_logs(const struct choices *choices, const size_t *chose
 
 const char *disk_check_line(const uint64_t *sn)
 {
-    static struct choices choices[TRAFFIC_RANKS];
+    const struct choices *choices = choices_list(DISK_LEFT);
     size_t chosen[TRAFFIC_RANKS], best[TRAFFIC_RANKS];
     uint64_t computed[TRAFFIC_RANKS];
 
-    choices_list(choices, DISK_LEFT);
     newest_line(choices, chosen);
     if (!is_consistent(choices, chosen))
         return "the line is not consistent";
