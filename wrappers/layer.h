@@ -25,7 +25,7 @@ struct crmpi_ledger;
 struct crmpi_layer {
     struct crmpi_handles *handles; /* lib/handle; first, for libcrmpi's number.c */
     struct crmpi_objects *objects; /* wrappers/hand/layer.c */
-    struct crmpi_p2p *p2p;         /* wrappers/hand/p2p.c */
+    struct crmpi_p2p *p2p;         /* wrappers/hand/p2p_state.c */
     struct crmpi_ledger *ledger;   /* wrappers/hand/ledger.c */
 };
 #define crmpi_root ((struct crmpi_layer *)crmpi_control->mpi)
@@ -167,7 +167,7 @@ MPI_Request crmpi_request_wrap(MPI_Request real, enum crmpi_wrap kind, void *obj
  * (wrappers/hand/request.c) */
 int crmpi_request_refusal(char *why, size_t why_bytes);
 
-/** The communicator is no more: forget messages saved for it.  (wrappers/hand/p2p.c) */
+/** The communicator is no more: forget messages saved for it.  (wrappers/hand/p2p_state.c) */
 void crmpi_p2p_forget(const struct crmpi_comm *comm);
 
 /** 1 if the lower MPI provides MPI_THREAD_MULTIPLE: wait by polling then. */

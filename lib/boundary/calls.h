@@ -25,7 +25,8 @@ enum crmpi_interruption {
  * (threads/filter.c): NEVER trapped, ALWAYS, or by its arguments.  How a trapped one is done
  * (threads/trap.c): at the GATE; as a NAME that may change, a PATH in its first argument, or
  * PATH_AT in its second; with IDS translated (threads/ids.c), those in two registers or in its
- * own way; as a BIRTH; by a function for ITSELF.  And what ends it, for those that wait.
+ * own way; as a BIRTH; by a function for ITSELF.  Of those at the gate threads/gate.c knows where
+ * times and signal masks are.  And what ends it, for those that wait.
  */
 #define CRMPI_CALLS(X)                                                                   \
     /* name, at first, restarted, how, first id, second id, interruption */              \

@@ -25,8 +25,9 @@ struct crmpi_descriptor {
     int32_t number; /* enum crmpi_descriptor_number */
     int32_t flags;  /* O_* as fcntl(F_GETFL) gives them */
     int32_t close_on_exec;
-    int32_t other;  /* duplicate: the descriptor whose open file it shares; standard: 0, 1
-                       or 2; pipe, socket, pty: a descriptor of the other end, or -1 */
+    int32_t other; /* duplicate: the descriptor whose open file it shares; standard: 0, 1
+                       or 2; pipe, socket, pty: a descriptor of the other end, or -1; -2: of a
+                       pipe with packets nobody has it */
     int32_t owner, owner_type, signal; /* of F_SETOWN_EX and F_SETSIG; 0: none */
     uint64_t offset;
     uint64_t value;       /* of the kind: regular: the index of its inode; eventfd: its

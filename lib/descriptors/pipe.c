@@ -30,6 +30,9 @@ static enum crmpi_status pipe_save(struct crmpi_saving *saving,
     return CRMPI_OK;
 }
 
+#define CLOSED (-1)         /* `other`: nobody has the other end; */
+#define CLOSED_PACKETS (-2) /* what is left are packets */
+
 static int is_writer(const struct crmpi_descriptor *descriptor)
 {
     return (descriptor->flags & O_ACCMODE) != O_RDONLY;
@@ -74,6 +77,22 @@ static int is_half_closed(const struct crmpi_descriptor *descriptor)
            polled.revents & (is_writer(descriptor) ? POLLERR : POLLHUP);
 }
 
+/* With a copy of what is in it: of a packet that is read in part the rest is gone, and of several one
+ * read gives the first. */
+static int are_packets(const struct crmpi_descriptor *descriptor, const int copy[2],
+                       int waiting)
+{
+    char first[2];
+    int left = 0;
+    ssize_t n;
+
+    if (tee(descriptor->fd, copy[1], (size_t)waiting, SPLICE_F_NONBLOCK) != waiting)
+        return 0;
+    n = read(copy[0], first, waiting > 2 ? 2 : 1);
+    return n < (waiting > 2 ? 2 : 1) ||
+           (ioctl(copy[0], FIONREAD, &left) == 0 && left < waiting - n);
+}
+
 static enum crmpi_status pipe_contents(struct crmpi_saving *saving,
                                        struct crmpi_descriptor *descriptor)
 {
@@ -98,6 +117,9 @@ static enum crmpi_status pipe_contents(struct crmpi_saving *saving,
                                          "a pipe whose contents cannot be copied");
     if (status == CRMPI_OK)
         status = copy_read(saving, descriptor, copy[0]);
+    if (status == CRMPI_OK && descriptor->other == CLOSED &&
+        are_packets(descriptor, copy, waiting))
+        descriptor->other = CLOSED_PACKETS;
     close(copy[0]);
     close(copy[1]);
     return status;
@@ -125,17 +147,6 @@ static enum crmpi_status fill(const struct crmpi_descriptor *descriptor, int wri
     return CRMPI_OK;
 }
 
-/* Where the writer is gone that would tell: one read takes all if there are none. */
-static int has_packets(const struct crmpi_descriptor *descriptor, const void *data)
-{
-    uint64_t first;
-
-    if (descriptor->data_bytes < sizeof first)
-        return 0;
-    memcpy(&first, data, sizeof first);
-    return first < descriptor->data_bytes - sizeof first;
-}
-
 /* Both ends at once, when the first of them is met; a further descriptor of the same pipe
  * opens it through /proc. */
 static enum crmpi_status pipe_restore(const struct crmpi_restoring *restoring,
@@ -149,7 +160,8 @@ static enum crmpi_status pipe_restore(const struct crmpi_restoring *restoring,
     char path[64];
     int ends[2];
 
-    if (descriptor->other != -1 && (!other || other->number != CRMPI_DESCRIPTOR_PIPE))
+    if (descriptor->other != CLOSED && descriptor->other != CLOSED_PACKETS &&
+        (!other || other->number != CRMPI_DESCRIPTOR_PIPE))
         return crmpi_descriptor_cannot(descriptor, "its other end is missing");
     if (twin && twin->other == descriptor->fd)
         return CRMPI_OK; /* placed with its other end */
@@ -168,7 +180,7 @@ static enum crmpi_status pipe_restore(const struct crmpi_restoring *restoring,
         return crmpi_descriptor_cannot(descriptor, "its capacity is not allowed here");
     }
     if (!other) {
-        status = fill(descriptor, ends[1], has_packets(descriptor, data), data);
+        status = fill(descriptor, ends[1], descriptor->other == CLOSED_PACKETS, data);
         close(ends[!is_writer(descriptor)]);
         if (status == CRMPI_OK)
             return crmpi_descriptor_place(descriptor, ends[is_writer(descriptor)]);

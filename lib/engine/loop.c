@@ -400,6 +400,8 @@ static void take_what_is_done(void)
     is_abandoned = engine->rank.writing == CRMPI_RANK_ABANDONED;
     if (is_completing())
         crmpi_engine_write(CRMPI_RANK_NO_FILE);
+    else if (has_result && result.kind == CRMPI_EVENT_CAPTURED && crmpi_saving_is_taken())
+        crmpi_engine_write(CRMPI_RANK_TAKEN);
     if (is_abandoned)
         crmpi_release_abandoned();
     else if (has_result && engine->n_todo > 0 &&

@@ -29,7 +29,8 @@ static struct {
     int is_there;
     struct crmpi_capture_result captured;
 } unprotected;
-static int is_sent; /* to other nodes, or has been tried to */
+static int is_taken; /* the memory, and the file has to be completed */
+static int is_sent;  /* to other nodes, or has been tried to */
 
 static struct crmpi_event failure(const char *what, enum crmpi_status status)
 {
@@ -157,8 +158,7 @@ static struct crmpi_event save(const struct crmpi_action *action)
         crmpi_capture_complete(&captured, why, sizeof why); /* it is removed at the end */
     if (status != CRMPI_OK)
         return failure("counting messages", status);
-    if (pending)
-        crmpi_engine_write(CRMPI_RANK_TAKEN);
+    is_taken = pending;
     if (pending)
         return (struct crmpi_event){.kind = CRMPI_EVENT_CAPTURED};
     if (action->foreground || !crmpi_levels_send())
@@ -172,7 +172,7 @@ struct crmpi_event crmpi_saving_do(const struct crmpi_action *action)
 {
     engine->job.sn = action->sn;
     unprotected.is_there = 0;
-    is_sent = 0;
+    is_taken = is_sent = 0;
     return tell_others(save(action));
 }
 
@@ -188,6 +188,11 @@ static struct crmpi_event complete(void)
     if (status != CRMPI_OK || faulty)
         return failure("saving in the background", status);
     return protect(&captured);
+}
+
+int crmpi_saving_is_taken(void)
+{
+    return is_taken;
 }
 
 struct crmpi_event crmpi_saving_complete(void)

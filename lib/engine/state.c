@@ -56,7 +56,7 @@ static void impossible(const char *what, const char *from, const char *to)
         "%s of rank %u cannot go from '%s' to '%s': this is a fault of crmpi; no more "
         "checkpoints are taken",
         what, engine->job.world_rank, from, to);
-    engine->broken = 1;
+    __atomic_store_n(&engine->broken, 1, __ATOMIC_RELAXED); /* perhaps in the worker */
 }
 
 void crmpi_engine_enter(enum crmpi_rank_phase phase)

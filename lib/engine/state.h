@@ -52,7 +52,8 @@ struct crmpi_engine {
     /* the protocol thread's own */
     struct crmpi_action todo[CRMPI_TODO_MAX]; /* that may block, or have a result */
     unsigned n_todo;
-    struct crmpi_rank rank; /* what it is doing; the worker's while that is at it */
+    struct crmpi_rank
+        rank;       /* what it is doing; the phase is the worker's while that is at it */
     int finished;   /* all ranks are in MPI_Finalize */
     enum crmpi_stop stop; /* rank 0: the job ends with the next checkpoint of all */
     int broken;     /* a connection of the tree has ended: no more checkpoints */
@@ -154,6 +155,8 @@ void crmpi_connection_take(const struct crmpi_letter *letter);
 
 /* saving.c */
 struct crmpi_event crmpi_saving_do(const struct crmpi_action *action);
+/** After CAPTURED: the file has to be completed, or only what other nodes keep of it. */
+int crmpi_saving_is_taken(void);
 struct crmpi_event crmpi_saving_complete(void);
 /** The same for a checkpoint that has been given up; the file is of no use. */
 void crmpi_saving_abandon(void);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * What ranks send each other of their files: over a TCP connection for each, after
- * greetings (engine/tree.h), a head, the numbers that belong to it, the bytes, and then an
+ * greetings (net/tree.h), a head, the numbers that belong to it, the bytes, and then an
  * answer when what was asked for is done.  Numbers are as in memory: all ranks are of one
  * build.  Lower half.
  */

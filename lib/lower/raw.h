@@ -38,6 +38,15 @@ static inline long crmpi_raw_futex_wake(const int32_t *word, int n)
     return crmpi_raw(SYS_futex, (long)word, FUTEX_WAKE, n, 0, 0, 0);
 }
 
+/** What a signal does that nobody handles; in its handler, which blocks it until it returns. */
+static inline void crmpi_die_by(int signal)
+{
+    const uint64_t action[4] = {0}; /* SIG_DFL */
+
+    crmpi_raw(SYS_rt_sigaction, signal, (long)action, 0, 8, 0, 0);
+    crmpi_raw(SYS_kill, crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0), signal, 0, 0, 0, 0);
+}
+
 /** Copy memory that may not be there; 0 if it all was. */
 static inline int crmpi_raw_read(void *to, const void *from, unsigned long bytes)
 {

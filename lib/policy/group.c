@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * The state machine of a checkpoint in one member of a group, see group.h; what begins
- * with saving is in group_save.c, what both need in group_member.c.  Pure: runs in the lower half and in the simulator.
+ * with saving is in group_save.c, what both need in group_member.c.  Pure: runs in the
+ * lower half and in the simulator.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -10,7 +10,7 @@
  *   DIR/discarded/    likewise, being removed
  *   DIR/moving        text: where to; what has not been moved yet is still to be
  *
- * Whoever changes any of it holds the lock of the directory (engine/contact.h).
+ * Whoever changes any of it holds the lock of the directory (job/contact.h).
  */
 #ifndef CRMPI_STORAGE_FORMER_H
 #define CRMPI_STORAGE_FORMER_H

@@ -378,23 +378,24 @@ static int birth_leave(greg_t *r)
     return 1;
 }
 
-static void sleep_renew(struct frame *frame, const greg_t *r, int has_begun,
+/* The kernel tells what is left of a sleep that it has been woken from; of time there may be less by
+ * now. */
+static void sleep_renew(struct frame *frame, const greg_t *r, int is_behind,
                         const uint64_t length[2])
 {
     uint64_t *told = (uint64_t *)r[left_register((long)frame->number)];
 
-    if (frame->end_ns) { /* the kernel has told it, and it may be less by now */
-        frame->length[0] = length[0];
-        frame->length[1] = length[1];
-        if (has_begun)
-            crmpi_raw_write(told, frame->length, sizeof frame->length);
-    } else if (has_begun) {
+    if (!frame->end_ns && is_behind) {
         crmpi_raw_read(frame->length, told, sizeof frame->length);
+        return;
     }
+    if (frame->end_ns)
+        memcpy(frame->length, length, sizeof frame->length);
+    crmpi_raw_write(told, frame->length, sizeof frame->length);
 }
 
 /* What is left of a wait: for the call that is made again, and where it is told. */
-static void time_renew(struct frame *frame, greg_t *r, int has_begun)
+static void time_renew(struct frame *frame, greg_t *r, int is_behind)
 {
     int64_t left = frame->end_ns - crmpi_gate_clock_ns();
 
@@ -404,7 +405,7 @@ static void time_renew(struct frame *frame, greg_t *r, int has_begun)
                                    (uint64_t)((left + 999) / 1000) % 1000000};
 
     if (frame->kind == SLEEP && r[frame->time])
-        sleep_renew(frame, r, has_begun, length);
+        sleep_renew(frame, r, is_behind, length);
     else if (!frame->end_ns)
         return;
     else if (frame->kind == MS)
@@ -460,7 +461,7 @@ int crmpi_gate_leave(greg_t *r, long *number)
     }
     if (frame->then == RETURN_RESULT || (frame->kind >= MS && frame->kind <= LEFT_US)) {
         /* on with what is left */
-        time_renew(frame, r, was_in);
+        time_renew(frame, r, !is_before);
         r[REG_RAX] = (greg_t)frame->number;
         r[REG_RIP] = is_before ? (greg_t)at : (greg_t)at - 2;
         call_mark(r, 2);
@@ -481,9 +482,6 @@ void crmpi_gate_renew(greg_t *r)
     uint64_t at = (uint64_t)r[REG_RIP];
     struct frame *frame = (struct frame *)r[REG_RSP];
 
-    if ((at == AT_CALL || at == AT_AGAIN) &&
-        (frame->then == RETURN_RESULT || (frame->kind >= MS && frame->kind <= LEFT_US)))
-        time_renew(
-            frame, r,
-            crmpi_is_before_call_again(r[REG_RIP], r[REG_RCX], r[REG_R11], r[REG_EFL]));
+    if ((at == AT_CALL || at == AT_AGAIN) && frame->end_ns)
+        time_renew(frame, r, 0);
 }

@@ -296,7 +296,6 @@ int crmpi_ids_path(const char *path, char kernel_out[CRMPI_IDS_PATH_BYTES])
 
 /* ---- calls ---- */
 
-#define NONE (-1)
 #define IPC_64 0x100l /* a bit of commands that old programs lack */
 
 static long call(long number, const greg_t *r)
@@ -312,7 +311,7 @@ static long call_with(long number, const greg_t *r, int first, int second)
 
     memcpy(mine, r, sizeof mine);
     mine[first] = crmpi_ids_kernel((int)r[first]);
-    if (second != NONE)
+    if (second != CRMPI_NO_ID)
         mine[second] = crmpi_ids_kernel((int)r[second]);
     return call(number, mine);
 }
@@ -326,7 +325,7 @@ static long call_owner(const greg_t *r)
 
     switch (r[REG_RSI]) {
     case F_SETOWN: /* a group, if it is negative */
-        return call_with(SYS_fcntl, r, REG_RDX, NONE);
+        return call_with(SYS_fcntl, r, REG_RDX, CRMPI_NO_ID);
     case F_GETLK:
         result = call(SYS_fcntl, r);
         if (result == 0 && lock->l_type != F_UNLCK && lock->l_pid > 0)
@@ -405,7 +404,7 @@ static long call_capabilities(long number, const greg_t *r)
 
 long crmpi_ids_call(long number, const greg_t *r, int first, int second)
 {
-    if (first != NONE)
+    if (first != CRMPI_NO_ID)
         return call_with(number, r, first, second);
     switch (number) {
     case SYS_gettid:
@@ -415,12 +414,12 @@ long crmpi_ids_call(long number, const greg_t *r, int first, int second)
         return crmpi_ids_known((int)call(number, r));
     case SYS_getpriority:
     case SYS_setpriority:
-        return r[REG_RDI] == PRIO_PROCESS ? call_with(number, r, REG_RSI, NONE)
+        return r[REG_RDI] == PRIO_PROCESS ? call_with(number, r, REG_RSI, CRMPI_NO_ID)
                                           : call(number, r);
     case SYS_ioprio_get:
     case SYS_ioprio_set:
         return r[REG_RDI] == 1 /* IOPRIO_WHO_PROCESS */
-                   ? call_with(number, r, REG_RSI, NONE)
+                   ? call_with(number, r, REG_RSI, CRMPI_NO_ID)
                    : call(number, r);
     case SYS_fcntl:
         return call_owner(r);

@@ -48,8 +48,10 @@ int crmpi_ids_path(const char *path, char kernel_out[CRMPI_IDS_PATH_BYTES]);
 /** Copy what there is of a path, up to so many bytes, and a 0; it may be no valid address. */
 void crmpi_ids_path_read(const char *path, char *out, size_t bytes);
 
+#define CRMPI_NO_ID (-1) /* no register of an argument that is an id */
+
 /** Make a trapped call that takes or gives ids, but for paths.  In the trap.
- * @param first, second  registers of arguments that are ids; -1: none, or not always
+ * @param first, second  registers of arguments that are ids; CRMPI_NO_ID: none, or not always
  * @return what it returns; -ENOSYS: it is none of these */
 long crmpi_ids_call(long number, const greg_t *r, int first, int second);
 

@@ -225,16 +225,6 @@ int crmpi_park_is_request(int signal)
     return signal == SIGUSR1 || signal == crmpi_config.stop_signal;
 }
 
-/* What the signal does without us; blocked until the handler returns. */
-static void die_by(int signal)
-{
-    struct crmpi_sigaction action = {0};
-    long self = crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0);
-
-    crmpi_raw(SYS_rt_sigaction, signal, (long)&action, 0, 8, 0, 0);
-    crmpi_raw(SYS_kill, self, signal, 0, 0, 0, 0);
-}
-
 /* Where the application does not use the signal: somebody asks for a checkpoint.  A child
  * that the application has forked has this handler, too. */
 static void handle_request(int signal, siginfo_t *info, void *data)
@@ -249,7 +239,7 @@ static void handle_request(int signal, siginfo_t *info, void *data)
     if (signal != crmpi_config.stop_signal)
         crmpi_thread_callbacks.request();
     else if ((!own || !crmpi_thread_callbacks.stop()) && signal != SIGUSR1)
-        die_by(signal);
+        crmpi_die_by(signal);
 }
 
 void crmpi_signal_restorer(void);

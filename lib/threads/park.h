@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
  * Stopping the application's threads: what each leaves behind for the capture.  The calls
- * for the engine are in boundary/boundary.h.  Lower half.
+ * for the engine are in threads/boundary.h.  Lower half.
  */
 #ifndef CRMPI_THREADS_PARK_H
 #define CRMPI_THREADS_PARK_H

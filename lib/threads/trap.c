@@ -36,8 +36,6 @@
 #define PAGE_UP(n) (((n) + PAGE - 1) & ~(PAGE - 1))
 #define KERNEL_SA_RESTORER 0x04000000
 
-/* Signals the application may neither block nor handle itself. */
-
 /*
  * Addresses (see also addresses.c)
  */
@@ -362,7 +360,8 @@ static long do_uring_enter(greg_t *r)
  */
 
 enum how { KERNEL, ITSELF, GATE, NAME, PATH, PATH_AT, IDS, BIRTH };
-#define REG_NO (-1)
+#define REG_NO CRMPI_NO_ID
+#define BY_FILTER 1 /* SYS_SECCOMP */
 
 static const struct {
     unsigned char how;
@@ -449,7 +448,11 @@ static void handle_sigsys(int signal, siginfo_t *info, void *data)
     ucontext_t *context = data;
     greg_t *r = context->uc_mcontext.gregs;
 
-    (void)signal;
+    if (info->si_code != BY_FILTER || info->si_syscall < 0 ||
+        (size_t)info->si_syscall >= sizeof calls / sizeof *calls) {
+        crmpi_die_by(signal); /* somebody has sent it */
+        return;
+    }
     if (!is_done_here(info->si_syscall)) {
         unsigned char area[crmpi_xstate_bytes(context)] __attribute__((aligned(64)));
 

@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <link.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "upper/upper.h"
@@ -51,7 +52,8 @@ static unsigned char *code_of(const struct link_map *map, const struct crmpi_sym
     return crmpi_here[call] ? crmpi_symbol_find(map, symbols, name) : NULL;
 }
 
-static void library_redirect(const struct link_map *map, const struct crmpi_symbols *symbols)
+static int library_redirect(const struct link_map *map,
+                            const struct crmpi_symbols *symbols)
 {
     unsigned char *code, *first = NULL, *end = NULL;
 
@@ -62,15 +64,17 @@ static void library_redirect(const struct link_map *map, const struct crmpi_symb
         }
     if (crmpi_code_open(first, end) != 0) {
         fprintf(stderr,
-                "crmpi: the code of %s cannot be changed (mprotect: %s): a tool that looks for "
-                "MPI's functions by dlsym() will call that library\n",
+                "crmpi: the code of %s cannot be changed (mprotect: %s): what looks for "
+                "MPI's "
+                "functions by dlsym() will call that library\n",
                 map->l_name, strerror(errno));
-        return;
+        return 0;
     }
     for (int i = 0; crmpi_call_names[i]; i++)
         if ((code = code_of(map, symbols, i)))
             crmpi_jump_make(code, crmpi_here[i]);
     crmpi_code_close(first, end);
+    return 1;
 }
 
 /*
@@ -93,8 +97,9 @@ static void *found(const char *name)
 {
     struct crmpi_symbols symbols;
 
-    if (crmpi_symbols_get(mpi_library, &symbols))
-        library_redirect(mpi_library, &symbols);
+    if (!crmpi_symbols_get(mpi_library, &symbols) ||
+        !library_redirect(mpi_library, &symbols))
+        abort(); /* only MPI_Init would be ours; it has been said */
     return crmpi_here[call_of(name)];
 }
 

@@ -235,6 +235,26 @@ static void users_check(int step)
     CHECK_EQ(segment.shm_cpid, process);
 }
 
+/* A signal that crmpi uses ends a process that sends it to itself, as ever. */
+static void end_check(int step)
+{
+    const struct rlimit no_core = {0};
+    int status;
+    pid_t child;
+
+    if (step % 16 != 13)
+        return;
+    child = fork();
+    if (child == 0) {
+        CHECK_SYS(setrlimit(RLIMIT_CORE, &no_core));
+        CHECK_SYS(sigqueue(getpid(), SIGSYS, (union sigval){.sival_int = 1 << 30}));
+        _exit(0);
+    }
+    CHECK_SYS(child);
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS, "it ended with %x", status);
+}
+
 /*
  * Locks
  */
@@ -373,6 +393,7 @@ int main(int argc, char **argv)
         signals_check(worker, (int)step);
         newcomers_check((int)step);
         users_check((int)step);
+        end_check((int)step);
         turn();
         turns++;
         if (step % HELD_STEPS == HELD_STEPS - 1 || step == steps - 1)

@@ -77,6 +77,7 @@ static void counters_use(long step)
 
 static int big[2], packets[2];
 static int left[3] = {-1, -1, -1}; /* ends of such: two to be read, one to be written */
+static int alone = -1;             /* the same of a single packet */
 static long big_written, big_read, packets_sent, packets_got, left_step;
 
 static void pipes_open(void)
@@ -102,6 +103,9 @@ static void pipes_end(void)
     }
     CHECK_EQ(write(left[2], bytes, 1), -1);
     CHECK_EQ(errno, EPIPE);
+    CHECK_EQ(read(alone, bytes, 10), 10);
+    CHECK_EQ(read(alone, bytes, 10), 0); /* the rest of the packet is gone */
+    close(alone);
     for (int i = 0; i < 3; i++)
         close(left[i]);
     left[0] = -1;
@@ -123,6 +127,10 @@ static void pipes_close(long step)
         left[i] = ends[i == 2];
         close(ends[i != 2]);
     }
+    CHECK_SYS(pipe2(ends, O_DIRECT));
+    CHECK_EQ(write(ends[1], bytes, 60), 60);
+    close(ends[1]);
+    alone = ends[0];
 }
 
 static void pipes_use(long step)

@@ -266,7 +266,7 @@ START_TEST(other_ends)
         for (size_t k = 0; k < 5; k++) {
             record.n = 0;
             add(paired[i], 0)->other = others[k];
-            if (paired[i] != CRMPI_DESCRIPTOR_PIPE || others[k] != -1)
+            if (paired[i] != CRMPI_DESCRIPTOR_PIPE || others[k] != -1) /* it is closed */
                 cannot();
         }
     record.n = 0; /* an end that is none */
