@@ -32,7 +32,7 @@
 static struct id {
     int32_t known, kernel; /* 0: it has ended */
     int32_t is_reserved;   /* a thread of ours has the known one */
-} * ids;
+} *ids;
 static size_t n_ids;
 static int pid_max = 32768;
 

@@ -26,7 +26,7 @@ tests_unit_tools_graph_sample_SOURCES = tests/unit/tools/graph-sample.c $(crmpi_
 tests_unit_tools_graph_sample_LDADD = libcrmpi-recovery.a libcrmpi-base.a -lm
 check_SCRIPTS += tests/unit/tools/graph.sh
 TESTS += tests/unit/tools/graph.sh
-EXTRA_DIST += tests/unit/tools/graph.sh tests/unit/tools/look-at-svg.py
+EXTRA_DIST += tests/unit/tools/graph.sh tests/unit/tools/pictures.sh tests/unit/tools/look-at-svg.py
 
 check_PROGRAMS += tests/unit/tools/stats-sample
 tests_unit_tools_stats_sample_SOURCES = tests/unit/tools/stats-sample.c $(crmpi_tool_sources) \
@@ -128,13 +128,13 @@ TESTS += $(recovery_tests)
 tests_unit_interaction_dependencies_SOURCES = tests/unit/interaction/dependencies.c
 tests_unit_interaction_dependencies_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_interaction_dependencies_LDADD = libcrmpi-recovery.a $(CHECK_LIBS)
-tests_unit_recovery_line_SOURCES = tests/unit/recovery/line.c
+tests_unit_recovery_line_SOURCES = tests/unit/recovery/line.c tests/unit/recovery/draw.h
 tests_unit_recovery_line_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_recovery_line_LDADD = libcrmpi-recovery.a $(CHECK_LIBS)
-tests_unit_recovery_recovery_alone_SOURCES = tests/unit/recovery/recovery-alone.c
+tests_unit_recovery_recovery_alone_SOURCES = tests/unit/recovery/recovery-alone.c tests/unit/recovery/draw.h
 tests_unit_recovery_recovery_alone_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_recovery_recovery_alone_LDADD = libcrmpi-recovery.a $(CHECK_LIBS)
-tests_unit_recovery_recovery_groups_SOURCES = tests/unit/recovery/recovery-groups.c
+tests_unit_recovery_recovery_groups_SOURCES = tests/unit/recovery/recovery-groups.c tests/unit/recovery/draw.h
 tests_unit_recovery_recovery_groups_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_recovery_recovery_groups_LDADD = libcrmpi-recovery.a $(CHECK_LIBS)
 endif
@@ -151,13 +151,13 @@ endif
 if HAVE_CHECK
 check_PROGRAMS += tests/unit/capture/regions
 TESTS += tests/unit/capture/regions
-tests_unit_capture_regions_SOURCES = tests/unit/capture/regions.c \
+tests_unit_capture_regions_SOURCES = tests/unit/capture/regions.c tests/unit/capture/no-files.c \
 	lib/capture/attributes.c lib/capture/extents.c lib/capture/regions.c lib/capture/segments.c
 tests_unit_capture_regions_CPPFLAGS = $(storage_cppflags) $(MPI_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_capture_regions_LDADD = $(storage_libs) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/capture/changes
 TESTS += tests/unit/capture/changes
-tests_unit_capture_changes_SOURCES = tests/unit/capture/changes.c \
+tests_unit_capture_changes_SOURCES = tests/unit/capture/changes.c tests/unit/capture/no-files.c \
 	lib/capture/attributes.c lib/capture/background.c lib/capture/capture.c lib/capture/contents.c \
 	lib/capture/datamap.c lib/capture/extents.c lib/capture/limit.c lib/capture/pump.c \
 	lib/capture/regions.c lib/capture/segments.c lib/capture/survey.c \

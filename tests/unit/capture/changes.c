@@ -22,7 +22,6 @@
 #include "boundary/control.h"
 #include "capture/capture.h"
 #include "capture/records.h"
-#include "files/bring.h"
 #include "files/journal.h"
 #include "capture/regions.h"
 #include "capture/tracking.h"
@@ -162,19 +161,6 @@ void crmpi_journal_begin(const char *home, uint32_t world_rank, uint64_t sn,
     (void)world_rank;
     (void)sn;
     (void)inodes;
-}
-
-int crmpi_inodes_has(uint64_t inode, const char *name)
-{
-    (void)inode;
-    (void)name;
-    return 0;
-}
-
-int crmpi_bring_open_mapped(const char *name, uint64_t inode, int flags)
-{
-    (void)inode;
-    return open(name, flags | O_CLOEXEC);
 }
 
 /*

@@ -15,7 +15,6 @@
 #include "boundary/control.h"
 #include "capture/attributes.h"
 #include "capture/regions.h"
-#include "files/bring.h"
 #include "capture/segments.h"
 #include "../main.h"
 
@@ -73,19 +72,6 @@ static void remove_all(void)
 {
     munmap((void *)MEMORY, VIEW + VIEW_PAGES * PAGE + 64 * PAGE - MEMORY);
     why[0] = 0;
-}
-
-int crmpi_inodes_has(uint64_t inode, const char *name)
-{
-    (void)inode;
-    (void)name;
-    return 0;
-}
-
-int crmpi_bring_open_mapped(const char *name, uint64_t inode, int flags)
-{
-    (void)inode;
-    return open(name, flags | O_CLOEXEC);
 }
 
 START_TEST(a_view_is_no_region_and_other_shared_memory_is_refused)

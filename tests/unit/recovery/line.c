@@ -8,20 +8,12 @@
 #include <string.h>
 #include "recovery/history.h"
 #include "../main.h"
+#include "draw.h"
 
 #define CASES 6000
 #define ENTITIES_MAX 5
 #define CHECKPOINTS_MAX 4
 #define EDGES_MAX 3
-
-static uint64_t seed;
-
-/* A number below n. */
-static unsigned draw(unsigned n)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (unsigned)(seed >> 33) % n;
-}
 
 struct edges {
     struct crmpi_edge items[EDGES_MAX];

@@ -10,6 +10,7 @@
 #include <string.h>
 #include "recovery/history.h"
 #include "../main.h"
+#include "draw.h"
 
 #define CASES 1500
 #define RANKS_MAX 4
@@ -18,14 +19,6 @@
 #define SNAPS_MAX 7
 #define MESSAGES_MAX 128
 #define EVENTS 70
-
-static uint64_t seed;
-
-static unsigned draw(unsigned n)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (unsigned)(seed >> 33) % n;
-}
 
 struct counts {
     uint64_t sent[COMMS][RANKS_MAX][TAGS], received[COMMS][RANKS_MAX][TAGS];

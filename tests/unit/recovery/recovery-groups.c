@@ -10,20 +10,13 @@
 #include <string.h>
 #include "recovery/history.h"
 #include "../main.h"
+#include "draw.h"
 
 #define CASES 3000
 #define RANKS_MAX 4
 #define STATES_MAX 7
 #define EVENTS 60
 #define WINDOW 77
-
-static uint64_t seed;
-
-static unsigned draw(unsigned n)
-{
-    seed = seed * 6364136223846793005u + 1442695040888963407u;
-    return (unsigned)(seed >> 33) % n;
-}
 
 /* Something that two ranks did together, each before its checkpoint of an index. */
 struct event {

@@ -5,58 +5,19 @@
 
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-temporary=$(mktemp -d "${TMPDIR:-/tmp}/crmpi-graph-XXXXXX") || exit 1
-trap 'rm -rf "$temporary"' EXIT
-failures=0
-TZ=UTC
-export TZ
-
-fail()
-{
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
-
-# has NAME KIND PATTERN...: what a sample of this kind holds
-has()
-{
-    file=$temporary/$1.$2
-    name=$1.$2
-    shift 2
-    for pattern; do
-        grep -Eq -e "$pattern" "$file" || fail "$name has no '$pattern'"
-    done
-}
-
-# count NAME KIND PATTERN NUMBER: how often it does so
-count()
-{
-    found=$(grep -Eo -e "$3" "$temporary/$1.$2" | wc -l)
-    [ "$found" -eq "$4" ] || fail "$1.$2 has $found times '$3', not $4"
-}
+. "$here/pictures.sh"
 
 samples="four four-one four-lost domino 64 64-one 64-lost 64-alone 1000 1000-alone nothing
 strange"
 for sample in $samples; do
     for kind in svg dot words; do
-        ./tests/unit/tools/graph-sample "$sample" $kind >"$temporary/$sample.$kind" ||
-            fail "$sample as $kind"
+        written "$sample" $kind ./tests/unit/tools/graph-sample
     done
-    command -v xmllint >/dev/null && { xmllint --noout "$temporary/$sample.svg" ||
-        fail "$sample.svg is no XML"; }
+    picture "$sample" 1000000
     command -v dot >/dev/null && { timeout 60 dot -Tcanon "$temporary/$sample.dot" \
         >/dev/null || fail "Graphviz does not understand $sample.dot"; }
-    [ "$(wc -c <"$temporary/$sample.svg")" -lt 1000000 ] || fail "$sample.svg is too large"
 done
-python=
-for try in "${PYTHON3:-python3}" /usr/bin/python3; do
-    [ -z "$python" ] && "$try" -c 'import xml.etree' 2>/dev/null && python=$try
-done
-if [ -n "$python" ]; then
-    "$python" "$here/look-at-svg.py" "$temporary"/*.svg || fail "look-at-svg.py"
-else
-    echo "no python3: the pictures were not looked at"
-fi
+looked_at
 
 # four ranks: each has a row, so has its memory; two lines, three cohorts, one restart
 count four svg '>rank [0-3]</text>' 4

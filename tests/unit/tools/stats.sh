@@ -6,54 +6,15 @@
 
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-temporary=$(mktemp -d "${TMPDIR:-/tmp}/crmpi-stats-XXXXXX") || exit 1
-trap 'rm -rf "$temporary"' EXIT
-failures=0
-TZ=UTC
-export TZ
-
-fail()
-{
-    echo "FAILED: $*"
-    failures=$((failures + 1))
-}
-
-# has NAME KIND PATTERN...: what a sample of this kind holds
-has()
-{
-    file=$temporary/$1.$2
-    name=$1.$2
-    shift 2
-    for pattern; do
-        grep -Eq -e "$pattern" "$file" || fail "$name has no '$pattern'"
-    done
-}
-
-# count NAME KIND PATTERN NUMBER: how often it does so
-count()
-{
-    found=$(grep -Eo -e "$3" "$temporary/$1.$2" | wc -l)
-    [ "$found" -eq "$4" ] || fail "$1.$2 has $found times '$3', not $4"
-}
+. "$here/pictures.sh"
 
 for sample in modes one many strange nothing; do
     for kind in svg table; do
-        ./tests/unit/tools/stats-sample "$sample" $kind >"$temporary/$sample.$kind" ||
-            fail "$sample as $kind"
+        written "$sample" $kind ./tests/unit/tools/stats-sample
     done
-    command -v xmllint >/dev/null && { xmllint --noout "$temporary/$sample.svg" ||
-        fail "$sample.svg is no XML"; }
-    [ "$(wc -c <"$temporary/$sample.svg")" -lt 200000 ] || fail "$sample.svg is too large"
+    picture "$sample" 200000
 done
-python=
-for try in "${PYTHON3:-python3}" /usr/bin/python3; do
-    [ -z "$python" ] && "$try" -c 'import xml.etree' 2>/dev/null && python=$try
-done
-if [ -n "$python" ]; then
-    "$python" "$here/look-at-svg.py" "$temporary"/*.svg || fail "look-at-svg.py"
-else
-    echo "no python3: the pictures were not looked at"
-fi
+looked_at
 
 # several runs: each is a bar and a colour; those that are alike are told by their names
 has modes svg '>Effect of checkpoints on execution time<' '>59.5 s, 1.000 times<' \
