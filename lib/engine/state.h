@@ -52,8 +52,7 @@ struct crmpi_engine {
     /* the protocol thread's own */
     struct crmpi_action todo[CRMPI_TODO_MAX]; /* that may block, or have a result */
     unsigned n_todo;
-    struct crmpi_rank
-        rank;       /* what it is doing; the phase is the worker's while that is at it */
+    struct crmpi_rank rank; /* the phase is the worker's while that is at it */
     int finished;   /* all ranks are in MPI_Finalize */
     enum crmpi_stop stop; /* rank 0: the job ends with the next checkpoint of all */
     int broken;     /* a connection of the tree has ended: no more checkpoints */

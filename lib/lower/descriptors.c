@@ -11,6 +11,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/kcmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -48,7 +50,8 @@ static int note(int fd)
 }
 
 /* The numbers of stdin, stdout and stderr are left to an application that has closed them:
- * it may put a file there by dup2(), which would close what is below. */
+ * it may put a file there by dup2(), which would close what is below.  For a moment the
+ * number is in use: the kernel gives the lowest one. */
 static int note_new(int fd)
 {
     int flags, saved = errno, moved;
@@ -60,7 +63,9 @@ static int note_new(int fd)
         errno = saved;
         return note(fd);
     }
-    close(fd);
+    /* unless the application has put a file there meanwhile */
+    if (syscall(SYS_kcmp, getpid(), getpid(), KCMP_FILE, fd, moved) <= 0)
+        close(fd);
     errno = saved;
     return note(moved);
 }

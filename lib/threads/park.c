@@ -40,8 +40,7 @@ struct crmpi_thread_callbacks crmpi_thread_callbacks;
 #define FIRST_US 20      /* pauses between looks at threads: they get longer */
 #define TAKE_NS 200000   /* how often a thread that is to take its signals out is woken */
 #define TAKE_TURNS 50000 /* at most */
-#define STUCK_MS                                                                         \
-    2000 /* what a critical section may wait in a call, when others stand still */
+#define STUCK_MS 2000    /* for a critical section in a call, when others stand still */
 
 /*
  * Slots for threads that park.  A thread that was late for one stop may claim a slot of the
