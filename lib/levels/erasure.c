@@ -16,7 +16,9 @@ enum crmpi_status crmpi_erasure_init(struct crmpi_erasure *code, unsigned k, uns
     code->k = k;
     code->m = m;
     gf_gen_cauchy1_matrix(code->matrix, (int)(k + m), (int)k);
-    ec_init_tables((int)k, (int)m, code->matrix + k * k, code->tables);
+    /* each for itself: how tables of several lie together is ISA-L's secret */
+    for (unsigned i = 0; i < k * m; i++)
+        ec_init_tables(1, 1, code->matrix + k * k + i, code->tables + TABLE * i);
     return CRMPI_OK;
 }
 
