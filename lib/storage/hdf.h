@@ -10,6 +10,9 @@
 #define CRMPI_STORAGE_HDF_H
 
 #include <hdf5.h>
+#if H5_VERSION_GE(1, 13, 0)
+#include <H5FDdevelop.h>
+#endif
 #include <stddef.h>
 #include <stdint.h>
 #include "base/status.h"

@@ -147,7 +147,15 @@ struct record_visit {
 };
 
 /* Records are the datasets of bytes, those of memory apart. */
-static herr_t record_visit(hid_t root, const char *name, const H5O_info_t *info,
+#if H5_VERSION_GE(1, 12, 0)
+typedef H5O_info2_t object_info;
+#define OBJECT_VISIT H5Ovisit3
+#else
+typedef H5O_info_t object_info;
+#define OBJECT_VISIT H5Ovisit2
+#endif
+
+static herr_t record_visit(hid_t root, const char *name, const object_info *info,
                            void *context)
 {
     const struct record_visit *visit = context;
@@ -174,8 +182,8 @@ enum crmpi_status crmpi_reader_records(struct crmpi_reader *reader, crmpi_record
     struct record_visit visit = {call, context};
     enum crmpi_status status = CRMPI_OK;
     crmpi_hdf_lock();
-    if (H5Ovisit2(crmpi_image_file(newest->image), H5_INDEX_NAME, H5_ITER_INC,
-                  record_visit, &visit, H5O_INFO_BASIC) < 0)
+    if (OBJECT_VISIT(crmpi_image_file(newest->image), H5_INDEX_NAME, H5_ITER_INC,
+                     record_visit, &visit, H5O_INFO_BASIC) < 0)
         status =
             crmpi_hdf_failed(newest->path, "cannot list its records", CRMPI_ERR_CORRUPT);
     crmpi_hdf_unlock();

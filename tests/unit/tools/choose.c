@@ -551,7 +551,7 @@ START_TEST(the_line_is_what_brute_force_finds)
 {
     unsigned seed = (unsigned)_i + 1;
     struct execution all;
-    uint64_t sn[N];
+    uint64_t sn[N] = {0};
 
     execution_make(&all, &seed);
     brute_force(&all, sn);
