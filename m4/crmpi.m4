@@ -69,17 +69,17 @@ _CRMPI_TRY([MPI], [mpi.h], [PMPI_Init_thread], [crmpi_found=yes])
 AC_MSG_RESULT([$crmpi_found])
 AS_IF([test $crmpi_found = no], [CRMPI_MISSING([Open MPI (mpi.h)], [libopenmpi-dev])])
 AS_IF([test -z "$MPIRUN"], [CRMPI_MISSING([mpirun], [openmpi-bin])])
-AC_MSG_CHECKING([for Open MPI 4.1])
-crmpi_cppflags=$CPPFLAGS
-CPPFLAGS="$CPPFLAGS $MPI_CPPFLAGS"
-AC_PREPROC_IFELSE([AC_LANG_SOURCE([[#include <mpi.h>
-#if !defined OMPI_MAJOR_VERSION || OMPI_MAJOR_VERSION != 4 || OMPI_MINOR_VERSION != 1
-#error another MPI
-#endif]])], [AC_MSG_RESULT([yes])],
-    [AC_MSG_RESULT([no])
-     AC_MSG_ERROR([crmpi needs Open MPI 4.1; set MPICC, or MPI_CPPFLAGS and MPI_LIBS, to it])])
-CPPFLAGS=$crmpi_cppflags
+CRMPI_MPI_HAS
 AM_CONDITIONAL([HAVE_MPICXX], [test -n "$MPICXX" && $MPICXX --version >/dev/null 2>&1])
+AC_MSG_CHECKING([for MPI's bindings for C++])
+crmpi_found=no
+echo '#include <mpi.h>
+int main() { MPI::Init(); }' >conftest.cc
+AS_IF([test -n "$MPICXX" && $MPICXX conftest.cc -o conftest$EXEEXT >&AS_MESSAGE_LOG_FD 2>&1],
+      [crmpi_found=yes])
+rm -f conftest*
+AC_MSG_RESULT([$crmpi_found])
+AM_CONDITIONAL([HAVE_MPI_CXX_BINDINGS], [test $crmpi_found = yes])
 AM_CONDITIONAL([HAVE_MPIFORT], [test -n "$MPIFORT" && $MPIFORT --version >/dev/null 2>&1])
 # what the Fortran compiler has for C lies in a folder of its own: other compilers do not look there
 crmpi_binding=`test -n "$MPIFORT" && $MPIFORT -print-file-name=include/ISO_Fortran_binding.h 2>/dev/null`
@@ -87,21 +87,33 @@ AS_IF([test -f "$crmpi_binding"],
       [BINDING_CPPFLAGS="-idirafter `AS_DIRNAME(["$crmpi_binding"])`"])
 AC_SUBST([BINDING_CPPFLAGS])])
 
-# CRMPI_CHECK_OPAL: opal_progress_register() is in libopen-pal, which libmpi itself needs.
-# Not every package has a libopen-pal.so to link with, so the full soname is tried too.
-AC_DEFUN([CRMPI_CHECK_OPAL],
-[AC_ARG_VAR([OPAL_LIBS], [linker flags for Open MPI's libopen-pal])
-AC_MSG_CHECKING([for opal_progress_register])
-crmpi_found=no crmpi_libs=$LIBS
-for crmpi_try in "$OPAL_LIBS" "-lopen-pal" "-l:libopen-pal.so.40"; do
-    AS_IF([test $crmpi_found = no && test -n "$crmpi_try"],
-        [LIBS="$crmpi_try $MPI_LIBS $crmpi_libs"
-         AC_LINK_IFELSE([AC_LANG_CALL([], [opal_progress_register])],
-                        [crmpi_found=yes OPAL_LIBS=$crmpi_try])])
+# _CRMPI_MPI_EXPORTS(FUNCTION, WORD): add WORD to MPI_HAS if the library has the function.
+AC_DEFUN([_CRMPI_MPI_EXPORTS],
+[AC_LINK_IFELSE([AC_LANG_CALL([], [$1])], [MPI_HAS="$MPI_HAS $2"])])
+
+# CRMPI_MPI_HAS: which Open MPI it is, in the words of wrappers/mpi-calls.txt.
+AC_DEFUN([CRMPI_MPI_HAS],
+[AC_MSG_CHECKING([which Open MPI it is])
+crmpi_cppflags=$CPPFLAGS crmpi_libs=$LIBS MPI_HAS=
+CPPFLAGS="$CPPFLAGS $MPI_CPPFLAGS" LIBS="$MPI_LIBS $LIBS"
+for crmpi_try in 4.1 5.0; do
+    crmpi_major=${crmpi_try%.*} crmpi_minor=${crmpi_try#*.}
+    AC_PREPROC_IFELSE([AC_LANG_SOURCE([[#include <mpi.h>
+#if !defined OMPI_MAJOR_VERSION || OMPI_MAJOR_VERSION != $crmpi_major || \
+    OMPI_MINOR_VERSION != $crmpi_minor
+#error another MPI
+#endif]])], [MPI_HAS=$crmpi_try])
 done
-LIBS=$crmpi_libs
-AC_MSG_RESULT([$crmpi_found])
-AS_IF([test $crmpi_found = no], [CRMPI_MISSING([libopen-pal], [libopenmpi-dev])])])
+AS_IF([test -z "$MPI_HAS"],
+    [AC_MSG_RESULT([another])
+     AC_MSG_ERROR([crmpi needs Open MPI 4.1 or 5.0; set MPICC, or MPI_CPPFLAGS and MPI_LIBS, to one])])
+crmpi_has=$MPI_HAS
+_CRMPI_MPI_EXPORTS([PMPI_Type_extent], [mpi1])
+_CRMPI_MPI_EXPORTS([PMPIX_Comm_revoke], [ft])
+CPPFLAGS=$crmpi_cppflags LIBS=$crmpi_libs
+AC_MSG_RESULT([$MPI_HAS])
+AC_SUBST([MPI_HAS])
+AM_CONDITIONAL([HAVE_MPI_4], [test ${crmpi_has%%.*} -ge 5])])
 
 # CRMPI_CHECK_HDF5: the serial library, which Debian has beside the parallel ones.
 AC_DEFUN([CRMPI_CHECK_HDF5],

@@ -12,9 +12,11 @@ Make the code that follows from wrappers/mpi-calls.txt:
     generate.py TABLE check MPI_H LIBMPI
                               compare the table with mpi.h and with what libmpi.so exports
 
-Output goes to stdout.
+MPI_HAS in the environment says what the library is: its version, and the other words that
+the table knows: "5.0 mpi1 ft".  Output goes to stdout.
 """
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -22,8 +24,8 @@ import sys
 KINDS = {'MPI_Comm': 'comm', 'MPI_Group': 'group', 'MPI_Datatype': 'type',
          'MPI_Op': 'op', 'MPI_Request': 'request', 'MPI_Message': 'message',
          'MPI_Errhandler': 'errhandler', 'MPI_Info': 'info', 'MPI_Win': 'win',
-         'MPI_File': 'file'}
-STRUCTS = {'comm': 'communicator', 'type': 'datatype'}
+         'MPI_File': 'file', 'MPI_Session': 'session'}
+STRUCTS = {'comm': 'communicator', 'type': 'datatype', 'session': 'instance'}
 # of an access to a file: what its begin and its end are called
 ACCESSES = {'alone': ('alone', 'alone'), 'shared': ('shared', 'alone'),
             'joint': ('joint', 'joint'), 'ordered': ('ordered', 'joint'),
@@ -65,13 +67,32 @@ class Param:
         self.is_out = bool(kind and pointer and not kind_at[1] and not inout)
 
 
+def version(text):
+    return tuple(int(n) for n in text.split('.'))
+
+
+def is_there(where, has):
+    """Whether a library that has these words has a row of the table with this [WHERE]."""
+    word, since, until = re.fullmatch(r'([a-z]\w*)|([\d.]*)-([\d.]*)', where or '-').groups()
+    if word:
+        return word in has
+    return (not since or version(has[0]) >= version(since)) and (
+        not until or version(has[0])[:2] <= version(until))
+
+
 class Call:
-    def __init__(self, number, group, prototype):
+    """A row for a function: @name is that of all versions, @here whether this library has it."""
+
+    def __init__(self, number, group, where, prototype, has):
         m = re.fullmatch(r'(.*?)(\w+)\((.*)\)', prototype)
         if not m:
             sys.exit('mpi-calls.txt: not a prototype: ' + prototype)
-        self.number, self.group = number, group
+        self.number, self.group, self.where = number, group, where
+        self.here = is_there(where, has)
         self.ret, self.name = m[1].strip(), m[2]
+        self.text = prototype
+        if group == 'persistent' and is_there('-4.1', has):
+            self.name = self.name.replace('MPI_', 'MPIX_')
         args = m[3] if m[3] != 'void' else ''
         self.params = [Param(a.strip()) for a in re.split(r',\s*', args)] if args else []
         self.args = ', '.join(p.decl for p in self.params) or 'void'
@@ -86,30 +107,43 @@ class Call:
         return next((p for p in self.params if p.kind in kinds and p.is_in), None)
 
 
+class Object:
+    """A row for a predefined object."""
+
+    def __init__(self, where, text, has):
+        self.kind, self.symbol = text.split()
+        self.where, self.here = where, is_there(where, has)
+
+
 def read_table(path):
+    has = os.environ.get('MPI_HAS', '').split()
+    if not has:
+        sys.exit('generate.py: MPI_HAS does not say what the MPI library is')
     calls, objects = [], []
     with open(path) as table:
         for line in table:
-            fields = line.split(None, 1)
-            if not fields or fields[0].startswith('#'):
-                continue
-            if fields[0] == 'object':
-                objects.append(tuple(fields[1].split()))
-            elif fields[0] in CLASSES:
-                calls.append(Call(len(calls), fields[0], fields[1].strip()))
+            m = re.fullmatch(r'(\w+)\s+(?:\[([\w.-]+)\]\s+)?(.*)', line.strip())
+            if not m:
+                if line.strip() and not line.startswith('#'):
+                    sys.exit('mpi-calls.txt: not a row: ' + line.strip())
+            elif m[1] == 'object':
+                objects.append(Object(m[2], m[3], has))
+            elif m[1] in CLASSES:
+                calls.append(Call(len(calls), m[1], m[2], m[3], has))
             else:
                 sys.exit('mpi-calls.txt: no such class: ' + line.strip())
     return calls, objects
 
 
 def table_hash(calls, objects):
-    text = '\n'.join([c.prototype('') for c in calls] + [' '.join(o) for o in objects])
+    """The same for all libraries."""
+    text = '\n'.join([c.text for c in calls] + [o.kind + ' ' + o.symbol for o in objects])
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def has_tools(c):
     """Whether MPI has a profiling name for it that tools put a function in front of."""
-    return c.name.startswith('MPI') and c.group not in ('inner', 'c2f', 'f2c')
+    return c.here and c.name.startswith('MPI') and c.group not in ('inner', 'c2f', 'f2c')
 
 
 def entrances(calls, table):
@@ -122,6 +156,8 @@ def entrances(calls, table):
 def stubs(calls, objects):
     yield HEAD + '\t.text\n'
     for c in calls:
+        if not c.here:
+            continue
         names = [c.name] if c.name.startswith('CRMPI') else ['P' + c.name]
         if c.group in ('c2f', 'f2c', 'fast'):  # the function itself is in lib/upper/
             names = ['crmpi_down_' + c.name]
@@ -145,7 +181,8 @@ def stubs(calls, objects):
     yield ''.join(entrances(calls, 'crmpi_here'))
     yield '\t.section .data.rel.ro, "aw"\n\t.p2align 3\n'
     yield '\t.globl crmpi_predefined_upper\n\t.hidden crmpi_predefined_upper\n'
-    yield 'crmpi_predefined_upper:\n' + ''.join('\t.quad %s\n' % o[1] for o in objects)
+    yield 'crmpi_predefined_upper:\n' + ''.join(
+        '\t.quad %s\n' % (o.symbol if o.here else '0') for o in objects)
     yield '\t.section .note.GNU-stack, "", @progbits\n'
 
 
@@ -162,15 +199,15 @@ def lower(calls, objects):
     yield '#include <stdint.h>\n\n/* declare what MPI-3 removed, too */\n'
     yield '#define OMPI_OMIT_MPI1_COMPAT_DECLS 0\n'
     yield '#include <mpi.h>\n#include <mpi-ext.h>\n\n'
-    yield ''.join(c.prototype('crmpi_lower_') + ';\n' for c in calls)
-    yield '\n/* By call number. */\nextern void *const crmpi_mpi_calls[];\n\n'
+    yield ''.join(c.prototype('crmpi_lower_') + ';\n' for c in calls if c.here)
+    yield '\n/* By call number; NULL: this library does not have it. */\nextern void *const crmpi_mpi_calls[];\n\n'
     yield '/* Predefined objects: the lower addresses; numbers in this array and in\n'
-    yield ' * crmpi_control->predefined. */\n'
+    yield ' * crmpi_control->predefined.  NULL in both: the library does not have it. */\n'
     yield 'struct crmpi_object {\n    int kind;\n    void *real;\n'
     yield '    const char *name;\n};\n'
     yield 'extern const struct crmpi_object crmpi_objects[];\n'
     yield 'enum crmpi_object_number {\n'
-    yield ''.join('    CRMPI_OBJECT_%s,\n' % o[1] for o in objects)
+    yield ''.join('    CRMPI_OBJECT_%s,\n' % o.symbol for o in objects)
     yield '    CRMPI_N_OBJECTS\n};\n\n#endif\n'
 
 
@@ -345,16 +382,17 @@ def calls_c(calls, objects):
     yield '#include "wrappers/hand/persistent.h"\n\n'
     yield '#pragma GCC diagnostic ignored "-Wdeprecated-declarations"\n\n'
     for c in calls:
-        if not c.name.startswith('CRMPI'):
+        if c.here and not c.name.startswith('CRMPI'):
             yield '_Static_assert(__builtin_types_compatible_p(\n'
             yield '    __typeof__(crmpi_lower_%s), __typeof__(P%s)),\n' % (c.name, c.name)
             yield '    "mpi-calls.txt: %s");\n' % c.name
     for c in calls:
-        if c.group in BODIES:
+        if c.here and c.group in BODIES:
             body = ''.join(BODIES[c.group](c))
             yield '\n%s\n{\n%s}\n' % (c.prototype('crmpi_lower_'), body)
     yield '\nvoid *const crmpi_mpi_calls[] = {\n'
-    yield ''.join('    (void *)crmpi_lower_%s,\n' % c.name for c in calls) + '};\n'
+    yield ''.join('    (void *)crmpi_lower_%s,\n' % c.name if c.here else '    NULL,\n'
+                  for c in calls) + '};\n'
 
 
 def names(calls, objects):
@@ -373,10 +411,13 @@ def tables(calls, objects):
     yield '\ncrmpi_persistent_make *const crmpi_persistent_makers[] = {\n'
     yield ''.join('    [%d] = persistent_%s,\n' % (c.number, c.name) for c in persistent)
     yield '};\n\n'
-    for kind, name in objects:
-        yield 'extern struct ompi_predefined_%s_t %s;\n' % (STRUCTS.get(kind, kind), name)
+    for o in objects:
+        if o.here:
+            yield 'extern struct ompi_predefined_%s_t %s;\n' % (
+                STRUCTS.get(o.kind, o.kind), o.symbol)
     yield 'const struct crmpi_object crmpi_objects[] = {\n'
-    yield ''.join('    {CRMPI_%s, &%s, "%s"},\n' % (k.upper(), n, n) for k, n in objects)
+    yield ''.join('    {CRMPI_%s, %s, "%s"},\n' % (
+        o.kind.upper(), '&' + o.symbol if o.here else 'NULL', o.symbol) for o in objects)
     yield '};\n'
 
 
@@ -387,14 +428,16 @@ def check(calls, objects, header_path, library_path):
     symbols = subprocess.run(['nm', '-D', '--defined-only', library_path], check=True,
                              capture_output=True, text=True).stdout
     exported = {line.split()[-1].split('@')[0] for line in symbols.splitlines()}
-    rows = {c.name for c in calls}
+    rows = {c.name for c in calls if c.here}
+    there = {o.symbol for o in objects if o.here}
     declared = set(re.findall(r'OMPI_DECLSPEC\s+[\w \*]*?\b(MPI_\w+)\s*\(', text))
     profiled = {s[1:] for s in exported if re.match('PMPIX?_', s)}
     globals_ = set(re.findall(r'extern struct ompi_predefined_\w+_t (\w+);', text))
     missing = sorted((declared | profiled) - rows) + \
-        sorted((globals_ & exported) - {o[1] for o in objects})
+        sorted((globals_ & exported) - there)
     unknown = sorted(n for n in rows
-                     if not n.startswith('CRMPI') and 'P' + n not in exported)
+                     if not n.startswith('CRMPI') and 'P' + n not in exported) + \
+        sorted(there - exported)
     for name in missing:
         print('mpi-calls.txt: no row for ' + name, file=sys.stderr)
     for name in unknown:
@@ -402,7 +445,7 @@ def check(calls, objects, header_path, library_path):
     if missing or unknown:
         sys.exit(1)
     yield 'mpi-calls.txt: %d functions and %d objects of libmpi, all there\n' % (
-        len(profiled), len(objects))
+        len(profiled), len(there))
 
 
 def main():

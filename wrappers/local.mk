@@ -2,7 +2,7 @@
 #
 # The MPI calls: table, generator, wrappers written by hand.
 
-GENERATE = $(PYTHON3) $(srcdir)/wrappers/generate.py $(srcdir)/wrappers/mpi-calls.txt
+GENERATE = MPI_HAS='$(MPI_HAS)' $(PYTHON3) $(srcdir)/wrappers/generate.py $(srcdir)/wrappers/mpi-calls.txt
 GENERATED = wrappers/stubs.S wrappers/inner.h wrappers/lower.h wrappers/names.c \
 	wrappers/tables.c wrappers/calls.c
 
@@ -25,6 +25,7 @@ crmpi_host_SOURCES += wrappers/layer.h wrappers/objects.h wrappers/window.h \
 	wrappers/hand/type.c wrappers/hand/epoch.c wrappers/hand/rma.c \
 	wrappers/hand/slice.c wrappers/hand/slice.h \
 	wrappers/hand/touch.c \
+	wrappers/hand/unsaved.c \
 	wrappers/hand/window.c wrappers/hand/window.h wrappers/hand/window_cut.c \
 	wrappers/hand/window_memory.c
 
@@ -50,3 +51,10 @@ crmpi_host_SOURCES += wrappers/hand/p2p.h wrappers/hand/drain.h wrappers/hand/re
 	wrappers/hand/p2p.c wrappers/hand/p2p_state.c wrappers/hand/persistent.c wrappers/hand/persistent.h \
 	wrappers/hand/repost.c wrappers/hand/request.c wrappers/hand/saved.c \
 	wrappers/hand/sent_log.c wrappers/hand/shared.c wrappers/hand/typed.c
+
+# What came with MPI-4.
+if HAVE_MPI_4
+crmpi_host_SOURCES += wrappers/hand/isendrecv.c wrappers/hand/partitioned.c \
+	wrappers/hand/session.c
+endif
+EXTRA_DIST += wrappers/hand/isendrecv.c wrappers/hand/partitioned.c wrappers/hand/session.c

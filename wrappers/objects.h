@@ -45,8 +45,12 @@ struct crmpi_op {
 
 struct crmpi_errhandler {
     void *function;
-    int32_t kind; /* CRMPI_COMM, CRMPI_WIN, CRMPI_FILE */
+    int32_t kind; /* CRMPI_COMM, CRMPI_WIN, CRMPI_FILE, CRMPI_SESSION */
     int32_t is_fortran;
+};
+
+struct crmpi_session {
+    struct crmpi_handle *errhandler, *info; /* info: NULL if there is none */
 };
 
 struct crmpi_info_entry {
@@ -139,6 +143,9 @@ struct crmpi_objects {
     struct crmpi_handle *parent;               /* MPI_Comm_get_parent, once asked for */
     int32_t pid, killed_pid; /* of this process, and before the restart */
     char job[64], killed_job[64]; /* the launcher's names of the job; "": none */
+    int32_t n_sessions;    /* living */
+    int32_t only_sessions; /* one of them has begun MPI; no MPI_Init yet */
+    int32_t world_ended;   /* MPI_Finalize was called while there were sessions */
 };
 #define crmpi_objects_root (crmpi_root->objects)
 
@@ -206,6 +213,7 @@ int crmpi_file_apply_errhandler(MPI_File file);
 
 /** What the last release of a handle does. */
 void crmpi_info_destroy(struct crmpi_handle *handle);
+void crmpi_session_destroy(struct crmpi_handle *handle);
 void crmpi_group_destroy(struct crmpi_handle *handle);
 void crmpi_type_predefine(struct crmpi_handle *handle);
 void crmpi_type_destroy(struct crmpi_handle *handle);
@@ -237,6 +245,8 @@ MPI_Info crmpi_info_make(MPI_Info info);
 void crmpi_info_drop(MPI_Info real);
 /** A copy; the entries of a lower object, or of @p info, added to one of ours. */
 MPI_Info crmpi_info_copy(MPI_Info info);
+/** Whether it is an info object, and not MPI_INFO_NULL. */
+int crmpi_info_is(MPI_Info info);
 void crmpi_info_read(MPI_Info real, struct crmpi_info *into);
 void crmpi_info_merge(struct crmpi_handle **into, MPI_Info info);
 /** Let @p told, a list of ours, be what the library tells in @p real, which is freed, but for
@@ -263,9 +273,10 @@ void crmpi_meet_begin(MPI_Comm comm);
 void crmpi_meet_enter(MPI_Comm comm);
 void crmpi_meet_end(MPI_Comm comm);
 
-/** Make the lower communicator of @p copy, a duplicate of @p comm, without waiting;
- * returns a lower request.  (wrappers/hand/comm_idup.c) */
-MPI_Request crmpi_idup_begin(MPI_Comm comm, MPI_Comm copy);
+/** Make the lower communicator of @p copy, a duplicate of @p comm with the hints @p info
+ * (NULL: those of comm), without waiting; returns a lower request.
+ * (wrappers/hand/comm_idup.c) */
+MPI_Request crmpi_idup_begin(MPI_Comm comm, MPI_Info info, MPI_Comm copy);
 
 /** End the use of a communicator, whose last collective has just been counted, without
  * waiting for the others.  No thread may have parked in between. */
@@ -305,6 +316,27 @@ void crmpi_file_sidecar_remove(MPI_Comm comm, const char *name);
  * taken. */
 void crmpi_once_begin(const char *function);
 void crmpi_once_end(void);
+
+/**
+ * Something has come into use, is no more in use, that cannot be saved; why that is no
+ * checkpoint can be taken.  Under policies that do not save all ranks together it counts as
+ * in use for ever, as it is not seen what it has done with whom.
+ * @param what  in words, a constant.  (wrappers/hand/unsaved.c)
+ */
+void crmpi_unsaved_begin(const char *what);
+void crmpi_unsaved_end(const char *what);
+int crmpi_unsaved_refusal(char *why, size_t why_bytes);
+
+/** Begin MPI for a session, if it has not begun; end it, which waits for all ranks: a call
+ * that may be made again.  (wrappers/hand/init.c) */
+int crmpi_world_begin(int thread_level);
+int crmpi_world_end(void);
+
+#if OMPI_MAJOR_VERSION >= 5
+/** As crmpi_comm_error() for a session; set its error handler: an MPI error code. */
+int crmpi_session_error(MPI_Session session, int error, const char *function);
+int crmpi_session_set_errhandler(MPI_Session session, MPI_Errhandler errhandler);
+#endif
 
 /** A communicator or a group with processes of another job has come, or is gone.
  * (wrappers/hand/dynamic.c) */

@@ -221,6 +221,7 @@ struct crmpi_control_page {
     void (*initialized)(void); /* libcrmpi's function to call above after MPI_Init */
     char ***environ; /* the application's */
     void *const *predefined; /* libcrmpi's array of predefined MPI objects */
+    int32_t wants_end;       /* MPI is to be told when the process ends: CRMPI_End() */
     int32_t owner; /* renewed: the process this memory belongs to, also of a forked child */
     int32_t has_forked; /* there may be, or have been, children that share memory with it */
     int64_t clock_offset_ns; /* see lib/threads/clock.h */

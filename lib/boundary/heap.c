@@ -13,6 +13,7 @@
 
 #include "boundary/control.h"
 #include "boundary/heap.h"
+#include "boundary/raw.h"
 
 #define MIN_CLASS 5 /* 32 bytes */
 #define N_CLASSES 48
@@ -58,8 +59,9 @@ static void *heap_extend(size_t bytes)
         start = CRMPI_HEAP_ADDR;
     if (bytes > CRMPI_HEAP_ADDR + CRMPI_TIB - start)
         return NULL;
-    void *map = mmap((void *)start, bytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
+    void *map = crmpi_map(
+        (void *)start, bytes, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     if (map == MAP_FAILED)
         return NULL;
     crmpi_control->heap_next = start + bytes;

@@ -6,4 +6,5 @@ crmpi_host_SOURCES += \
 	lib/boundary/entries.c lib/boundary/entries.h \
 	lib/boundary/control.c lib/boundary/control.h \
 	lib/boundary/heap.c lib/boundary/heap.h \
+	lib/boundary/raw.h \
 	lib/boundary/transfer.h

@@ -22,6 +22,7 @@
 
 #include "base/log.h"
 #include "boundary/control.h"
+#include "boundary/raw.h"
 #include "capture/attributes.h"
 #include "capture/regions.h"
 #include "files/bring.h"
@@ -262,8 +263,8 @@ static enum crmpi_status regions_read(struct crmpi_memory *memory,
     enum crmpi_status status = CRMPI_OK;
     size_t room = 0;
     struct shown shown;
-    uint64_t probe = (uint64_t)mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-                                    0);
+    uint64_t probe =
+        (uint64_t)crmpi_map(NULL, PAGE, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     FILE *smaps = fopen("/proc/self/smaps", "re");
 
     if (!smaps) {
@@ -432,9 +433,9 @@ static enum crmpi_status file_map(const struct crmpi_region *region, uint64_t da
         if (!only_read && (uint64_t)about.st_size + PAGE <= needed &&
             ftruncate(fd, (off_t)needed) != 0)
             crmpi_warn("cannot lengthen %s: %s", region->name, strerror(errno));
-        at = mmap((void *)region->start, region->bytes,
-                  only_read ? PROT_READ : PROT_READ | PROT_WRITE,
-                  MAP_SHARED | MAP_FIXED_NOREPLACE, fd, (off_t)region->file_offset);
+        at = crmpi_map((void *)region->start, region->bytes,
+                       only_read ? PROT_READ : PROT_READ | PROT_WRITE,
+                       MAP_SHARED | MAP_FIXED_NOREPLACE, fd, (off_t)region->file_offset);
     }
     if (at == MAP_FAILED)
         crmpi_error("cannot map %s again: %s", region->name, strerror(errno));
@@ -470,9 +471,9 @@ static enum crmpi_status in_the_way(const struct crmpi_region *region, int error
 
 static int map_at(const struct crmpi_region *region, int flags)
 {
-    return mmap((void *)region->start, region->bytes, PROT_READ | PROT_WRITE,
-                flags | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0) ==
-                   (void *)region->start
+    return crmpi_map((void *)region->start, region->bytes, PROT_READ | PROT_WRITE,
+                     flags | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1,
+                     0) == (void *)region->start
                ? 0
                : errno;
 }
@@ -506,8 +507,8 @@ static enum crmpi_status shared_map(const struct crmpi_region *regions, size_t n
         if (regions[i].flags == region->flags && regions[i].inode == region->inode &&
             regions[i].file_offset + regions[i].bytes > bytes)
             bytes = regions[i].file_offset + regions[i].bytes;
-    char *whole = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-                       MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *whole = crmpi_map(NULL, bytes, PROT_READ | PROT_WRITE,
+                            MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (whole == MAP_FAILED)
         return in_the_way(region, errno);
@@ -516,8 +517,8 @@ static enum crmpi_status shared_map(const struct crmpi_region *regions, size_t n
             continue;
         region = &regions[i];
         error = map_at(region, MAP_PRIVATE | MAP_NORESERVE);
-        if (!error && mremap(whole + region->file_offset, 0, region->bytes,
-                             MREMAP_MAYMOVE | MREMAP_FIXED, region->start) == MAP_FAILED)
+        if (!error && crmpi_remap(whole + region->file_offset, 0, region->bytes,
+                                  (void *)region->start) == MAP_FAILED)
             error = errno;
     }
     munmap(whole, bytes);

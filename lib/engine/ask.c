@@ -9,9 +9,8 @@
 #include "engine/limit.h"
 #include "engine/state.h"
 #include "interaction/cut.h"
+#include "lower/progress.h"
 #include "threads/boundary.h"
-
-extern void opal_progress(void);
 
 static struct crmpi_engine *const engine = &crmpi_engine;
 
@@ -53,7 +52,7 @@ void crmpi_engine_wait(unsigned *turn)
     struct timespec pause = {.tv_nsec = 50000};
 
     crmpi_park_point();
-    opal_progress();
+    crmpi_progress();
     if (++*turn > 200)
         nanosleep(&pause, NULL);
 }

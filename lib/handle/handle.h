@@ -14,8 +14,18 @@
 #include <stdint.h>
 
 enum crmpi_kind {
-    CRMPI_COMM = 1, CRMPI_GROUP, CRMPI_TYPE, CRMPI_OP, CRMPI_REQUEST, CRMPI_MESSAGE,
-    CRMPI_ERRHANDLER, CRMPI_INFO, CRMPI_WIN, CRMPI_FILE, CRMPI_KINDS
+    CRMPI_COMM = 1,
+    CRMPI_GROUP,
+    CRMPI_TYPE,
+    CRMPI_OP,
+    CRMPI_REQUEST,
+    CRMPI_MESSAGE,
+    CRMPI_ERRHANDLER,
+    CRMPI_INFO,
+    CRMPI_WIN,
+    CRMPI_FILE,
+    CRMPI_SESSION,
+    CRMPI_KINDS
 };
 
 /* At most 128 bytes with what a kind adds, for predefined objects; larger data hangs off

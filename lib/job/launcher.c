@@ -142,58 +142,74 @@ enum crmpi_status crmpi_words_decode(struct crmpi_words *words_out, const char *
 
 /* ---- mpirun's command line ---- */
 
-/* Options that take one argument; with one dash or two. */
+/* Options that take one argument; with one dash or two.  Of Open MPI 4.1, and of 5.0. */
 static const char *const takes_one[] = {
     "am",
     "app",
+    "arch",
     "bind-to",
     "c",
-    "np",
-    "cf",
     "cartofile",
+    "cf",
     "cpu-list",
     "cpu-set",
     "cpus-per-proc",
     "cpus-per-rank",
     "debugger",
     "default-hostfile",
+    "display",
+    "dvm",
+    "file",
+    "forward-signals",
     "H",
-    "host",
     "hnp",
+    "host",
     "hostfile",
+    "initial-errhandler",
     "launch-agent",
     "machinefile",
     "map-by",
     "max-restarts",
     "max-vm-size",
+    "memory-alloc-kinds",
     "N",
     "n",
+    "np",
     "npernode",
     "npersocket",
     "ompi-server",
+    "output",
+    "output-directory",
     "output-filename",
     "path",
     "personality",
     "ppr",
     "prefix",
     "preload-files",
+    "pset",
     "rank-by",
+    "rankfile",
     "report-events",
     "report-pid",
     "report-uri",
     "rf",
-    "rankfile",
+    "runtime-options",
+    "spawn-timeout",
     "stdin",
+    "stream-buffering",
     "timeout",
+    "tmpdir",
     "tune",
     "wd",
     "wdir",
+    "with-ft",
     "x",
     "xml-file",
     "xterm",
     NULL,
 };
-static const char *const takes_two[] = {"mca", "gmca", NULL};
+static const char *const takes_two[] = {"mca",     "gmca",    "omca", "gomca",
+                                        "prtemca", "pmixmca", NULL};
 static const char *const count_options[] = {"np", "n", "c", NULL};
 static const char *const file_options[] = {
     "hostfile", "machinefile", "default-hostfile", "rankfile", "rf", NULL,
@@ -217,7 +233,7 @@ static size_t option_words(const char *word)
 
 int crmpi_launcher_is_mpirun(const char *word)
 {
-    static const char *const names[] = {"mpirun", "mpiexec", "orterun"};
+    static const char *const names[] = {"mpirun", "mpiexec", "orterun", "prterun"};
     const char *slash = strrchr(word, '/'), *name = slash != NULL ? slash + 1 : word;
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
@@ -279,6 +295,23 @@ static int parent_of(int pid)
     return parent;
 }
 
+/* Open MPI 5.0's mpirun executes prterun, with its own arguments and an environment that says
+ * whose they are: without that they mean something else. */
+static enum crmpi_status prterun_rename(struct crmpi_words *words)
+{
+    char *word = words->items[0], *slash = strrchr(word, '/');
+    char *name = slash ? slash + 1 : word;
+    char *mpirun;
+
+    if (strcmp(name, "prterun") != 0)
+        return CRMPI_OK;
+    if (asprintf(&mpirun, "%.*smpirun", (int)(name - word), word) < 0)
+        return CRMPI_ERR_NOMEM;
+    free(word);
+    words->items[0] = mpirun;
+    return CRMPI_OK;
+}
+
 /* The command line of the mpirun above this process, and the directory it runs in. */
 static enum crmpi_status find_launcher(struct crmpi_words *words_out, char *cwd,
                                        size_t cwd_bytes)
@@ -299,7 +332,7 @@ static enum crmpi_status find_launcher(struct crmpi_words *words_out, char *cwd,
             snprintf(path, sizeof path, "/proc/%d/cwd", pid);
             n = readlink(path, cwd, cwd_bytes - 1);
             cwd[n > 0 ? n : 0] = '\0';
-            return CRMPI_OK;
+            return prterun_rename(words_out);
         }
         crmpi_words_fini(words_out);
     }

@@ -13,19 +13,7 @@
 #include <sys/uio.h>
 #include <time.h>
 
-static inline long crmpi_raw(long number, long a, long b, long c, long d, long e, long f)
-{
-    register long r10 __asm__("r10") = d;
-    register long r8 __asm__("r8") = e;
-    register long r9 __asm__("r9") = f;
-    long result;
-
-    __asm__ volatile("syscall"
-                     : "=a"(result)
-                     : "a"(number), "D"(a), "S"(b), "d"(c), "r"(r10), "r"(r8), "r"(r9)
-                     : "rcx", "r11", "memory");
-    return result;
-}
+#include "boundary/raw.h"
 
 static inline long crmpi_raw_futex_wait(const int32_t *word, int32_t value,
                                         const struct timespec *timeout)

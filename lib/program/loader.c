@@ -22,6 +22,7 @@
 #include "base/log.h"
 #include "boundary/control.h"
 #include "boundary/entries.h"
+#include "boundary/raw.h"
 #include "lower/raw.h"
 #include "program/loader.h"
 
@@ -45,8 +46,8 @@ struct image {
 
 enum crmpi_status crmpi_control_map(void)
 {
-    void *page = mmap((void *)CRMPI_U0, CRMPI_CONTROL_BYTES, PROT_READ | PROT_WRITE,
-                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    void *page = crmpi_map((void *)CRMPI_U0, CRMPI_CONTROL_BYTES, PROT_READ | PROT_WRITE,
+                           MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
     if (page != (void *)CRMPI_U0) {
         crmpi_error("cannot map the upper half's control page: %s", strerror(errno));
@@ -122,16 +123,16 @@ static int segment_map(const struct image *image, const Elf64_Phdr *p)
     uint64_t end = PAGE_UP(start + p->p_memsz), zero = PAGE_UP(file_end);
     int prot = segment_prot(p);
 
-    if (p->p_filesz &&
-        mmap((void *)PAGE_DOWN(start), file_end - PAGE_DOWN(start), prot,
-             MAP_PRIVATE | MAP_FIXED, image->fd, PAGE_DOWN(p->p_offset)) == MAP_FAILED)
+    if (p->p_filesz && crmpi_map((void *)PAGE_DOWN(start), file_end - PAGE_DOWN(start),
+                                 prot, MAP_PRIVATE | MAP_FIXED, image->fd,
+                                 PAGE_DOWN(p->p_offset)) == MAP_FAILED)
         return -1;
     if (p->p_memsz > p->p_filesz) {
         if (zero > file_end && p->p_filesz && p->p_flags & PF_W)
             memset((void *)file_end, 0, zero - file_end);
         if (end > zero &&
-            mmap((void *)zero, end - zero, prot, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED,
-                 -1, 0) == MAP_FAILED)
+            crmpi_map((void *)zero, end - zero, prot,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == MAP_FAILED)
             return -1;
     }
     return 0;
@@ -160,9 +161,9 @@ static enum crmpi_status image_map(struct image *image, uint64_t base)
     image->phdrs_address += image->bias;
     if (!crmpi_is_upper(image->bias + low) || !crmpi_is_upper(image->end))
         return bad(image, "it is linked for an address that crmpi cannot use");
-    if (mmap((void *)(image->bias + low), high - low, PROT_NONE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
-             0) == MAP_FAILED)
+    if (crmpi_map((void *)(image->bias + low), high - low, PROT_NONE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1,
+                  0) == MAP_FAILED)
         return bad(image, "its addresses are in use");
     for (int i = 0; i < h->e_phnum; i++)
         if (image->phdrs[i].p_type == PT_LOAD &&
@@ -190,8 +191,9 @@ enum crmpi_status crmpi_vdso_map(void)
     size_t bytes = crmpi_vdso_file_end - crmpi_vdso_file;
     const Elf64_Ehdr *header = (const Elf64_Ehdr *)crmpi_vdso_file;
     const Elf64_Phdr *p = (const Elf64_Phdr *)(crmpi_vdso_file + header->e_phoff);
-    char *at = mmap((void *)CRMPI_VDSO_ADDR, CRMPI_VDSO_BYTES, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    char *at =
+        crmpi_map((void *)CRMPI_VDSO_ADDR, CRMPI_VDSO_BYTES, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
     if (at != (char *)CRMPI_VDSO_ADDR) {
         crmpi_error("cannot map the upper half's vdso: %s", strerror(errno));
@@ -275,10 +277,10 @@ static uint64_t stack_map(void)
             limit.rlim_cur > STACK_UNLIMITED ? STACK_UNLIMITED : PAGE_UP(limit.rlim_cur);
     if (bytes < 1ul << 20)
         bytes = 1ul << 20;
-    void *at = mmap((void *)(CRMPI_STACK_END - bytes), bytes, PROT_READ | PROT_WRITE,
-                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK |
-                        MAP_FIXED_NOREPLACE,
-                    -1, 0);
+    void *at = crmpi_map((void *)(CRMPI_STACK_END - bytes), bytes, PROT_READ | PROT_WRITE,
+                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_STACK |
+                             MAP_FIXED_NOREPLACE,
+                         -1, 0);
 
     return at == MAP_FAILED ? 0 : CRMPI_STACK_END;
 }

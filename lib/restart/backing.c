@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "boundary/raw.h"
 #include "capture/attributes.h"
 #include "restart/backing.h"
 
@@ -66,8 +67,8 @@ static int file_place(const struct crmpi_region *region, int fd, uint64_t at,
 
     if (region->attributes & CRMPI_REGION_NORESERVE || !(region->prot & PROT_WRITE))
         flags |= MAP_NORESERVE;
-    return mmap((void *)(region->start + at), bytes, PROT_READ | PROT_WRITE, flags, fd,
-                (off_t)(region->file_offset + at)) == MAP_FAILED
+    return crmpi_map((void *)(region->start + at), bytes, PROT_READ | PROT_WRITE, flags,
+                     fd, (off_t)(region->file_offset + at)) == MAP_FAILED
                ? errno
                : 0;
 }
@@ -99,7 +100,7 @@ static enum crmpi_status region_back(const struct crmpi_region *region, int fd)
     const char *file = NULL;
 
     if (bytes > 0)
-        file = mmap(NULL, bytes, prot, MAP_PRIVATE, fd, (off_t)region->file_offset);
+        file = crmpi_map(NULL, bytes, prot, MAP_PRIVATE, fd, (off_t)region->file_offset);
     if (file == MAP_FAILED)
         return CRMPI_OK; /* such as on a file system without programs: as it is */
     for (uint64_t at = 0; !error && at < bytes; at += piece) {

@@ -24,6 +24,7 @@
 #include "base/log.h"
 #include "boundary/calls.h"
 #include "boundary/control.h"
+#include "boundary/raw.h"
 #include "lower/raw.h"
 #include "threads/clock.h"
 #include "threads/gate.h"
@@ -86,8 +87,8 @@ static uint64_t *const births = (uint64_t *)(CRMPI_BIRTHS_ADDR + PAGE);
 enum crmpi_status crmpi_births_map(void)
 {
     unsigned char *code =
-        mmap((void *)CRMPI_BIRTHS_ADDR, CRMPI_BIRTHS_BYTES, PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+        crmpi_map((void *)CRMPI_BIRTHS_ADDR, CRMPI_BIRTHS_BYTES, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
     if (code != (void *)CRMPI_BIRTHS_ADDR) {
         crmpi_error("cannot map where the upper half makes threads: %s", strerror(errno));

@@ -23,6 +23,7 @@
 #include "base/log.h"
 #include "boundary/entries.h"
 #include "lower/locks.h"
+#include "lower/progress.h"
 #include "lower/raw.h"
 #include "lower/thread.h"
 #include "threads/boundary.h"
@@ -364,7 +365,6 @@ static int on_progress(void)
 
 enum crmpi_status crmpi_park_progress_register(void)
 {
-    extern int opal_progress_register(int (*callback)(void));
     static const char *const never[] = {
         "MPI_Init",         "MPI_Init_thread",         "MPI_Abort",
         "MPI_Comm_spawn",   "MPI_Comm_spawn_multiple", "MPI_Comm_accept",
@@ -380,7 +380,7 @@ enum crmpi_status crmpi_park_progress_register(void)
             if (strcmp(crmpi_call_names[i], never[k]) == 0)
                 may_park[i] = 0;
     }
-    return opal_progress_register(on_progress) == 0 ? CRMPI_OK : CRMPI_ERR_MPI;
+    return crmpi_progress_register(on_progress) == 0 ? CRMPI_OK : CRMPI_ERR_MPI;
 }
 
 uint64_t crmpi_upcall(void *function, uint64_t a, uint64_t b, uint64_t c, uint64_t d,

@@ -1,14 +1,10 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Fortran's group constructors, the collectives with an array of datatypes, and
- * MPI_TYPE_MATCH_SIZE (upper half).  Open MPI's own read a new group's Fortran number out
- * of the group, the size out of the communicator, and the datatypes' table of a library
- * that is initialised.
+ * Fortran's group constructors and MPI_TYPE_MATCH_SIZE (upper half).  Open MPI's own read a new
+ * group's Fortran number out of the group, and the datatypes' table of a library that is
+ * initialised.
  */
-#include <stdlib.h>
-
 #include "upper/fortran.h"
-#include <mpi-ext.h>
 
 static void group_return(int error, MPI_Group group, MPI_Fint *newgroup, MPI_Fint *ierr)
 {
@@ -49,105 +45,6 @@ GROUP_OF_RANKS(excl, EXCL, MPI_Fint *)
 GROUP_OF_RANKS(range_incl, RANGE_INCL, range *)
 GROUP_OF_RANKS(range_excl, RANGE_EXCL, range *)
 
-/* The arguments of an alltoallw in C. */
-struct alltoallw {
-    MPI_Comm comm;
-    void *sendbuf, *recvbuf;
-    MPI_Datatype *sendtypes, *recvtypes; /* one block, of sendtypes */
-};
-
-static void *buffer(void *fortran)
-{
-    if (fortran == &mpi_fortran_in_place_)
-        return MPI_IN_PLACE;
-    return fortran == &mpi_fortran_bottom_ ? MPI_BOTTOM : fortran;
-}
-
-static int alltoallw_begin(void *sendbuf, const MPI_Fint *sendtypes, void *recvbuf,
-                           const MPI_Fint *recvtypes, MPI_Fint comm,
-                           struct alltoallw *out)
-{
-    int is_inter = 0, n = 0;
-
-    out->comm = PMPI_Comm_f2c(comm);
-    out->sendbuf = buffer(sendbuf);
-    out->recvbuf = buffer(recvbuf);
-    int error = PMPI_Comm_test_inter(out->comm, &is_inter);
-    if (error == MPI_SUCCESS)
-        error = is_inter ? PMPI_Comm_remote_size(out->comm, &n)
-                         : PMPI_Comm_size(out->comm, &n);
-    if (error != MPI_SUCCESS)
-        return error;
-    out->sendtypes = malloc(2 * n * sizeof *out->sendtypes);
-    if (!out->sendtypes)
-        return crmpi_fortran_no_memory();
-    out->recvtypes = out->sendtypes + n;
-    for (int i = 0; i < n; i++) {
-        /* with MPI_IN_PLACE the send arguments are not there to be read */
-        out->sendtypes[i] = out->sendbuf == MPI_IN_PLACE ? MPI_DATATYPE_NULL
-                                                         : PMPI_Type_f2c(sendtypes[i]);
-        out->recvtypes[i] = PMPI_Type_f2c(recvtypes[i]);
-    }
-    return MPI_SUCCESS;
-}
-
-static void ompi_alltoallw_f(char *sendbuf, MPI_Fint *sendcounts, MPI_Fint *sdispls,
-                             MPI_Fint *sendtypes, char *recvbuf, MPI_Fint *recvcounts,
-                             MPI_Fint *rdispls, MPI_Fint *recvtypes, MPI_Fint *comm,
-                             MPI_Fint *ierr)
-{
-    struct alltoallw c;
-    int error = alltoallw_begin(sendbuf, sendtypes, recvbuf, recvtypes, *comm, &c);
-
-    if (error == MPI_SUCCESS) {
-        error = PMPI_Alltoallw(c.sendbuf, sendcounts, sdispls, c.sendtypes, c.recvbuf,
-                               recvcounts, rdispls, c.recvtypes, c.comm);
-        free(c.sendtypes);
-    }
-    crmpi_fortran_return(ierr, error);
-}
-
-static void ompi_ialltoallw_f(char *sendbuf, MPI_Fint *sendcounts, MPI_Fint *sdispls,
-                              MPI_Fint *sendtypes, char *recvbuf, MPI_Fint *recvcounts,
-                              MPI_Fint *rdispls, MPI_Fint *recvtypes, MPI_Fint *comm,
-                              MPI_Fint *request, MPI_Fint *ierr)
-{
-    struct alltoallw c;
-    MPI_Request c_request;
-    int error = alltoallw_begin(sendbuf, sendtypes, recvbuf, recvtypes, *comm, &c);
-
-    if (error == MPI_SUCCESS) {
-        error = PMPI_Ialltoallw(c.sendbuf, sendcounts, sdispls, c.sendtypes, c.recvbuf,
-                                recvcounts, rdispls, c.recvtypes, c.comm, &c_request);
-        free(c.sendtypes);
-        if (error == MPI_SUCCESS)
-            *request = PMPI_Request_c2f(c_request);
-    }
-    crmpi_fortran_return(ierr, error);
-}
-
-/* Persistent: an extension of Open MPI. */
-static void ompix_alltoallw_init_f(char *sendbuf, MPI_Fint *sendcounts, MPI_Fint *sdispls,
-                                   MPI_Fint *sendtypes, char *recvbuf,
-                                   MPI_Fint *recvcounts, MPI_Fint *rdispls,
-                                   MPI_Fint *recvtypes, MPI_Fint *comm, MPI_Fint *info,
-                                   MPI_Fint *request, MPI_Fint *ierr)
-{
-    struct alltoallw c;
-    MPI_Request c_request;
-    int error = alltoallw_begin(sendbuf, sendtypes, recvbuf, recvtypes, *comm, &c);
-
-    if (error == MPI_SUCCESS) {
-        error = PMPIX_Alltoallw_init(c.sendbuf, sendcounts, sdispls, c.sendtypes,
-                                     c.recvbuf, recvcounts, rdispls, c.recvtypes, c.comm,
-                                     PMPI_Info_f2c(*info), &c_request);
-        free(c.sendtypes);
-        if (error == MPI_SUCCESS)
-            *request = PMPI_Request_c2f(c_request);
-    }
-    crmpi_fortran_return(ierr, error);
-}
-
 /* A type of Fortran's in each class; as Open MPI gives it for each size. */
 static void ompi_type_match_size_f(MPI_Fint *typeclass, MPI_Fint *size, MPI_Fint *type,
                                    MPI_Fint *ierr)
@@ -177,7 +74,4 @@ static void ompi_type_match_size_f(MPI_Fint *typeclass, MPI_Fint *size, MPI_Fint
     crmpi_fortran_return(ierr, error);
 }
 
-CRMPI_FORTRAN(ompix_alltoallw_init_f)
-CRMPI_FORTRAN(ompi_alltoallw_f)
-CRMPI_FORTRAN(ompi_ialltoallw_f)
 CRMPI_FORTRAN(ompi_type_match_size_f)

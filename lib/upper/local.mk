@@ -10,7 +10,7 @@ libcrmpi_so_SOURCES += \
 	lib/upper/fortran.h \
 	lib/upper/fortran_application.c \
 	lib/upper/fortran_attribute.c \
-	lib/upper/fortran_callback.c \
+	lib/upper/fortran_callback.c lib/upper/fortran_collective.c lib/upper/fortran_info.c \
 	lib/upper/fortran_object.c \
 	lib/upper/fortran_request.c \
 	lib/upper/number.c \

@@ -22,6 +22,7 @@
 
 #include "boundary/control.h"
 #include "upper/upper.h"
+#include "wrappers/inner.h"
 
 static uint64_t fs_base(void)
 {
@@ -146,6 +147,12 @@ static void introduce(void)
     crmpi_transfer_places_find();
     crmpi_redirect_start();
     crmpi_tools_find();
+}
+
+__attribute__((destructor)) static void end(void)
+{
+    if (crmpi_is_split && crmpi_control->wants_end)
+        CRMPI_End();
 }
 
 __attribute__((constructor)) static void start(int argc, char **argv, char **envp)

@@ -237,24 +237,31 @@ static inline long check_steps(int argc, char **argv, long steps_default)
     return value < 1 ? 1 : (long)value;
 }
 
-/** Begin: name, rank and size; MPI is initialised. */
-static inline long check_begin(const char *name, int argc, char **argv,
-                               long steps_default)
+/** Begin: name, rank and size on a communicator of all ranks. */
+static inline long check_begin_on(MPI_Comm comm, const char *name, int argc, char **argv,
+                                  long steps_default)
 {
     check_name = name;
-    MPI_Comm_rank(MPI_COMM_WORLD, &check_rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &check_size);
+    MPI_Comm_rank(comm, &check_rank);
+    MPI_Comm_size(comm, &check_size);
     check_digest = check_hash((uint64_t)check_rank, (uint64_t)check_size);
     return check_steps(argc, argv, steps_default);
 }
 
+/** Likewise; MPI is initialised. */
+static inline long check_begin(const char *name, int argc, char **argv,
+                               long steps_default)
+{
+    return check_begin_on(MPI_COMM_WORLD, name, argc, argv, steps_default);
+}
+
 /** Print the digest of all ranks on rank 0. */
-static inline void check_end(long steps)
+static inline void check_end_on(MPI_Comm comm, long steps)
 {
     uint64_t *all = (uint64_t *)check_alloc(8 * (size_t)check_size), digest = 0;
     int i;
 
-    MPI_Gather(&check_digest, 1, MPI_UINT64_T, all, 1, MPI_UINT64_T, 0, MPI_COMM_WORLD);
+    MPI_Gather(&check_digest, 1, MPI_UINT64_T, all, 1, MPI_UINT64_T, 0, comm);
     for (i = 0; check_rank == 0 && i < check_size; i++)
         digest = check_hash(digest, all[i]);
     if (check_rank == 0) {
@@ -263,6 +270,11 @@ static inline void check_end(long steps)
         fflush(stdout);
     }
     free(all);
+}
+
+static inline void check_end(long steps)
+{
+    check_end_on(MPI_COMM_WORLD, steps);
 }
 
 #ifdef __cplusplus

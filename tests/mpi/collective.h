@@ -8,7 +8,7 @@
 #define TESTS_MPI_COLLECTIVE_H
 
 #include "check.h"
-#include <mpi-ext.h>
+#include "persistent.h"
 
 enum collective_kind {
     COLLECTIVE_BARRIER,
@@ -144,7 +144,7 @@ static inline void collective_put(const struct collective *c, int *buffer, int n
         else if (stage == COLLECTIVE_NONBLOCKING)                                        \
             CHECK_MPI(MPI_##iname(__VA_ARGS__, &c->request));                            \
         else if (stage == COLLECTIVE_PERSISTENT)                                         \
-            CHECK_MPI(MPIX_##name##_init(__VA_ARGS__, MPI_INFO_NULL, &c->request));      \
+            CHECK_MPI(MPI_##name##_init(__VA_ARGS__, MPI_INFO_NULL, &c->request));       \
     } while (0)
 
 static inline void collective_start_one_to_all(struct collective *c, enum collective_stage stage)

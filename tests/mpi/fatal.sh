@@ -8,8 +8,7 @@ set -u
 temporary=$(mktemp -d "${TMPDIR:-/tmp}/crmpi-fatal-XXXXXX") || exit 1
 trap 'rm -rf "$temporary"' EXIT
 export CRMPI_DIR="$temporary/ckpt"
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
+. "${srcdir:-.}/tests/launcher.sh"
 
 for run in "" "$CRMPI_BIN/crmpi-run"; do
     # shellcheck disable=SC2086

@@ -12,15 +12,20 @@ mpi_c_tests += churn churn_threads filecases kinds layout mappings special unusu
 mpi_c_tests += coll_fails comm_early coupled descriptors dist_graph dynamic failures held jumps names
 mpi_c_tests += obstacles pairs pcoll pipeline reach synchronous threads_groups truncated user_ops
 mpi_c_tests += delayed hints identities struck threads_many vectors waits
+# of MPI-4
+mpi_4_tests = isendrecv partitioned sessions
+if HAVE_MPI_4
+mpi_c_tests += $(mpi_4_tests)
+endif
 mpi_c_programs = $(mpi_c_tests:%=tests/mpi/%)
 # tool is linked with its library before MPI's, tool_alone has it preloaded
 tool_parts = tests/mpi/tool tests/mpi/tool_alone tests/mpi/tool_library.so
 mpi_headers = tests/mpi/check.h tests/mpi/collective.h tests/mpi/failures.h \
-	tests/mpi/hold.h tests/mpi/message.h tests/mpi/threads_call.h tests/mpi/threads_ids.h \
+	tests/mpi/hold.h tests/mpi/message.h tests/mpi/persistent.h tests/mpi/threads_call.h tests/mpi/threads_ids.h \
 	tests/mpi/threads_lives.h tests/mpi/threads_locks.h tests/mpi/threads_signals.h \
 	tests/mpi/threads_sleeps.h tests/mpi/threads_transfers.h tests/mpi/threads_waits.h
 
-EXTRA_DIST += $(mpi_headers) $(mpi_c_tests:%=tests/mpi/%.c) tests/mpi/names_library.c tests/mpi/plugin.c tests/mpi/tool.c tests/mpi/tool_library.c \
+EXTRA_DIST += $(mpi_headers) $(mpi_c_tests:%=tests/mpi/%.c) $(mpi_4_tests:%=tests/mpi/%.c) tests/mpi/names_library.c tests/mpi/plugin.c tests/mpi/tool.c tests/mpi/tool_library.c \
 	tests/mpi/dlsym.c tests/mpi/pool.cpp tests/mpi/throws.cpp tests/mpi/unwinds.cpp
 CLEANFILES += $(mpi_c_programs) tests/mpi/dlsym $(tool_parts) tests/mpi/names_library.so tests/mpi/plugin.so tests/mpi/pool tests/mpi/throws tests/mpi/unwinds
 check_DATA += $(mpi_c_programs) tests/mpi/dlsym $(tool_parts) tests/mpi/names_library.so tests/mpi/plugin.so
@@ -30,7 +35,7 @@ endif
 
 mpi_scripts = tests/mpi/coll_fails.sh tests/mpi/coupled.sh tests/mpi/dynamic.sh tests/mpi/failures.sh \
 	tests/mpi/fatal.sh tests/mpi/filecases.sh tests/mpi/held.sh tests/mpi/identities.sh tests/mpi/interrupted.sh tests/mpi/layout.sh tests/mpi/longcalls.sh \
-	tests/mpi/pairs.sh \
+	tests/mpi/pairs.sh tests/mpi/partitioned.sh \
 	tests/mpi/special.sh tests/mpi/tool.sh tests/mpi/unusual.sh tests/mpi/waits.sh
 check_SCRIPTS += $(mpi_scripts)
 TESTS += $(mpi_scripts)

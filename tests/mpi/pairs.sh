@@ -9,8 +9,7 @@ set -u
 temporary=$(mktemp -d "${TMPDIR:-/tmp}/crmpi-pairs-XXXXXX") || exit 1
 trap 'rm -rf "$temporary"' EXIT
 export CRMPI_DIR="$temporary/ckpt" CRMPI_POLICY=partial CRMPI_LOG=info
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
+. "${srcdir:-.}/tests/launcher.sh"
 program="$CRMPI_TESTS/pairs"
 steps=8000
 failures=0

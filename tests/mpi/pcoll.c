@@ -160,8 +160,8 @@ static void own_create(void)
     CHECK_MPI(MPI_Type_contiguous(3, MPI_INT, &triple));
     CHECK_MPI(MPI_Type_commit(&triple));
     CHECK_MPI(MPI_Op_create(multiply, 1, &op));
-    CHECK_MPI(MPIX_Allreduce_init(own_out, own_in, 1, triple, op, MPI_COMM_WORLD,
-                                  MPI_INFO_NULL, &own));
+    CHECK_MPI(MPI_Allreduce_init(own_out, own_in, 1, triple, op, MPI_COMM_WORLD,
+                                 MPI_INFO_NULL, &own));
     CHECK_MPI(MPI_Type_vector(2, 1, 2, MPI_INT, &pair)); /* with a gap */
     CHECK_MPI(MPI_Type_commit(&pair));
     for (int i = 0; i < check_size; i++) {
@@ -169,8 +169,8 @@ static void own_create(void)
         displs[i] = i * 4 * (int)sizeof(int);
         types[i] = pair;
     }
-    CHECK_MPI(MPIX_Alltoallw_init(pair_out, counts, displs, types, pair_in, counts, displs,
-                                  types, MPI_COMM_WORLD, MPI_INFO_NULL, &pairs));
+    CHECK_MPI(MPI_Alltoallw_init(pair_out, counts, displs, types, pair_in, counts, displs,
+                                 types, MPI_COMM_WORLD, MPI_INFO_NULL, &pairs));
     if (dlsym(RTLD_DEFAULT, "CRMPI_Checkpoint"))
         own_free();
 }
@@ -216,19 +216,19 @@ static void ring_create(void)
     MPI_Aint bytes[2] = {0, 3 * sizeof(int)};
     MPI_Datatype types[2] = {MPI_INT, MPI_INT};
 
-    CHECK_MPI(MPIX_Neighbor_allgather_init(ring_out[0], 3, MPI_INT, ring_in[0], 3, MPI_INT,
-                                           ring, MPI_INFO_NULL, &around[0]));
-    CHECK_MPI(MPIX_Neighbor_allgatherv_init(ring_out[1], 3, MPI_INT, ring_in[1], counts,
-                                            displs, MPI_INT, ring, MPI_INFO_NULL,
-                                            &around[1]));
-    CHECK_MPI(MPIX_Neighbor_alltoall_init(ring_out[2], 3, MPI_INT, ring_in[2], 3, MPI_INT,
-                                          ring, MPI_INFO_NULL, &around[2]));
-    CHECK_MPI(MPIX_Neighbor_alltoallv_init(ring_out[3], counts, displs, MPI_INT, ring_in[3],
-                                           counts, displs, MPI_INT, ring, MPI_INFO_NULL,
-                                           &around[3]));
-    CHECK_MPI(MPIX_Neighbor_alltoallw_init(ring_out[4], counts, bytes, types, ring_in[4],
-                                           counts, bytes, types, ring, MPI_INFO_NULL,
-                                           &around[4]));
+    CHECK_MPI(MPI_Neighbor_allgather_init(ring_out[0], 3, MPI_INT, ring_in[0], 3, MPI_INT,
+                                          ring, MPI_INFO_NULL, &around[0]));
+    CHECK_MPI(MPI_Neighbor_allgatherv_init(ring_out[1], 3, MPI_INT, ring_in[1], counts,
+                                           displs, MPI_INT, ring, MPI_INFO_NULL,
+                                           &around[1]));
+    CHECK_MPI(MPI_Neighbor_alltoall_init(ring_out[2], 3, MPI_INT, ring_in[2], 3, MPI_INT,
+                                         ring, MPI_INFO_NULL, &around[2]));
+    CHECK_MPI(MPI_Neighbor_alltoallv_init(ring_out[3], counts, displs, MPI_INT,
+                                          ring_in[3], counts, displs, MPI_INT, ring,
+                                          MPI_INFO_NULL, &around[3]));
+    CHECK_MPI(MPI_Neighbor_alltoallw_init(ring_out[4], counts, bytes, types, ring_in[4],
+                                          counts, bytes, types, ring, MPI_INFO_NULL,
+                                          &around[4]));
     memset(counts, 0xff, sizeof counts);
     memset(displs, 0xff, sizeof displs);
     memset(types, 0, sizeof types);
@@ -266,11 +266,11 @@ static void across_create(void)
     int is_upper = check_rank >= check_size / 2, first = check_rank % (check_size / 2) == 0;
     int root = is_upper ? 0 : check_rank == 0 && first ? MPI_ROOT : MPI_PROC_NULL;
 
-    CHECK_MPI(MPIX_Allreduce_init(&across_out, &across_sum, 1, MPI_INT, MPI_SUM, between,
-                                  MPI_INFO_NULL, &across[0]));
-    CHECK_MPI(MPIX_Barrier_init(between, MPI_INFO_NULL, &across[1]));
-    CHECK_MPI(MPIX_Bcast_init(&across_root, 1, MPI_INT, root, between, MPI_INFO_NULL,
-                              &across[2]));
+    CHECK_MPI(MPI_Allreduce_init(&across_out, &across_sum, 1, MPI_INT, MPI_SUM, between,
+                                 MPI_INFO_NULL, &across[0]));
+    CHECK_MPI(MPI_Barrier_init(between, MPI_INFO_NULL, &across[1]));
+    CHECK_MPI(MPI_Bcast_init(&across_root, 1, MPI_INT, root, between, MPI_INFO_NULL,
+                             &across[2]));
 }
 
 static void across_check(long step)
@@ -297,10 +297,10 @@ static void wrong(void)
     int x = 0;
 
     CHECK_MPI(MPI_Comm_set_errhandler(comms[1], MPI_ERRORS_RETURN));
-    CHECK(MPIX_Bcast_init(&x, 1, MPI_INT, check_size, comms[1], MPI_INFO_NULL, &request) !=
+    CHECK(MPI_Bcast_init(&x, 1, MPI_INT, check_size, comms[1], MPI_INFO_NULL, &request) !=
               MPI_SUCCESS,
           "there is no such root");
-    CHECK(MPIX_Bcast_init(&x, -1, MPI_INT, 0, comms[1], MPI_INFO_NULL, &request) !=
+    CHECK(MPI_Bcast_init(&x, -1, MPI_INT, 0, comms[1], MPI_INFO_NULL, &request) !=
               MPI_SUCCESS,
           "there is no such number");
     CHECK_MPI(MPI_Comm_set_errhandler(comms[1], MPI_ERRORS_ARE_FATAL));

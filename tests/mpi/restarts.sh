@@ -8,8 +8,7 @@ temporary=$(mktemp -d "${TMPDIR:-/tmp}/crmpi-$test-XXXXXX") || exit 1
 trap 'rm -rf "$temporary"' EXIT
 source=$(cd "${srcdir:-.}/tests/mpi" && pwd)
 export CRMPI_DIR="$temporary/ckpt"
-export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_mpi_yield_when_idle=1
+. "${srcdir:-.}/tests/launcher.sh"
 run="$CRMPI_BIN/crmpi-run $MPIRUN -np"
 log=$temporary/log
 failures=0

@@ -12,6 +12,10 @@
 
 #include "rma.h"
 
+/* Open MPI 5.0 does something else for bitwise operations on integers of 64 bits in windows
+ * (osc/rdma over btl/sm). */
+#define RMA_HAS_BITWISE_64 (OMPI_MAJOR_VERSION < 5)
+
 #define RMA_CELL 256 /* bytes of a cell */
 #define RMA_TYPES 21 /* and cells of a block */
 #define RMA_BLOCK (RMA_CELL * RMA_TYPES)
@@ -191,7 +195,7 @@ static inline void rma_element(const struct rma_base *base, MPI_Op op, uint64_t 
 }
 
 /** A random operation that the type can be used with.  Logical ones do nothing to large
- * integers in windows of Open MPI 4.1 (osc/rdma over btl/vader). */
+ * integers in windows of Open MPI (osc/rdma over btl/vader, or sm). */
 static inline MPI_Op rma_op_choose(const struct rma_base *base, int fetches,
                                    uint64_t *state)
 {
@@ -202,7 +206,9 @@ static inline MPI_Op rma_op_choose(const struct rma_base *base, int fetches,
         return MPI_NO_OP;
     switch (base->kind) {
     case RMA_INTEGER:
-        return all[check_below(state, base->extent < 4 ? 11 : 8)];
+        return all[check_below(state, base->extent < 4                         ? 11
+                                      : base->extent < 8 || RMA_HAS_BITWISE_64 ? 8
+                                                                               : 5)];
     case RMA_REAL:
         return all[check_below(state, 5)];
     case RMA_COMPLEX:

@@ -77,7 +77,10 @@ static int n_planned(const struct field *f, int wave, int origin, int target,
 
 static MPI_Op counter_op(const struct field *f)
 {
-    return (MPI_Op[]){MPI_SUM, MPI_BXOR, MPI_MAX, MPI_BOR}[f->round % 4];
+    const MPI_Op bitwise[] = {MPI_SUM, MPI_BXOR, MPI_MAX, MPI_BOR},
+                 other[] = {MPI_SUM, MPI_MIN, MPI_MAX, MPI_PROD};
+
+    return (RMA_HAS_BITWISE_64 ? bitwise : other)[f->round % 4];
 }
 
 /* The operations on the cells of one block, and on a counter. */

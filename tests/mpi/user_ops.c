@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "check.h"
-#include <mpi-ext.h>
+#include "persistent.h"
 
 enum { N_MAX = 40, N_THREADS = 3 };
 static const uint64_t prime = 1000003;
@@ -287,14 +287,13 @@ static void between(MPI_Comm inter, int is_high, int n_low, int size, long step)
 }
 
 /* A persistent one, started anew with other data; it may be active over a checkpoint, or not. */
-#ifdef OMPI_HAVE_MPI_EXT_PCOLLREQ
 static struct map again_in[N_MAX], again_out[N_MAX];
 static MPI_Request again_request;
 
 static void again_begin(void)
 {
-    CHECK_MPI(MPIX_Allreduce_init(again_in, again_out, N_MAX, map_type, then, MPI_COMM_WORLD,
-                                  MPI_INFO_NULL, &again_request));
+    CHECK_MPI(MPI_Allreduce_init(again_in, again_out, N_MAX, map_type, then,
+                                 MPI_COMM_WORLD, MPI_INFO_NULL, &again_request));
 }
 
 static void again(long step)
@@ -311,11 +310,6 @@ static void again_end(void)
 {
     CHECK_MPI(MPI_Request_free(&again_request));
 }
-#else
-static void again_begin(void) {}
-static void again(long step) { (void)step; }
-static void again_end(void) {}
-#endif
 
 /*
  * threads

@@ -4,7 +4,7 @@
 # public interface, the command lines of the tools, the configuration, the launchers' words
 # and the parts of the policy.
 
-EXTRA_DIST += tests/unit/main.h
+EXTRA_DIST += tests/unit/main.h tests/unit/lower/mappings_library.c
 storage_fixture = tests/unit/storage/storage-fixture.c tests/unit/storage/storage-fixture.h
 storage_libs = libcrmpi-storage.a libcrmpi-recovery.a libcrmpi-base.a $(HDF5_LIBS) $(LZ4_LIBS) $(ZSTD_LIBS) $(XXHASH_LIBS) $(CRYPTO_LIBS)
 storage_cppflags = $(AM_CPPFLAGS) $(HDF5_CPPFLAGS)
@@ -185,6 +185,20 @@ TESTS += tests/unit/capture/cpus tests/unit/net/greeting tests/unit/engine/kept 
 tests_unit_capture_cpus_SOURCES = tests/unit/capture/cpus.c lib/capture/cpus.c
 tests_unit_capture_cpus_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_capture_cpus_LDADD = $(CHECK_LIBS)
+
+# A library calls what the program stands in for.
+check_PROGRAMS += tests/unit/lower/mappings
+TESTS += tests/unit/lower/mappings
+tests_unit_lower_mappings_SOURCES = tests/unit/lower/mappings.c lib/lower/mappings.c
+tests_unit_lower_mappings_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
+tests_unit_lower_mappings_LDFLAGS = $(AM_LDFLAGS) -rdynamic \
+	-Wl,-rpath,'$(abs_builddir)/tests/unit/lower'
+tests_unit_lower_mappings_LDADD = tests/unit/lower/mappings_library.so $(CHECK_LIBS)
+CLEANFILES += tests/unit/lower/mappings_library.so
+tests/unit/lower/mappings_library.so: $(srcdir)/tests/unit/lower/mappings_library.c
+	@$(MKDIR_P) tests/unit/lower
+	$(AM_V_GEN)$(CC) -D_GNU_SOURCE $(CPPFLAGS) $(CFLAGS) $(WARN_CFLAGS) -shared -fPIC $< -o $@
+
 tests_unit_threads_xstate_SOURCES = tests/unit/threads/xstate.c lib/threads/xstate.c
 tests_unit_threads_xstate_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_threads_xstate_LDADD = libcrmpi-base.a $(CHECK_LIBS)

@@ -407,6 +407,19 @@ static int is_truncated(int error)
 #define TYPE(type) CRMPI_REAL(MPI_Datatype, type)
 #define OP CRMPI_REAL(MPI_Op, op)
 
+#ifdef OMPI_HAVE_MPI_EXT_FTMPI
+int crmpi_lower_MPIX_Comm_iagree(MPI_Comm comm, int *flag, MPI_Request *request)
+{
+    MPI_Request real;
+
+    nonblocking_begin(comm);
+    int error =
+        PMPIX_Comm_iagree(CRMPI_REAL(MPI_Comm, comm), flag, request ? &real : NULL);
+    return nonblocking_end(error, 0, &real, comm, NULL, NULL, NULL, FLOW_ALL, request,
+                           "MPIX_Comm_iagree");
+}
+#endif
+
 COLLECTIVE(Barrier, Ibarrier, FLOW_ALL, ARGS(MPI_Comm comm), ARGS(COMM), none, NULL, NULL)
 
 COLLECTIVE(Bcast, Ibcast, FLOW_DOWN,

@@ -354,7 +354,8 @@ int crmpi_lower_MPI_Comm_dup_with_info(MPI_Comm comm, MPI_Info info, MPI_Comm *n
 }
 
 /* The new communicator is known at once, its request is a nonblocking collective. */
-int crmpi_lower_MPI_Comm_idup(MPI_Comm comm, MPI_Comm *newcomm, MPI_Request *request)
+static int idup(MPI_Comm comm, MPI_Info info, MPI_Comm *newcomm, MPI_Request *request,
+                const char *function)
 {
     int error = !crmpi_comm_of(comm) ? MPI_ERR_COMM : MPI_SUCCESS;
 
@@ -365,14 +366,32 @@ int crmpi_lower_MPI_Comm_idup(MPI_Comm comm, MPI_Comm *newcomm, MPI_Request *req
         crmpi_call_resumed();
     }
     error = dup_end(comm, error, error == MPI_SUCCESS ? NULL : CRMPI_NOTHING(MPI_Comm),
-                    newcomm, NULL, "MPI_Comm_idup");
+                    newcomm, NULL, function);
     if (error != MPI_SUCCESS)
         return error;
-    crmpi_comm_of(*newcomm)->making = 1;
-    *request = crmpi_request_wrap(crmpi_idup_begin(comm, *newcomm), CRMPI_WRAP_IDUP,
+    struct crmpi_comm *new = crmpi_comm_of(*newcomm);
+    new->making = 1;
+    if (info) { /* what the library says of it is not known yet */
+        crmpi_info_merge(&new->info, info);
+        new->told = (void *)crmpi_info_copy(info);
+    }
+    *request = crmpi_request_wrap(crmpi_idup_begin(comm, info, *newcomm), CRMPI_WRAP_IDUP,
                                   *newcomm);
     return MPI_SUCCESS;
 }
+
+int crmpi_lower_MPI_Comm_idup(MPI_Comm comm, MPI_Comm *newcomm, MPI_Request *request)
+{
+    return idup(comm, NULL, newcomm, request, "MPI_Comm_idup");
+}
+
+#if OMPI_MAJOR_VERSION >= 5
+int crmpi_lower_MPI_Comm_idup_with_info(MPI_Comm comm, MPI_Info info, MPI_Comm *newcomm,
+                                        MPI_Request *request)
+{
+    return idup(comm, info, newcomm, request, "MPI_Comm_idup_with_info");
+}
+#endif
 
 /*
  * Communicators whose members are not all of a parent's.  No collective of an existing

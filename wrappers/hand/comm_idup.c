@@ -19,6 +19,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#include "lower/progress.h"
 #include "wrappers/hand/p2p.h"
 #include "wrappers/objects.h"
 
@@ -26,6 +27,7 @@ struct duplicate {
     struct duplicate *next;   /* of another communicator */
     struct duplicate *behind; /* of the same one, to be made after this */
     struct crmpi_handle *from, *copy;
+    MPI_Info info; /* held; NULL: the hints of @p from */
     MPI_Request promise;
     MPI_Request lower; /* of a barrier of all members, then of the making */
     int is_making;
@@ -49,7 +51,10 @@ static int query(void *state, MPI_Status *status)
 
 static int free_state(void *state)
 {
-    free(state);
+    struct duplicate *d = state;
+
+    crmpi_drop(d->info);
+    free(d);
     return MPI_SUCCESS;
 }
 
@@ -73,11 +78,25 @@ static void begin(struct duplicate *d)
         d->error = PMPI_Ibarrier(d->from->real, &d->lower);
 }
 
+static int idup(struct duplicate *d, MPI_Comm *real)
+{
+#if OMPI_MAJOR_VERSION >= 5
+    if (d->info) {
+        MPI_Info info = crmpi_info_make(d->info);
+        int error = PMPI_Comm_idup_with_info(d->from->real, info, real, &d->lower);
+
+        crmpi_info_drop(info);
+        return error;
+    }
+#endif
+    return PMPI_Comm_idup(d->from->real, real, &d->lower);
+}
+
 static void make(struct duplicate *d)
 {
     MPI_Comm real = MPI_COMM_NULL;
 
-    d->error = PMPI_Comm_idup(d->from->real, &real, &d->lower);
+    d->error = idup(d, &real);
     if (d->error != MPI_SUCCESS)
         return;
     d->is_making = 1;
@@ -144,9 +163,8 @@ static struct duplicate **first_of(const struct crmpi_handle *from)
     return at;
 }
 
-MPI_Request crmpi_idup_begin(MPI_Comm comm, MPI_Comm copy)
+MPI_Request crmpi_idup_begin(MPI_Comm comm, MPI_Info info, MPI_Comm copy)
 {
-    extern int opal_progress_register(int (*callback)(void));
     static int is_registered;
     struct duplicate *d = calloc(1, sizeof *d);
 
@@ -158,10 +176,11 @@ MPI_Request crmpi_idup_begin(MPI_Comm comm, MPI_Comm copy)
     MPI_Request promise = d->promise;
     d->from = (void *)comm;
     d->copy = (void *)copy;
+    d->info = crmpi_hold(info);
     d->lower = MPI_REQUEST_NULL;
     crmpi_whole_begin();
     pthread_mutex_lock(&lock);
-    if (!is_registered && opal_progress_register(progress) != 0) {
+    if (!is_registered && crmpi_progress_register(progress) != 0) {
         crmpi_error("cannot follow the making of communicators");
         abort();
     }

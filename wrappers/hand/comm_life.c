@@ -150,6 +150,18 @@ void crmpi_comm_hint(MPI_Comm comm, MPI_Info info, int is_new)
     crmpi_info_tell(&c->told, info, is_new, real, NULL);
 }
 
+#ifdef OMPI_HAVE_MPI_EXT_FTMPI
+int crmpi_lower_MPIX_Comm_revoke(MPI_Comm comm)
+{
+    int error = PMPIX_Comm_revoke(CRMPI_REAL(MPI_Comm, comm));
+
+    if (error != MPI_SUCCESS)
+        return crmpi_comm_error(comm, error, "MPIX_Comm_revoke");
+    crmpi_unsaved_begin("MPIX_Comm_revoke was called");
+    return error;
+}
+#endif
+
 int crmpi_lower_MPI_Comm_get_info(MPI_Comm comm, MPI_Info *info_used)
 {
     const struct crmpi_comm *c = crmpi_comm_of(comm);

@@ -10,11 +10,10 @@
  */
 #include <stdlib.h>
 
+#include "lower/progress.h"
 #include "wrappers/hand/p2p.h"
 
 #define N_ON_STACK 64
-
-extern void opal_progress(void);
 
 /* The active request behind a handle; NULL if there is nothing to wait for. */
 static inline struct crmpi_request *active(MPI_Request request)
@@ -72,7 +71,7 @@ static inline int poll_ready(struct crmpi_request *r)
     if (__builtin_expect(r->operation != CRMPI_GENERALIZED, 1))
         return crmpi_request_poll(r);
     if (!is_ready(r))
-        opal_progress();
+        crmpi_progress();
     return is_ready(r);
 }
 
@@ -283,7 +282,7 @@ static int generalized_poll(const struct poll_set *set)
     int n = 0;
 
     if (set->n_generalized == set->n_active)
-        opal_progress();
+        crmpi_progress();
     for (int i = 0; i < set->n; i++) {
         struct crmpi_request *r = active(set->requests[i]);
 

@@ -7,6 +7,7 @@
  * errors, and the wrappers report them here, where the application's function is called.
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "wrappers/hand/window.h"
@@ -16,32 +17,54 @@ static struct crmpi_errhandler *user_handler(const struct crmpi_handle *handler)
     return handler && !(handler->flags & CRMPI_HANDLE_PREDEFINED) ? handler->extra : NULL;
 }
 
-static int is_fatal(const void *handler)
+/* Whether it ends the job, or a part of it: the lower handler for it; else NULL. */
+static MPI_Errhandler is_fatal(const void *handler)
 {
-    return handler == CRMPI_UPPER(void *, ompi_mpi_errors_are_fatal);
+#if OMPI_MAJOR_VERSION >= 5
+    if (handler == CRMPI_UPPER(void *, ompi_mpi_errors_abort))
+        return MPI_ERRORS_ABORT;
+#endif
+    return handler == CRMPI_UPPER(void *, ompi_mpi_errors_are_fatal)
+               ? MPI_ERRORS_ARE_FATAL
+               : NULL;
+}
+
+/* Errors of calls without an object that has a handler are told to this communicator: MPI_COMM_WORLD
+ * in MPI-3, MPI_COMM_SELF in MPI-4. */
+static int tells_self(void)
+{
+    const char *compatible = getenv("OMPI_MCA_mpi_compat_mpi3");
+
+    return OMPI_MAJOR_VERSION >= 5 && !(compatible && strchr("1tTyY", compatible[0]));
+}
+
+static MPI_Comm listener(void)
+{
+    return tells_self() ? CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_self)
+                        : CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
 }
 
 /*
- * The MPI library tells some errors of a call with another object to MPI_COMM_WORLD, and
+ * The MPI library tells the listener some errors of a call with another object, too, and
  * some calls tell two.  With a handler of the application's on that communicator the lower
  * one has a handler that notes what it is told, in this thread's call.
  */
 static __thread struct {
     int n, codes[4];
-} told_world;
+} told_listener;
 
-static void world_told(MPI_Comm *comm, int *code, ...)
+static void listener_told(MPI_Comm *comm, int *code, ...)
 {
-    if (*comm == MPI_COMM_WORLD && told_world.n < 4)
-        told_world.codes[told_world.n++] = *code;
+    if (*comm == CRMPI_REAL(MPI_Comm, listener()) && told_listener.n < 4)
+        told_listener.codes[told_listener.n++] = *code;
 }
 
-static MPI_Errhandler world_handler(void)
+static MPI_Errhandler listener_handler(void)
 {
     static MPI_Errhandler handler = MPI_ERRHANDLER_NULL;
 
     if (handler == MPI_ERRHANDLER_NULL &&
-        PMPI_Comm_create_errhandler(world_told, &handler) != MPI_SUCCESS)
+        PMPI_Comm_create_errhandler(listener_told, &handler) != MPI_SUCCESS)
         handler = MPI_ERRORS_RETURN;
     return handler;
 }
@@ -49,7 +72,7 @@ static MPI_Errhandler world_handler(void)
 /* The lower handler that does its part for @p handler. */
 static MPI_Errhandler lower_handler(struct crmpi_handle *handler)
 {
-    return is_fatal(handler) ? MPI_ERRORS_ARE_FATAL : MPI_ERRORS_RETURN;
+    return is_fatal(handler) ? is_fatal(handler) : MPI_ERRORS_RETURN;
 }
 
 /* Have the application's handler called for @p object, which is of the handler's kind, when
@@ -59,7 +82,7 @@ static int handler_call(struct crmpi_handle *handler, void *object, int error)
     struct crmpi_errhandler *user = user_handler(handler), thrower = {0};
     struct crmpi_after *after;
 
-    if (handler == CRMPI_UPPER(void *, ompi_mpi_errors_throw_exceptions))
+    if (handler && handler == CRMPI_UPPER(void *, ompi_mpi_errors_throw_exceptions))
         user = &thrower;
     if (!user || crmpi_thread->n_after == CRMPI_AFTER_MAX)
         return error;
@@ -84,16 +107,18 @@ extern void ompi_mpi_errors_are_fatal_comm_handler(MPI_Comm *comm, int *code, ..
 extern void ompi_mpi_errors_are_fatal_win_handler(MPI_Win *win, int *code, ...)
     __attribute__((weak));
 
-static void comm_fatal(MPI_Comm real, int error, const char *function)
+static void comm_fatal(MPI_Comm real, MPI_Errhandler handler, int error,
+                       const char *function)
 {
-    if (real && ompi_mpi_errors_are_fatal_comm_handler)
+    if (real && handler == MPI_ERRORS_ARE_FATAL && ompi_mpi_errors_are_fatal_comm_handler)
         ompi_mpi_errors_are_fatal_comm_handler(&real, &error, function);
     PMPI_Comm_call_errhandler(real ? real : MPI_COMM_WORLD, error);
 }
 
-static void win_fatal(MPI_Win real, int error, const char *function)
+static void win_fatal(MPI_Win real, MPI_Errhandler handler, int error,
+                      const char *function)
 {
-    if (ompi_mpi_errors_are_fatal_win_handler)
+    if (handler == MPI_ERRORS_ARE_FATAL && ompi_mpi_errors_are_fatal_win_handler)
         ompi_mpi_errors_are_fatal_win_handler(&real, &error, function);
     PMPI_Win_call_errhandler(real, error);
 }
@@ -105,23 +130,22 @@ static int comm_tell(MPI_Comm comm, int error, const char *function)
     if (!c)
         return error; /* before MPI_Init: the MPI library has spoken */
     if (is_fatal(c->errhandler))
-        comm_fatal(CRMPI_REAL(MPI_Comm, comm), error, function);
+        comm_fatal(CRMPI_REAL(MPI_Comm, comm), is_fatal(c->errhandler), error, function);
     return handler_call(c->errhandler, comm, error);
 }
 
-/* Tell MPI_COMM_WORLD what the library has told it; returns 1 if @p error, which the
+/* Tell the listener what the library has told it; returns 1 if @p error, which the
  * handler may change, is among that. */
-static int world_tell(int *error, const char *function)
+static int listener_tell(int *error, const char *function)
 {
-    MPI_Comm world = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
-    int n = told_world.n, codes[4], is_told = 0;
+    int n = told_listener.n, codes[4], is_told = 0;
 
     if (__builtin_expect(n == 0, 1))
         return 0;
-    memcpy(codes, told_world.codes, sizeof codes);
-    told_world.n = 0; /* a handler may call MPI */
+    memcpy(codes, told_listener.codes, sizeof codes);
+    told_listener.n = 0; /* a handler may call MPI */
     for (int i = 0; i < n; i++) {
-        int is_it = codes[i] == *error, told = comm_tell(world, codes[i], function);
+        int is_it = codes[i] == *error, told = comm_tell(listener(), codes[i], function);
 
         if (is_it)
             *error = told;
@@ -132,10 +156,10 @@ static int world_tell(int *error, const char *function)
 
 int crmpi_comm_error(MPI_Comm comm, int error, const char *function)
 {
-    if (world_tell(&error, function))
+    if (listener_tell(&error, function))
         return error;
     if (!crmpi_comm_of(comm))
-        comm = CRMPI_UPPER(MPI_Comm, ompi_mpi_comm_world);
+        comm = listener();
     return comm_tell(comm, error, function);
 }
 
@@ -145,10 +169,10 @@ int crmpi_win_error(MPI_Win win, int error, const char *function)
 
     if (!w)
         return crmpi_comm_error(NULL, error, function);
-    if (world_tell(&error, function))
+    if (listener_tell(&error, function))
         return error;
     if (is_fatal(w->errhandler) && CRMPI_REAL(MPI_Win, win))
-        win_fatal(CRMPI_REAL(MPI_Win, win), error, function);
+        win_fatal(CRMPI_REAL(MPI_Win, win), is_fatal(w->errhandler), error, function);
     return handler_call(w->errhandler, win, error);
 }
 
@@ -162,7 +186,7 @@ static struct crmpi_handle **file_handler(MPI_File file)
 
 int crmpi_file_error(MPI_File file, int error, const char *function)
 {
-    if (world_tell(&error, function))
+    if (listener_tell(&error, function))
         return error;
     if (is_fatal(*file_handler(file)) && CRMPI_EXTRA(file, file) &&
         CRMPI_REAL(MPI_File, file)) /* what the library has found it has said */
@@ -176,8 +200,8 @@ void crmpi_comm_apply_errhandler(struct crmpi_handle *comm)
 
     MPI_Errhandler handler = lower_handler(c->errhandler);
 
-    if (comm->real == MPI_COMM_WORLD && handler == MPI_ERRORS_RETURN)
-        handler = world_handler();
+    if (comm == (void *)listener() && handler == MPI_ERRORS_RETURN)
+        handler = listener_handler();
     PMPI_Comm_set_errhandler(comm->real, handler);
 }
 
@@ -399,6 +423,72 @@ int crmpi_lower_MPI_File_call_errhandler(MPI_File file, int errorcode)
     crmpi_file_error(file, errorcode, "MPI_File_call_errhandler");
     return MPI_SUCCESS;
 }
+
+/*
+ * Sessions
+ */
+
+#if OMPI_MAJOR_VERSION >= 5
+static struct crmpi_session *session_of(MPI_Session session)
+{
+    return CRMPI_EXTRA(session, session);
+}
+
+int crmpi_session_error(MPI_Session session, int error, const char *function)
+{
+    struct crmpi_session *s = session_of(session);
+
+    if (!s)
+        return crmpi_comm_error(NULL, error, function);
+    if (listener_tell(&error, function))
+        return error;
+    if (is_fatal(s->errhandler))
+        comm_fatal(MPI_COMM_SELF, is_fatal(s->errhandler), error, function);
+    return handler_call(s->errhandler, session, error);
+}
+
+int crmpi_lower_MPI_Session_create_errhandler(MPI_Session_errhandler_function *function,
+                                              MPI_Errhandler *errhandler)
+{
+    return handler_create(CRMPI_SESSION, (void *)function, 0, errhandler,
+                          "MPI_Session_create_errhandler");
+}
+
+int crmpi_session_set_errhandler(MPI_Session session, MPI_Errhandler errhandler)
+{
+    if (!handler_fits(errhandler, CRMPI_SESSION))
+        return MPI_ERR_ARG;
+    handler_replace(&session_of(session)->errhandler, errhandler);
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Session_set_errhandler(MPI_Session session, MPI_Errhandler errhandler)
+{
+    int error = session_of(session) ? crmpi_session_set_errhandler(session, errhandler)
+                                    : MPI_ERR_SESSION;
+
+    return error == MPI_SUCCESS
+               ? error
+               : crmpi_session_error(session, error, "MPI_Session_set_errhandler");
+}
+
+int crmpi_lower_MPI_Session_get_errhandler(MPI_Session session, MPI_Errhandler *erhandler)
+{
+    if (!session_of(session) || !erhandler)
+        return crmpi_session_error(session, erhandler ? MPI_ERR_SESSION : MPI_ERR_ARG,
+                                   "MPI_Session_get_errhandler");
+    *erhandler = handler_get(session_of(session)->errhandler);
+    return MPI_SUCCESS;
+}
+
+int crmpi_lower_MPI_Session_call_errhandler(MPI_Session session, int errorcode)
+{
+    if (!session_of(session))
+        return crmpi_comm_error(NULL, MPI_ERR_SESSION, "MPI_Session_call_errhandler");
+    crmpi_session_error(session, errorcode, "MPI_Session_call_errhandler");
+    return MPI_SUCCESS;
+}
+#endif
 
 /*
  * Classes and codes

@@ -3,6 +3,7 @@
  * Info objects, kept by crmpi alone (lower half): a list of keys and values in the upper
  * heap.  A lower object is made from it for a call that takes one, and freed after it.
  */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -61,6 +62,11 @@ static void info_copy(struct crmpi_info *to, const struct crmpi_info *from)
 {
     for (int i = 0; i < from->n; i++)
         entry_set(to, from->entries[i].key, from->entries[i].value);
+}
+
+int crmpi_info_is(MPI_Info info)
+{
+    return info_of(info) != NULL;
 }
 
 MPI_Info crmpi_info_copy(MPI_Info info)
@@ -281,6 +287,32 @@ int crmpi_lower_MPI_Info_get(MPI_Info handle, const char *key, int valuelen, cha
     }
     return MPI_SUCCESS;
 }
+
+#if OMPI_MAJOR_VERSION >= 5
+int crmpi_lower_MPI_Info_get_string(MPI_Info handle, const char *key, int *buflen,
+                                    char *value, int *flag)
+{
+    const struct crmpi_info *info = info_of(handle);
+
+    if (!info)
+        return fail(MPI_ERR_INFO, "MPI_Info_get_string");
+    if (!key_is_valid(key))
+        return fail(MPI_ERR_INFO_KEY, "MPI_Info_get_string");
+    if (!buflen || !flag)
+        return fail(MPI_ERR_ARG, "MPI_Info_get_string");
+    if (!value && *buflen)
+        return fail(MPI_ERR_INFO_VALUE, "MPI_Info_get_string");
+    int i = entry_find(info, key);
+    *flag = i >= 0;
+    if (i < 0)
+        return MPI_SUCCESS;
+    size_t n = strlen(info->entries[i].value) + 1;
+    if (*buflen > 0)
+        snprintf(value, (size_t)*buflen, "%s", info->entries[i].value);
+    *buflen = (int)n;
+    return MPI_SUCCESS;
+}
+#endif
 
 int crmpi_lower_MPI_Info_get_valuelen(MPI_Info handle, const char *key, int *valuelen,
                                       int *flag)

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "application/anew.h"
 #include "base/config.h"
@@ -70,6 +71,18 @@ static void spawned_tell(void)
         crmpi_warn("spawned by another job: not checkpointed");
 }
 
+static int is_fault_tolerant(void)
+{
+#ifdef OMPI_HAVE_MPI_EXT_FTMPI
+    int *on, has = 0;
+
+    return PMPI_Comm_get_attr(MPI_COMM_WORLD, MPI_FT, &on, &has) == MPI_SUCCESS && has &&
+           *on;
+#else
+    return 0;
+#endif
+}
+
 /* A program that was started anew from a checkpoint goes on with its job. */
 static enum crmpi_status engine_start(void)
 {
@@ -82,6 +95,13 @@ static enum crmpi_status engine_start(void)
     if (PMPI_Comm_get_parent(&parent) == MPI_SUCCESS && parent != MPI_COMM_NULL) {
         if (world_rank == 0)
             spawned_tell();
+        return CRMPI_OK;
+    }
+    if (is_fault_tolerant()) {
+        if (world_rank == 0)
+            crmpi_warn(
+                "MPI is fault tolerant (--with-ft ulfm), and goes on without ranks that "
+                "have failed: not checkpointed");
         return CRMPI_OK;
     }
     status = crmpi_anew_open((uint32_t)world_rank, &job, &found);
@@ -98,6 +118,13 @@ static int init(int required, int *provided_out)
     int provided = MPI_THREAD_SINGLE, done = 0;
 
     PMPI_Initialized(&done);
+    if (done && o->only_sessions) {
+        o->only_sessions = 0;
+        o->main_thread = crmpi_thread;
+        if (provided_out)
+            *provided_out = o->thread_provided;
+        return MPI_SUCCESS;
+    }
     if (done)
         return PMPI_Init_thread(NULL, NULL, required,
                                 provided_out); /* says so, and aborts */
@@ -149,6 +176,40 @@ int crmpi_lower_MPI_Init_thread(int *argc, char ***argv, int required, int *prov
     return init(required, provided);
 }
 
+int crmpi_world_begin(int thread_level)
+{
+    struct crmpi_objects *o = crmpi_objects_root;
+    int done = 0, error;
+
+    PMPI_Initialized(&done);
+    if (done)
+        return MPI_SUCCESS;
+    crmpi_environment_take();
+    error = init(thread_level, NULL);
+    o->only_sessions = error == MPI_SUCCESS;
+    crmpi_control->wants_end = o->only_sessions;
+    return error;
+}
+
+/* What the application has done of it. */
+int crmpi_lower_MPI_Initialized(int *flag)
+{
+    int error = PMPI_Initialized(flag);
+
+    if (error == MPI_SUCCESS && crmpi_objects_root->only_sessions)
+        *flag = 0;
+    return error;
+}
+
+int crmpi_lower_MPI_Finalized(int *flag)
+{
+    int error = PMPI_Finalized(flag);
+
+    if (error == MPI_SUCCESS && crmpi_objects_root->world_ended)
+        *flag = 1;
+    return error;
+}
+
 int crmpi_lower_MPI_Is_thread_main(int *flag)
 {
     int error = PMPI_Is_thread_main(flag); /* for what it says before MPI_Init */
@@ -172,14 +233,10 @@ static void self_delete(struct crmpi_handle *self)
  * is counted below. */
 extern void __gcov_dump(void) __attribute__((weak));
 
-int crmpi_lower_MPI_Finalize(void)
+int crmpi_world_end(void)
 {
-    struct crmpi_handle *self = CRMPI_UPPER(void *, ompi_mpi_comm_self);
     struct crmpi_handle *world = CRMPI_UPPER(void *, ompi_mpi_comm_world);
 
-    if (!self->extra)
-        return PMPI_Finalize(); /* not initialised: says so, and aborts */
-    self_delete(self);
     crmpi_engine_stop();
     crmpi_call_resumed();
     crmpi_thread->nest++;
@@ -193,6 +250,40 @@ int crmpi_lower_MPI_Finalize(void)
     if (__gcov_dump)
         __gcov_dump();
     return error;
+}
+
+/* For a call out of its place: the library says so, and aborts. */
+static int out_of_place(const char *function)
+{
+    crmpi_error("%s is called before MPI_Init, or after MPI_Finalize", function);
+    return PMPI_Abort(MPI_COMM_WORLD, 1);
+}
+
+int crmpi_lower_MPI_Finalize(void)
+{
+    struct crmpi_objects *o = crmpi_objects_root;
+    struct crmpi_handle *self = CRMPI_UPPER(void *, ompi_mpi_comm_self);
+
+    if (!self->extra)
+        return PMPI_Finalize(); /* not initialised: says so, and aborts */
+    if (o->only_sessions || o->world_ended)
+        return out_of_place("MPI_Finalize");
+    self_delete(self);
+    if (o->n_sessions == 0)
+        return crmpi_world_end();
+    o->world_ended = 1; /* the last session ends it */
+    return MPI_SUCCESS;
+}
+
+/* The process ends by exit(): MPI ends for who has had sessions only. */
+int crmpi_lower_CRMPI_End(void)
+{
+    struct crmpi_objects *o = crmpi_root ? crmpi_objects_root : NULL;
+
+    if (o && o->only_sessions && o->n_sessions == 0 &&
+        crmpi_control->pid == (uint32_t)getpid())
+        crmpi_world_end();
+    return 0;
 }
 
 int crmpi_lower_MPI_Abort(MPI_Comm comm, int errorcode)

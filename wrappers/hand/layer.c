@@ -34,6 +34,9 @@ static void wire(void)
     crmpi_handle_set_destroy(CRMPI_INFO, crmpi_info_destroy);
     crmpi_handle_set_destroy(CRMPI_WIN, crmpi_win_destroy);
     crmpi_handle_set_destroy(CRMPI_FILE, crmpi_file_destroy);
+#if OMPI_MAJOR_VERSION >= 5
+    crmpi_handle_set_destroy(CRMPI_SESSION, crmpi_session_destroy);
+#endif
 }
 
 enum crmpi_status crmpi_objects_start(void)
@@ -44,8 +47,9 @@ enum crmpi_status crmpi_objects_start(void)
     root->objects->calls_hash = crmpi_calls_hash;
     root->handles = crmpi_handles_create();
     for (int i = 0; i < CRMPI_N_OBJECTS; i++)
-        crmpi_handle_predefine(upper_object(i), crmpi_objects[i].kind,
-                               crmpi_objects[i].real);
+        if (upper_object(i))
+            crmpi_handle_predefine(upper_object(i), crmpi_objects[i].kind,
+                                   crmpi_objects[i].real);
     wire();
     crmpi_control->mpi = root;
     return CRMPI_OK;
@@ -77,6 +81,10 @@ static int lower_fortran(int kind, void *real)
         return PMPI_Info_c2f(real);
     case CRMPI_WIN:
         return PMPI_Win_c2f(real);
+#if OMPI_MAJOR_VERSION >= 5
+    case CRMPI_SESSION:
+        return PMPI_Session_c2f(real);
+#endif
     default:
         return PMPI_File_c2f(real);
     }
@@ -91,6 +99,8 @@ enum crmpi_status crmpi_objects_ready(void)
 
     for (int i = 0; i < CRMPI_N_OBJECTS; i++) {
         struct crmpi_handle *h = upper_object(i);
+        if (!h)
+            continue;
         crmpi_handle_set_fortran(h, lower_fortran(h->kind, h->real));
         if (h->kind == CRMPI_TYPE && h->real != MPI_DATATYPE_NULL)
             crmpi_type_predefine(h);
@@ -130,7 +140,8 @@ static enum crmpi_status predefined_renew(char *why, size_t why_bytes)
         return CRMPI_ERR_MISMATCH;
     }
     for (int i = 0; i < CRMPI_N_OBJECTS; i++)
-        crmpi_handle_set_real(upper_object(i), crmpi_objects[i].real);
+        if (upper_object(i)) /* of another version, perhaps: NULL below */
+            crmpi_handle_set_real(upper_object(i), crmpi_objects[i].real);
     for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_ERRHANDLER); h; h = h->next)
         h->real = MPI_ERRORS_RETURN;
     for (int i = 0; i < crmpi_objects_root->n_tools_inits; i++)
@@ -236,7 +247,8 @@ int crmpi_cut_refusal(char *why, size_t why_bytes)
     if (crmpi_finalize_begun) {
         snprintf(why, why_bytes, "MPI_Finalize has begun");
     } else if (crmpi_cut_connected(why, why_bytes) ||
-               crmpi_file_refusal(why, why_bytes)) {
+               crmpi_file_refusal(why, why_bytes) ||
+               crmpi_unsaved_refusal(why, why_bytes)) {
         return 1;
     } else if (crmpi_n_tools_handles > 0) {
         snprintf(why, why_bytes,

@@ -201,36 +201,6 @@ int crmpi_lower_MPI_Sendrecv(const void *sendbuf, int sendcount, MPI_Datatype se
     return crmpi_receive_end(r, status, "MPI_Sendrecv");
 }
 
-/* A copy of a typed buffer as bytes, from malloc(). */
-static int pack(const void *buf, int count, MPI_Datatype type, void **copy_out,
-                int *n_out, MPI_Datatype *bytes_type_out)
-{
-    MPI_Count element_bytes;
-    uint64_t bytes;
-    int error;
-
-    if (crmpi_no_type(type))
-        return MPI_ERR_TYPE;
-    if (count < 0)
-        return MPI_ERR_COUNT;
-    error = PMPI_Type_size_x(type, &element_bytes);
-    if (error != MPI_SUCCESS)
-        return error;
-    bytes = (uint64_t)element_bytes * count;
-    error = crmpi_bytes_type(bytes, n_out, bytes_type_out);
-    if (error != MPI_SUCCESS)
-        return error;
-    *copy_out = malloc(bytes + 1);
-    error = *copy_out ? crmpi_typed_copy(buf, count, type, *copy_out, *n_out,
-                                         *bytes_type_out, NULL)
-                      : MPI_ERR_NO_MEM;
-    if (error != MPI_SUCCESS) {
-        free(*copy_out);
-        crmpi_bytes_type_free(bytes_type_out);
-    }
-    return error;
-}
-
 /* The copy that is sent lies below: after a restart it has been received. */
 int crmpi_lower_MPI_Sendrecv_replace(void *buf, int count, MPI_Datatype datatype,
                                      int dest, int sendtag, int source, int recvtag,
@@ -244,8 +214,8 @@ int crmpi_lower_MPI_Sendrecv_replace(void *buf, int count, MPI_Datatype datatype
     if (crmpi_call_resumed()) {
         crmpi_request_wait(r);
     } else {
-        int error =
-            pack(buf, count, CRMPI_REAL(MPI_Datatype, datatype), &copy, &n, &bytes_type);
+        int error = crmpi_typed_pack(buf, count, CRMPI_REAL(MPI_Datatype, datatype),
+                                     &copy, &n, &bytes_type);
 
         if (error != MPI_SUCCESS)
             return crmpi_comm_error(comm, error, "MPI_Sendrecv_replace");

@@ -30,8 +30,9 @@ enum crmpi_operation {
                               persistent request while it receives one */
     CRMPI_COLLECTIVE,      /* nonblocking, or persistent */
     CRMPI_GENERALIZED,
-    CRMPI_ACCESS, /* to a window or a file: the drain completes it, for good */
+    CRMPI_ACCESS,    /* to a window or a file: the drain completes it, for good */
     CRMPI_REDUCTION, /* reduction.c */
+    CRMPI_UNSAVED,   /* partitioned: there is none at a cut */
 };
 
 struct crmpi_request {
@@ -55,7 +56,8 @@ struct crmpi_request {
     MPI_Status status;
     MPI_Op op;   /* CRMPI_COLLECTIVE: the application's, held; NULL: none */
     struct crmpi_persistent *recipe; /* of a persistent one */
-    void *object; /* CRMPI_ACCESS: the application's window or file, held */
+    void *object; /* CRMPI_ACCESS: the application's window or file, held; CRMPI_UNSAVED:
+                     what is in use, in words */
     void *lower; /* memory of the lower half to free at the end; not renewed */
     struct crmpi_generalized *generalized; /* CRMPI_GENERALIZED */
     struct crmpi_reduction *reduction; /* CRMPI_REDUCTION; NULL: it is over */
@@ -483,6 +485,9 @@ static inline void crmpi_request_retire(struct crmpi_request *r, MPI_Request *re
         crmpi_request_drop(r);
 }
 
+/** Nobody will ask for an active request: it is dropped some time after it is complete. */
+void crmpi_request_leave(struct crmpi_request *r);
+
 /** Serve a receive from the messages taken out before; 0 if none matches. */
 int crmpi_receive_saved(struct crmpi_request *r, int *error_out);
 /** Post a synchronous send; @p r has its arguments.  Not renewed by a restart. */
@@ -539,6 +544,13 @@ int crmpi_typed_copy(const void *from, int from_count, MPI_Datatype from_type, v
  */
 int crmpi_bytes_type(uint64_t bytes, int *count_out, MPI_Datatype *type_out);
 void crmpi_bytes_type_free(MPI_Datatype *type);
+
+/**
+ * Copy a typed buffer into a block of bytes from malloc().
+ * @param[out] n_out, bytes_type_out  how to send it, see crmpi_bytes_type()
+ */
+int crmpi_typed_pack(const void *buf, int count, MPI_Datatype type, void **copy_out,
+                     int *n_out, MPI_Datatype *bytes_type_out);
 
 /** Receive a saved message as a receive with these arguments would.  @p type is lower. */
 int crmpi_saved_deliver(const struct crmpi_saved_message *message, void *buffer,

@@ -23,6 +23,10 @@
 
 #include "wrappers/hand/persistent.h"
 
+#if OMPI_MAJOR_VERSION < 5
+#define PMPI_Barrier_init PMPIX_Barrier_init
+#endif
+
 /* The recipe, in the upper heap. */
 struct crmpi_persistent {
     int32_t call, n;
@@ -335,7 +339,7 @@ static int oldest_find(const struct crmpi_handle *comm, uint64_t mine, uint64_t 
 static int place_take(MPI_Comm real)
 {
     MPI_Request request;
-    int error = PMPIX_Barrier_init(real, MPI_INFO_NULL, &request);
+    int error = PMPI_Barrier_init(real, MPI_INFO_NULL, &request);
 
     return error == MPI_SUCCESS ? PMPI_Request_free(&request) : error;
 }

@@ -22,6 +22,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "lower/progress.h"
 #include "wrappers/hand/cut.h"
 #include "wrappers/hand/reduction.h"
 #include "wrappers/objects.h"
@@ -523,14 +524,13 @@ static int cancel(void *state, int complete)
 
 static int promise(struct crmpi_request *r)
 {
-    extern int opal_progress_register(int (*callback)(void));
     static int is_registered;
     MPI_Request real;
     int error = PMPI_Grequest_start(query, free_state, cancel, NULL, &real);
 
     r->handle.real = real;
     if (error == MPI_SUCCESS && !is_registered)
-        is_registered = opal_progress_register(progress) == 0;
+        is_registered = crmpi_progress_register(progress) == 0;
     return is_registered ? error : MPI_ERR_INTERN;
 }
 

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "wrappers/hand/reduction.h"
+#include "wrappers/objects.h"
 
 #define SLAB_BYTES ((1ul << 16) - 64) /* with the heap's header below a power of two */
 #define REAP_MIN 64 /* freed requests are looked at when there are so many */
@@ -81,6 +82,8 @@ void crmpi_request_drop(struct crmpi_request *r)
         crmpi_reduction_count_lower(-1);
     if (r->operation == CRMPI_ACCESS)
         crmpi_drop(r->object);
+    else if (r->operation == CRMPI_UNSAVED)
+        crmpi_unsaved_end(r->object);
     crmpi_request_put(r);
 }
 
@@ -632,6 +635,14 @@ static void reap(void)
     crmpi_whole_end();
 }
 
+void crmpi_request_leave(struct crmpi_request *r)
+{
+    r->freed = 1;
+    if (__atomic_add_fetch(&crmpi_p2p->n_freed, 1, __ATOMIC_RELAXED) >=
+        crmpi_p2p->reap_at)
+        reap();
+}
+
 /* An active request: the library completes a send by itself; others have to be kept,
  * to be counted, and posted again by a restart, as synchronous sends have to. */
 static void free_active(struct crmpi_request *r)
@@ -649,10 +660,7 @@ static void free_active(struct crmpi_request *r)
         r->handle.real = MPI_REQUEST_NULL;
         crmpi_request_drop(r);
     } else {
-        r->freed = 1;
-        if (__atomic_add_fetch(&crmpi_p2p->n_freed, 1, __ATOMIC_RELAXED) >=
-            crmpi_p2p->reap_at)
-            reap();
+        crmpi_request_leave(r);
     }
 }
 

@@ -365,7 +365,8 @@ enum crmpi_status crmpi_types_rebuild(char *why, size_t why_bytes)
 {
     for (int i = 0; i < CRMPI_N_OBJECTS; i++) {
         const struct crmpi_handle *h = crmpi_control->predefined[i];
-        if (h->kind == CRMPI_TYPE && h->extra && ((struct crmpi_type *)h->extra)->name)
+        if (h && h->kind == CRMPI_TYPE && h->extra &&
+            ((struct crmpi_type *)h->extra)->name)
             PMPI_Type_set_name(h->real, ((struct crmpi_type *)h->extra)->name);
     }
     for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_TYPE); h; h = h->next)

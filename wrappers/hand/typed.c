@@ -3,6 +3,7 @@
  * Data of one type that become data of another, and types for many bytes (lower half).
  */
 #include <limits.h>
+#include <stdlib.h>
 
 #include "wrappers/hand/p2p.h"
 
@@ -64,4 +65,33 @@ void crmpi_bytes_type_free(MPI_Datatype *type)
 {
     if (*type != MPI_BYTE)
         PMPI_Type_free(type);
+}
+
+int crmpi_typed_pack(const void *buf, int count, MPI_Datatype type, void **copy_out,
+                     int *n_out, MPI_Datatype *bytes_type_out)
+{
+    MPI_Count element_bytes;
+    uint64_t bytes;
+    int error;
+
+    if (crmpi_no_type(type))
+        return MPI_ERR_TYPE;
+    if (count < 0)
+        return MPI_ERR_COUNT;
+    error = PMPI_Type_size_x(type, &element_bytes);
+    if (error != MPI_SUCCESS)
+        return error;
+    bytes = (uint64_t)element_bytes * count;
+    error = crmpi_bytes_type(bytes, n_out, bytes_type_out);
+    if (error != MPI_SUCCESS)
+        return error;
+    *copy_out = malloc(bytes + 1);
+    error = *copy_out ? crmpi_typed_copy(buf, count, type, *copy_out, *n_out,
+                                         *bytes_type_out, NULL)
+                      : MPI_ERR_NO_MEM;
+    if (error != MPI_SUCCESS) {
+        free(*copy_out);
+        crmpi_bytes_type_free(bytes_type_out);
+    }
+    return error;
 }

@@ -30,6 +30,7 @@
 #include <unistd.h>
 
 #include "base/checksum.h"
+#include "boundary/raw.h"
 #include "threads/trap.h"
 #include "wrappers/hand/window.h"
 
@@ -63,9 +64,8 @@ static int view_reserve(struct crmpi_win *w, uint64_t bytes)
 /* Show there what is mapped below at @p real. */
 static int view_set(struct crmpi_win *w, uint64_t real)
 {
-    if (w->view_bytes &&
-        mremap((void *)real, 0, w->view_bytes, MREMAP_MAYMOVE | MREMAP_FIXED,
-               (void *)w->view_start) != (void *)w->view_start)
+    if (w->view_bytes && crmpi_remap((void *)real, 0, w->view_bytes,
+                                     (void *)w->view_start) != (void *)w->view_start)
         return MPI_ERR_NO_MEM;
     w->view_real = real;
     return MPI_SUCCESS;

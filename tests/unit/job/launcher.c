@@ -72,6 +72,7 @@ START_TEST(test_launchers)
     ck_assert(crmpi_launcher_is_mpirun("mpirun"));
     ck_assert(crmpi_launcher_is_mpirun("/usr/bin/mpiexec.openmpi"));
     ck_assert(crmpi_launcher_is_mpirun("orterun"));
+    ck_assert(crmpi_launcher_is_mpirun("/usr/bin/prterun"));
     ck_assert(!crmpi_launcher_is_mpirun("srun"));
     ck_assert(!crmpi_launcher_is_mpirun("mpirun_rsh"));
     ck_assert(!crmpi_launcher_is_mpirun("mpirun/app"));
@@ -151,6 +152,27 @@ START_TEST(test_record_several)
                                            "ob1",    "--host",     "n3",    NULL};
 
     check_record(plain, plain_record);
+    check_record(line, expected);
+}
+END_TEST
+
+/* Options of Open MPI 5.0's. */
+START_TEST(test_record_of_prrte)
+{
+    static const char *const line[] = {"mpirun",    "--map-by", ":oversubscribe",
+                                       "--prtemca", "a",        "b",
+                                       "--pmixmca", "c",        "d",
+                                       "--output",  "tag",      "--with-ft",
+                                       "0",         "--dvm",    "here",
+                                       "-n",        "4",        "./app",
+                                       "--display", "map",      NULL};
+    static const char *const expected[] = {"mpirun",    "--map-by", ":oversubscribe",
+                                           "--prtemca", "a",        "b",
+                                           "--pmixmca", "c",        "d",
+                                           "--output",  "tag",      "--with-ft",
+                                           "0",         "--dvm",    "here",
+                                           NULL};
+
     check_record(line, expected);
 }
 END_TEST
@@ -333,6 +355,7 @@ UNIT_TESTS("launcher")
     TEST(test_launchers);
     TEST(test_record);
     TEST(test_record_several);
+    TEST(test_record_of_prrte);
     TEST(test_record_unclear);
     CASE("control", .setup = make_dir, .teardown = remove_dir);
     TEST(test_control);

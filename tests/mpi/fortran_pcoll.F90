@@ -1,7 +1,14 @@
 ! SPDX-License-Identifier: BSD-3-Clause
 !
 ! Persistent collectives from Fortran: MPI_IN_PLACE, arrays of numbers and of types, a user
-! operation, started in every step, some of them renewed.
+! operation, started in every step, some of them renewed.  Until Open MPI 4.1 they are
+! extensions: compiled with -DEXTENSION then.
+#ifdef EXTENSION
+#define mpi_allgatherv_init mpix_allgatherv_init
+#define mpi_allreduce_init mpix_allreduce_init
+#define mpi_alltoallw_init mpix_alltoallw_init
+#define mpi_barrier_init mpix_barrier_init
+#endif
 module fortran_pcoll_op
   implicit none
 contains
@@ -20,7 +27,9 @@ end module
 
 program fortran_pcoll
   use mpi
+#ifdef EXTENSION
   use mpi_ext
+#endif
   use check
   use fortran_pcoll_op
   implicit none
@@ -42,18 +51,18 @@ program fortran_pcoll
   call mpi_type_contiguous(2, MPI_INTEGER, two, ierr)
   call mpi_type_commit(two, ierr)
   call mpi_op_create(largest_pair, .true., op, ierr)
-  call mpix_allreduce_init(MPI_IN_PLACE, sums, 3, MPI_INTEGER, MPI_SUM, MPI_COMM_WORLD, &
+  call mpi_allreduce_init(MPI_IN_PLACE, sums, 3, MPI_INTEGER, MPI_SUM, MPI_COMM_WORLD, &
                            MPI_INFO_NULL, requests(1), ierr)
-  call check_ok(ierr, 'mpix_allreduce_init')
-  call mpix_allreduce_init(pair, largest, 1, two, op, MPI_COMM_WORLD, MPI_INFO_NULL, &
+  call check_ok(ierr, 'mpi_allreduce_init')
+  call mpi_allreduce_init(pair, largest, 1, two, op, MPI_COMM_WORLD, MPI_INFO_NULL, &
                            requests(2), ierr)
-  call mpix_alltoallw_init(out, counts, displs, types, in, counts, displs, types, &
+  call mpi_alltoallw_init(out, counts, displs, types, in, counts, displs, types, &
                            MPI_COMM_WORLD, MPI_INFO_NULL, requests(3), ierr)
-  call mpix_barrier_init(MPI_COMM_WORLD, MPI_INFO_NULL, requests(4), ierr)
+  call mpi_barrier_init(MPI_COMM_WORLD, MPI_INFO_NULL, requests(4), ierr)
   displs = [(i - 1, i = 1, n)]
-  call mpix_allgatherv_init(rank, 1, MPI_INTEGER, all, counts, displs, MPI_INTEGER, &
+  call mpi_allgatherv_init(rank, 1, MPI_INTEGER, all, counts, displs, MPI_INTEGER, &
                             MPI_COMM_WORLD, MPI_INFO_NULL, requests(5), ierr)
-  call check_ok(ierr, 'mpix_allgatherv_init')
+  call check_ok(ierr, 'mpi_allgatherv_init')
   do step = 1, steps
     sums = [rank, step, 1]
     pair = [mod(rank * 7 + step, n), rank]
@@ -87,7 +96,7 @@ program fortran_pcoll
     if (mod(step, 100) == 0) then
       call mpi_request_free(requests(4), ierr)
       call check_int(requests(4), MPI_REQUEST_NULL, 'freed')
-      call mpix_barrier_init(MPI_COMM_WORLD, MPI_INFO_NULL, requests(4), ierr)
+      call mpi_barrier_init(MPI_COMM_WORLD, MPI_INFO_NULL, requests(4), ierr)
     end if
   end do
   do i = 1, n_requests
