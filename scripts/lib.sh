@@ -5,11 +5,7 @@
 
 jobs=${JOBS:-$(nproc)}
 
-# Open MPI refuses root, and more ranks than cores, unless told otherwise.
-if [ "$(id -u)" = 0 ]; then
-    export OMPI_ALLOW_RUN_AS_ROOT=1 OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1
-fi
-export OMPI_MCA_rmaps_base_oversubscribe=1
+. "$top/tests/launcher.sh"
 
 say() {
     printf '\n==> %s\n' "$*"

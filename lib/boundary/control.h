@@ -198,7 +198,8 @@ struct crmpi_control_page {
     uint32_t n_places, unused3;
     struct {
         uint64_t address; /* behind a system call */
-        int64_t number;   /* which it is */
+        int32_t number;   /* which it is, if that is not */
+        int32_t stack;    /* on the stack, so many bytes from its top; -1: it is not */
     } places[CRMPI_PLACES_MAX]; /* of libc's functions, which libcrmpi has looked at */
     uint64_t transfer_entry, transfer_behind; /* libcrmpi's code for the rest of transfers, and
                                 behind its system call */

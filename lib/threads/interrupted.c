@@ -110,7 +110,9 @@ static long number_of_libc(const greg_t *r)
 {
     for (uint32_t i = 0; i < crmpi_control->n_places; i++)
         if (crmpi_control->places[i].address == (uint64_t)r[REG_RIP])
-            return crmpi_control->places[i].number;
+            return crmpi_control->places[i].stack < 0
+                       ? crmpi_control->places[i].number
+                       : *(const long *)(r[REG_RSP] + crmpi_control->places[i].stack);
     return -1;
 }
 

@@ -178,14 +178,16 @@ static const struct {
     {"pread64", SYS_pread64},
 };
 
-static void place_add(const unsigned char *behind, int64_t number)
+/* @p stack  how far from the top of the stack the number lies; -1: it is @p number */
+static void place_add(const unsigned char *behind, int64_t number, int32_t stack)
 {
     uint32_t n = crmpi_control->n_places;
 
     if (n == CRMPI_PLACES_MAX)
         return;
     crmpi_control->places[n].address = (uint64_t)behind;
-    crmpi_control->places[n].number = number;
+    crmpi_control->places[n].number = (int32_t)number;
+    crmpi_control->places[n].stack = stack;
     crmpi_control->n_places = n + 1;
 }
 
@@ -219,7 +221,65 @@ static void function_look(const unsigned char *begin, const unsigned char *end,
     }
     for (const unsigned char *at = begin; is_loaded && at + 2 <= end; at++)
         if (at[0] == 0x0f && at[1] == 0x05)
-            place_add(at + 2, number);
+            place_add(at + 2, number, -1);
+}
+
+/*
+ * Since glibc 2.41 all calls that can be cancelled are made in two places, which are given the
+ * number as an argument on the stack, and load it from there:
+ *
+ *     __syscall_cancel:            call __internal_syscall_cancel
+ *     __internal_syscall_cancel:   mov N(%rsp), %rsi      in a thread that may be cancelled
+ *                                  ...
+ *                                  call __syscall_cancel_arch, which has no frame
+ *                                  mov N(%rsp), %rax      else
+ *                                  syscall
+ *
+ * None of them is in a table of symbols; they are found from a function that calls the first.
+ */
+#define NEAR 192 /* bytes that are looked at of a function whose end is not known */
+
+/* What is called by the first call in a piece of code, NULL if there is none; near: it is not the
+ * library's that calls. */
+static const unsigned char *called_in(const unsigned char *begin, const unsigned char *end)
+{
+    const unsigned char *target;
+    int32_t distance;
+
+    for (const unsigned char *at = begin; at + 5 <= end; at++) {
+        if (*at != 0xe8)
+            continue;
+        memcpy(&distance, at + 1, sizeof distance);
+        target = at + 5 + distance;
+        if (distance > -(4 << 20) && distance < 4 << 20)
+            return target;
+    }
+    return NULL;
+}
+
+static const unsigned char *syscall_in(const unsigned char *begin, const unsigned char *end)
+{
+    for (const unsigned char *at = begin; at + 2 <= end; at++)
+        if (at[0] == 0x0f && at[1] == 0x05)
+            return at + 2;
+    return NULL;
+}
+
+static void cancellable_look(const unsigned char *begin, const unsigned char *end)
+{
+    static const unsigned char to_rax[] = {0x48, 0x8b, 0x44, 0x24},
+                               to_rsi[] = {0x48, 0x8b, 0x74, 0x24};
+    const unsigned char *first = called_in(begin, end), *inner, *arch, *behind;
+
+    if (!first || !(inner = called_in(first, first + NEAR)))
+        return;
+    for (const unsigned char *at = inner; at < inner + NEAR; at++) {
+        if (memcmp(at, to_rax, sizeof to_rax) == 0 && at[5] == 0x0f && at[6] == 0x05)
+            place_add(at + 7, 0, at[4]);
+        if (memcmp(at, to_rsi, sizeof to_rsi) == 0 && (arch = called_in(at, at + 32)) &&
+            (behind = syscall_in(arch, arch + NEAR)))
+            place_add(behind, 0, at[4] + 8); /* the address to return to is before it */
+    }
 }
 
 void crmpi_transfer_places_find(void)
@@ -229,8 +289,12 @@ void crmpi_transfer_places_find(void)
         const ElfW(Sym) *symbol = NULL;
         Dl_info about;
 
-        if (at && dladdr1(at, &about, (void **)&symbol, RTLD_DL_SYMENT) != 0 && symbol)
-            function_look(at, at + symbol->st_size, functions[i].number);
+        if (!at || !dladdr1(at, &about, (void **)&symbol, RTLD_DL_SYMENT) || !symbol)
+            continue;
+        uint32_t n = crmpi_control->n_places;
+        function_look(at, at + symbol->st_size, functions[i].number);
+        if (functions[i].number == SYS_read && crmpi_control->n_places == n)
+            cancellable_look(at, at + symbol->st_size);
     }
 }
 

@@ -7,13 +7,13 @@
 test=failures
 . "${srcdir:-.}/tests/mpi/restarts.sh"
 
-export OMPI_MCA_orte_base_help_aggregate=0
+export OMPI_MCA_orte_base_help_aggregate=0 PRTE_MCA_prte_base_help_aggregate=0
 
 # words FILE: what Open MPI says of an error, without processes and numbers of objects
 words()
 {
     sed -n 's/^\[[^]]*\] \*\*\* \(An error occurred\|on \|MPI_ERR\)/\1/p' "$1" |
-        sed 's/ [0-9]*$//' | sort -u
+        sed 's/ [0-9][0-9]*\>//g' | sort -u
 }
 
 # told FILE COMMAND...: run it until its words come through, as mpirun loses some
