@@ -113,7 +113,8 @@ _CRMPI_MPI_EXPORTS([PMPIX_Comm_revoke], [ft])
 CPPFLAGS=$crmpi_cppflags LIBS=$crmpi_libs
 AC_MSG_RESULT([$MPI_HAS])
 AC_SUBST([MPI_HAS])
-AM_CONDITIONAL([HAVE_MPI_4], [test ${crmpi_has%%.*} -ge 5])])
+AC_SUBST([MPI_MAJOR], [${crmpi_has%%.*}])
+AM_CONDITIONAL([HAVE_MPI_4], [test $MPI_MAJOR -ge 5])])
 
 # CRMPI_CHECK_HDF5: the serial library, which Debian has beside the parallel ones.
 AC_DEFUN([CRMPI_CHECK_HDF5],

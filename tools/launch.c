@@ -134,6 +134,15 @@ void tool_launch_watch(int (*call)(void *context), void *context)
     watch.context = context;
 }
 
+/* What PMIx 5 keeps in shared memory has to be at one address in all processes of a node.  It
+ * chooses one that is free in the launcher; if that is the upper half's, ranks do not start.
+ * (In ranks alone it cannot be chosen: the launcher crashes when they spawn.) */
+static void store_choose(void)
+{
+    if (CRMPI_MPI_MAJOR >= 5)
+        setenv("PMIX_MCA_gds", "hash", 0);
+}
+
 int tool_launch(const struct crmpi_words *words, void (*show)(void *), void *context)
 {
     struct crmpi_ended ended = ended_look();
@@ -153,6 +162,7 @@ int tool_launch(const struct crmpi_words *words, void (*show)(void *), void *con
                 i == SIGQUIT || i == SIGUSR1 || i == SIGUSR2)
                 signal(i, SIG_DFL);
         sigprocmask(SIG_SETMASK, &before, NULL);
+        store_choose();
         execvp(words->items[0], words->items);
         crmpi_error("%s: %s", words->items[0], strerror(errno));
         _exit(TOOL_FAILED);

@@ -3,7 +3,6 @@
  * What starting and restarting have in common (see host.h).
  */
 #include <stdlib.h>
-#include <string.h>
 #include <sys/auxv.h>
 #include <sys/rseq.h>
 #include <sys/syscall.h>
@@ -50,9 +49,6 @@ void crmpi_host_rseq_release(void)
 
 void crmpi_host_environment(void)
 {
-    const char *stores =
-        getenv("PMIX_GDS_MODULE"); /* the launcher's choice, the first best */
-
     unsetenv("CRMPI_COMM");
     unsetenv("CRMPI_EXE");
     unsetenv("CRMPI_LD_PRELOAD");
@@ -60,10 +56,6 @@ void crmpi_host_environment(void)
     setenv("OMPI_MCA_opal_signal", "", 1);
     /* the application's munmap goes unseen below: no registration may outlive a call */
     setenv("OMPI_MCA_mpi_leave_pinned", "0", 1);
-    /* PMIx's shared segments have to be where the launcher has them, which may be among the
-     * addresses of the upper half (lib/lower/mappings.c) */
-    if (strstr(stores ? stores : "", "shmem"))
-        setenv("PMIX_GDS_MODULE", "hash", 1);
     /* it keeps what is written at a shared file pointer in files of its own */
     setenv("OMPI_MCA_sharedfp", "^individual", 0);
 }

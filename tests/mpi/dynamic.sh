@@ -68,7 +68,11 @@ gone()
     awaited 30 lines $((before + 3)) || fail "no checkpoint after $before"
     said 1 "no checkpoints for now: rank [0-9]+ has "
     said 1 "checkpoints are possible again"
-    said 1 "spawned by job .*: not checkpointed"
+    # Open MPI 5.0's launcher does not give what is spawned the variables of -x: no crmpi is in it
+    case $("$MPIRUN" --version) in
+    *" 5."*) ;;
+    *) said 1 "spawned by job .*: not checkpointed" ;;
+    esac
     said 0 "no checkpoint was taken|another running job"
     killed
     touch end

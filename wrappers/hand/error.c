@@ -7,7 +7,6 @@
  * errors, and the wrappers report them here, where the application's function is called.
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "wrappers/hand/window.h"
@@ -29,13 +28,13 @@ static MPI_Errhandler is_fatal(const void *handler)
                : NULL;
 }
 
-/* Errors of calls without an object that has a handler are told to this communicator: MPI_COMM_WORLD
- * in MPI-3, MPI_COMM_SELF in MPI-4. */
+/* Errors of calls without an object that has a handler are told to this communicator:
+ * MPI_COMM_WORLD in MPI-3, and in MPI-4 MPI_COMM_SELF, if Open MPI 5.0 is told to be so new. */
+extern _Bool ompi_mpi_compat_mpi3 __attribute__((weak));
+
 static int tells_self(void)
 {
-    const char *compatible = getenv("OMPI_MCA_mpi_compat_mpi3");
-
-    return OMPI_MAJOR_VERSION >= 5 && !(compatible && strchr("1tTyY", compatible[0]));
+    return &ompi_mpi_compat_mpi3 && !ompi_mpi_compat_mpi3;
 }
 
 static MPI_Comm listener(void)
