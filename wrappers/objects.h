@@ -143,6 +143,7 @@ struct crmpi_objects {
     struct crmpi_handle *parent;               /* MPI_Comm_get_parent, once asked for */
     int32_t pid, killed_pid; /* of this process, and before the restart */
     char job[64], killed_job[64]; /* the launcher's names of the job; "": none */
+    int32_t mpi_version;   /* of Open MPI, where the job began: 401, 500 */
     int32_t n_sessions;    /* living */
     int32_t only_sessions; /* one of them has begun MPI; no MPI_Init yet */
     int32_t world_ended;   /* MPI_Finalize was called while there were sessions */

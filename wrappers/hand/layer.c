@@ -20,6 +20,8 @@ static struct crmpi_handle *upper_object(int i)
     return crmpi_control->predefined[i];
 }
 
+#define MPI_VERSION_HERE (OMPI_MAJOR_VERSION * 100 + OMPI_MINOR_VERSION)
+
 /* What files below ask of those above them. */
 static void wire(void)
 {
@@ -45,6 +47,7 @@ enum crmpi_status crmpi_objects_start(void)
 
     root->objects = crmpi_upper_alloc(sizeof *root->objects);
     root->objects->calls_hash = crmpi_calls_hash;
+    root->objects->mpi_version = MPI_VERSION_HERE;
     root->handles = crmpi_handles_create();
     for (int i = 0; i < CRMPI_N_OBJECTS; i++)
         if (upper_object(i))
@@ -131,6 +134,14 @@ static enum crmpi_status predefined_renew(char *why, size_t why_bytes)
             why, why_bytes,
             "the checkpoint was taken by another version of crmpi, whose table of MPI "
             "calls differs");
+        return CRMPI_ERR_MISMATCH;
+    }
+    if (crmpi_objects_root->mpi_version > MPI_VERSION_HERE) {
+        snprintf(why, why_bytes,
+                 "the job began with Open MPI %d.%d, and may call what %d.%d has not",
+                 crmpi_objects_root->mpi_version / 100,
+                 crmpi_objects_root->mpi_version % 100, OMPI_MAJOR_VERSION,
+                 OMPI_MINOR_VERSION);
         return CRMPI_ERR_MISMATCH;
     }
     PMPI_Comm_size(MPI_COMM_WORLD, &size);
