@@ -16,6 +16,21 @@ WARN_CFLAGS="-Wall -Wextra"
 AS_IF([test "x$enable_werror" = xyes], [WARN_CFLAGS="$WARN_CFLAGS -Werror"])
 AC_SUBST([WARN_CFLAGS])])
 
+# CRMPI_FLAGS: what the code depends on, behind the flags that are given: packagers turn on much
+# for all programs.  Code of the lower half that runs on the upper half's TLS base has no stack
+# protector's word there; crmpi-host defines functions of libc, which is at odds with fortified
+# ones, and with optimisation over all files.
+AC_DEFUN([CRMPI_FLAGS],
+[CFLAGS="$CFLAGS -U_FORTIFY_SOURCE -fno-stack-protector -fno-lto"
+AC_MSG_CHECKING([whether $CC leaves out stack protectors])
+AC_COMPILE_IFELSE([AC_LANG_SOURCE([[int f(char *); int g(void) { char a[100]; return f(a) + a[1]; }]])],
+    [AS_IF([grep __stack_chk_fail conftest.$OBJEXT >/dev/null],
+           [AC_MSG_RESULT([no])
+            AC_MSG_ERROR([$CC puts stack protectors into what it is to leave without])],
+           [AC_MSG_RESULT([yes])])],
+    [AC_MSG_RESULT([no])
+     AC_MSG_ERROR([$CC does not take CFLAGS=$CFLAGS])])])
+
 AC_DEFUN([CRMPI_CHECK_PKG_CONFIG],
 [AC_PATH_TOOL([PKG_CONFIG], [pkg-config])
 AS_IF([test -z "$PKG_CONFIG"], [CRMPI_MISSING([pkg-config], [pkg-config])])])

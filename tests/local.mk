@@ -14,8 +14,8 @@ crmpi_here = CRMPI_BIN='$(abs_builddir)' CRMPI_LIB='$(abs_builddir)/libcrmpi.so'
 AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' CC='$(CC)';
 
 # The order of rooms, in sources and objects.
-TESTS += tests/house/rooms
-EXTRA_DIST += tests/house/rooms
+TESTS += tests/house/rooms tests/house/flags
+EXTRA_DIST += tests/house/rooms tests/house/flags
 
 quick_tests = tests/quick.sh tests/quick-levels.sh tests/quick-partial.sh \
 	tests/quick-uncoordinated.sh tests/quick-background.sh
