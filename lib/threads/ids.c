@@ -218,7 +218,7 @@ static int is_near(int last)
 void crmpi_ids_guard(void)
 {
     /* a child of vfork() has its parent's memory, and is about to execute something */
-    if (crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0) != crmpi_control->owner)
+    if (n_ids == 0 || crmpi_raw(SYS_getpid, 0, 0, 0, 0, 0, 0) != crmpi_control->owner)
         return;
     lock();
     for (int i = 0, last = last_id(); i < 2 * NEAR + (int)n_ids && is_near(last); i++) {

@@ -414,6 +414,20 @@ static long do_itself(long number, greg_t *r, ucontext_t *context)
     }
 }
 
+#define CLEAR_SIGHAND 0x100000000ul /* CLONE_CLEAR_SIGHAND */
+
+/* A child whose handlers the kernel resets, as posix_spawn() makes it since glibc 2.38, has none
+ * for what is trapped.  Who is told that there is no such call does that in the child, by calls
+ * that are trapped. */
+static int clears_handlers(long number, const greg_t *r)
+{
+    uint64_t flags = 0;
+
+    return number == SYS_clone3 &&
+           crmpi_raw_read(&flags, (const void *)r[REG_RDI], sizeof flags) == 0 &&
+           flags & CLEAR_SIGHAND;
+}
+
 static long emulate(long number, greg_t *r, ucontext_t *context)
 {
     switch (calls[number].how) { /* the filter traps no other */
@@ -428,6 +442,8 @@ static long emulate(long number, greg_t *r, ucontext_t *context)
     case IDS:
         return crmpi_ids_call(number, r, calls[number].first, calls[number].second);
     case BIRTH:
+        if (clears_handlers(number, r))
+            return -ENOSYS;
         crmpi_ids_guard();
         return crmpi_gate_birth(number, r);
     default:
