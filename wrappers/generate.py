@@ -200,7 +200,7 @@ def lower(calls, objects):
     yield '#define OMPI_OMIT_MPI1_COMPAT_DECLS 0\n'
     yield '#include <mpi.h>\n#include <mpi-ext.h>\n\n'
     yield ''.join(c.prototype('crmpi_lower_') + ';\n' for c in calls if c.here)
-    yield '\n/* By call number; NULL: this library does not have it. */\nextern void *const crmpi_mpi_calls[];\n\n'
+    yield '\n/* By call number. */\nextern void *const crmpi_mpi_calls[];\n\n'
     yield '/* Predefined objects: the lower addresses; numbers in this array and in\n'
     yield ' * crmpi_control->predefined.  NULL in both: the library does not have it. */\n'
     yield 'struct crmpi_object {\n    int kind;\n    void *real;\n'
@@ -390,8 +390,8 @@ def calls_c(calls, objects):
         if c.here and c.group in BODIES:
             body = ''.join(BODIES[c.group](c))
             yield '\n%s\n{\n%s}\n' % (c.prototype('crmpi_lower_'), body)
-    yield '\nvoid *const crmpi_mpi_calls[] = {\n'
-    yield ''.join('    (void *)crmpi_lower_%s,\n' % c.name if c.here else '    NULL,\n'
+    yield '\nextern void crmpi_call_missing(void);\nvoid *const crmpi_mpi_calls[] = {\n'
+    yield ''.join('    (void *)crmpi_lower_%s,\n' % c.name if c.here else '    (void *)crmpi_call_missing,\n'
                   for c in calls) + '};\n'
 
 

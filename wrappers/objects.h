@@ -51,6 +51,7 @@ struct crmpi_errhandler {
 
 struct crmpi_session {
     struct crmpi_handle *errhandler, *info; /* info: NULL if there is none */
+    int32_t is_ending, is_last; /* it is counted as ended; when it was the last one */
 };
 
 struct crmpi_info_entry {

@@ -296,18 +296,29 @@ static int parent_of(int pid)
 }
 
 /* Open MPI 5.0's mpirun executes prterun, with its own arguments and an environment that says
- * whose they are: without that they mean something else. */
-static enum crmpi_status prterun_rename(struct crmpi_words *words)
+ * whose they are: without that they mean something else.  Which mpirun it was is not told; it
+ * lies beside. */
+static enum crmpi_status prterun_rename(struct crmpi_words *words, int pid)
 {
-    char *word = words->items[0], *slash = strrchr(word, '/');
-    char *name = slash ? slash + 1 : word;
-    char *mpirun;
+    const char *slash = strrchr(words->items[0], '/');
+    char path[64], program[4096], *mpirun = NULL, *end;
+    ssize_t n;
 
-    if (strcmp(name, "prterun") != 0)
+    if (strcmp(slash ? slash + 1 : words->items[0], "prterun") != 0)
         return CRMPI_OK;
-    if (asprintf(&mpirun, "%.*smpirun", (int)(name - word), word) < 0)
+    snprintf(path, sizeof path, "/proc/%d/exe", pid);
+    n = readlink(path, program, sizeof program - 1);
+    program[n > 0 ? n : 0] = '\0';
+    if ((end = strrchr(program, '/')) != NULL &&
+        asprintf(&mpirun, "%.*s/mpirun", (int)(end - program), program) < 0)
         return CRMPI_ERR_NOMEM;
-    free(word);
+    if (mpirun == NULL || access(mpirun, X_OK) != 0) {
+        free(mpirun);
+        mpirun = strdup("mpirun");
+    }
+    if (mpirun == NULL)
+        return CRMPI_ERR_NOMEM;
+    free(words->items[0]);
     words->items[0] = mpirun;
     return CRMPI_OK;
 }
@@ -332,7 +343,7 @@ static enum crmpi_status find_launcher(struct crmpi_words *words_out, char *cwd,
             snprintf(path, sizeof path, "/proc/%d/cwd", pid);
             n = readlink(path, cwd, cwd_bytes - 1);
             cwd[n > 0 ? n : 0] = '\0';
-            return prterun_rename(words_out);
+            return prterun_rename(words_out, pid);
         }
         crmpi_words_fini(words_out);
     }

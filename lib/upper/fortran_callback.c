@@ -117,6 +117,9 @@ static void ompi_register_datarep_f(char *name, callback *read, callback *write,
 ERRHANDLER_CREATE(comm, COMM, Comm)
 ERRHANDLER_CREATE(win, WIN, Win)
 ERRHANDLER_CREATE(file, FILE, File)
+#if OMPI_MAJOR_VERSION >= 5
+ERRHANDLER_CREATE(session, SESSION, Session)
+#endif
 CRMPI_FORTRAN(ompi_op_create_f)
 CRMPI_FORTRAN(ompi_grequest_start_f)
 CRMPI_FORTRAN(ompi_register_datarep_f)

@@ -8,7 +8,11 @@ test=coll_fails
 program=$CRMPI_TESTS/coll_fails
 . "${srcdir:-.}/tests/mpi/restarts.sh"
 
-timeout 60 "$MPIRUN" -np 4 "$program" 20000 >native 2>&1 || exit 1
+if ! timeout 100 "$MPIRUN" -np 4 "$program" 20000 >native 2>&1; then
+    echo "FAILED: natively"
+    tail native
+    exit 1
+fi
 for policy in coordinated partial uncoordinated; do
     name=$policy
     CRMPI_POLICY=$policy saved 4 "$program" 20000

@@ -441,6 +441,8 @@ int crmpi_session_error(MPI_Session session, int error, const char *function)
         return crmpi_comm_error(NULL, error, function);
     if (listener_tell(&error, function))
         return error;
+    if (is_fatal(s->errhandler) == MPI_ERRORS_ABORT)
+        PMPI_Abort(MPI_COMM_SELF, error);
     if (is_fatal(s->errhandler))
         comm_fatal(MPI_COMM_SELF, is_fatal(s->errhandler), error, function);
     return handler_call(s->errhandler, session, error);

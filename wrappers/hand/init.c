@@ -176,18 +176,32 @@ int crmpi_lower_MPI_Init_thread(int *argc, char ***argv, int required, int *prov
     return init(required, provided);
 }
 
+/* The level is one for all of the process, and another session may want more. */
 int crmpi_world_begin(int thread_level)
 {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     struct crmpi_objects *o = crmpi_objects_root;
-    int done = 0, error;
+    int done = 0, error = MPI_SUCCESS;
 
+    if (crmpi_finalize_begun) {
+        crmpi_error("MPI has ended: no session can begin in this process any more");
+        return MPI_ERR_OTHER;
+    }
+    crmpi_thread->nest++; /* no thread parks with the lock */
+    pthread_mutex_lock(&lock);
     PMPI_Initialized(&done);
-    if (done)
-        return MPI_SUCCESS;
-    crmpi_environment_take();
-    error = init(thread_level, NULL);
-    o->only_sessions = error == MPI_SUCCESS;
-    crmpi_control->wants_end = o->only_sessions;
+    if (!done) {
+        crmpi_environment_take();
+        error = init(MPI_THREAD_MULTIPLE, NULL);
+        o->only_sessions = error == MPI_SUCCESS;
+        crmpi_control->wants_end = o->only_sessions;
+    } else if (o->thread_provided < thread_level) {
+        crmpi_error("a session asks for MPI_THREAD_MULTIPLE, and MPI_Init has not: ask by "
+                    "MPI_Init_thread()");
+        error = MPI_ERR_OTHER;
+    }
+    pthread_mutex_unlock(&lock);
+    crmpi_thread->nest--;
     return error;
 }
 

@@ -10,6 +10,8 @@
 
 #include "wrappers/hand/p2p.h"
 
+#define LARGE (64 << 10) /* bytes: copies of so much do not wait for others to be given back */
+
 /* What Open MPI gives for a send that is complete when it returns. */
 extern struct ompi_request_t ompi_request_empty __attribute__((weak));
 
@@ -37,6 +39,8 @@ static int copy_send(void *copy, int n, MPI_Datatype type, int dest, int tag,
     r->lower = copy;
     r->active = 1;
     crmpi_request_leave(r);
+    if (n > LARGE)
+        crmpi_requests_reap();
     return error;
 }
 
@@ -83,16 +87,16 @@ static int isendrecv(const void *sendbuf, int sendcount, MPI_Datatype sendtype, 
     r = crmpi_request_take(CRMPI_RECEIVE, comm, recvtype);
     crmpi_request_arguments(r, recvbuf, recvcount, source, recvtag);
     error = crmpi_receive_post(r);
-    if (error == MPI_SUCCESS) {
+    if (error == MPI_SUCCESS)
         error = copy_send(copy, n, bytes_type, dest, sendtag, comm);
-        if (error != MPI_SUCCESS)
-            receive_take_back(r);
-    } else {
+    else
         free(copy);
-        crmpi_request_drop(r);
-    }
     crmpi_bytes_type_free(&bytes_type);
     crmpi_whole_end();
+    if (error != MPI_SUCCESS && r->active)
+        receive_take_back(r);
+    else if (error != MPI_SUCCESS)
+        crmpi_request_drop(r);
     if (error != MPI_SUCCESS)
         return crmpi_comm_error(comm, error, function);
     *request = crmpi_request_handle(r);

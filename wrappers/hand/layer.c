@@ -22,6 +22,16 @@ static struct crmpi_handle *upper_object(int i)
 
 #define MPI_VERSION_HERE (OMPI_MAJOR_VERSION * 100 + OMPI_MINOR_VERSION)
 
+/* In the place of a call that this library does not have: of a job that began over another. */
+void crmpi_call_missing(void);
+void crmpi_call_missing(void)
+{
+    crmpi_error("the program calls %s, which the MPI library here does not have: restart with "
+                "the one that the job began with",
+                crmpi_call_names[crmpi_thread->frame.call]);
+    PMPI_Abort(MPI_COMM_WORLD, 1);
+}
+
 /* What files below ask of those above them. */
 static void wire(void)
 {

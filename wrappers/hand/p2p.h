@@ -487,6 +487,8 @@ static inline void crmpi_request_retire(struct crmpi_request *r, MPI_Request *re
 
 /** Nobody will ask for an active request: it is dropped some time after it is complete. */
 void crmpi_request_leave(struct crmpi_request *r);
+/** Drop those that are complete. */
+void crmpi_requests_reap(void);
 
 /** Serve a receive from the messages taken out before; 0 if none matches. */
 int crmpi_receive_saved(struct crmpi_request *r, int *error_out);

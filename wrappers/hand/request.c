@@ -127,7 +127,7 @@ static void failed_end(struct crmpi_request *r)
         r->handle.real = MPI_REQUEST_NULL;
         PMPI_Request_free(&real);
     } else if (r->persistent && real == MPI_REQUEST_NULL &&
-               r->operation != CRMPI_COLLECTIVE) {
+               r->operation != CRMPI_COLLECTIVE && r->operation != CRMPI_UNSAVED) {
         crmpi_request_init(r);
     }
 }
@@ -624,7 +624,7 @@ static void reap_one(struct crmpi_request *r, void *context)
 }
 
 /* One thread at a time looks at the requests that were freed while active. */
-static void reap(void)
+void crmpi_requests_reap(void)
 {
     crmpi_whole_begin();
     if (__atomic_exchange_n(&crmpi_p2p->reaping, 1, __ATOMIC_ACQUIRE) == 0) {
@@ -640,7 +640,7 @@ void crmpi_request_leave(struct crmpi_request *r)
     r->freed = 1;
     if (__atomic_add_fetch(&crmpi_p2p->n_freed, 1, __ATOMIC_RELAXED) >=
         crmpi_p2p->reap_at)
-        reap();
+        crmpi_requests_reap();
 }
 
 /* An active request: the library completes a send by itself; others have to be kept,
@@ -648,6 +648,7 @@ void crmpi_request_leave(struct crmpi_request *r)
 static void free_active(struct crmpi_request *r)
 {
     MPI_Request real = r->handle.real;
+    int is_unsaved = r->operation == CRMPI_UNSAVED;
 
     if (r->operation == CRMPI_GENERALIZED && r->generalized->completed) {
         PMPI_Request_free(&real);
@@ -661,6 +662,8 @@ static void free_active(struct crmpi_request *r)
         crmpi_request_drop(r);
     } else {
         crmpi_request_leave(r);
+        if (is_unsaved) /* checkpoints wait for it */
+            crmpi_requests_reap();
     }
 }
 

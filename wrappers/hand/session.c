@@ -83,9 +83,13 @@ int crmpi_lower_MPI_Session_finalize(MPI_Session *session)
 
     if (!session || !session_of(*session))
         return crmpi_comm_error(NULL, MPI_ERR_ARG, "MPI_Session_finalize");
-    if (o->n_sessions == 1 && o->world_ended) /* a call that may be made again */
+    struct crmpi_session *s = session_of(*session);
+    if (!s->is_ending) { /* the call may be made again */
+        s->is_last = __atomic_sub_fetch(&o->n_sessions, 1, __ATOMIC_ACQ_REL) == 0;
+        s->is_ending = 1;
+    }
+    if (s->is_last && o->world_ended)
         crmpi_world_end();
-    o->n_sessions--;
     crmpi_handle_release((void *)*session);
     *session = CRMPI_UPPER(MPI_Session, ompi_mpi_instance_null);
     return MPI_SUCCESS;
