@@ -98,9 +98,9 @@ enum crmpi_interruption {
     X(faccessat, NEVER, ALWAYS, PATH_AT, NO, NO, GOES_ON)                                \
     X(faccessat2, NEVER, ALWAYS, PATH_AT, NO, NO, GOES_ON)                               \
     X(chdir, NEVER, ALWAYS, PATH, NO, NO, GOES_ON)                                       \
-    /* of threads that are made, and end (clone3: see threads/trap.c), */                                             \
+    /* of threads that are made, and end (clone3: see threads/trap.c), */                \
     X(clone, NEVER, ALWAYS, BIRTH, NO, NO, GOES_ON)                                      \
-    X(clone3, ALWAYS, ALWAYS, BIRTH, NO, NO, GOES_ON)                                     \
+    X(clone3, ALWAYS, ALWAYS, BIRTH, NO, NO, GOES_ON)                                    \
     X(fork, NEVER, ALWAYS, BIRTH, NO, NO, GOES_ON)                                       \
     X(vfork, NEVER, ALWAYS, BIRTH, NO, NO, GOES_ON)                                      \
     X(exit, NEVER, ALWAYS, ITSELF, NO, NO, GOES_ON)                                      \

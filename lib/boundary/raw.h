@@ -27,31 +27,30 @@ static inline long crmpi_raw(long number, long a, long b, long c, long d, long e
     return result;
 }
 
+/** That result as libc has it: -1 and errno on failure (MAP_FAILED, for an address). */
+static inline long crmpi_raw_result(long result)
+{
+    if (result > -4096 && result < 0) {
+        errno = (int)-result;
+        return -1;
+    }
+    return result;
+}
+
 /** As mmap() and mremap() to a new address, at any address. */
 static inline void *crmpi_map(void *address, size_t bytes, int prot, int flags, int fd,
                               int64_t offset)
 {
-    long result =
-        crmpi_raw(SYS_mmap, (long)address, (long)bytes, prot, flags, fd, offset);
-
-    if (result > -4096 && result < 0) {
-        errno = (int)-result;
-        return MAP_FAILED;
-    }
-    return (void *)result;
+    return (void *)crmpi_raw_result(
+        crmpi_raw(SYS_mmap, (long)address, (long)bytes, prot, flags, fd, offset));
 }
 
 static inline void *crmpi_remap(void *old, size_t old_bytes, size_t new_bytes,
                                 void *address)
 {
-    long result = crmpi_raw(SYS_mremap, (long)old, (long)old_bytes, (long)new_bytes,
-                            MREMAP_MAYMOVE | MREMAP_FIXED, (long)address, 0);
-
-    if (result > -4096 && result < 0) {
-        errno = (int)-result;
-        return MAP_FAILED;
-    }
-    return (void *)result;
+    return (void *)crmpi_raw_result(
+        crmpi_raw(SYS_mremap, (long)old, (long)old_bytes, (long)new_bytes,
+                  MREMAP_MAYMOVE | MREMAP_FIXED, (long)address, 0));
 }
 
 #endif

@@ -28,15 +28,6 @@ static int is_upper(const void *address, size_t bytes)
     return start < CRMPI_UPPER_END && start + bytes > CRMPI_U0;
 }
 
-static long result(long of_kernel)
-{
-    if (of_kernel > -4096 && of_kernel < 0) {
-        errno = (int)-of_kernel;
-        return -1;
-    }
-    return of_kernel;
-}
-
 static long map(long address, long bytes, long prot, long flags, long fd, long offset)
 {
     if (address && is_upper((void *)address, (size_t)bytes)) {
@@ -64,12 +55,12 @@ static long attach(long id, long address, long flags)
 
 void *mmap(void *address, size_t bytes, int prot, int flags, int fd, off_t offset)
 {
-    return (void *)result(map((long)address, (long)bytes, prot, flags, fd, offset));
+    return (void *)crmpi_raw_result(map((long)address, (long)bytes, prot, flags, fd, offset));
 }
 
 void *mmap64(void *address, size_t bytes, int prot, int flags, int fd, off64_t offset)
 {
-    return (void *)result(map((long)address, (long)bytes, prot, flags, fd, offset));
+    return (void *)crmpi_raw_result(map((long)address, (long)bytes, prot, flags, fd, offset));
 }
 
 void *mremap(void *old, size_t old_bytes, size_t new_bytes, int flags, ...)
@@ -81,13 +72,13 @@ void *mremap(void *old, size_t old_bytes, size_t new_bytes, int flags, ...)
     if (flags & MREMAP_FIXED)
         address = va_arg(arguments, long);
     va_end(arguments);
-    return (void *)result(
+    return (void *)crmpi_raw_result(
         remap((long)old, (long)old_bytes, (long)new_bytes, flags, address));
 }
 
 void *shmat(int id, const void *address, int flags)
 {
-    return (void *)result(attach(id, (long)address, flags));
+    return (void *)crmpi_raw_result(attach(id, (long)address, flags));
 }
 
 long syscall(long number, ...)
@@ -100,10 +91,10 @@ long syscall(long number, ...)
         a[i] = va_arg(arguments, long);
     va_end(arguments);
     if (number == SYS_mmap)
-        return result(map(a[0], a[1], a[2], a[3], a[4], a[5]));
+        return crmpi_raw_result(map(a[0], a[1], a[2], a[3], a[4], a[5]));
     if (number == SYS_mremap)
-        return result(remap(a[0], a[1], a[2], a[3], a[4]));
+        return crmpi_raw_result(remap(a[0], a[1], a[2], a[3], a[4]));
     if (number == SYS_shmat)
-        return result(attach(a[0], a[1], a[2]));
-    return result(crmpi_raw(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+        return crmpi_raw_result(attach(a[0], a[1], a[2]));
+    return crmpi_raw_result(crmpi_raw(number, a[0], a[1], a[2], a[3], a[4], a[5]));
 }

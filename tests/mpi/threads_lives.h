@@ -81,7 +81,9 @@ static void in_recv(struct victim *victim)
 static void in_send(struct victim *victim)
 {
     send(victim->fds[0], victim->block, N_LARGE, 0);
+#if __GLIBC_PREREQ(2, 41)
     pthread_testcancel();
+#endif
 }
 
 static void in_pause(struct victim *victim)

@@ -16,16 +16,20 @@ static struct crmpi_errhandler *user_handler(const struct crmpi_handle *handler)
     return handler && !(handler->flags & CRMPI_HANDLE_PREDEFINED) ? handler->extra : NULL;
 }
 
-/* Whether it ends the job, or a part of it: the lower handler for it; else NULL. */
-static MPI_Errhandler is_fatal(const void *handler)
+/* The lower handler that does its part for @p handler. */
+static MPI_Errhandler lower_handler(const void *handler)
 {
 #if OMPI_MAJOR_VERSION >= 5
     if (handler == CRMPI_UPPER(void *, ompi_mpi_errors_abort))
         return MPI_ERRORS_ABORT;
 #endif
-    return handler == CRMPI_UPPER(void *, ompi_mpi_errors_are_fatal)
-               ? MPI_ERRORS_ARE_FATAL
-               : NULL;
+    return handler == CRMPI_UPPER(void *, ompi_mpi_errors_are_fatal) ? MPI_ERRORS_ARE_FATAL
+                                                                     : MPI_ERRORS_RETURN;
+}
+
+static int is_fatal(const void *handler)
+{
+    return lower_handler(handler) != MPI_ERRORS_RETURN;
 }
 
 /* Errors of calls without an object that has a handler are told to this communicator:
@@ -66,12 +70,6 @@ static MPI_Errhandler listener_handler(void)
         PMPI_Comm_create_errhandler(listener_told, &handler) != MPI_SUCCESS)
         handler = MPI_ERRORS_RETURN;
     return handler;
-}
-
-/* The lower handler that does its part for @p handler. */
-static MPI_Errhandler lower_handler(struct crmpi_handle *handler)
-{
-    return is_fatal(handler) ? is_fatal(handler) : MPI_ERRORS_RETURN;
 }
 
 /* Have the application's handler called for @p object, which is of the handler's kind, when
@@ -129,7 +127,7 @@ static int comm_tell(MPI_Comm comm, int error, const char *function)
     if (!c)
         return error; /* before MPI_Init: the MPI library has spoken */
     if (is_fatal(c->errhandler))
-        comm_fatal(CRMPI_REAL(MPI_Comm, comm), is_fatal(c->errhandler), error, function);
+        comm_fatal(CRMPI_REAL(MPI_Comm, comm), lower_handler(c->errhandler), error, function);
     return handler_call(c->errhandler, comm, error);
 }
 
@@ -171,7 +169,7 @@ int crmpi_win_error(MPI_Win win, int error, const char *function)
     if (listener_tell(&error, function))
         return error;
     if (is_fatal(w->errhandler) && CRMPI_REAL(MPI_Win, win))
-        win_fatal(CRMPI_REAL(MPI_Win, win), is_fatal(w->errhandler), error, function);
+        win_fatal(CRMPI_REAL(MPI_Win, win), lower_handler(w->errhandler), error, function);
     return handler_call(w->errhandler, win, error);
 }
 
@@ -441,10 +439,10 @@ int crmpi_session_error(MPI_Session session, int error, const char *function)
         return crmpi_comm_error(NULL, error, function);
     if (listener_tell(&error, function))
         return error;
-    if (is_fatal(s->errhandler) == MPI_ERRORS_ABORT)
-        PMPI_Abort(MPI_COMM_SELF, error);
+    if (lower_handler(s->errhandler) == MPI_ERRORS_ABORT)
+        PMPI_Abort(MPI_COMM_SELF, error); /* whose handler may be another */
     if (is_fatal(s->errhandler))
-        comm_fatal(MPI_COMM_SELF, is_fatal(s->errhandler), error, function);
+        comm_fatal(MPI_COMM_SELF, MPI_ERRORS_ARE_FATAL, error, function);
     return handler_call(s->errhandler, session, error);
 }
 

@@ -12,9 +12,6 @@
 
 #define LARGE (64 << 10) /* bytes: copies of so much do not wait for others to be given back */
 
-/* What Open MPI gives for a send that is complete when it returns. */
-extern struct ompi_request_t ompi_request_empty __attribute__((weak));
-
 /* Send a block from malloc(), which is freed when it has gone. */
 static int copy_send(void *copy, int n, MPI_Datatype type, int dest, int tag,
                      MPI_Comm comm)
@@ -42,19 +39,6 @@ static int copy_send(void *copy, int n, MPI_Datatype type, int dest, int tag,
     if (n > LARGE)
         crmpi_requests_reap();
     return error;
-}
-
-/* As if it had not been posted.  If its message has come, that is lost with the call. */
-static void receive_take_back(struct crmpi_request *r)
-{
-    MPI_Request real = r->handle.real;
-
-    if (!r->complete) {
-        r->cancelled = 1;
-        PMPI_Cancel(&real);
-        crmpi_request_wait(r);
-    }
-    crmpi_request_drop(r);
 }
 
 /* What would fail when the receive has been posted, and may have got its message. */
@@ -93,12 +77,12 @@ static int isendrecv(const void *sendbuf, int sendcount, MPI_Datatype sendtype, 
         free(copy);
     crmpi_bytes_type_free(&bytes_type);
     crmpi_whole_end();
-    if (error != MPI_SUCCESS && r->active)
-        receive_take_back(r);
-    else if (error != MPI_SUCCESS)
+    if (error != MPI_SUCCESS) {
+        if (r->active)
+            crmpi_receive_take_back(r);
         crmpi_request_drop(r);
-    if (error != MPI_SUCCESS)
         return crmpi_comm_error(comm, error, function);
+    }
     *request = crmpi_request_handle(r);
     return error;
 }

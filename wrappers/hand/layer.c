@@ -165,6 +165,10 @@ static enum crmpi_status predefined_renew(char *why, size_t why_bytes)
             crmpi_handle_set_real(upper_object(i), crmpi_objects[i].real);
     for (struct crmpi_handle *h = crmpi_handle_first(CRMPI_ERRHANDLER); h; h = h->next)
         h->real = MPI_ERRORS_RETURN;
+    for (int i = 0; i < CRMPI_N_OBJECTS; i++)
+        if (upper_object(i) && !upper_object(i)->real &&
+            upper_object(i)->kind == CRMPI_ERRHANDLER)
+            upper_object(i)->real = MPI_ERRORS_RETURN; /* it is called above */
     for (int i = 0; i < crmpi_objects_root->n_tools_inits; i++)
         PMPI_T_init_thread(MPI_THREAD_SINGLE, &size);
     return CRMPI_OK;

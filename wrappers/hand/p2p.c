@@ -145,13 +145,7 @@ int crmpi_lower_MPI_Recv(void *buf, int count, MPI_Datatype datatype, int source
  * nevertheless, the message is lost with the call. */
 static void receive_take_back(struct crmpi_request *r)
 {
-    MPI_Request real = r->handle.real;
-
-    if (!r->complete) {
-        r->cancelled = 1;
-        PMPI_Cancel(&real);
-        crmpi_request_wait(r);
-    }
+    crmpi_receive_take_back(r);
     r->status.MPI_ERROR = MPI_SUCCESS;
     crmpi_receive_end(r, MPI_STATUS_IGNORE, "");
 }

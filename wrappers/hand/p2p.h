@@ -490,6 +490,23 @@ void crmpi_request_leave(struct crmpi_request *r);
 /** Drop those that are complete. */
 void crmpi_requests_reap(void);
 
+/* What Open MPI gives for a send that is complete when it returns, as most small ones
+ * are.  Weak: where there is no such thing every send has a request of its own. */
+extern struct ompi_request_t ompi_request_empty __attribute__((weak));
+
+/** Cancel a receive that is posted, and wait until it is over: if its message has come, that is
+ * lost. */
+static inline void crmpi_receive_take_back(struct crmpi_request *r)
+{
+    MPI_Request real = r->handle.real;
+
+    if (r->complete)
+        return;
+    r->cancelled = 1;
+    PMPI_Cancel(&real);
+    crmpi_request_wait(r);
+}
+
 /** Serve a receive from the messages taken out before; 0 if none matches. */
 int crmpi_receive_saved(struct crmpi_request *r, int *error_out);
 /** Post a synchronous send; @p r has its arguments.  Not renewed by a restart. */

@@ -229,10 +229,6 @@ int crmpi_access_poll(struct crmpi_request *r)
 typedef int (*isend_fn)(const void *, int, MPI_Datatype, int, int, MPI_Comm,
                         MPI_Request *);
 
-/* What Open MPI gives for a send that is complete when it returns, as most small ones
- * are.  Weak: where there is no such thing every send has a request of its own. */
-extern struct ompi_request_t ompi_request_empty __attribute__((weak));
-
 /* The lower send stands as a constant in each caller, so this becomes a direct call.  None
  * of these needs anything of its arguments after a restart: it has been received. */
 static inline __attribute__((always_inline)) int

@@ -61,7 +61,7 @@ int crmpi_lower_MPI_Session_init(MPI_Info info, MPI_Errhandler errhandler,
         return crmpi_comm_error(NULL, MPI_ERR_INFO, "MPI_Session_init");
     if ((error = crmpi_world_begin(level)) != MPI_SUCCESS)
         return crmpi_comm_error(NULL, error, "MPI_Session_init");
-    struct crmpi_handle *handle = crmpi_handle_create(CRMPI_SESSION, MPI_SESSION_NULL,
+    struct crmpi_handle *handle = crmpi_handle_create(CRMPI_SESSION, NULL,
                                                       sizeof(struct crmpi_session));
     struct crmpi_session *s = handle->extra;
     s->errhandler = CRMPI_UPPER(void *, ompi_mpi_errors_are_fatal);
