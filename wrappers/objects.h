@@ -320,10 +320,9 @@ void crmpi_once_begin(const char *function);
 void crmpi_once_end(void);
 
 /**
- * Something has come into use, is no more in use, that cannot be saved; why that is no
- * checkpoint can be taken.  Under policies that do not save all ranks together it counts as
- * in use for ever, as it is not seen what it has done with whom.
- * @param what  in words, a constant.  (wrappers/hand/unsaved.c)
+ * Something has come into use, is no more in use, that cannot be saved, for which
+ * checkpoints are refused.
+ * @param what  it is, in words: one constant.  (wrappers/hand/unsaved.c)
  */
 void crmpi_unsaved_begin(const char *what);
 void crmpi_unsaved_end(const char *what);

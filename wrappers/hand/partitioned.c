@@ -3,6 +3,9 @@
  * Partitioned communication, of MPI-4 (lower half).  The MPI library does it all; while there is
  * such a request no checkpoint is taken.
  */
+#include <string.h>
+
+#include "base/config.h"
 #include "wrappers/hand/p2p.h"
 #include "wrappers/objects.h"
 
@@ -23,6 +26,8 @@ static int created(MPI_Comm comm, MPI_Datatype type, int error, MPI_Request real
     r->handle.real = real;
     r->object = (void *)(uintptr_t)in_use;
     crmpi_unsaved_begin(in_use);
+    if (strcmp(crmpi_config.policy, "coordinated") != 0)
+        crmpi_unsaved_begin(in_use); /* for ever: what it does with whom is not seen */
     *request = crmpi_request_handle(r);
     return error;
 }

@@ -293,7 +293,8 @@ int crmpi_lower_MPI_Intercomm_create_from_groups(MPI_Group local_group, int loca
                                                  MPI_Info info, MPI_Errhandler errhandler,
                                                  MPI_Comm *newintercomm)
 {
-    static const char name[] = "MPI_Intercomm_create_from_groups";
+    static const char name[] = "MPI_Intercomm_create_from_groups",
+                      under_way[] = "a call of MPI_Intercomm_create_from_groups is under way";
     const struct crmpi_group *remote = CRMPI_EXTRA(group, remote_group);
     MPI_Comm local;
     int error = arguments_check(local_group, tag, errhandler, newintercomm, name);
@@ -302,7 +303,7 @@ int crmpi_lower_MPI_Intercomm_create_from_groups(MPI_Group local_group, int loca
         return error;
     if (!remote || remote_leader < 0 || remote_leader >= remote->n)
         return crmpi_comm_error(NULL, remote ? MPI_ERR_ARG : MPI_ERR_GROUP, name);
-    crmpi_once_begin(name);
+    crmpi_unsaved_begin(under_way);
     error = crmpi_lower_MPI_Comm_create_group(world(), local_group, tag_of(tag), &local);
     if (error == MPI_SUCCESS) {
         error = crmpi_lower_MPI_Intercomm_create(local, local_leader, world(),
@@ -310,6 +311,6 @@ int crmpi_lower_MPI_Intercomm_create_from_groups(MPI_Group local_group, int loca
                                                  tag_of(tag), newintercomm);
         crmpi_lower_MPI_Comm_free(&local);
     }
-    crmpi_once_end();
+    crmpi_unsaved_end(under_way);
     return error == MPI_SUCCESS ? made(*newintercomm, info, errhandler) : error;
 }

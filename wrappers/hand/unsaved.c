@@ -4,9 +4,7 @@
  */
 #include <pthread.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "base/config.h"
 #include "wrappers/hand/cut.h"
 #include "wrappers/objects.h"
 
@@ -37,8 +35,7 @@ void crmpi_unsaved_begin(const char *what)
 
 void crmpi_unsaved_end(const char *what)
 {
-    if (strcmp(crmpi_config.policy, "coordinated") == 0)
-        count(what, -1);
+    count(what, -1);
 }
 
 int crmpi_unsaved_refusal(char *why, size_t why_bytes)
