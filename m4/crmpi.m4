@@ -31,14 +31,25 @@ AC_COMPILE_IFELSE([AC_LANG_SOURCE([[int f(char *); int g(void) { char a[100]; re
     [AC_MSG_RESULT([no])
      AC_MSG_ERROR([$CC does not take CFLAGS=$CFLAGS])])])
 
+# CRMPI_CHECK_PKG_CONFIG: asked where there is one; without it libraries are looked for by their names.
 AC_DEFUN([CRMPI_CHECK_PKG_CONFIG],
-[AC_PATH_TOOL([PKG_CONFIG], [pkg-config])
-AS_IF([test -z "$PKG_CONFIG"], [CRMPI_MISSING([pkg-config], [pkg-config])])])
+[AC_PATH_TOOL([PKG_CONFIG], [pkg-config], [false])])
 
+# CRMPI_CHECK_PYTHON: it generates the wrappers, unless they came with a release.
 AC_DEFUN([CRMPI_CHECK_PYTHON],
 [AC_PATH_PROG([PYTHON3], [python3])
-AS_IF([test -z "$PYTHON3"],
+AS_IF([test -z "$PYTHON3" && test ! -d "$srcdir/wrappers/made"],
       [CRMPI_MISSING([python3 (it generates the wrappers)], [python3])])])
+
+# CRMPI_PKG_CONFIG_FILE: PC_REQUIRES, PC_RPATH for crmpi.pc.  Programs find libcrmpi.so.0 by their
+# run path, unless it is where the dynamic linker looks anyhow.
+AC_DEFUN([CRMPI_PKG_CONFIG_FILE],
+[AS_IF([$PKG_CONFIG --exists ompi-c 2>/dev/null], [PC_REQUIRES=ompi-c])
+crmpi_libdir=`eval echo "$libdir" | sed "s,^NONE/,$ac_default_prefix/,"`
+PC_RPATH='-Wl,-rpath,${libdir}'
+AS_CASE([$crmpi_libdir], [/lib|/lib64|/lib/*|/usr/lib|/usr/lib64|/usr/lib/*-linux-gnu], [PC_RPATH=])
+AC_SUBST([PC_REQUIRES])
+AC_SUBST([PC_RPATH])])
 
 # _CRMPI_TRY(NAME, HEADER, FUNCTION, IF-YES): try to link with NAME_CPPFLAGS, NAME_LIBS.
 AC_DEFUN([_CRMPI_TRY],
@@ -47,18 +58,41 @@ CPPFLAGS="$CPPFLAGS $[]$1_CPPFLAGS" LIBS="$[]$1_LIBS $LIBS"
 AC_LINK_IFELSE([AC_LANG_PROGRAM([[#include <$2>]], [[return (long)$3 == 1;]])], [$4])
 CPPFLAGS=$crmpi_cppflags LIBS=$crmpi_libs])
 
-# CRMPI_CHECK_LIBRARY(NAME, MODULE, HEADER, FUNCTION, PACKAGE)
-AC_DEFUN([CRMPI_CHECK_LIBRARY],
+# _CRMPI_LOOK_FOR(NAME, MODULE, HEADER, FUNCTION): sets crmpi_found
+AC_DEFUN([_CRMPI_LOOK_FOR],
 [AC_ARG_VAR([$1_CPPFLAGS], [preprocessor flags for $2])
 AC_ARG_VAR([$1_LIBS], [linker flags for $2])
 AC_MSG_CHECKING([for $2])
 AS_IF([test -z "$[]$1_LIBS"],
       [$1_CPPFLAGS=`$PKG_CONFIG --cflags $2 2>/dev/null`
-       $1_LIBS=`$PKG_CONFIG --libs $2 2>/dev/null`])
+       $1_LIBS=`$PKG_CONFIG --libs $2 2>/dev/null || echo -l[]m4_bpatsubst([$2], [^lib])`])
 crmpi_found=no
 _CRMPI_TRY([$1], [$3], [$4], [crmpi_found=yes])
-AC_MSG_RESULT([$crmpi_found])
+AC_MSG_RESULT([$crmpi_found])])
+
+# CRMPI_CHECK_LIBRARY(NAME, MODULE, HEADER, FUNCTION, PACKAGE)
+AC_DEFUN([CRMPI_CHECK_LIBRARY],
+[_CRMPI_LOOK_FOR([$1], [$2], [$3], [$4])
 AS_IF([test $crmpi_found = no], [CRMPI_MISSING([$2 ($3)], [$5])])])
+
+# CRMPI_OPTIONAL_LIBRARY(NAME, MODULE, HEADER, FUNCTION, PACKAGE, OPTION, WITHOUT): sets HAVE_NAME
+# to 1 or 0; BUILT_WITH has OPTION, or the summary says what is missing WITHOUT it.
+AC_DEFUN([CRMPI_OPTIONAL_LIBRARY],
+[AC_ARG_WITH([$6],
+    [AS_HELP_STRING([--without-$6], [$7 (default: with it if it is there)])])
+AC_SUBST([BUILT_WITH])
+HAVE_$1=0
+AS_IF([test "x$with_$6" != xno],
+      [_CRMPI_LOOK_FOR([$1], [$2], [$3], [$4])
+       AS_IF([test $crmpi_found = yes], [HAVE_$1=1],
+             [test "x$with_$6" = xyes], [CRMPI_MISSING([$2 ($3)], [$5])])])
+AC_SUBST([HAVE_$1])
+AM_CONDITIONAL([WITH_$1], [test $HAVE_$1 = 1])
+AS_IF([test $HAVE_$1 = 1],
+      [BUILT_WITH="$BUILT_WITH $6"],
+      [$1_CPPFLAGS= $1_LIBS=
+       crmpi_without="$crmpi_without
+    $6: $7"])])
 
 # CRMPI_CHECK_MPI: Open MPI by its compiler wrapper, or else by pkg-config.
 AC_DEFUN([CRMPI_CHECK_MPI],
@@ -158,9 +192,11 @@ AS_IF([test $crmpi_found = no], [CRMPI_MISSING([serial HDF5 (hdf5.h)], [libhdf5-
 AC_DEFUN([CRMPI_CHECK_UNIT],
 [AC_ARG_WITH([check],
     [AS_HELP_STRING([--without-check], [leave out the unit tests, which need Check])])
+crmpi_unit=no
 AS_IF([test "x$with_check" != xno],
-    [CRMPI_CHECK_LIBRARY([CHECK], [check], [check.h], [srunner_create], [check])])
-AM_CONDITIONAL([HAVE_CHECK], [test "x$with_check" != xno])])
+    [CRMPI_CHECK_LIBRARY([CHECK], [check], [check.h], [srunner_create], [check])
+     crmpi_unit=yes])
+AM_CONDITIONAL([HAVE_CHECK], [test $crmpi_unit = yes])])
 
 # CRMPI_CHECK_LAYERS: libraries made of MPI windows, for examples that the tests run, too:
 # OpenCoarrays, and ARMCI.  Without them those are left out.
@@ -188,3 +224,15 @@ AS_IF([test -n "$MPICC" && $MPICC conftest.c -o conftest$EXEEXT -larmci -lm \
 rm -f conftest*
 AC_MSG_RESULT([$crmpi_found])
 AM_CONDITIONAL([HAVE_ARMCI], [test $crmpi_found = yes])])
+
+# CRMPI_SUMMARY: what has come of it.
+AC_DEFUN([CRMPI_SUMMARY],
+[AS_ECHO(["
+$PACKAGE_STRING
+    Open MPI ${MPI_HAS%% *}, $MPIRUN
+    built with:$BUILT_WITH
+    unit tests: $crmpi_unit
+    to be installed into $prefix"])
+AS_IF([test -n "$crmpi_without"], [AS_ECHO(["
+Built without what is optional:$crmpi_without"])])
+AS_ECHO([""])])

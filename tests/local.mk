@@ -11,7 +11,8 @@ include tests/api/local.mk
 # All tests use what is in the build tree.
 crmpi_here = CRMPI_BIN='$(abs_builddir)' CRMPI_LIB='$(abs_builddir)/libcrmpi.so' \
 	CRMPI_HOST='$(abs_builddir)/crmpi-host' CRMPI_TESTS='$(abs_builddir)/tests/mpi'
-AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' CC='$(CC)';
+AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' CC='$(CC)' \
+	BUILT_WITH='$(BUILT_WITH)';
 
 # The order of rooms, in sources and objects.
 TESTS += tests/house/rooms tests/house/flags

@@ -198,6 +198,7 @@ static size_t line_parts(const char *dir, const struct crmpi_line *line, uint64_
 
 struct tally {
     unsigned missing, damaged;
+    unsigned unread; /* by this build */
     unsigned elsewhere; /* on other nodes, or missing there */
     uint32_t n_ranks;
 };
@@ -240,6 +241,9 @@ static const char *tally_text(struct tally tally)
         snprintf(text, sizeof text, "%u rank file%s %s", tally.missing + tally.damaged,
                  tally.missing + tally.damaged == 1 ? "" : "s",
                  tally.missing ? "missing" : "damaged");
+    else if (tally.unread)
+        snprintf(text, sizeof text, "%u of %u rank files cannot be read here",
+                 tally.unread, tally.n_ranks);
     else if (tally.elsewhere)
         snprintf(text, sizeof text, "%u of %u rank files here",
                  tally.n_ranks - tally.elsewhere, tally.n_ranks);
@@ -570,11 +574,13 @@ static int line_verify(const char *dir, uint64_t number)
         }
         enum crmpi_status status = rank_verify(dir, &line, rank, &far);
         tally.missing += status == CRMPI_ERR_NOTFOUND;
-        tally.damaged += status != CRMPI_OK && status != CRMPI_ERR_NOTFOUND;
+        tally.unread += status == CRMPI_ERR_UNSUPPORTED;
+        tally.damaged += status != CRMPI_OK && status != CRMPI_ERR_NOTFOUND &&
+                         status != CRMPI_ERR_UNSUPPORTED;
         far.done_before += line.ranks[rank].file_bytes;
     }
     far_clear(&far);
-    int wrong = tally.missing || tally.damaged;
+    int wrong = tally.missing || tally.damaged || tally.unread;
     if (wrong && is_dropped(dir, number)) {
         printf("line %" PRIu64 ": dropped by the running job meanwhile\n", number);
         wrong = 0;

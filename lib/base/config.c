@@ -455,6 +455,13 @@ enum crmpi_status crmpi_config_load(char *why, size_t why_bytes)
     if (loaded.levels.set & CRMPI_LEVEL_LOCAL && loaded.local[0] == '\0')
         return WRONG("CRMPI_LEVELS other than global needs CRMPI_LOCAL, a directory on "
                      "each node");
+    if ((loaded.compress == CRMPI_COMPRESS_LZ4 && !CRMPI_HAVE_LZ4) ||
+        (loaded.compress == CRMPI_COMPRESS_ZSTD && !CRMPI_HAVE_ZSTD))
+        return WRONG("CRMPI_COMPRESS=%s: this crmpi was built without it",
+                     compress[loaded.compress]);
+    if (loaded.levels.set & CRMPI_LEVEL_ERASURE && !CRMPI_HAVE_ISAL)
+        return WRONG("CRMPI_LEVELS=erasure: this crmpi was built without ISA-L; partner "
+                     "needs none");
     if (loaded.save == CRMPI_SAVE_NAMED && strcmp(loaded.policy, "coordinated") != 0 &&
         strcmp(loaded.policy, "none") != 0)
         return WRONG("CRMPI_SAVE=named saves all ranks together, not by "

@@ -97,6 +97,8 @@ static enum crmpi_compression choose(struct crmpi_pump *pump, size_t workers, do
         struct crmpi_pump trial = {.spans = pump->spans, .n_spans = pump->n_spans};
         double ratio, seconds;
 
+        if (!crmpi_codec_is_built((enum crmpi_compression)c))
+            continue;
         if (crmpi_pump_compress(&trial, (enum crmpi_compression)c, 1) != CRMPI_OK)
             return CRMPI_COMPRESSION_NONE;
         seconds = sample(&trial, (enum crmpi_compression)c, &ratio) / (double)workers;

@@ -2,9 +2,26 @@
 /*
  * Reed-Solomon codes, see erasure.h.  Lower half.
  */
-#include <isa-l.h>
+#include <stdlib.h>
 #include <string.h>
+#include "base/log.h"
 #include "levels/erasure.h"
+
+#if CRMPI_HAVE_ISAL
+#include <isa-l.h>
+#else
+/* Nothing below is called when crmpi_erasure_init() has made no code. */
+static int without(int dummy, ...)
+{
+    (void)dummy;
+    abort();
+}
+#define gf_gen_cauchy1_matrix(...) without(0, __VA_ARGS__)
+#define gf_invert_matrix(...) without(0, __VA_ARGS__)
+#define ec_init_tables(...) without(0, __VA_ARGS__)
+#define ec_encode_data(...) without(0, __VA_ARGS__)
+#define ec_encode_data_update(...) without(0, __VA_ARGS__)
+#endif
 
 #define TABLE CRMPI_ERASURE_TABLE_BYTES
 
@@ -13,6 +30,10 @@ enum crmpi_status crmpi_erasure_init(struct crmpi_erasure *code, unsigned k, uns
     if (k < 1 || m < 1 || k > CRMPI_ERASURE_MEMBERS_MAX ||
         m > CRMPI_ERASURE_MEMBERS_MAX - k)
         return CRMPI_ERR_USAGE;
+    if (!CRMPI_HAVE_ISAL) {
+        crmpi_error("shares of files cannot be used: this crmpi was built without ISA-L");
+        return CRMPI_ERR_UNSUPPORTED;
+    }
     code->k = k;
     code->m = m;
     gf_gen_cauchy1_matrix(code->matrix, (int)(k + m), (int)k);

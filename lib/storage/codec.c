@@ -2,23 +2,20 @@
 /*
  * Compressed blocks, see codec.h.  Lower half and tools.
  */
-#define ZSTD_STATIC_LINKING_ONLY /* contexts in memory of our own */
 #include <emmintrin.h>
 #include <endian.h>
-#include <lz4.h>
 #include <stdint.h>
 #include <string.h>
-#include <zstd.h>
 #include "storage/codec.h"
+#if CRMPI_HAVE_LZ4
+#include <lz4.h>
+#endif
+#if CRMPI_HAVE_ZSTD
+#define ZSTD_STATIC_LINKING_ONLY /* contexts in memory of our own */
+#include <zstd.h>
+#endif
 
 #define ELEMENTS (CRMPI_BLOCK_BYTES / CRMPI_CODEC_ELEMENT)
-
-/* What filter 32004 has in front of the compressed bytes; big endian. */
-struct lz4_head {
-    uint64_t bytes;       /* of the chunk */
-    uint32_t block_bytes; /* that it was cut into: it is one */
-    uint32_t compressed_bytes;
-} __attribute__((packed));
 
 /* ---- byte shuffle: byte b of element i goes to place b * ELEMENTS + i ---- */
 
@@ -87,18 +84,27 @@ static void unshuffle(const char *from, char *to)
     }
 }
 
-/* ---- both codecs ---- */
+/* ---- codecs: of one shuffled block ---- */
 
-size_t crmpi_codec_workspace_bytes(enum crmpi_compression compression)
+struct codec {
+    size_t (*state_bytes)(void);
+    /* the bytes in `to`, fewer than a block; or 0 */
+    size_t (*encode)(const char *shuffled, void *state, char *to);
+    /* whether `from` is such a block */
+    int (*decode)(const char *from, size_t bytes, char *shuffled);
+};
+
+#if CRMPI_HAVE_LZ4
+/* What filter 32004 has in front of the compressed bytes; big endian. */
+struct lz4_head {
+    uint64_t bytes;       /* of the chunk */
+    uint32_t block_bytes; /* that it was cut into: it is one */
+    uint32_t compressed_bytes;
+} __attribute__((packed));
+
+static size_t lz4_state_bytes(void)
 {
-    switch (compression) {
-    case CRMPI_COMPRESSION_LZ4:
-        return CRMPI_BLOCK_BYTES + (size_t)LZ4_sizeofState();
-    case CRMPI_COMPRESSION_ZSTD:
-        return CRMPI_BLOCK_BYTES + ZSTD_estimateCCtxSize(CRMPI_CODEC_ZSTD_LEVEL);
-    default:
-        return 0;
-    }
+    return (size_t)LZ4_sizeofState();
 }
 
 static size_t lz4_encode(const char *shuffled, void *state, char *to)
@@ -114,15 +120,62 @@ static size_t lz4_encode(const char *shuffled, void *state, char *to)
     return (size_t)bytes + sizeof head;
 }
 
+static int lz4_decode(const char *from, size_t bytes, char *shuffled)
+{
+    struct lz4_head head;
+    if (bytes <= sizeof head || bytes >= CRMPI_BLOCK_BYTES)
+        return 0;
+    memcpy(&head, from, sizeof head);
+    return be64toh(head.bytes) == CRMPI_BLOCK_BYTES &&
+           be32toh(head.block_bytes) == CRMPI_BLOCK_BYTES &&
+           be32toh(head.compressed_bytes) == bytes - sizeof head &&
+           LZ4_decompress_safe(from + sizeof head, shuffled, (int)(bytes - sizeof head),
+                               CRMPI_BLOCK_BYTES) == CRMPI_BLOCK_BYTES;
+}
+#endif
+
+#if CRMPI_HAVE_ZSTD
+static size_t zstd_state_bytes(void)
+{
+    return ZSTD_estimateCCtxSize(CRMPI_CODEC_ZSTD_LEVEL);
+}
+
 static size_t zstd_encode(const char *shuffled, void *state, char *to)
 {
-    ZSTD_CCtx *context =
-        ZSTD_initStaticCCtx(state, ZSTD_estimateCCtxSize(CRMPI_CODEC_ZSTD_LEVEL));
+    ZSTD_CCtx *context = ZSTD_initStaticCCtx(state, zstd_state_bytes());
     if (!context)
         return 0;
     size_t bytes = ZSTD_compressCCtx(context, to, CRMPI_BLOCK_BYTES - 1, shuffled,
                                      CRMPI_BLOCK_BYTES, CRMPI_CODEC_ZSTD_LEVEL);
     return ZSTD_isError(bytes) ? 0 : bytes;
+}
+
+static int zstd_decode(const char *from, size_t bytes, char *shuffled)
+{
+    return ZSTD_decompress(shuffled, CRMPI_BLOCK_BYTES, from, bytes) == CRMPI_BLOCK_BYTES;
+}
+#endif
+
+static const struct codec codecs[] = {
+    [CRMPI_COMPRESSION_NONE] = {NULL, NULL, NULL},
+#if CRMPI_HAVE_LZ4
+    [CRMPI_COMPRESSION_LZ4] = {lz4_state_bytes, lz4_encode, lz4_decode},
+#endif
+#if CRMPI_HAVE_ZSTD
+    [CRMPI_COMPRESSION_ZSTD] = {zstd_state_bytes, zstd_encode, zstd_decode},
+#endif
+};
+
+int crmpi_codec_is_built(enum crmpi_compression compression)
+{
+    return compression < sizeof codecs / sizeof *codecs && codecs[compression].encode;
+}
+
+size_t crmpi_codec_workspace_bytes(enum crmpi_compression compression)
+{
+    return crmpi_codec_is_built(compression)
+               ? CRMPI_BLOCK_BYTES + codecs[compression].state_bytes()
+               : 0;
 }
 
 size_t crmpi_codec_encode(enum crmpi_compression compression, const void *from,
@@ -131,33 +184,13 @@ size_t crmpi_codec_encode(enum crmpi_compression compression, const void *from,
     char *shuffled = workspace, *state = shuffled + CRMPI_BLOCK_BYTES;
 
     shuffle(from, shuffled);
-    return compression == CRMPI_COMPRESSION_LZ4 ? lz4_encode(shuffled, state, to)
-                                                : zstd_encode(shuffled, state, to);
-}
-
-static int lz4_decode(const char *from, size_t bytes, char *to)
-{
-    struct lz4_head head;
-    if (bytes <= sizeof head || bytes >= CRMPI_BLOCK_BYTES)
-        return -1;
-    memcpy(&head, from, sizeof head);
-    return be64toh(head.bytes) == CRMPI_BLOCK_BYTES &&
-                   be32toh(head.block_bytes) == CRMPI_BLOCK_BYTES &&
-                   be32toh(head.compressed_bytes) == bytes - sizeof head &&
-                   LZ4_decompress_safe(from + sizeof head, to, (int)(bytes - sizeof head),
-                                       CRMPI_BLOCK_BYTES) == CRMPI_BLOCK_BYTES
-               ? 0
-               : -1;
+    return codecs[compression].encode(shuffled, state, to);
 }
 
 int crmpi_codec_decode(enum crmpi_compression compression, const void *from, size_t bytes,
                        void *workspace, void *to)
 {
-    int wrong = compression == CRMPI_COMPRESSION_LZ4
-                    ? lz4_decode(from, bytes, workspace)
-                    : ZSTD_decompress(workspace, CRMPI_BLOCK_BYTES, from, bytes) !=
-                          CRMPI_BLOCK_BYTES;
-    if (wrong)
+    if (!codecs[compression].decode(from, bytes, workspace))
         return -1;
     unshuffle(workspace, to);
     return 0;

@@ -15,8 +15,13 @@
 #define CRMPI_CODEC_ELEMENT 8
 #define CRMPI_CODEC_ZSTD_LEVEL 1
 
-/** Bytes of the workspace that encoding needs; 0 for CRMPI_COMPRESSION_NONE. */
+/** Whether this build has @p compression: lz4 and zstd are optional. */
+int crmpi_codec_is_built(enum crmpi_compression compression);
+
+/** Bytes of the workspace that encoding needs; 0 for one that is not built. */
 size_t crmpi_codec_workspace_bytes(enum crmpi_compression compression);
+
+/* The rest is for a compression that is built. */
 
 /**
  * Encode one block of CRMPI_BLOCK_BYTES.  Nothing is allocated, locked or logged, so this

@@ -211,6 +211,18 @@ static uint64_t part_bytes(const struct crmpi_part *part)
     return bytes;
 }
 
+/* Whether this build has what the part was compressed by. */
+static enum crmpi_status part_look(const struct crmpi_opened *file,
+                                   const struct crmpi_part *part)
+{
+    enum crmpi_compression compression = part->content.compression;
+    if (compression == CRMPI_COMPRESSION_NONE || crmpi_codec_is_built(compression))
+        return CRMPI_OK;
+    crmpi_error("%s was compressed by %s, and this crmpi was built without it",
+                file->path, compression == CRMPI_COMPRESSION_LZ4 ? "lz4" : "zstd");
+    return CRMPI_ERR_UNSUPPORTED;
+}
+
 static enum crmpi_status part_read(struct load *load, const struct crmpi_opened *file,
                                    const struct crmpi_part *part)
 {
@@ -243,10 +255,12 @@ enum crmpi_status crmpi_chain_read(const struct crmpi_chain *chain, int to_memor
             const struct crmpi_opened *file = &chain->files[i];
             size_t n = file->n_parts - (with_named ? 0 : file->n_named);
             for (size_t k = 0; status == CRMPI_OK && k < n; k++)
-                if (reading)
+                if (reading) {
                     status = part_read(&load, file, &file->parts[k]);
-                else
+                } else {
+                    status = part_look(file, &file->parts[k]);
                     load.total += part_bytes(&file->parts[k]);
+                }
         }
     load_fini(&load);
     return status;

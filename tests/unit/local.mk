@@ -168,6 +168,7 @@ tests_unit_capture_changes_LDADD = $(tests_unit_capture_regions_LDADD) $(HWLOC_L
 endif
 
 if HAVE_CHECK
+if WITH_ISAL
 check_PROGRAMS += tests/unit/levels/erasure tests/unit/levels/plan
 TESTS += tests/unit/levels/erasure tests/unit/levels/plan
 tests_unit_levels_erasure_SOURCES = tests/unit/levels/erasure.c
@@ -177,6 +178,7 @@ tests_unit_levels_erasure_LDADD = libcrmpi-levels.a libcrmpi-storage.a libcrmpi-
 tests_unit_levels_plan_SOURCES = tests/unit/levels/plan.c
 tests_unit_levels_plan_CPPFLAGS = $(AM_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_levels_plan_LDADD = libcrmpi-levels.a $(storage_libs) $(ISAL_LIBS) $(CHECK_LIBS)
+endif
 endif
 
 if HAVE_CHECK

@@ -118,6 +118,11 @@ START_TEST(test_levels)
     ck_assert_ptr_nonnull(strstr(why, "CRMPI_LOCAL"));
     setenv("CRMPI_LOCAL", "/dev/shm/me", 1);
     setenv("CRMPI_NODES", "n1,n2", 1);
+    if (!CRMPI_HAVE_ISAL) {
+        ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_ERR_USAGE);
+        ck_assert_ptr_nonnull(strstr(why, "built without ISA-L"));
+        return;
+    }
     ck_assert_int_eq(crmpi_config_load(why, sizeof why), CRMPI_OK);
     ck_assert_uint_eq(crmpi_config.levels.set, CRMPI_LEVEL_LOCAL | CRMPI_LEVEL_PARTNER |
                                                    CRMPI_LEVEL_ERASURE |

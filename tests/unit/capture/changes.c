@@ -529,7 +529,9 @@ static void history(enum crmpi_changes changes, int async)
         crmpi_config.async_memory_mib = sn % 3 ? 1024 : 1;
         excluded =
             (struct crmpi_extent){ARENA + 100 * PAGE + 5, sn % 4 == 3 ? 10 * PAGE : 0};
-        crmpi_config.compress = (enum crmpi_compress)below(4);
+        crmpi_config.compress = CRMPI_HAVE_LZ4 && CRMPI_HAVE_ZSTD
+                                    ? (enum crmpi_compress)below(4)
+                                    : CRMPI_COMPRESS_AUTO;
         named.bytes = 0;
         live(sn == 1 ? 300 : below(4) ? (unsigned)below(15) : (unsigned)below(150));
         if (below(3) == 0)

@@ -50,7 +50,7 @@ static uint64_t block_write(int fd, struct crmpi_block *block, const void *raw,
     struct iovec iov = {(void *)(uintptr_t)raw, block->bytes};
     block->stored_bytes = block->bytes;
     block->checksum = crmpi_checksum(raw, block->bytes);
-    if (compression != CRMPI_COMPRESSION_NONE) {
+    if (crmpi_codec_is_built(compression)) {
         void *workspace = malloc(crmpi_codec_workspace_bytes(compression));
         size_t bytes = crmpi_codec_encode(compression, raw, workspace, packed);
         free(workspace);

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include "storage/codec.h"
 #include "increments.h"
 
 static void require_ok(enum crmpi_status status)
@@ -85,8 +86,11 @@ static void chains_save(const char *dir, unsigned one_in)
             job.n_ranks = 2;
             pages_change(changed, i ? 25 * one_in : one_in, &seed);
             require_ok(crmpi_rank_path(dir, rank, job.sn, 1, path, sizeof path));
-            require_ok(increment_save(&chain, path, &job, changed, 1,
-                                      compressions[rank][i], seed, &ranks[i][rank]));
+            enum crmpi_compression compression = compressions[rank][i];
+            require_ok(increment_save(
+                &chain, path, &job, changed, 1,
+                crmpi_codec_is_built(compression) ? compression : CRMPI_COMPRESSION_NONE,
+                seed, &ranks[i][rank]));
         }
     }
     for (uint64_t i = 0; i < 3; i++)
