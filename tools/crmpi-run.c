@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "base/own.h"
 #include "job/contact.h"
 #include "restart/restart.h"
 #include "storage/former.h"
@@ -275,8 +276,8 @@ static void make_command(char **argv, const struct options *options,
     look_for_former(options);
     if (tool_stop_plan() != 0)
         exit(TOOL_FAILED);
-    tool_path_find("CRMPI_LIB", "libcrmpi.so", CRMPI_LIBDIR, library, sizeof library);
-    tool_path_find("CRMPI_HOST", "crmpi-host", CRMPI_LIBEXECDIR, host, sizeof host);
+    tool_path_find("CRMPI_LIB", CRMPI_LIBRARY_NAME, CRMPI_LIBDIR, library, sizeof library);
+    tool_path_find("CRMPI_HOST", CRMPI_HOST_NAME, CRMPI_LIBEXECDIR, host, sizeof host);
     preload = make_preload(library, kept);
     if (mpirun) {
         make_mpirun(&given, preload, host, words);

@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "base/own.h"
 #include "levels/fetch.h"
 #include "storage/directory.h"
 #include "storage/file.h"
@@ -74,7 +75,7 @@ void tool_fetch_command(const struct crmpi_line *line, const struct tool_choice 
     char host[4096], number[32];
 
     tool_launcher_command(line, extra, &words);
-    tool_path_find("CRMPI_HOST", "crmpi-host", CRMPI_LIBEXECDIR, host, sizeof host);
+    tool_path_find("CRMPI_HOST", CRMPI_HOST_NAME, CRMPI_LIBEXECDIR, host, sizeof host);
     tool_words_add(&words, host);
     tool_words_add2(&words, "--fetch", crmpi_config.dir);
     if (choice->at) {

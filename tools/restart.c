@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "base/own.h"
 #include "tools/restart.h"
 #include "tools/tool.h"
 
@@ -89,7 +90,7 @@ void tool_host_command(uint64_t sn, int truncate, struct crmpi_words *words)
 {
     char host[4096], number[32];
 
-    tool_path_find("CRMPI_HOST", "crmpi-host", CRMPI_LIBEXECDIR, host, sizeof host);
+    tool_path_find("CRMPI_HOST", CRMPI_HOST_NAME, CRMPI_LIBEXECDIR, host, sizeof host);
     snprintf(number, sizeof number, "%llu", (unsigned long long)sn);
     tool_words_add(words, host);
     tool_words_add2(words, "--restore", crmpi_config.dir);
@@ -138,8 +139,9 @@ void tool_preload_clean(void)
     while ((item = strsep(&rest, ": ")) != NULL) {
         const char *slash = strrchr(item, '/');
         size_t used = strlen(kept);
-        if (item[0] != '\0' &&
-            strcmp(slash != NULL ? slash + 1 : item, "libcrmpi.so") != 0)
+        const char *name = slash != NULL ? slash + 1 : item;
+        if (item[0] != '\0' && strcmp(name, "libcrmpi.so") != 0 &&
+            strcmp(name, CRMPI_LIBRARY_NAME) != 0)
             snprintf(kept + used, sizeof kept - used, "%s%s", used ? ":" : "", item);
     }
     free(copy);

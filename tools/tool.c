@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "base/own.h"
 #include "tools/tool.h"
 
 void tool_common_options(int argc, char **argv, const char *usage)
@@ -94,22 +95,8 @@ void tool_config_load(const char *tool, const char *dir)
 void tool_path_find(const char *variable, const char *name, const char *installed_dir,
                     char *path_out, size_t path_bytes)
 {
-    const char *given = getenv(variable);
-    char self[PATH_MAX];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    char *slash;
-
-    self[n > 0 ? n : 0] = '\0';
-    slash = strrchr(self, '/');
-    if (slash != NULL)
-        *slash = '\0';
-    if (given != NULL)
-        snprintf(path_out, path_bytes, "%s", given);
-    else
-        snprintf(path_out, path_bytes, "%s/%s", self, name);
-    if (given == NULL && access(path_out, R_OK) != 0)
-        snprintf(path_out, path_bytes, "%s/%s", installed_dir, name);
-    if (access(path_out, R_OK) == 0)
+    if (crmpi_own_find(variable, name, CRMPI_BINDIR, installed_dir, path_out,
+                       path_bytes) == 0)
         return;
     crmpi_error("%s: %s; install crmpi, or say with %s where %s is", path_out,
                 strerror(errno), variable, name);

@@ -32,9 +32,7 @@ void *tool_alloc(size_t n, size_t bytes);
  * value is a usage error. */
 void tool_config_load(const char *tool, const char *dir);
 
-/** Find "crmpi-host" or "libcrmpi.so": what the environment variable says, else beside
- * this program (a build tree), else where it is installed.  Ends the process if it is not
- * there. */
+/** crmpi_own_find() (base/own.h); ends the process if the file is not there. */
 void tool_path_find(const char *variable, const char *name, const char *installed_dir,
                     char *path_out, size_t path_bytes);
 

@@ -10,13 +10,13 @@ BUILT_SOURCES += wrappers/inner.h wrappers/lower.h
 CLEANFILES += $(GENERATED)
 EXTRA_DIST += wrappers/generate.py wrappers/mpi-calls.txt
 
-nodist_libcrmpi_so_SOURCES += wrappers/stubs.S wrappers/names.c wrappers/inner.h
+nodist_libcrmpi_so_0_SOURCES += wrappers/stubs.S wrappers/names.c wrappers/inner.h
 nodist_crmpi_host_SOURCES += wrappers/calls.c wrappers/names.c wrappers/tables.c wrappers/lower.h
 crmpi_host_SOURCES += wrappers/layer.h wrappers/objects.h wrappers/window.h \
 	wrappers/hand/application.c wrappers/hand/attribute.c wrappers/hand/comm.c wrappers/hand/comm_idup.c \
 	wrappers/hand/comm_freed.c wrappers/hand/comm_life.c \
 	wrappers/hand/cut.c wrappers/hand/cut.h \
-	wrappers/hand/datarep.c wrappers/hand/dynamic.c wrappers/hand/error.c wrappers/hand/foreign.c \
+	wrappers/hand/datarep.c wrappers/hand/dynamic.c wrappers/hand/environment.c wrappers/hand/error.c wrappers/hand/foreign.c \
 	wrappers/hand/file.c wrappers/hand/file_cut.c wrappers/hand/file_parts.c \
 	wrappers/hand/file_split.c \
 	wrappers/hand/group.c \
@@ -29,9 +29,28 @@ crmpi_host_SOURCES += wrappers/layer.h wrappers/objects.h wrappers/window.h \
 	wrappers/hand/window.c wrappers/hand/window.h wrappers/hand/window_cut.c \
 	wrappers/hand/window_memory.c
 
+# A release has them for each library (wrappers/made), so that it builds without Python.
 $(GENERATED): $(srcdir)/wrappers/generate.py $(srcdir)/wrappers/mpi-calls.txt
 	@$(MKDIR_P) wrappers
-	$(AM_V_GEN)$(GENERATE) `basename $@ | sed 's/\..*//'` > $@.tmp && mv $@.tmp $@
+	$(AM_V_GEN)made=$(srcdir)/wrappers/made/`echo $(MPI_HAS) | tr ' ' -`/$(@F); \
+	if test "$$made" -nt $(srcdir)/wrappers/generate.py && \
+	    test "$$made" -nt $(srcdir)/wrappers/mpi-calls.txt; then \
+	    cp "$$made" $@.tmp; \
+	else \
+	    $(GENERATE) `basename $@ | sed 's/\..*//'` > $@.tmp; \
+	fi && mv $@.tmp $@
+dist-hook: dist-wrappers
+.PHONY: dist-wrappers
+dist-wrappers:
+	@for has in 4.1 '4.1 mpi1' 5.0 '5.0 mpi1' '5.0 ft' '5.0 mpi1 ft'; do \
+	    to=$(distdir)/wrappers/made/`echo $$has | tr ' ' -`; \
+	    $(MKDIR_P) "$$to" || exit; \
+	    for file in $(GENERATED); do \
+	        file=`basename $$file`; \
+	        MPI_HAS=$$has $(PYTHON3) $(srcdir)/wrappers/generate.py \
+	            $(srcdir)/wrappers/mpi-calls.txt $${file%.*} >"$$to/$$file" || exit; \
+	    done; \
+	done
 
 # Every function of the MPI library must have its row in the table.
 check-local: check-mpi-calls

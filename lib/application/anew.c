@@ -16,6 +16,7 @@
 #include "application/anew.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/own.h"
 #include "capture/names.h"
 #include "levels/levels.h"
 
@@ -26,29 +27,20 @@ static int is_restored;
  * Starting the program
  */
 
-/* This program; and libcrmpi.so, where the tools look for it, too. */
-static void find_own_files(char *host, char *library, size_t bytes)
-{
-    const char *given = getenv("CRMPI_LIB");
-    ssize_t n = readlink("/proc/self/exe", host, bytes - 1);
-    char *slash;
-
-    host[n > 0 ? n : 0] = '\0';
-    slash = strrchr(host, '/');
-    snprintf(library, bytes, "%.*s/libcrmpi.so", slash ? (int)(slash - host) : 0, host);
-    if (given)
-        snprintf(library, bytes, "%s", given);
-    else if (access(library, R_OK) != 0)
-        snprintf(library, bytes, "%s/libcrmpi.so", CRMPI_LIBDIR);
-}
-
 static enum crmpi_status environment_set(const char *dir, uint64_t line)
 {
     const char *preload = getenv("LD_PRELOAD");
     char host[4096], library[4096], number[32];
+    ssize_t n = readlink("/proc/self/exe", host, sizeof host - 1);
     char *both = NULL;
 
-    find_own_files(host, library, sizeof host);
+    host[n > 0 ? n : 0] = '\0';
+    if (crmpi_own_find("CRMPI_LIB", CRMPI_LIBRARY_NAME, CRMPI_LIBEXECDIR, CRMPI_LIBDIR, library,
+                       sizeof library) != 0) {
+        crmpi_error("%s: %s; install crmpi, or say with CRMPI_LIB where it is", library,
+                    strerror(errno));
+        return CRMPI_ERR_NOTFOUND;
+    }
     snprintf(number, sizeof number, "%llu", (unsigned long long)line);
     if (asprintf(&both, "%s%s%s", library, preload && *preload ? ":" : "",
                  preload ? preload : "") < 0)

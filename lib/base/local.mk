@@ -9,5 +9,6 @@ libcrmpi_base_a_SOURCES += \
 	lib/base/duration.c lib/base/duration.h \
 	lib/base/fault.c lib/base/fault.h lib/base/figures.h \
 	lib/base/log.c lib/base/log.h \
+	lib/base/own.c lib/base/own.h \
 	lib/base/pathmap.c lib/base/pathmap.h lib/base/policies.h \
 	lib/base/status.c lib/base/status.h lib/base/tree.h

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
 # libcrmpi.so: the upper half's part of crmpi.
-libcrmpi_so_SOURCES += \
+libcrmpi_so_0_SOURCES += \
 	lib/upper/after.c \
 	lib/upper/application.c \
 	lib/upper/binding.c \

@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-3-Clause */
+/*
+ * Where the parts of crmpi are, see own.h.  Lower half and tools.
+ */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include "base/own.h"
+
+static void self_dir(char dir_out[PATH_MAX])
+{
+    ssize_t n = readlink("/proc/self/exe", dir_out, PATH_MAX - 1);
+    char *slash;
+
+    dir_out[n > 0 ? n : 0] = '\0';
+    slash = strrchr(dir_out, '/');
+    if (slash != NULL)
+        *slash = '\0';
+}
+
+/* How many bytes of two folders' names are the folders that both are in. */
+static size_t common_bytes(const char *a, const char *b)
+{
+    size_t common = 0;
+
+    for (size_t i = 0;; i++) {
+        int a_ends = a[i] == '/' || a[i] == '\0', b_ends = b[i] == '/' || b[i] == '\0';
+
+        if (a_ends && b_ends)
+            common = i;
+        if (a[i] != b[i] || a[i] == '\0')
+            return common;
+    }
+}
+
+/* The folder that is to @p self what @p installed_dir is to @p own_dir. */
+static int moved_dir(const char *self, const char *own_dir, const char *installed_dir,
+                     char dir_out[PATH_MAX])
+{
+    size_t common = common_bytes(own_dir, installed_dir);
+    size_t tail = strlen(own_dir + common), n = strlen(self);
+
+    if (n < tail || strcmp(self + n - tail, own_dir + common) != 0)
+        return 0;
+    return snprintf(dir_out, PATH_MAX, "%.*s%s", (int)(n - tail), self,
+                    installed_dir + common) < PATH_MAX;
+}
+
+static int is_there(const char *dir, const char *name, char *path_out, size_t path_bytes)
+{
+    return snprintf(path_out, path_bytes, "%s/%s", dir, name) < (int)path_bytes &&
+           access(path_out, R_OK) == 0;
+}
+
+int crmpi_own_find(const char *variable, const char *name, const char *own_dir,
+                   const char *installed_dir, char *path_out, size_t path_bytes)
+{
+    const char *given = getenv(variable);
+    char self[PATH_MAX], moved[PATH_MAX];
+
+    if (given != NULL) {
+        snprintf(path_out, path_bytes, "%s", given);
+        return access(path_out, R_OK);
+    }
+    self_dir(self);
+    if (is_there(self, name, path_out, path_bytes) ||
+        (moved_dir(self, own_dir, installed_dir, moved) &&
+         is_there(moved, name, path_out, path_bytes)))
+        return 0;
+    return is_there(installed_dir, name, path_out, path_bytes) ? 0 : -1;
+}
