@@ -11,12 +11,13 @@ include tests/api/local.mk
 # All tests use what is in the build tree.
 crmpi_here = CRMPI_BIN='$(abs_builddir)' CRMPI_LIB='$(abs_builddir)/libcrmpi.so' \
 	CRMPI_HOST='$(abs_builddir)/crmpi-host' CRMPI_TESTS='$(abs_builddir)/tests/mpi'
-AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' CC='$(CC)' \
+AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' MPICC='$(MPICC)' CC='$(CC)' \
 	BUILT_WITH='$(BUILT_WITH)';
 
 # The order of rooms, in sources and objects.
-TESTS += tests/house/rooms tests/house/flags
-EXTRA_DIST += tests/house/rooms tests/house/flags
+TESTS += tests/house/rooms tests/house/flags tests/house/interface tests/install.sh
+EXTRA_DIST += tests/house/rooms tests/house/flags tests/house/interface tests/install.sh \
+	tests/golden/interface-0
 
 quick_tests = tests/quick.sh tests/quick-levels.sh tests/quick-partial.sh \
 	tests/quick-uncoordinated.sh tests/quick-background.sh

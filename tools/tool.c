@@ -95,7 +95,11 @@ void tool_config_load(const char *tool, const char *dir)
 void tool_path_find(const char *variable, const char *name, const char *installed_dir,
                     char *path_out, size_t path_bytes)
 {
-    if (crmpi_own_find(variable, name, CRMPI_BINDIR, installed_dir, path_out,
+    char self[4096];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+
+    self[n > 0 ? n : 0] = '\0';
+    if (crmpi_own_find(variable, name, self, CRMPI_BINDIR, installed_dir, path_out,
                        path_bytes) == 0)
         return;
     crmpi_error("%s: %s; install crmpi, or say with %s where %s is", path_out,

@@ -35,8 +35,8 @@ static enum crmpi_status environment_set(const char *dir, uint64_t line)
     char *both = NULL;
 
     host[n > 0 ? n : 0] = '\0';
-    if (crmpi_own_find("CRMPI_LIB", CRMPI_LIBRARY_NAME, CRMPI_LIBEXECDIR, CRMPI_LIBDIR, library,
-                       sizeof library) != 0) {
+    if (crmpi_own_find("CRMPI_LIB", CRMPI_LIBRARY_NAME, host, CRMPI_LIBEXECDIR,
+                       CRMPI_LIBDIR, library, sizeof library) != 0) {
         crmpi_error("%s: %s; install crmpi, or say with CRMPI_LIB where it is", library,
                     strerror(errno));
         return CRMPI_ERR_NOTFOUND;

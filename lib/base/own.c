@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * Where the parts of crmpi are, see own.h.  Lower half and tools.
+ * Where the parts of crmpi are, see own.h.
  */
 #include <limits.h>
 #include <stdio.h>
@@ -8,17 +8,6 @@
 #include <string.h>
 #include <unistd.h>
 #include "base/own.h"
-
-static void self_dir(char dir_out[PATH_MAX])
-{
-    ssize_t n = readlink("/proc/self/exe", dir_out, PATH_MAX - 1);
-    char *slash;
-
-    dir_out[n > 0 ? n : 0] = '\0';
-    slash = strrchr(dir_out, '/');
-    if (slash != NULL)
-        *slash = '\0';
-}
 
 /* How many bytes of two folders' names are the folders that both are in. */
 static size_t common_bytes(const char *a, const char *b)
@@ -54,19 +43,21 @@ static int is_there(const char *dir, const char *name, char *path_out, size_t pa
            access(path_out, R_OK) == 0;
 }
 
-int crmpi_own_find(const char *variable, const char *name, const char *own_dir,
-                   const char *installed_dir, char *path_out, size_t path_bytes)
+int crmpi_own_find(const char *variable, const char *name, const char *self,
+                   const char *own_dir, const char *installed_dir, char *path_out,
+                   size_t path_bytes)
 {
     const char *given = getenv(variable);
-    char self[PATH_MAX], moved[PATH_MAX];
+    const char *slash = strrchr(self, '/');
+    char here[PATH_MAX], moved[PATH_MAX];
 
     if (given != NULL) {
         snprintf(path_out, path_bytes, "%s", given);
         return access(path_out, R_OK);
     }
-    self_dir(self);
-    if (is_there(self, name, path_out, path_bytes) ||
-        (moved_dir(self, own_dir, installed_dir, moved) &&
+    snprintf(here, sizeof here, "%.*s", slash ? (int)(slash - self) : 0, self);
+    if (is_there(here, name, path_out, path_bytes) ||
+        (moved_dir(here, own_dir, installed_dir, moved) &&
          is_there(moved, name, path_out, path_bytes)))
         return 0;
     return is_there(installed_dir, name, path_out, path_bytes) ? 0 : -1;

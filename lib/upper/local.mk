@@ -2,6 +2,7 @@
 #
 # libcrmpi.so: the upper half's part of crmpi.
 libcrmpi_so_0_SOURCES += \
+	lib/base/own.c lib/base/own.h \
 	lib/upper/after.c \
 	lib/upper/application.c \
 	lib/upper/binding.c \

@@ -20,6 +20,7 @@
 #include <sys/rseq.h>
 #include <unistd.h>
 
+#include "base/own.h"
 #include "boundary/control.h"
 #include "upper/upper.h"
 #include "wrappers/inner.h"
@@ -86,13 +87,14 @@ static char **environment_make(char **envp, char *preload, char *program, char *
 static void execute_host(char **argv, char **envp)
 {
     static char program[4096 + 16] = "CRMPI_EXE=", name[32] = "CRMPI_COMM=";
-    const char *host = getenv("CRMPI_HOST");
     const char *preload = getenv("LD_PRELOAD");
-    char *renamed = NULL;
+    char *renamed = NULL, host[4096];
+    Dl_info self = {0};
     ssize_t n = readlink("/proc/self/exe", program + 10, 4095);
 
-    if (!host)
-        host = CRMPI_LIBEXECDIR "/crmpi-host";
+    dladdr(program, &self);
+    crmpi_own_find("CRMPI_HOST", CRMPI_HOST_NAME, self.dli_fname ? self.dli_fname : "",
+                   CRMPI_LIBDIR, CRMPI_LIBEXECDIR, host, sizeof host);
     if (n <= 0 || asprintf(&renamed, "CRMPI_LD_PRELOAD=%s", preload ? preload : "") < 0)
         return;
     prctl(PR_GET_NAME, name + strlen(name)); /* a script's or a link's, perhaps */

@@ -28,6 +28,13 @@ for tool in crmpi-run crmpi-checkpoint crmpi-restart crmpi-inspect; do
     done
 done
 
+# every call of crmpi.h has its page, or one that points to that
+for call in $(grep -Eo '^int CRMPI_[A-Za-z_]+' "$srcdir/include/crmpi.h" | cut -d ' ' -f 2); do
+    page=$srcdir/doc/$call.3
+    [ -f "$page" ] || page=$srcdir/doc/$(sed -n 's,^\.so man3/,,p' "doc/$call.3")
+    sed -n '/^.SH NAME/{n;p}' "$page" | grep -Eq "(^|, )$call(,| )" || fail "$call has no page"
+done
+
 missing=$(./crmpi-run --help | grep -Eo -e 'CRMPI_[A-Z_]+[)]|Default: .*' |
     while read -r word value; do
         case $word in
