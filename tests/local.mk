@@ -50,6 +50,12 @@ tests_levels_shares_LDADD = libcrmpi-levels.a libcrmpi-storage.a libcrmpi-base.a
 EXTRA_DIST += tests/levels/run
 TESTS += tests/levels/run
 
+# Those that start no MPI job.
+unit_tests = $(filter-out %.sh,$(filter tests/sim/% tests/unit/%,$(TESTS)))
+.PHONY: check-unit
+check-unit:
+	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests)'
+
 .PHONY: check-long
 check-long: check
 	$(crmpi_here) $(srcdir)/tests/fault/run --time 600

@@ -114,6 +114,8 @@ void tool_launcher_command(const struct crmpi_line *line, char *const *extra,
             tool_words_add(words, record.items[i]);
     } else {
         make_mpirun(line, &record, words);
+        if (extra != NULL)
+            crmpi_launcher_replace(words, extra);
     }
     for (; extra != NULL && *extra != NULL; extra++)
         tool_words_add(words, *extra);

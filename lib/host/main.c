@@ -147,6 +147,24 @@ static void wire(void)
                                                              .after = crmpi_hooks_after};
 }
 
+/* The library that was loaded is of the version that this program was built for: the files of
+ * all versions from 4.0 to 5.0 are called the same. */
+static int mpi_fits(void)
+{
+    char version[MPI_MAX_LIBRARY_VERSION_STRING] = "";
+    int length, major, minor;
+
+    PMPI_Get_library_version(version, &length);
+    if (sscanf(version, "Open MPI v%d.%d", &major, &minor) == 2 &&
+        major == OMPI_MAJOR_VERSION && minor == OMPI_MINOR_VERSION)
+        return 1;
+    crmpi_error("crmpi was built for Open MPI %d.%d, and libmpi.so is \"%.*s\"; put the one "
+                "it was built for into LD_LIBRARY_PATH, or build crmpi for this one",
+                OMPI_MAJOR_VERSION, OMPI_MINOR_VERSION, (int)strcspn(version, ","),
+                version);
+    return 0;
+}
+
 int main(int argc, char **argv, char **envp)
 {
     const char *program = getenv("CRMPI_EXE");
@@ -155,6 +173,8 @@ int main(int argc, char **argv, char **envp)
     crmpi_layout_settle(argv);
     if (crmpi_host_configure() != 0)
         return 2;
+    if (!mpi_fits())
+        return 1;
     if (program)
         return start_program(program, argc, argv, envp);
     if (argc > 1 && strcmp(argv[1], "--fetch") == 0)

@@ -211,6 +211,9 @@ static const char *const takes_one[] = {
 static const char *const takes_two[] = {"mca",     "gmca",    "omca", "gomca",
                                         "prtemca", "pmixmca", NULL};
 static const char *const count_options[] = {"np", "n", "c", NULL};
+static const char *const host_options[] = {
+    "H", "host", "hostfile", "machinefile", "default-hostfile", "rankfile", "rf", NULL,
+};
 static const char *const file_options[] = {
     "hostfile", "machinefile", "default-hostfile", "rankfile", "rf", NULL,
 };
@@ -252,6 +255,56 @@ size_t crmpi_launcher_options_end(char *const *words, size_t n)
     while (i < n && words[i][0] == '-')
         i += option_words(words[i]);
     return i < n ? i : 0;
+}
+
+/* Whether one option says what another one does. */
+static int is_same_option(char *const *a, char *const *b)
+{
+    static const char *const variable[] = {"x", NULL};
+    const char *const *const groups[] = {count_options, host_options};
+
+    if (is_option(a[0], takes_two) && is_option(b[0], takes_two))
+        return strcmp(a[1], b[1]) == 0;
+    if (is_option(a[0], variable) && is_option(b[0], variable)) {
+        size_t n = strcspn(a[1], "=");
+
+        return n == strcspn(b[1], "=") && strncmp(a[1], b[1], n) == 0;
+    }
+    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
+        if (is_option(a[0], groups[i]) && is_option(b[0], groups[i]))
+            return 1;
+    return strcmp(a[0] + strspn(a[0], "-"), b[0] + strspn(b[0], "-")) == 0;
+}
+
+static size_t n_words(char *const *words)
+{
+    size_t n = 0;
+
+    while (words[n] != NULL)
+        n++;
+    return n;
+}
+
+void crmpi_launcher_replace(struct crmpi_words *words, char *const *options)
+{
+    size_t left = n_words(options), n;
+
+    for (; left > 0 && options[0][0] == '-'; options += n, left -= n) {
+        n = option_words(options[0]);
+        if (n > left)
+            return; /* without its value: the launcher will say so */
+        for (size_t i = 1, old; i < words->n; i += old) {
+            old = option_words(words->items[i]);
+            if (i + old > words->n || !is_same_option(&words->items[i], options))
+                continue;
+            for (size_t k = 0; k < old; k++)
+                free(words->items[i + k]);
+            words->n -= old;
+            memmove(&words->items[i], &words->items[i + old],
+                    (words->n - i + 1) * sizeof *words->items);
+            old = 0;
+        }
+    }
 }
 
 /* ---- the record ---- */

@@ -43,6 +43,13 @@ int crmpi_launcher_is_mpirun(const char *word);
 size_t crmpi_launcher_options_end(char *const *words, size_t n);
 
 /**
+ * Take out of mpirun's words the options that @p options, ended by NULL, set anew: of an option
+ * that is there twice Open MPI 5.0 takes the first, or ends with an error.  Whatever says which hosts
+ * there are counts as one; an MCA parameter and a variable (-x) are options of their own.
+ */
+void crmpi_launcher_replace(struct crmpi_words *words, char *const *options);
+
+/**
  * Make the record of the job that this process, rank 0, belongs to: from CRMPI_LAUNCHER
  * or from the command line of the mpirun among its ancestors.
  * @param[out] bytes_out  from malloc(); NULL if the launcher is not known

@@ -37,4 +37,21 @@ for name in 0 1 2 3 4 5 6; do
     [ "$(words native)" = "$(words "$log")" ] || fail "not '$(words native)'"
 done
 
+# a library of another version, whose file has the same name
+name="another libmpi"
+cat >other.c <<'EOF'
+#include <string.h>
+int PMPI_Get_library_version(char *version, int *length);
+int PMPI_Get_library_version(char *version, int *length)
+{
+    *length = (int)strlen(strcpy(version, "Open MPI v3.1.2, package: another"));
+    return 0;
+}
+EOF
+${CC:-cc} -shared -fPIC other.c -o libother.so || fail "cannot build it"
+LD_PRELOAD="$PWD/libother.so" "$CRMPI_BIN/crmpi-host" --restore "$CRMPI_DIR" >"$log" 2>&1 &&
+    fail "it is accepted"
+grep -q 'built for Open MPI [45].[01], and libmpi.so is "Open MPI v3.1.2";' "$log" ||
+    fail "it is not named"
+
 [ $failures = 0 ]

@@ -58,7 +58,14 @@ ranks()
     done | sed -n 's|/proc/\([0-9]*\)/environ|\1|p'
 }
 
-# killed: end the job as a crash would; its ranks are gone then
+# launchers: the processes that have started them
+launchers()
+{
+    grep -lsz "^CRMPI_DIR=$CRMPI_DIR\$" /proc/[0-9]*/cmdline | sed 's|/proc/\([0-9]*\)/.*|\1|'
+}
+
+# killed: end the job as a crash would; its ranks are gone then.  Launchers end with them, but for
+# Open MPI 5.0's now and then, after a spawn
 killed()
 {
     kill -9 "$job" 2>/dev/null
@@ -70,6 +77,13 @@ killed()
         tries=$((tries - 1))
         sleep 0.05
     done
+    tries=100
+    while left=$(launchers) && [ -n "$left" ] && [ $tries -gt 0 ]; do
+        tries=$((tries - 1))
+        sleep 0.05
+    done
+    # shellcheck disable=SC2086
+    [ -z "$left" ] || kill -9 $left 2>/dev/null
 }
 
 # saved NP COMMAND...: run it until it has been saved twice, and kill it

@@ -177,6 +177,49 @@ START_TEST(test_record_of_prrte)
 }
 END_TEST
 
+START_TEST(test_replace)
+{
+    static const char *const was[] = {"mpirun",
+                                      "-x",
+                                      "A=1",
+                                      "-x",
+                                      "B",
+                                      "--mca",
+                                      "btl",
+                                      "self",
+                                      "--mca",
+                                      "pml",
+                                      "ob1",
+                                      "--hostfile",
+                                      "f",
+                                      "--map-by",
+                                      ":oversubscribe",
+                                      "--allow-run-as-root",
+                                      "-H",
+                                      "a",
+                                      "-np",
+                                      "4",
+                                      NULL};
+    static const char *const options[] = {
+        "-map-by", "node", "--mca", "pml", "ucx", "--host",
+        "c,d",     "-x",   "A",     "-n",  "2",   "--allow-run-as-root",
+        "-np",     NULL};
+    static const char *const expected[] = {"mpirun", "-x",   "B", "--mca",
+                                           "btl",    "self", NULL};
+    static const char *const unlike[] = {
+        "-x", "AA=3", "--mca", "btl_tcp", "1", "--oversubscribe", "-np", NULL};
+    struct crmpi_words words = make(was), given = make(options), others = make(unlike);
+
+    crmpi_launcher_replace(&words, others.items);
+    check_equal(&words, was);
+    crmpi_launcher_replace(&words, given.items);
+    check_equal(&words, expected);
+    crmpi_words_fini(&words);
+    crmpi_words_fini(&given);
+    crmpi_words_fini(&others);
+}
+END_TEST
+
 START_TEST(test_record_unclear)
 {
     static const char *const no_program[] = {"mpirun", "-np", "1", NULL};
@@ -356,6 +399,7 @@ UNIT_TESTS("launcher")
     TEST(test_record);
     TEST(test_record_several);
     TEST(test_record_of_prrte);
+    TEST(test_replace);
     TEST(test_record_unclear);
     CASE("control", .setup = make_dir, .teardown = remove_dir);
     TEST(test_control);
