@@ -36,6 +36,11 @@
  *     levels.send                                                 to a rank that keeps some
  *     levels.receive levels.store                                 in the rank that does
  *     levels.flush                                                to the global directory
+ * What older kernels do not have, by the errno that they give:
+ *     kernel.userfault                                            that notes writes: Linux 6.7
+ *     kernel.scan                                                 of page tables: Linux 6.7
+ *     kernel.timer_id                                             that is asked for: Linux 6.15
+ *     kernel.noexec                                               memory files: Linux 6.3
  * Those of lib/restart, in every rank:
  *     restart.check                                               before anything is done
  *     restart.memory                                              it is about to be loaded

@@ -17,6 +17,7 @@
 
 #include "base/log.h"
 #include "capture/attributes.h"
+#include "capture/tracking.h"
 
 /* The system's headers may be older than its kernel. */
 #ifndef SYS_mseal
@@ -76,8 +77,9 @@ static const struct flag {
     {"um", REFUSED, 0, "is watched by a userfaultfd of the program"},
     {"uw", HARMLESS, 0, "crmpi's tracking of writes; a program's descriptor is refused"},
     {"ui", REFUSED, 0, "is watched by a userfaultfd of the program"},
-    {"ss", REFUSED, 0, "is a shadow stack: start the program without "
-                       "GLIBC_TUNABLES=glibc.cpu.hwcaps=SHSTK"},
+    {"ss", REFUSED, 0,
+     "is a shadow stack: start the program without "
+     "GLIBC_TUNABLES=glibc.cpu.hwcaps=SHSTK"},
     {"dp", RESTORED, CRMPI_REGION_DROPPABLE, "MAP_DROPPABLE"},
     {"sl", RESTORED, CRMPI_REGION_SEALED, "mseal"},
     {"gu", HARMLESS, 0, "has or had guards (MADV_GUARD_INSTALL), which are looked for"},
@@ -134,8 +136,8 @@ enum crmpi_status crmpi_attributes_policy(struct crmpi_region *region, char *why
     uint64_t nodes[MAX_NODES / 64] = {0};
     int policy = 0;
 
-    if (syscall(SYS_get_mempolicy, &policy, nodes, MAX_NODES, region->start, MPOL_F_ADDR) !=
-        0)
+    if (syscall(SYS_get_mempolicy, &policy, nodes, MAX_NODES, region->start,
+                MPOL_F_ADDR) != 0)
         return CRMPI_OK; /* a kernel without NUMA */
     for (size_t i = CRMPI_POLICY_NODES / 64; i < MAX_NODES / 64; i++)
         if (nodes[i])
@@ -194,8 +196,8 @@ enum crmpi_status crmpi_attributes_advise(const struct crmpi_region *region)
                         advices[i].name, strerror(errno));
             return CRMPI_ERR_SYSTEM;
         }
-        crmpi_info("memory at %#lx cannot be given %s: %s", region->start, advices[i].name,
-                   strerror(errno));
+        crmpi_info("memory at %#lx cannot be given %s: %s", region->start,
+                   advices[i].name, strerror(errno));
     }
     if (region->policy &&
         syscall(SYS_mbind, region->start, region->bytes, region->policy, region->nodes,
@@ -237,16 +239,20 @@ enum crmpi_status crmpi_attributes_check(const struct crmpi_region *regions,
             bytes += regions[i].bytes;
     if (bytes == 0 || bytes <= (limit = lock_limit()) || may_lock_all())
         return CRMPI_OK;
-    crmpi_error("the program has locked %lu KiB of memory, and only %lu KiB may be locked "
-                "here: raise the limit (ulimit -l)",
-                bytes / 1024, limit / 1024);
+    crmpi_error(
+        "the program has locked %lu KiB of memory, and only %lu KiB may be locked "
+        "here: raise the limit (ulimit -l)",
+        bytes / 1024, limit / 1024);
     return CRMPI_ERR_MISMATCH;
 }
 
 enum crmpi_status crmpi_guards_restore(const struct crmpi_extent *guards, size_t n)
 {
+    int told = n > 0 && crmpi_pages_tell_guards();
+
     for (size_t i = 0; i < n; i++)
-        if (madvise((void *)guards[i].start, guards[i].bytes, MADV_GUARD_INSTALL) != 0 &&
+        if ((!told || madvise((void *)guards[i].start, guards[i].bytes,
+                              MADV_GUARD_INSTALL) != 0) &&
             mprotect((void *)guards[i].start, guards[i].bytes, PROT_NONE) != 0) {
             crmpi_error("cannot guard memory at %#lx: %s", guards[i].start,
                         strerror(errno));

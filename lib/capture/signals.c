@@ -96,6 +96,14 @@ static int timer_read(FILE *file, struct crmpi_timer *timer)
     return 1;
 }
 
+static int timers_compare(const void *a, const void *b)
+{
+    const struct crmpi_timer *x = a, *y = b;
+
+    return (x->id > y->id) - (x->id < y->id);
+}
+
+/* In the order of their ids: kernels that give those themselves give them in that order. */
 static enum crmpi_status timers_read(void)
 {
     FILE *file = fopen("/proc/self/timers", "re");
@@ -109,6 +117,8 @@ static enum crmpi_status timers_read(void)
     }
     if (file)
         fclose(file);
+    if (timers.n > 0)
+        qsort(timers.list, timers.n, sizeof *timers.list, timers_compare);
     return status;
 }
 

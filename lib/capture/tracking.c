@@ -13,6 +13,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "capture/tracking.h"
 
@@ -111,7 +112,7 @@ static int faults_open(void)
     if (faults >= 0)
         return 1;
     fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
-    if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0)
+    if (fd >= 0 && !crmpi_fault("kernel.userfault") && ioctl(fd, UFFDIO_API, &api) == 0)
         faults = dup(fd); /* a descriptor that is known not to be the application's */
     if (faults >= 0)
         fcntl(faults, F_SETFD, FD_CLOEXEC);
@@ -123,6 +124,12 @@ static int faults_open(void)
 /* One ioctl; the number of ranges, or -1. */
 static int scan(struct pm_scan_arg *argument, struct page_region *ranges, size_t room)
 {
+    int error = crmpi_fault("kernel.scan");
+
+    if (error) {
+        errno = error;
+        return -1;
+    }
     argument->size = sizeof *argument;
     argument->vec = (uint64_t)ranges;
     argument->vec_len = room;
@@ -140,6 +147,17 @@ static uint64_t guards_category(void)
         exists = scan(&nothing, &range, 1) == 0;
     known = 1;
     return exists ? PAGE_IS_GUARD : 0;
+}
+
+int crmpi_pages_tell_guards(void)
+{
+    int told;
+
+    if (crmpi_pages_open() != CRMPI_OK)
+        return 0;
+    told = guards_category() != 0;
+    crmpi_pages_close();
+    return told;
 }
 
 int crmpi_pages_have_guards(uint64_t start, uint64_t bytes)

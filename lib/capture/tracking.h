@@ -56,7 +56,9 @@ enum crmpi_status crmpi_tracking_look_shared(uint64_t start, uint64_t bytes,
 enum crmpi_status crmpi_pages_list(uint64_t start, uint64_t bytes, crmpi_pages_fn call,
                                    void *context);
 
-/** Whether some memory, of any kind, has guards; only newer kernels tell (Linux 6.16). */
+/** Whether the kernel tells which memory is guards: Linux 6.16 does, 6.13 has them. */
+int crmpi_pages_tell_guards(void);
+/** Whether some memory, of any kind, has guards that the kernel tells. */
 int crmpi_pages_have_guards(uint64_t start, uint64_t bytes);
 
 #endif

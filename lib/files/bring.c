@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/checksum.h"
+#include "base/fault.h"
 #include "base/log.h"
 #include "base/pathmap.h"
 #include "files/bring.h"
@@ -381,8 +382,11 @@ static int memfd_make(const struct crmpi_inode *inode)
     if (length > end && strcmp(start + length - end, " (deleted)") == 0)
         length -= end;
     snprintf(name, sizeof name, "%.*s", (int)length, start);
-    int fd = memfd_create(name, flags | (inode->mode & 0111 ? 0 : MFD_NOEXEC_SEAL));
+    int fd = -1;
 
+    errno = crmpi_fault("kernel.noexec");
+    if (errno == 0)
+        fd = memfd_create(name, flags | (inode->mode & 0111 ? 0 : MFD_NOEXEC_SEAL));
     return fd < 0 && errno == EINVAL ? memfd_create(name, flags) : fd; /* Linux 6.3 */
 }
 

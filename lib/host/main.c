@@ -27,6 +27,7 @@
 #include "base/log.h"
 #include "boundary/entries.h"
 #include "capture/settings.h"
+#include "capture/tracking.h"
 #include "capture/wishes.h"
 #include "descriptors/descriptors.h"
 #include "descriptors/inotify.h"
@@ -142,7 +143,8 @@ static void wire(void)
         (struct crmpi_thread_callbacks){.run_hooks = crmpi_hooks_run,
                                         .request = crmpi_engine_request_from_signal,
                                         .stop = crmpi_engine_stop_from_signal,
-                                        .name_call = name_call};
+                                        .name_call = name_call,
+                                        .guards_are_told = crmpi_pages_tell_guards()};
     crmpi_engine_callbacks = (struct crmpi_engine_callbacks){.before = crmpi_hooks_before,
                                                              .after = crmpi_hooks_after};
 }

@@ -12,6 +12,7 @@
 #include <ucontext.h>
 #include <unistd.h>
 
+#include "base/fault.h"
 #include "base/log.h"
 #include "boundary/control.h"
 #include "capture/signals.h"
@@ -137,6 +138,7 @@ static int set(const struct crmpi_timer *timer)
 void crmpi_timers_restore(const struct crmpi_parked *threads, size_t n_threads)
 {
     int takes_id = saved.head && saved.head->n_timers &&
+                   !crmpi_fault("kernel.timer_id") &&
                    prctl(PR_TIMER_CREATE_RESTORE_IDS, 1, 0, 0, 0) == 0;
 
     for (uint32_t i = 0; saved.head && i < saved.head->n_timers; i++) {

@@ -19,6 +19,8 @@ struct crmpi_thread_callbacks {
      * to, or watches it.  On the upper TLS base, with all signals blocked: no libc.
      * @param arguments  six */
     void (*name_call)(long number, const long *arguments);
+    /** Whether memory may be made guards (MADV_GUARD_INSTALL): a checkpoint finds them. */
+    int guards_are_told;
 };
 
 extern struct crmpi_thread_callbacks crmpi_thread_callbacks;

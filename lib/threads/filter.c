@@ -32,6 +32,9 @@
 #ifndef FUTEX_LOCK_PI2
 #define FUTEX_LOCK_PI2 13
 #endif
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
 #define RANDOM_AT_ONCE 256 /* bytes: no signal ends getrandom() before it has so many */
 
 /* places of the tail */
@@ -52,7 +55,8 @@ enum {
     NOT_EMPTY_2 = NOT_EMPTY_3 + 2,
     OWNER = NOT_EMPTY_2 + 2,
     CLOCK = OWNER + 6,
-    ALWAYS = CLOCK + 2,
+    GUARD = CLOCK + 2,
+    ALWAYS = GUARD + 2,
     ALLOW = ALWAYS + 7,
     TRAP = ALLOW + 1,
 };
@@ -137,6 +141,9 @@ static const struct sock_filter tail[] = {
     /* CLOCK: any but the time of day */
     LOAD(args[0]),
     JUMP(CLOCK + 1, BPF_JEQ, 0, ALLOW, ALWAYS),
+    /* GUARD: advice that makes guards of memory */
+    LOAD(args[2]),
+    JUMP(GUARD + 1, BPF_JEQ, MADV_GUARD_INSTALL, ALWAYS, ALLOW),
     /* ALWAYS: the call was made in the upper range if its address's high half says so */
     LOAD_HIGH(instruction_pointer),
     JUMP(ALWAYS + 1, BPF_JGE, CRMPI_U0 >> 32, ALWAYS + 2, ALLOW),

@@ -386,6 +386,9 @@ static long do_itself(long number, greg_t *r, ucontext_t *context)
         return do_brk(a);
     case SYS_shmat:
         return do_shmat(a, b, c);
+    case SYS_madvise: /* as Linux 6.12, where guards could not be told from memory */
+        return crmpi_thread_callbacks.guards_are_told ? crmpi_raw(number, a, b, c, 0, 0, 0)
+                                                      : -EINVAL;
     case SYS_rt_sigaction:
         return do_sigaction(a, (void *)b, (void *)c, d);
     case SYS_rt_sigprocmask:

@@ -152,7 +152,8 @@ if HAVE_CHECK
 check_PROGRAMS += tests/unit/capture/regions
 TESTS += tests/unit/capture/regions
 tests_unit_capture_regions_SOURCES = tests/unit/capture/regions.c tests/unit/capture/no-files.c \
-	lib/capture/attributes.c lib/capture/extents.c lib/capture/regions.c lib/capture/segments.c
+	lib/capture/attributes.c lib/capture/extents.c lib/capture/regions.c lib/capture/segments.c \
+	lib/capture/tracking.c
 tests_unit_capture_regions_CPPFLAGS = $(storage_cppflags) $(MPI_CPPFLAGS) $(CHECK_CPPFLAGS)
 tests_unit_capture_regions_LDADD = $(storage_libs) $(CHECK_LIBS)
 check_PROGRAMS += tests/unit/capture/changes
