@@ -52,7 +52,9 @@ TESTS += tests/levels/run
 
 # Those that start no MPI job.
 unit_tests = $(filter-out %.sh,$(filter tests/sim/% tests/unit/%,$(TESTS)))
-.PHONY: check-unit
+.PHONY: check-unit print-unit-tests
+print-unit-tests:
+	@echo $(unit_tests)
 check-unit:
 	$(MAKE) $(AM_MAKEFLAGS) check TESTS='$(unit_tests)'
 
