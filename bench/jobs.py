@@ -32,10 +32,13 @@ class Jobs:
         self.environment = {name: value for name, value in os.environ.items()
                             if not name.startswith("CRMPI_")}
         self.environment.update(OMPI_MCA_rmaps_base_oversubscribe="1",
+                                PRTE_MCA_rmaps_default_mapping_policy=":oversubscribe",
                                 CRMPI_HOST=self.tool("crmpi-host"), CRMPI_LOG="info")
         if os.getuid() == 0:
             self.environment.update(OMPI_ALLOW_RUN_AS_ROOT="1",
-                                    OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1")
+                                    OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1",
+                                    PRTE_ALLOW_RUN_AS_ROOT="1",
+                                    PRTE_ALLOW_RUN_AS_ROOT_CONFIRM="1")
 
     def mpirun(self, ranks, program, *arguments, crmpi_dir=None, settings=None):
         """The command that starts a program, of the build tree if it is there; under crmpi

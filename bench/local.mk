@@ -3,10 +3,13 @@
 # Benchmarks: `make bench` prints a table of ratios to what runs without crmpi; `make figures`
 # draws what checkpoints cost.
 bench_programs = bench-mpi bench-rma bench-memory bench-io bench-storage bench-recovery \
-	bench-work bench-files
+	bench-work bench-files bench-hello
 EXTRA_PROGRAMS += $(bench_programs)
 CLEANFILES += $(bench_programs)
 bench_mpi_SOURCES = bench/mpi.c bench/measure.h
+bench_hello_SOURCES = bench/hello.c
+bench_hello_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
+bench_hello_LDADD = $(MPI_LIBS)
 bench_files_SOURCES = bench/files.c bench/measure.h
 bench_files_CPPFLAGS = $(AM_CPPFLAGS) $(MPI_CPPFLAGS)
 bench_files_LDADD = $(MPI_LIBS)

@@ -40,6 +40,13 @@ for part in crmpi-host libcrmpi.so.0; do
     grep -q "$temporary/tree/.*/$part\$" "$out" || fail "another $part is used"
 done
 
+# UCX keeps no registrations below of memory that is given back above, whatever is said
+for how in "$bin/crmpi-run" env; do
+    timeout 60 $how "$MPIRUN" -np 1 -x UCX_MEM_EVENTS=y \
+        -x LD_PRELOAD="$(find "$temporary/tree" -name libcrmpi.so.0)" env >"$out" 2>&1
+    grep -qx UCX_MEM_EVENTS=n "$out" || fail "the environment by $how"
+done
+
 # README's command
 pc=$(find "$temporary/tree" -name crmpi.pc)
 mkdir pkgconfig

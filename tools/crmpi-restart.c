@@ -10,6 +10,7 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "base/own.h"
 #include "base/pathmap.h"
 #include "job/contact.h"
 #include "restart/restart.h"
@@ -315,6 +316,7 @@ int main(int argc, char **argv)
     if (options.dry_run)
         return print_commands(&options, &choice, &line, &words, fetched);
     tool_preload_clean();
+    setenv(CRMPI_UCX_VARIABLE, CRMPI_UCX_VALUE, 1);
     execvp(words.items[0], words.items);
     crmpi_error("%s: %s", words.items[0], strerror(errno));
     return TOOL_FAILED;

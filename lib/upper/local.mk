@@ -14,6 +14,7 @@ libcrmpi_so_0_SOURCES += \
 	lib/upper/fortran_callback.c lib/upper/fortran_collective.c lib/upper/fortran_info.c \
 	lib/upper/fortran_object.c \
 	lib/upper/fortran_request.c \
+	lib/upper/idle.c \
 	lib/upper/number.c \
 	lib/upper/preload.c \
 	lib/upper/redirect.c \

@@ -66,21 +66,24 @@ static int wants_host(void)
     return getenv("OMPI_COMM_WORLD_RANK") || getenv("PMIX_RANK") || getenv("PMI_RANK");
 }
 
-/* A copy of the environment with @p preload instead of LD_PRELOAD, and two more. */
+/* A copy of the environment with @p preload instead of LD_PRELOAD, and three more. */
 static char **environment_make(char **envp, char *preload, char *program, char *name)
 {
-    static const char from[] = "LD_PRELOAD=";
-    size_t n = 0;
+    static const char from[] = "LD_PRELOAD=", events[] = "UCX_MEM_EVENTS=";
+    size_t n = 0, copied = 0;
 
     while (envp[n])
         n++;
-    char **copy = calloc(n + 3, sizeof *copy);
+    char **copy = calloc(n + 4, sizeof *copy);
     if (!copy)
         return NULL;
     for (size_t i = 0; i < n; i++)
-        copy[i] = strncmp(envp[i], from, strlen(from)) == 0 ? preload : envp[i];
-    copy[n] = program;
-    copy[n + 1] = name;
+        if (strncmp(envp[i], events, strlen(events)) != 0)
+            copy[copied++] =
+                strncmp(envp[i], from, strlen(from)) == 0 ? preload : envp[i];
+    copy[copied++] = program;
+    copy[copied++] = name;
+    copy[copied] = CRMPI_UCX_SETTING;
     return copy;
 }
 
@@ -149,6 +152,7 @@ static void introduce(void)
     crmpi_transfer_places_find();
     crmpi_redirect_start();
     crmpi_tools_find();
+    crmpi_idle_libraries();
 }
 
 __attribute__((destructor)) static void end(void)

@@ -31,6 +31,9 @@ extern __thread struct crmpi_thread *crmpi_self
  * split; NULL if it is a call of MPI. */
 void *crmpi_application_without(const char *call) __attribute__((visibility("hidden")));
 
+/* idle.c, before other libraries begin: those that do nothing in this half need not */
+void crmpi_idle_libraries(void) __attribute__((visibility("hidden")));
+
 /* redirect.c: let Open MPI's Fortran functions be those here, in a process that is split */
 void crmpi_redirect_start(void) __attribute__((visibility("hidden")));
 
