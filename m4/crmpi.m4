@@ -21,9 +21,13 @@ AC_SUBST([WARN_CFLAGS])])
 # protector's word there; crmpi-host defines functions of libc, which is at odds with fortified
 # ones, and with optimisation over all files.
 AC_DEFUN([CRMPI_FLAGS],
-[CFLAGS="$CFLAGS -U_FORTIFY_SOURCE -fno-stack-protector -fno-lto"
+[CFLAGS="$CFLAGS -U_FORTIFY_SOURCE -Wp,-U_FORTIFY_SOURCE -fno-stack-protector -fno-lto"
 AC_MSG_CHECKING([whether $CC leaves out stack protectors])
-AC_COMPILE_IFELSE([AC_LANG_SOURCE([[int f(char *); int g(void) { char a[100]; return f(a) + a[1]; }]])],
+AC_COMPILE_IFELSE([AC_LANG_SOURCE([[
+#ifdef _FORTIFY_SOURCE
+#error fortified
+#endif
+int f(char *); int g(void) { char a[100]; return f(a) + a[1]; }]])],
     [AS_IF([grep __stack_chk_fail conftest.$OBJEXT >/dev/null],
            [AC_MSG_RESULT([no])
             AC_MSG_ERROR([$CC puts stack protectors into what it is to leave without])],
@@ -45,7 +49,9 @@ AS_IF([test -z "$PYTHON3" && test ! -d "$srcdir/wrappers/made"],
 # run path, unless it is where the dynamic linker looks anyhow.
 AC_DEFUN([CRMPI_PKG_CONFIG_FILE],
 [AS_IF([$PKG_CONFIG --exists ompi-c 2>/dev/null], [PC_REQUIRES=ompi-c])
-crmpi_libdir=`eval echo "$libdir" | sed "s,^NONE/,$ac_default_prefix/,"`
+crmpi_libdir=`test "x$exec_prefix" != xNONE || exec_prefix=$prefix
+    test "x$exec_prefix" != xNONE || exec_prefix=$ac_default_prefix
+    eval echo "$libdir"`
 PC_RPATH='-Wl,-rpath,${libdir}'
 AS_CASE([$crmpi_libdir], [/lib|/lib64|/lib/*|/usr/lib|/usr/lib64|/usr/lib/*-linux-gnu], [PC_RPATH=])
 AC_SUBST([PC_REQUIRES])
@@ -191,11 +197,12 @@ AS_IF([test $crmpi_found = no], [CRMPI_MISSING([serial HDF5 (hdf5.h)], [libhdf5-
 # CRMPI_CHECK_UNIT: Check, for the unit tests; --without-check leaves them out.
 AC_DEFUN([CRMPI_CHECK_UNIT],
 [AC_ARG_WITH([check],
-    [AS_HELP_STRING([--without-check], [leave out the unit tests, which need Check])])
+    [AS_HELP_STRING([--without-check], [leave out the unit tests (default: with them if Check is there)])])
 crmpi_unit=no
 AS_IF([test "x$with_check" != xno],
-    [CRMPI_CHECK_LIBRARY([CHECK], [check], [check.h], [srunner_create], [check])
-     crmpi_unit=yes])
+    [_CRMPI_LOOK_FOR([CHECK], [check], [check.h], [srunner_create])
+     AS_IF([test $crmpi_found = yes], [crmpi_unit=yes],
+           [test "x$with_check" = xyes], [CRMPI_MISSING([check (check.h)], [check])])])
 AM_CONDITIONAL([HAVE_CHECK], [test $crmpi_unit = yes])])
 
 # CRMPI_CHECK_LAYERS: libraries made of MPI windows, for examples that the tests run, too:

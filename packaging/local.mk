@@ -10,12 +10,13 @@ modulefile_DATA = packaging/$(PACKAGE_VERSION)
 
 # bash-completion looks for a file that is called as the command is
 install-data-hook:
-	cd $(DESTDIR)$(bashcompletiondir) && rm -f crmpi-run && mv crmpi.bash crmpi-run && \
+	cd "$(DESTDIR)$(bashcompletiondir)" && rm -f crmpi-run && mv crmpi.bash crmpi-run && \
 	    for tool in crmpi-restart crmpi-checkpoint crmpi-inspect; do \
 	        rm -f $$tool && $(LN_S) crmpi-run $$tool || exit; done
 uninstall-local:
-	cd $(DESTDIR)$(bashcompletiondir) && rm -f crmpi-run crmpi-restart crmpi-checkpoint \
-	    crmpi-inspect
+	for tool in crmpi-run crmpi-restart crmpi-checkpoint crmpi-inspect; do \
+	    rm -f "$(DESTDIR)$(bashcompletiondir)/$$tool"; done
+	-rmdir "$(DESTDIR)$(modulefiledir)" 2>/dev/null
 
 # Installed paths are known to make only, not to configure.
 CLEANFILES += packaging/$(PACKAGE_VERSION)

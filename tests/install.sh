@@ -9,7 +9,6 @@ set -u
 temporary=$(mktemp -d "${TMPDIR:-/tmp}/crmpi-install-XXXXXX") || exit 1
 trap 'rm -rf "$temporary"' EXIT
 . "${srcdir:-.}/tests/launcher.sh"
-source=$(cd "${srcdir:-.}" && pwd)
 out=$temporary/out
 failures=0
 

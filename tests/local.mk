@@ -10,9 +10,9 @@ include tests/api/local.mk
 
 # All tests use what is in the build tree.
 crmpi_here = CRMPI_BIN='$(abs_builddir)' CRMPI_LIB='$(abs_builddir)/libcrmpi.so' \
-	CRMPI_HOST='$(abs_builddir)/crmpi-host' CRMPI_TESTS='$(abs_builddir)/tests/mpi'
-AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' MPICC='$(MPICC)' CC='$(CC)' \
-	BUILT_WITH='$(BUILT_WITH)';
+	CRMPI_HOST='$(abs_builddir)/crmpi-host' CRMPI_TESTS='$(abs_builddir)/tests/mpi' \
+	BUILT_WITH='$(BUILT_WITH)'
+AM_TESTS_ENVIRONMENT = export $(crmpi_here) MPIRUN='$(MPIRUN)' MPICC='$(MPICC)' CC='$(CC)';
 
 # The order of rooms, in sources and objects.
 TESTS += tests/house/rooms tests/house/flags tests/house/interface tests/install.sh

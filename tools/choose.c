@@ -127,9 +127,7 @@ static enum crmpi_status damage_find(const char *dir, const struct crmpi_line *l
             found = crmpi_reader_verify(reader, NULL, NULL);
             crmpi_reader_close(reader);
         }
-        if (found == CRMPI_ERR_UNSUPPORTED) /* it may be right, who knows */
-            status = found;
-        else if (found != CRMPI_OK)
+        if (found != CRMPI_OK && found != CRMPI_ERR_UNSUPPORTED) /* that may be right */
             status = damage_note(damage, i, line->ranks[i].sn);
     }
     return status;

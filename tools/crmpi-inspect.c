@@ -53,7 +53,7 @@ static const char usage[] =
     "    --svg FILE         draw it\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: 0; 1 if something is damaged or missing; 2 for a wrong option.  A word "
+    "Exit status: 0; 1 if something is damaged, missing or not to be read here; 2 for a wrong option.  A word "
     "that\n"
     "is none of the above is DIR, before or behind the command; write ./list for a "
     "directory\n"

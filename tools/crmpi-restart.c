@@ -10,7 +10,6 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
-#include "base/own.h"
 #include "base/pathmap.h"
 #include "job/contact.h"
 #include "restart/restart.h"
@@ -32,8 +31,8 @@ static const char usage[] =
     "       mpirun -np RANKS crmpi-restart DIR [--at N] [--no-truncate]\n"
     "Go on with the job whose checkpoint directory is DIR (default: CRMPI_DIR, or\n"
     "else ./crmpi.ckpt) from its newest complete recovery line, with the launcher\n"
-    "and options it was started with and MPIRUN-OPTIONS.  Under a launcher: restart\n"
-    "this rank.\n"
+    "and options it was started with, instead of which MPIRUN-OPTIONS are taken that\n"
+    "say the same.  Under a launcher: restart this rank.\n"
     "\n"
     "  --at N         use recovery line N ('crmpi-inspect DIR' lists them)\n"
     "  --fallback     if a line cannot be restored here go on with the one before it,\n"
@@ -316,7 +315,6 @@ int main(int argc, char **argv)
     if (options.dry_run)
         return print_commands(&options, &choice, &line, &words, fetched);
     tool_preload_clean();
-    setenv(CRMPI_UCX_VARIABLE, CRMPI_UCX_VALUE, 1);
     execvp(words.items[0], words.items);
     crmpi_error("%s: %s", words.items[0], strerror(errno));
     return TOOL_FAILED;

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
+#include "base/own.h"
 #include "storage/former.h"
 #include "tools/launch.h"
 #include "tools/stop.h"
@@ -137,8 +138,9 @@ void tool_launch_watch(int (*call)(void *context), void *context)
 /* What PMIx 5 keeps in shared memory has to be at one address in all processes of a node.  It
  * chooses one that is free in the launcher; if that is the upper half's, ranks do not start.
  * (In ranks alone it cannot be chosen: the launcher crashes when they spawn.) */
-static void store_choose(void)
+static void environment_choose(void)
 {
+    setenv(CRMPI_UCX_VARIABLE, CRMPI_UCX_VALUE, 1); /* or the host starts twice */
     if (CRMPI_MPI_MAJOR >= 5)
         setenv("PMIX_MCA_gds", "hash", 0);
 }
@@ -162,7 +164,7 @@ int tool_launch(const struct crmpi_words *words, void (*show)(void *), void *con
                 i == SIGQUIT || i == SIGUSR1 || i == SIGUSR2)
                 signal(i, SIG_DFL);
         sigprocmask(SIG_SETMASK, &before, NULL);
-        store_choose();
+        environment_choose();
         execvp(words->items[0], words->items);
         crmpi_error("%s: %s", words->items[0], strerror(errno));
         _exit(TOOL_FAILED);

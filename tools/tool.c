@@ -140,7 +140,6 @@ void tool_words_add_settings(struct crmpi_words *words)
                                        "CRMPI_RESTORING"};
 
     tool_words_add_setting(words, "CRMPI_DIR", crmpi_config.dir);
-    tool_words_add_setting(words, CRMPI_UCX_VARIABLE, CRMPI_UCX_VALUE);
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
         if (getenv(own[i]) != NULL)
             tool_words_add_setting(words, own[i], getenv(own[i]));

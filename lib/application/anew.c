@@ -39,7 +39,7 @@ static enum crmpi_status environment_set(const char *dir, uint64_t line)
                        CRMPI_LIBDIR, library, sizeof library) != 0) {
         crmpi_error("%s: %s; install crmpi, or say with CRMPI_LIB where it is", library,
                     strerror(errno));
-        return CRMPI_ERR_NOTFOUND;
+        return CRMPI_ERR_USAGE;
     }
     snprintf(number, sizeof number, "%llu", (unsigned long long)line);
     if (asprintf(&both, "%s%s%s", library, preload && *preload ? ":" : "",

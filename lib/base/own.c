@@ -2,6 +2,7 @@
 /*
  * Where the parts of crmpi are, see own.h.
  */
+#include <errno.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,8 +40,10 @@ static int moved_dir(const char *self, const char *own_dir, const char *installe
 
 static int is_there(const char *dir, const char *name, char *path_out, size_t path_bytes)
 {
-    return snprintf(path_out, path_bytes, "%s/%s", dir, name) < (int)path_bytes &&
-           access(path_out, R_OK) == 0;
+    if (snprintf(path_out, path_bytes, "%s/%s", dir, name) < (int)path_bytes)
+        return access(path_out, R_OK) == 0;
+    errno = ENAMETOOLONG;
+    return 0;
 }
 
 int crmpi_own_find(const char *variable, const char *name, const char *self,

@@ -17,7 +17,7 @@ const char *crmpi_status_text(enum crmpi_status status)
     case CRMPI_ERR_PERMISSION: return "not permitted";
     case CRMPI_ERR_NOTFOUND: return "not found";
     case CRMPI_ERR_MISMATCH: return "does not match what was saved";
-    case CRMPI_ERR_UNSUPPORTED: return "cannot be checkpointed";
+    case CRMPI_ERR_UNSUPPORTED: return "not supported";
     case CRMPI_ERR_TIMEOUT: return "not done within its time limit";
     case CRMPI_ERR_USAGE: return "wrong argument";
     case CRMPI_ERR_MPI: return "a call of the MPI library failed";

@@ -17,7 +17,7 @@ enum crmpi_status {
     CRMPI_ERR_PERMISSION,  /* not allowed, or a file we must not trust */
     CRMPI_ERR_NOTFOUND,    /* no such file, line, rank or object */
     CRMPI_ERR_MISMATCH,    /* another program, machine or rank count than was saved */
-    CRMPI_ERR_UNSUPPORTED, /* a thing that cannot be checkpointed; it was named */
+    CRMPI_ERR_UNSUPPORTED, /* a thing that cannot be saved, or restored here; it was named */
     CRMPI_ERR_TIMEOUT,     /* not done within its limit */
     CRMPI_ERR_USAGE,       /* a wrong argument or option */
     CRMPI_ERR_MPI,         /* a call of the MPI library failed */

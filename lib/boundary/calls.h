@@ -39,7 +39,8 @@ enum crmpi_interruption {
     X(mremap, MREMAP, MREMAP, ITSELF, NO, NO, GOES_ON)                                   \
     X(brk, ALWAYS, ALWAYS, ITSELF, NO, NO, GOES_ON)                                      \
     X(shmat, ALWAYS, ALWAYS, ITSELF, NO, NO, GOES_ON)                                    \
-    X(madvise, GUARD, GUARD, ITSELF, NO, NO, GOES_ON)                                    \
+    X(madvise, GUARD_2, GUARD_2, ITSELF, NO, NO, GOES_ON)                                \
+    X(process_madvise, GUARD_3, GUARD_3, ITSELF, NO, NO, GOES_ON)                        \
     X(rt_sigaction, ALWAYS, ALWAYS, ITSELF, NO, NO, GOES_ON)                             \
     /* calls that wait: so it is known which one a parking signal has interrupted */     \
     X(nanosleep, ALWAYS, ALWAYS, GATE, NO, NO, ENDS)                                     \

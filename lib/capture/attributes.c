@@ -246,14 +246,19 @@ enum crmpi_status crmpi_attributes_check(const struct crmpi_region *regions,
     return CRMPI_ERR_MISMATCH;
 }
 
+enum crmpi_status crmpi_guards_check(size_t n)
+{
+    if (n == 0 || crmpi_pages_tell_guards())
+        return CRMPI_OK;
+    crmpi_error("the program has made guards of memory (MADV_GUARD_INSTALL), which this "
+                "kernel does not tell: Linux 6.16 does");
+    return CRMPI_ERR_MISMATCH;
+}
+
 enum crmpi_status crmpi_guards_restore(const struct crmpi_extent *guards, size_t n)
 {
-    int told = n > 0 && crmpi_pages_tell_guards();
-
     for (size_t i = 0; i < n; i++)
-        if ((!told || madvise((void *)guards[i].start, guards[i].bytes,
-                              MADV_GUARD_INSTALL) != 0) &&
-            mprotect((void *)guards[i].start, guards[i].bytes, PROT_NONE) != 0) {
+        if (madvise((void *)guards[i].start, guards[i].bytes, MADV_GUARD_INSTALL) != 0) {
             crmpi_error("cannot guard memory at %#lx: %s", guards[i].start,
                         strerror(errno));
             return CRMPI_ERR_SYSTEM;

@@ -31,8 +31,10 @@ int crmpi_attributes_mmap_flags(const struct crmpi_region *region);
 /** Advise the kernel of a mapped region before it is filled, and set its policy. */
 enum crmpi_status crmpi_attributes_advise(const struct crmpi_region *region);
 
-/** Make pages guards again (MADV_GUARD_INSTALL); by their protection where the kernel does not tell
- * such (tracking.h). */
+/** Whether @p n extents can be guards here: none, or the kernel tells such (tracking.h). */
+enum crmpi_status crmpi_guards_check(size_t n);
+
+/** Make pages guards again (MADV_GUARD_INSTALL). */
 enum crmpi_status crmpi_guards_restore(const struct crmpi_extent *guards, size_t n);
 
 /** Whether the locked memory of some regions is within the limit of this process. */

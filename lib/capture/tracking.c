@@ -111,8 +111,11 @@ static int faults_open(void)
 
     if (faults >= 0)
         return 1;
-    fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
-    if (fd >= 0 && !crmpi_fault("kernel.userfault") && ioctl(fd, UFFDIO_API, &api) == 0)
+    fd = -1;
+    errno = crmpi_fault("kernel.userfault");
+    if (errno == 0)
+        fd = (int)syscall(SYS_userfaultfd, O_CLOEXEC | O_NONBLOCK | UFFD_USER_MODE_ONLY);
+    if (fd >= 0 && ioctl(fd, UFFDIO_API, &api) == 0)
         faults = dup(fd); /* a descriptor that is known not to be the application's */
     if (faults >= 0)
         fcntl(faults, F_SETFD, FD_CLOEXEC);

@@ -25,6 +25,7 @@
 #include "application/hooks.h"
 #include "base/config.h"
 #include "base/log.h"
+#include "base/own.h"
 #include "boundary/entries.h"
 #include "capture/settings.h"
 #include "capture/tracking.h"
@@ -143,10 +144,22 @@ static void wire(void)
         (struct crmpi_thread_callbacks){.run_hooks = crmpi_hooks_run,
                                         .request = crmpi_engine_request_from_signal,
                                         .stop = crmpi_engine_stop_from_signal,
-                                        .name_call = name_call,
-                                        .guards_are_told = crmpi_pages_tell_guards()};
+                                        .name_call = name_call};
     crmpi_engine_callbacks = (struct crmpi_engine_callbacks){.before = crmpi_hooks_before,
                                                              .after = crmpi_hooks_after};
+}
+
+/* UCX looks at it before main(): once more, if it was something else. */
+static void ucx_settle(char **argv)
+{
+    const char *value = getenv(CRMPI_UCX_VARIABLE);
+
+    if (value && strcmp(value, CRMPI_UCX_VALUE) == 0)
+        return;
+    if (setenv(CRMPI_UCX_VARIABLE, CRMPI_UCX_VALUE, 1) == 0)
+        execv("/proc/self/exe", argv);
+    crmpi_error("cannot start with " CRMPI_UCX_SETTING ": %s", strerror(errno));
+    exit(1);
 }
 
 /* The library that was loaded is of the version that this program was built for: the files of
@@ -171,10 +184,12 @@ int main(int argc, char **argv, char **envp)
 {
     const char *program = getenv("CRMPI_EXE");
 
+    ucx_settle(argv);
     wire();
     crmpi_layout_settle(argv);
     if (crmpi_host_configure() != 0)
         return 2;
+    crmpi_thread_callbacks.guards_are_told = crmpi_pages_tell_guards();
     if (!mpi_fits())
         return 1;
     if (program)

@@ -211,26 +211,32 @@ static const char *const takes_one[] = {
 static const char *const takes_two[] = {"mca",     "gmca",    "omca", "gomca",
                                         "prtemca", "pmixmca", NULL};
 static const char *const count_options[] = {"np", "n", "c", NULL};
-static const char *const host_options[] = {
-    "H", "host", "hostfile", "machinefile", "default-hostfile", "rankfile", "rf", NULL,
-};
 static const char *const file_options[] = {
     "hostfile", "machinefile", "default-hostfile", "rankfile", "rf", NULL,
 };
 
+/* An option's name is what is behind its dashes, until a "=" if its value follows that. */
+static size_t option_name(const char *word, const char **name_out)
+{
+    *name_out = word + (word[0] == '-') + (word[0] == '-' && word[1] == '-');
+    return strcspn(*name_out, "=");
+}
+
 static int is_option(const char *word, const char *const *options)
 {
-    if (word[0] != '-')
-        return 0;
-    word += word[1] == '-' ? 2 : 1;
-    for (; *options != NULL; options++)
-        if (strcmp(word, *options) == 0)
+    const char *name;
+    size_t n = option_name(word, &name);
+
+    for (; word[0] == '-' && *options != NULL; options++)
+        if (strlen(*options) == n && strncmp(name, *options, n) == 0)
             return 1;
     return 0;
 }
 
 static size_t option_words(const char *word)
 {
+    if (strchr(word, '=') != NULL)
+        return 1;
     return is_option(word, takes_two) ? 3 : is_option(word, takes_one) ? 2 : 1;
 }
 
@@ -257,23 +263,35 @@ size_t crmpi_launcher_options_end(char *const *words, size_t n)
     return i < n ? i : 0;
 }
 
+static int says_hosts(const char *word)
+{
+    static const char *const options[] = {"H", "host", NULL};
+
+    return is_option(word, options) || is_option(word, file_options);
+}
+
 /* Whether one option says what another one does. */
 static int is_same_option(char *const *a, char *const *b)
 {
     static const char *const variable[] = {"x", NULL};
-    const char *const *const groups[] = {count_options, host_options};
+    const char *name_a, *name_b;
+    size_t n;
 
-    if (is_option(a[0], takes_two) && is_option(b[0], takes_two))
-        return strcmp(a[1], b[1]) == 0;
-    if (is_option(a[0], variable) && is_option(b[0], variable)) {
-        size_t n = strcspn(a[1], "=");
-
-        return n == strcspn(b[1], "=") && strncmp(a[1], b[1], n) == 0;
-    }
-    for (size_t i = 0; i < sizeof groups / sizeof *groups; i++)
-        if (is_option(a[0], groups[i]) && is_option(b[0], groups[i]))
-            return 1;
-    return strcmp(a[0] + strspn(a[0], "-"), b[0] + strspn(b[0], "-")) == 0;
+    if (is_option(a[0], takes_two) || is_option(b[0], takes_two))
+        return option_words(a[0]) == 3 && option_words(b[0]) == 3 &&
+               strcmp(a[1], b[1]) == 0;
+    if ((is_option(a[0], count_options) && is_option(b[0], count_options)) ||
+        (says_hosts(a[0]) && says_hosts(b[0])))
+        return 1;
+    n = option_name(a[0], &name_a);
+    if (n != option_name(b[0], &name_b) || strncmp(name_a, name_b, n) != 0)
+        return 0;
+    if (!is_option(a[0], variable))
+        return 1;
+    if (option_words(a[0]) != 2 || option_words(b[0]) != 2)
+        return 0;
+    n = strcspn(a[1], "=");
+    return n == strcspn(b[1], "=") && strncmp(a[1], b[1], n) == 0;
 }
 
 static size_t n_words(char *const *words)

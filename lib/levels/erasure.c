@@ -4,7 +4,6 @@
  */
 #include <stdlib.h>
 #include <string.h>
-#include "base/log.h"
 #include "levels/erasure.h"
 
 #if CRMPI_HAVE_ISAL
@@ -30,10 +29,8 @@ enum crmpi_status crmpi_erasure_init(struct crmpi_erasure *code, unsigned k, uns
     if (k < 1 || m < 1 || k > CRMPI_ERASURE_MEMBERS_MAX ||
         m > CRMPI_ERASURE_MEMBERS_MAX - k)
         return CRMPI_ERR_USAGE;
-    if (!CRMPI_HAVE_ISAL) {
-        crmpi_error("shares of files cannot be used: this crmpi was built without ISA-L");
+    if (!CRMPI_HAVE_ISAL)
         return CRMPI_ERR_UNSUPPORTED;
-    }
     code->k = k;
     code->m = m;
     gf_gen_cauchy1_matrix(code->matrix, (int)(k + m), (int)k);

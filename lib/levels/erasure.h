@@ -43,7 +43,7 @@ struct crmpi_erasure {
 };
 
 /** Make the code; CRMPI_ERR_USAGE unless k and m are at least 1 and k + m is at most
- * CRMPI_ERASURE_MEMBERS_MAX, CRMPI_ERR_UNSUPPORTED (it is logged) if ISA-L was not built in. */
+ * CRMPI_ERASURE_MEMBERS_MAX, CRMPI_ERR_UNSUPPORTED if ISA-L was not built in. */
 enum crmpi_status crmpi_erasure_init(struct crmpi_erasure *code, unsigned k, unsigned m);
 
 /** How many blocks the shares have, if the largest file of the group has so many bytes

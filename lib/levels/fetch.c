@@ -157,6 +157,7 @@ static enum crmpi_status copies_check(struct crmpi_fetch *fetch, int global)
 {
     struct crmpi_inventory *inventory = &fetch->inventory;
     unsigned char *marks = calloc(inventory->n_copies + 1, 1);
+    enum crmpi_status status = CRMPI_OK, found;
     char path[CRMPI_PATH_BYTES];
 
     if (!marks)
@@ -169,14 +170,17 @@ static enum crmpi_status copies_check(struct crmpi_fetch *fetch, int global)
             copy->state != CRMPI_COPY_UNSEEN ||
             (copy->kind == CRMPI_COPY_GLOBAL && !global))
             continue;
-        copy->state = CRMPI_COPY_DAMAGED;
-        if (crmpi_fetch_path(fetch, copy->kind, copy->world_rank, copy->sn, 0, path) ==
-                CRMPI_OK &&
-            copy_check(path, copy->kind) == CRMPI_OK)
-            copy->state = CRMPI_COPY_GOOD;
+        found = crmpi_fetch_path(fetch, copy->kind, copy->world_rank, copy->sn, 0, path);
+        if (found == CRMPI_OK)
+            found = copy_check(path, copy->kind);
+        copy->state = found == CRMPI_OK ? CRMPI_COPY_GOOD : CRMPI_COPY_DAMAGED;
+        if (found == CRMPI_ERR_UNSUPPORTED) /* it may be right */
+            status = found;
     }
     free(marks);
-    return crmpi_gather_states(inventory, fetch->world_rank);
+    status = crmpi_gather_status(status);
+    return status == CRMPI_OK ? crmpi_gather_states(inventory, fetch->world_rank)
+                              : status;
 }
 
 /* ---- a candidate ---- */
@@ -218,8 +222,18 @@ static void generations_drop(struct crmpi_fetch *fetch)
         free(fetch->generations[--fetch->n_generations].list);
 }
 
+/* Whether there are shares, and nothing here that could use them. */
+static int has_idle_shares(const struct crmpi_inventory *inventory)
+{
+    for (size_t i = 0; !CRMPI_HAVE_ISAL && i < inventory->n_copies; i++)
+        if (inventory->copies[i].kind == CRMPI_COPY_SHARE)
+            return 1;
+    return 0;
+}
+
 /* Find out whether all of a line can be had, and how.
- * @return CRMPI_ERR_NOTFOUND: it cannot.  Collective, the same in all */
+ * @return CRMPI_ERR_NOTFOUND: it cannot; CRMPI_ERR_UNSUPPORTED: perhaps by another build.
+ *         Collective, the same in all */
 static enum crmpi_status candidate_look(struct crmpi_fetch *fetch)
 {
     enum crmpi_status status = CRMPI_OK;
@@ -234,7 +248,8 @@ static enum crmpi_status candidate_look(struct crmpi_fetch *fetch)
             status = copies_check(fetch, 1);
             if (status == CRMPI_OK && crmpi_plan_find(&fetch->inventory, &fetch->topology,
                                                       fetch->at_home, wants) > 0)
-                status = CRMPI_ERR_NOTFOUND;
+                status = has_idle_shares(&fetch->inventory) ? CRMPI_ERR_UNSUPPORTED
+                                                            : CRMPI_ERR_NOTFOUND;
         }
     } while (status == CRMPI_OK && parents_add(fetch) > 0);
     return status;
@@ -346,6 +361,11 @@ static enum crmpi_status candidates_try(struct crmpi_fetch *fetch,
     }
     if (status == CRMPI_OK)
         return fetch_line(fetch, head.number, n_lost > 0);
+    if (status == CRMPI_ERR_UNSUPPORTED && fetch->world_rank == 0)
+        crmpi_error("the files of line %llu cannot be had by this crmpi, which was built "
+                    "without%s%s%s",
+                    (unsigned long long)head.number, CRMPI_HAVE_LZ4 ? "" : " lz4",
+                    CRMPI_HAVE_ZSTD ? "" : " zstd", CRMPI_HAVE_ISAL ? "" : " ISA-L");
     if (status == CRMPI_ERR_NOTFOUND && fetch->world_rank == 0)
         crmpi_error("%s has no recovery line that can be had", crmpi_config.dir);
     return status;

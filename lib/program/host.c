@@ -10,7 +10,6 @@
 
 #include "base/config.h"
 #include "base/log.h"
-#include "base/own.h"
 #include "boundary/entries.h"
 #include "lower/progress.h"
 #include "lower/thread.h"
@@ -57,7 +56,6 @@ void crmpi_host_environment(void)
     setenv("OMPI_MCA_opal_signal", "", 1);
     /* the application's munmap goes unseen below: no registration may outlive a call */
     setenv("OMPI_MCA_mpi_leave_pinned", "0", 1);
-    setenv(CRMPI_UCX_VARIABLE, CRMPI_UCX_VALUE, 1);
     /* it keeps what is written at a shared file pointer in files of its own */
     setenv("OMPI_MCA_sharedfp", "^individual", 0);
 }

@@ -371,10 +371,11 @@ static void policy_restore(const struct saved *saved)
 static enum crmpi_status memory_restore(struct saved *saved)
 {
     policy_restore(saved);
-    enum crmpi_status status =
-        unfit(crmpi_memory_map(saved->regions, saved->n_regions, saved->extents,
-                               saved->n_extents));
+    enum crmpi_status status = unfit(crmpi_guards_check(saved->n_guards));
 
+    if (status == CRMPI_OK)
+        status = unfit(crmpi_memory_map(saved->regions, saved->n_regions, saved->extents,
+                                        saved->n_extents));
     if (status == CRMPI_OK)
         status = unfit(views_map(saved));
     if (status == CRMPI_OK)

@@ -272,8 +272,10 @@ enum crmpi_status crmpi_part_read_to(const struct crmpi_opened *file,
     struct load load = {.to_memory = 1};
     struct crmpi_piece piece = *part->pieces;
     struct crmpi_part elsewhere = *part;
-    enum crmpi_status status = load_init(&load, file->path);
+    enum crmpi_status status = part_look(file, part);
 
+    if (status == CRMPI_OK)
+        status = load_init(&load, file->path);
     if (status != CRMPI_OK)
         return status;
     piece.start = (uintptr_t)to;

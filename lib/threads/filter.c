@@ -55,8 +55,9 @@ enum {
     NOT_EMPTY_2 = NOT_EMPTY_3 + 2,
     OWNER = NOT_EMPTY_2 + 2,
     CLOCK = OWNER + 6,
-    GUARD = CLOCK + 2,
-    ALWAYS = GUARD + 2,
+    GUARD_2 = CLOCK + 2,
+    GUARD_3 = GUARD_2 + 2,
+    ALWAYS = GUARD_3 + 2,
     ALLOW = ALWAYS + 7,
     TRAP = ALLOW + 1,
 };
@@ -141,9 +142,11 @@ static const struct sock_filter tail[] = {
     /* CLOCK: any but the time of day */
     LOAD(args[0]),
     JUMP(CLOCK + 1, BPF_JEQ, 0, ALLOW, ALWAYS),
-    /* GUARD: advice that makes guards of memory */
+    /* GUARD_2, GUARD_3: advice that makes guards of memory */
     LOAD(args[2]),
-    JUMP(GUARD + 1, BPF_JEQ, MADV_GUARD_INSTALL, ALWAYS, ALLOW),
+    JUMP(GUARD_2 + 1, BPF_JEQ, MADV_GUARD_INSTALL, ALWAYS, ALLOW),
+    LOAD(args[3]),
+    JUMP(GUARD_3 + 1, BPF_JEQ, MADV_GUARD_INSTALL, ALWAYS, ALLOW),
     /* ALWAYS: the call was made in the upper range if its address's high half says so */
     LOAD_HIGH(instruction_pointer),
     JUMP(ALWAYS + 1, BPF_JGE, CRMPI_U0 >> 32, ALWAYS + 2, ALLOW),

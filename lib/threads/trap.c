@@ -387,7 +387,8 @@ static long do_itself(long number, greg_t *r, ucontext_t *context)
     case SYS_shmat:
         return do_shmat(a, b, c);
     case SYS_madvise: /* as Linux 6.12, where guards could not be told from memory */
-        return crmpi_thread_callbacks.guards_are_told ? crmpi_raw(number, a, b, c, 0, 0, 0)
+    case SYS_process_madvise:
+        return crmpi_thread_callbacks.guards_are_told ? crmpi_raw(number, a, b, c, d, e, 0)
                                                       : -EINVAL;
     case SYS_rt_sigaction:
         return do_sigaction(a, (void *)b, (void *)c, d);

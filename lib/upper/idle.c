@@ -27,7 +27,7 @@ static int is_idle(const char *path)
 }
 
 /* The dynamic linker reads the number of constructors there, when it comes to them. */
-static void forget_constructors(Elf64_Dyn *entry, int is_read_only)
+static void forget_constructors(Elf64_Dyn *entry, uintptr_t read_only, uintptr_t end)
 {
     while (entry->d_tag != DT_NULL && entry->d_tag != DT_INIT_ARRAYSZ)
         entry++;
@@ -38,24 +38,31 @@ static void forget_constructors(Elf64_Dyn *entry, int is_read_only)
         mprotect((void *)start, bytes, PROT_READ | PROT_WRITE) != 0)
         return;
     entry->d_un.d_val = 0;
-    if (is_read_only)
+    if (start >= read_only && start + bytes <= end)
         mprotect((void *)start, bytes, PROT_READ);
 }
 
 static int look(struct dl_phdr_info *info, size_t bytes, void *nothing)
 {
     Elf64_Dyn *entries = NULL;
-    int is_read_only = 0; /* after relocation, as it has been done */
+    uintptr_t read_only = 0, end = 0; /* whole pages, since the library was relocated */
 
     (void)bytes;
     (void)nothing;
-    for (int i = 0; i < info->dlpi_phnum && is_idle(info->dlpi_name); i++)
+    if (!is_idle(info->dlpi_name))
+        return 0;
+    for (int i = 0; i < info->dlpi_phnum; i++) {
+        uintptr_t start = info->dlpi_addr + info->dlpi_phdr[i].p_vaddr;
+
         if (info->dlpi_phdr[i].p_type == PT_DYNAMIC)
-            entries = (void *)(info->dlpi_addr + info->dlpi_phdr[i].p_vaddr);
-        else if (info->dlpi_phdr[i].p_type == PT_GNU_RELRO)
-            is_read_only = 1;
+            entries = (void *)start;
+        if (info->dlpi_phdr[i].p_type == PT_GNU_RELRO) {
+            read_only = start & ~(PAGE - 1);
+            end = (start + info->dlpi_phdr[i].p_memsz) & ~(PAGE - 1);
+        }
+    }
     if (entries)
-        forget_constructors(entries, is_read_only);
+        forget_constructors(entries, read_only, end);
     return 0;
 }
 

@@ -69,7 +69,7 @@ static int wants_host(void)
 /* A copy of the environment with @p preload instead of LD_PRELOAD, and three more. */
 static char **environment_make(char **envp, char *preload, char *program, char *name)
 {
-    static const char from[] = "LD_PRELOAD=", events[] = "UCX_MEM_EVENTS=";
+    static const char from[] = "LD_PRELOAD=", events[] = CRMPI_UCX_VARIABLE "=";
     size_t n = 0, copied = 0;
 
     while (envp[n])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-3-Clause
 #
-# Completion for bash.  Options are those that --help tells, so there is no list of them here.
+# Completion for bash.  Options are those that --help tells; here is what their values may be.
 
 # _crmpi_lines DIR: numbers of recovery lines
 _crmpi_lines()

@@ -39,7 +39,7 @@ class Crmpi(AutotoolsPackage):
         Executable("./autogen.sh")()
 
     def configure_args(self):
-        args = ["--without-check", f"MPICC={self.spec['mpi'].mpicc}"]
+        args = ["--without-check", f"MPICC={self.spec['openmpi'].mpicc}"]
         for name in ("lz4", "zstd", "isal"):
             args += self.with_or_without(name)
         return args

@@ -179,35 +179,19 @@ END_TEST
 
 START_TEST(test_replace)
 {
-    static const char *const was[] = {"mpirun",
-                                      "-x",
-                                      "A=1",
-                                      "-x",
-                                      "B",
-                                      "--mca",
-                                      "btl",
-                                      "self",
-                                      "--mca",
-                                      "pml",
-                                      "ob1",
-                                      "--hostfile",
-                                      "f",
-                                      "--map-by",
-                                      ":oversubscribe",
-                                      "--allow-run-as-root",
-                                      "-H",
-                                      "a",
-                                      "-np",
-                                      "4",
-                                      NULL};
+    /* clang-format off */
+    static const char *const was[] = {
+        "mpirun", "-x", "A=1", "-x", "B", "--mca", "btl", "self", "--mca", "pml", "ob1",
+        "--hostfile", "f", "--map-by=:oversubscribe", "--allow-run-as-root", "-H", "a",
+        "-np", "4", NULL};
     static const char *const options[] = {
-        "-map-by", "node", "--mca", "pml", "ucx", "--host",
-        "c,d",     "-x",   "A",     "-n",  "2",   "--allow-run-as-root",
-        "-np",     NULL};
-    static const char *const expected[] = {"mpirun", "-x",   "B", "--mca",
-                                           "btl",    "self", NULL};
+        "-map-by", "node", "--mca", "pml", "ucx", "--host=c,d", "-x", "A", "-n", "2",
+        "--allow-run-as-root", "-np", NULL};
+    static const char *const expected[] = {
+        "mpirun", "-x", "B", "--mca", "btl", "self", NULL};
     static const char *const unlike[] = {
-        "-x", "AA=3", "--mca", "btl_tcp", "1", "--oversubscribe", "-np", NULL};
+        "-x", "AA=3", "--mca", "btl_tcp", "1", "--oversubscribe", "-x=B", "-np", NULL};
+    /* clang-format on */
     struct crmpi_words words = make(was), given = make(options), others = make(unlike);
 
     crmpi_launcher_replace(&words, others.items);
