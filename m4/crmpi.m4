@@ -87,6 +87,8 @@ AC_DEFUN([CRMPI_OPTIONAL_LIBRARY],
 [AC_ARG_WITH([$6],
     [AS_HELP_STRING([--without-$6], [$7 (default: with it if it is there)])])
 AC_SUBST([BUILT_WITH])
+AS_CASE([$with_$6], [''|yes|no], [],
+    [AC_MSG_ERROR([--with-$6 takes no path: set $1_CPPFLAGS and $1_LIBS])])
 HAVE_$1=0
 AS_IF([test "x$with_$6" != xno],
       [_CRMPI_LOOK_FOR([$1], [$2], [$3], [$4])

@@ -39,6 +39,14 @@ for part in crmpi-host libcrmpi.so.0; do
     grep -q "$temporary/tree/.*/$part\$" "$out" || fail "another $part is used"
 done
 
+# a path that cannot be preloaded is refused, not left out in silence
+mkdir "a b" && ln -s "$(find "$temporary/tree" -name libcrmpi.so.0)" "a b/libcrmpi.so.0"
+for library in "$PWD/a b/libcrmpi.so.0" "$PWD"; do
+    CRMPI_LIB=$library timeout 60 "$bin/crmpi-run" "$MPIRUN" -np 1 true >"$out" 2>&1 &&
+        fail "the job runs without crmpi"
+    grep -q "^crmpi: $library" "$out" || fail "$library is not named"
+done
+
 # UCX keeps no registrations below of memory that is given back above, whatever is said
 for how in "$bin/crmpi-run" env; do
     timeout 60 $how "$MPIRUN" -np 1 -x UCX_MEM_EVENTS=y \

@@ -277,6 +277,12 @@ static void make_command(char **argv, const struct options *options,
     if (tool_stop_plan() != 0)
         exit(TOOL_FAILED);
     tool_path_find("CRMPI_LIB", CRMPI_LIBRARY_NAME, CRMPI_LIBDIR, library, sizeof library);
+    if (strpbrk(library, " :") != NULL) {
+        crmpi_error("%s cannot be preloaded, as the dynamic linker takes spaces and colons for "
+                    "ends of names: move crmpi, or set CRMPI_LIB to a link elsewhere",
+                    library);
+        exit(TOOL_FAILED);
+    }
     tool_path_find("CRMPI_HOST", CRMPI_HOST_NAME, CRMPI_LIBEXECDIR, host, sizeof host);
     preload = make_preload(library, kept);
     if (mpirun) {

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
@@ -96,12 +97,17 @@ void tool_path_find(const char *variable, const char *name, const char *installe
                     char *path_out, size_t path_bytes)
 {
     char self[4096];
+    struct stat found;
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
     self[n > 0 ? n : 0] = '\0';
     if (crmpi_own_find(variable, name, self, CRMPI_BINDIR, installed_dir, path_out,
-                       path_bytes) == 0)
-        return;
+                       path_bytes) == 0 &&
+        stat(path_out, &found) == 0) {
+        if (S_ISREG(found.st_mode))
+            return;
+        errno = EISDIR;
+    }
     crmpi_error("%s: %s; install crmpi, or say with %s where %s is", path_out,
                 strerror(errno), variable, name);
     exit(TOOL_FAILED);
@@ -137,7 +143,7 @@ void tool_words_add_setting(struct crmpi_words *words, const char *name,
 void tool_words_add_settings(struct crmpi_words *words)
 {
     static const char *const own[] = {"CRMPI_ATTEMPT", "CRMPI_DISCARD", "CRMPI_END_TIME",
-                                       "CRMPI_RESTORING"};
+                                      "CRMPI_RESTORING"};
 
     tool_words_add_setting(words, "CRMPI_DIR", crmpi_config.dir);
     for (size_t i = 0; i < sizeof own / sizeof own[0]; i++)
