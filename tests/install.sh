@@ -6,18 +6,9 @@
 # Run in the build tree.
 
 set -u
-temporary=$(mktemp -d "${TMPDIR:-/tmp}/crmpi-install-XXXXXX") || exit 1
-trap 'rm -rf "$temporary"' EXIT
+test=install
+. "${srcdir:-.}/tests/checks.sh"
 . "${srcdir:-.}/tests/launcher.sh"
-out=$temporary/out
-failures=0
-
-fail()
-{
-    echo "FAILED: $*"
-    sed 's/^/    /' "$out"
-    failures=$((failures + 1))
-}
 
 unset MAKEFLAGS MFLAGS MAKELEVEL
 make -s install DESTDIR="$temporary/tree" >"$out" 2>&1 || {
@@ -107,7 +98,7 @@ offered stats crmpi-inspect s
 for option in policy changes compress log affinity sync save interval time-limit stop-signal \
     async truncate file-journal; do
     variable=CRMPI_$(echo $option | tr a-z- A-Z_)
-    offered '.*' crmpi-run --$option ''
+    offered '..*' crmpi-run --$option ''
     for value in $(cat "$out"); do
         case $value:${BUILT_WITH-lz4 zstd} in
         lz4:*lz4* | zstd:*zstd*) ;;

@@ -21,7 +21,7 @@ EXTRA_DIST += tests/house/rooms tests/house/flags tests/house/interface tests/in
 
 quick_tests = tests/quick.sh tests/quick-levels.sh tests/quick-partial.sh \
 	tests/quick-uncoordinated.sh tests/quick-background.sh tests/quick-kernel.sh
-EXTRA_DIST += lib/rooms tests/across
+EXTRA_DIST += lib/rooms tests/across tests/checks.sh
 EXTRA_DIST += tests/campaign tests/launcher.sh tests/testlist $(quick_tests) tests/fault/run \
 	tests/levels/restart tests/promise/run
 TESTS += $(quick_tests) tests/promise/run tests/api/run

@@ -261,7 +261,7 @@ static void make_command(char **argv, const struct options *options,
 {
     struct crmpi_words given = {0};
     char library[4096], host[4096], *preload;
-    const char *kept;
+    const char *kept, *refusal;
     int mpirun = crmpi_launcher_is_mpirun(argv[0]);
 
     if (mpirun) {
@@ -277,10 +277,8 @@ static void make_command(char **argv, const struct options *options,
     if (tool_stop_plan() != 0)
         exit(TOOL_FAILED);
     tool_path_find("CRMPI_LIB", CRMPI_LIBRARY_NAME, CRMPI_LIBDIR, library, sizeof library);
-    if (strpbrk(library, " :") != NULL) {
-        crmpi_error("%s cannot be preloaded, as the dynamic linker takes spaces and colons for "
-                    "ends of names: move crmpi, or set CRMPI_LIB to a link elsewhere",
-                    library);
+    if ((refusal = crmpi_own_preload_refusal(library)) != NULL) {
+        crmpi_error("%s: %s", library, refusal);
         exit(TOOL_FAILED);
     }
     tool_path_find("CRMPI_HOST", CRMPI_HOST_NAME, CRMPI_LIBEXECDIR, host, sizeof host);

@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
-#include "base/own.h"
+#include "base/ucx.h"
 #include "storage/former.h"
 #include "tools/launch.h"
 #include "tools/stop.h"

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include "base/config.h"
 #include "base/log.h"
@@ -97,17 +96,12 @@ void tool_path_find(const char *variable, const char *name, const char *installe
                     char *path_out, size_t path_bytes)
 {
     char self[4096];
-    struct stat found;
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
 
     self[n > 0 ? n : 0] = '\0';
     if (crmpi_own_find(variable, name, self, CRMPI_BINDIR, installed_dir, path_out,
-                       path_bytes) == 0 &&
-        stat(path_out, &found) == 0) {
-        if (S_ISREG(found.st_mode))
-            return;
-        errno = EISDIR;
-    }
+                       path_bytes) == 0)
+        return;
     crmpi_error("%s: %s; install crmpi, or say with %s where %s is", path_out,
                 strerror(errno), variable, name);
     exit(TOOL_FAILED);

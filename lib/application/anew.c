@@ -29,7 +29,7 @@ static int is_restored;
 
 static enum crmpi_status environment_set(const char *dir, uint64_t line)
 {
-    const char *preload = getenv("LD_PRELOAD");
+    const char *preload = getenv("LD_PRELOAD"), *refusal;
     char host[4096], library[4096], number[32];
     ssize_t n = readlink("/proc/self/exe", host, sizeof host - 1);
     char *both = NULL;
@@ -39,6 +39,10 @@ static enum crmpi_status environment_set(const char *dir, uint64_t line)
                        CRMPI_LIBDIR, library, sizeof library) != 0) {
         crmpi_error("%s: %s; install crmpi, or say with CRMPI_LIB where it is", library,
                     strerror(errno));
+        return CRMPI_ERR_USAGE;
+    }
+    if ((refusal = crmpi_own_preload_refusal(library))) {
+        crmpi_error("%s: %s", library, refusal);
         return CRMPI_ERR_USAGE;
     }
     snprintf(number, sizeof number, "%llu", (unsigned long long)line);

@@ -11,4 +11,4 @@ libcrmpi_base_a_SOURCES += \
 	lib/base/log.c lib/base/log.h \
 	lib/base/own.c lib/base/own.h \
 	lib/base/pathmap.c lib/base/pathmap.h lib/base/policies.h \
-	lib/base/status.c lib/base/status.h lib/base/tree.h
+	lib/base/status.c lib/base/status.h lib/base/tree.h lib/base/ucx.h

@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include "base/own.h"
 
@@ -38,10 +39,20 @@ static int moved_dir(const char *self, const char *own_dir, const char *installe
                     installed_dir + common) < PATH_MAX;
 }
 
+static int is_file(const char *path)
+{
+    struct stat found;
+
+    if (stat(path, &found) != 0 || access(path, R_OK) != 0)
+        return 0;
+    errno = EISDIR;
+    return S_ISREG(found.st_mode);
+}
+
 static int is_there(const char *dir, const char *name, char *path_out, size_t path_bytes)
 {
     if (snprintf(path_out, path_bytes, "%s/%s", dir, name) < (int)path_bytes)
-        return access(path_out, R_OK) == 0;
+        return is_file(path_out);
     errno = ENAMETOOLONG;
     return 0;
 }
@@ -56,7 +67,7 @@ int crmpi_own_find(const char *variable, const char *name, const char *self,
 
     if (given != NULL) {
         snprintf(path_out, path_bytes, "%s", given);
-        return access(path_out, R_OK);
+        return is_file(path_out) ? 0 : -1;
     }
     snprintf(here, sizeof here, "%.*s", slash ? (int)(slash - self) : 0, self);
     if (is_there(here, name, path_out, path_bytes) ||
@@ -64,4 +75,13 @@ int crmpi_own_find(const char *variable, const char *name, const char *self,
          is_there(moved, name, path_out, path_bytes)))
         return 0;
     return is_there(installed_dir, name, path_out, path_bytes) ? 0 : -1;
+}
+
+const char *crmpi_own_preload_refusal(const char *path)
+{
+    return strpbrk(path, " :")
+               ? "the dynamic linker takes spaces and colons for ends of names, "
+                 "and would leave it out: move crmpi, or set CRMPI_LIB to a link "
+                 "elsewhere"
+               : NULL;
 }

@@ -10,13 +10,6 @@
 #define CRMPI_HOST_NAME "crmpi-host"
 #define CRMPI_LIBRARY_NAME "libcrmpi.so.0"
 
-/* The environment of crmpi-host: UCX would keep registrations of memory that the application, whose
- * munmap() goes unseen below, has given back; and it would look out for that, at a cost, in each half
- * before main(). */
-#define CRMPI_UCX_VARIABLE "UCX_MEM_EVENTS"
-#define CRMPI_UCX_VALUE "n"
-#define CRMPI_UCX_SETTING CRMPI_UCX_VARIABLE "=" CRMPI_UCX_VALUE
-
 /**
  * Find crmpi-host or libcrmpi.so.0: where the environment variable says; else beside the file that
  * asks (a build tree); else in the folder where it was installed, of the tree in which the file that
@@ -30,5 +23,8 @@
 int crmpi_own_find(const char *variable, const char *name, const char *self,
                    const char *own_dir, const char *installed_dir, char *path_out,
                    size_t path_bytes);
+
+/** Why a library cannot be preloaded that has this path; NULL: it can. */
+const char *crmpi_own_preload_refusal(const char *path);
 
 #endif

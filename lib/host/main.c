@@ -25,7 +25,7 @@
 #include "application/hooks.h"
 #include "base/config.h"
 #include "base/log.h"
-#include "base/own.h"
+#include "base/ucx.h"
 #include "boundary/entries.h"
 #include "capture/settings.h"
 #include "capture/tracking.h"

@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "base/own.h"
+#include "base/ucx.h"
 #include "boundary/control.h"
 #include "upper/upper.h"
 #include "wrappers/inner.h"

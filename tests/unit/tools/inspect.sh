@@ -6,18 +6,9 @@
 
 set -u
 here=$(cd "$(dirname "$0")" && pwd)
-temporary=$(mktemp -d "${TMPDIR:-/tmp}/crmpi-inspect-XXXXXX") || exit 1
-trap 'rm -rf "$temporary"' EXIT
+test=inspect
+. "$here/../../checks.sh"
 dir=$temporary/ckpt
-out=$temporary/out
-failures=0
-
-fail()
-{
-    echo "FAILED: $*"
-    sed 's/^/    /' "$out"
-    failures=$((failures + 1))
-}
 
 # try STATUS WORD... -- PATTERN...: run crmpi-inspect; check its status and what it prints
 try()

@@ -5,19 +5,10 @@
 # crmpi and without; that it takes checkpoints.  Run in the build tree.
 
 set -u
-temporary=$(mktemp -d "${TMPDIR:-/tmp}/crmpi-interface-XXXXXX") || exit 1
-trap 'rm -rf "$temporary"' EXIT
-export CRMPI_DIR="$temporary/ckpt"
+test=interface
+. "${srcdir:-.}/tests/checks.sh"
 . "${srcdir:-.}/tests/launcher.sh"
-out=$temporary/out
-failures=0
-
-fail()
-{
-    echo "FAILED: $*"
-    sed 's/^/    /' "$out"
-    failures=$((failures + 1))
-}
+export CRMPI_DIR="$temporary/ckpt"
 
 # lines_are PATTERN N: the program has said it so many times
 lines_are()
