@@ -16,7 +16,6 @@ install-data-hook:
 uninstall-local:
 	for tool in crmpi-run crmpi-restart crmpi-checkpoint crmpi-inspect; do \
 	    rm -f "$(DESTDIR)$(bashcompletiondir)/$$tool"; done
-	-rmdir "$(DESTDIR)$(modulefiledir)" 2>/dev/null
 
 # Installed paths are known to make only, not to configure.
 CLEANFILES += packaging/$(PACKAGE_VERSION)
