@@ -53,11 +53,9 @@ static const char usage[] =
     "    --svg FILE         draw it\n"
     "  --help, --version\n"
     "\n"
-    "Exit status: 0; 1 if something is damaged, missing or not to be read here; 2 for a wrong option.  A word "
-    "that\n"
-    "is none of the above is DIR, before or behind the command; write ./list for a "
-    "directory\n"
-    "of that name.\n";
+    "Exit status: 0; 1 if something is damaged, missing or not to be read here; 2 for\n"
+    "a wrong option.  A word that is none of the above is DIR, before or behind the\n"
+    "command; write ./list for a directory of that name.\n";
 
 enum command { LIST, SHOW, VERIFY, GRAPH, EXPLAIN, STATS };
 static const char *const names[] = {"list",  "show",    "verify",
