@@ -282,7 +282,7 @@ def body_pass(c):
             comm.name, outs[0].name, outs[0].name, c.name)
         for p in infos:
             yield '    if (error == MPI_SUCCESS)\n'
-            yield '        crmpi_comm_hint(*%s, %s, 1);\n' % (outs[0].name, p.name)
+            yield '        crmpi_comm_hint(*%s, %s);\n' % (outs[0].name, p.name)
         yield '    return error;\n'
         return
     for p in outs:

@@ -58,8 +58,7 @@ struct crmpi_comm {
     struct crmpi_topology *topology;
     char *name;                /* NULL: MPI's own */
     struct crmpi_handle *info; /* hints given; NULL: none */
-    struct crmpi_handle *told; /* what the library tells of them, which after a restart it
-                                  might not; NULL: no hint was given */
+    struct crmpi_handle *told; /* what the library has told of them: crmpi_info_tell() */
     int32_t is_dynamic; /* has processes outside of the job, whose members and peers
                                   are -1; or comes of a connection within the job, whose two
                                   sides know it by different ids.  It forbids checkpoints */

@@ -251,18 +251,17 @@ MPI_Info crmpi_info_copy(MPI_Info info);
 int crmpi_info_is(MPI_Info info);
 void crmpi_info_read(MPI_Info real, struct crmpi_info *into);
 void crmpi_info_merge(struct crmpi_handle **into, MPI_Info info);
-/** Let @p told, a list of ours, be what the library tells in @p real, which is freed, but for
- * the keys in @p own (to a NULL), of which it knows nothing.  What was told or, of a new
- * object, is given comes first.  Does nothing if no hint was given. */
-void crmpi_info_tell(struct crmpi_handle **told, MPI_Info given, int is_new, MPI_Info real,
+/** What the library tells of hints may be another thing after a restart, where objects are made
+ * in other ways.  So what was told once is kept, in @p told, a list of ours (NULL: nothing
+ * was), and changes only by hints that are given: then the library is asked again, in @p real,
+ * which is freed.  Keys in @p own (to a NULL), of which it was given something else, have the
+ * value in @p given if it tells them at all. */
+void crmpi_info_tell(struct crmpi_handle **told, MPI_Info given, MPI_Info real,
                      const char *const *own);
-/** Set or, with NULL, take away one key of a list of ours. */
-void crmpi_info_put(struct crmpi_handle *info, const char *key, const char *value);
 /** What MPI_..._get_info gives. */
-int crmpi_info_used(const struct crmpi_handle *told, int error, MPI_Info real,
-                    MPI_Info *out);
+int crmpi_info_used(struct crmpi_handle **told, int error, MPI_Info real, MPI_Info *out);
 /** Hints were given to a communicator, with its making or later. */
-void crmpi_comm_hint(MPI_Comm comm, MPI_Info info, int is_new);
+void crmpi_comm_hint(MPI_Comm comm, MPI_Info info);
 
 /**
  * Around a collective call of the MPI library that cannot be made again, such as one that

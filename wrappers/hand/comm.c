@@ -318,7 +318,7 @@ static int dup_end(MPI_Comm comm, int error, MPI_Comm real, MPI_Comm *newcomm,
     to->inherits = from->inherits;
     maker_note(copy, function);
     if (info)
-        crmpi_comm_hint(copy, info, 1);
+        crmpi_comm_hint(copy, info);
     error =
         crmpi_settings_copy(CRMPI_COMM, comm, from->attributes, copy, &to->attributes);
     if (error != MPI_SUCCESS) { /* what has been copied is deleted with it */
@@ -371,10 +371,8 @@ static int idup(MPI_Comm comm, MPI_Info info, MPI_Comm *newcomm, MPI_Request *re
         return error;
     struct crmpi_comm *new = crmpi_comm_of(*newcomm);
     new->making = 1;
-    if (info) { /* what the library says of it is not known yet */
+    if (info)
         crmpi_info_merge(&new->info, info);
-        new->told = (void *)crmpi_info_copy(info);
-    }
     *request = crmpi_request_wrap(crmpi_idup_begin(comm, info, *newcomm), CRMPI_WRAP_IDUP,
                                   *newcomm);
     return MPI_SUCCESS;

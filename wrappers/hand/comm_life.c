@@ -134,11 +134,11 @@ int crmpi_lower_MPI_Comm_set_info(MPI_Comm comm, MPI_Info info)
     crmpi_info_drop(info_real);
     if (error != MPI_SUCCESS)
         return crmpi_comm_error(comm, error, "MPI_Comm_set_info");
-    crmpi_comm_hint(comm, info, 0);
+    crmpi_comm_hint(comm, info);
     return MPI_SUCCESS;
 }
 
-void crmpi_comm_hint(MPI_Comm comm, MPI_Info info, int is_new)
+void crmpi_comm_hint(MPI_Comm comm, MPI_Info info)
 {
     struct crmpi_comm *c = crmpi_comm_of(comm);
     MPI_Info real = MPI_INFO_NULL;
@@ -147,7 +147,7 @@ void crmpi_comm_hint(MPI_Comm comm, MPI_Info info, int is_new)
         return; /* MPI_COMM_NULL was made */
     crmpi_info_merge(&c->info, info);
     PMPI_Comm_get_info(CRMPI_REAL(MPI_Comm, comm), &real);
-    crmpi_info_tell(&c->told, info, is_new, real, NULL);
+    crmpi_info_tell(&c->told, info, real, NULL);
 }
 
 #ifdef OMPI_HAVE_MPI_EXT_FTMPI
@@ -164,11 +164,11 @@ int crmpi_lower_MPIX_Comm_revoke(MPI_Comm comm)
 
 int crmpi_lower_MPI_Comm_get_info(MPI_Comm comm, MPI_Info *info_used)
 {
-    const struct crmpi_comm *c = crmpi_comm_of(comm);
+    struct crmpi_comm *c = crmpi_comm_of(comm);
     MPI_Info real = CRMPI_NOTHING(MPI_Info);
     int error = PMPI_Comm_get_info(CRMPI_REAL(MPI_Comm, comm), info_used ? &real : NULL);
 
-    error = crmpi_info_used(c ? c->told : NULL, error, real, info_used);
+    error = crmpi_info_used(c ? &c->told : NULL, error, real, info_used);
     return error == MPI_SUCCESS ? error
                                 : crmpi_comm_error(comm, error, "MPI_Comm_get_info");
 }

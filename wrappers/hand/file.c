@@ -179,14 +179,14 @@ int crmpi_lower_MPI_File_delete(const char *filename, MPI_Info info)
 }
 
 /* The library's list is what the application has given, or less. */
-static void hints_note(MPI_File fh, MPI_Info info, int is_new)
+static void hints_note(MPI_File fh, MPI_Info info)
 {
     struct crmpi_file *file = file_of(fh);
     MPI_Info real = MPI_INFO_NULL;
 
     crmpi_info_merge(&file->info, info);
     if (PMPI_File_get_info(CRMPI_REAL(MPI_File, fh), &real) == MPI_SUCCESS)
-        crmpi_info_tell(&file->told, info, is_new, real, NULL);
+        crmpi_info_tell(&file->told, info, real, NULL);
 }
 
 int crmpi_lower_MPI_File_open(MPI_Comm comm, const char *filename, int amode,
@@ -229,7 +229,7 @@ int crmpi_lower_MPI_File_open(MPI_Comm comm, const char *filename, int amode,
     path_note(file);
     file->amode = amode;
     file->uses_shared = (amode & MPI_MODE_APPEND) != 0;
-    hints_note((void *)handle, info, 1);
+    hints_note((void *)handle, info);
     *fh = (void *)handle;
     return MPI_SUCCESS;
 }
@@ -293,7 +293,7 @@ int crmpi_lower_MPI_File_set_info(MPI_File fh, MPI_Info info)
     crmpi_file_joint_begin(fh);
     int error = PMPI_File_set_info(CRMPI_REAL(MPI_File, fh), info_real);
     if (error == MPI_SUCCESS)
-        hints_note(fh, info, 0);
+        hints_note(fh, info);
     crmpi_file_joint_end(fh);
     crmpi_info_drop(info_real);
     return error == MPI_SUCCESS ? error
@@ -302,11 +302,11 @@ int crmpi_lower_MPI_File_set_info(MPI_File fh, MPI_Info info)
 
 int crmpi_lower_MPI_File_get_info(MPI_File fh, MPI_Info *info_used)
 {
-    const struct crmpi_file *file = file_of(fh);
+    struct crmpi_file *file = file_of(fh);
     MPI_Info real = CRMPI_NOTHING(MPI_Info);
     int error = PMPI_File_get_info(CRMPI_REAL(MPI_File, fh), info_used ? &real : NULL);
 
-    error = crmpi_info_used(file ? file->told : NULL, error, real, info_used);
+    error = crmpi_info_used(file ? &file->told : NULL, error, real, info_used);
     return error == MPI_SUCCESS ? error
                                 : crmpi_file_error(fh, error, "MPI_File_get_info");
 }
@@ -375,7 +375,7 @@ int crmpi_lower_MPI_File_set_view(MPI_File fh, MPI_Offset disp, MPI_Datatype ety
         type_replace(&file->filetype, filetype);
         crmpi_heap_free(file->datarep);
         file->datarep = crmpi_upper_dup(datarep, strlen(datarep) + 1);
-        hints_note(fh, info, 0);
+        hints_note(fh, info);
     }
     crmpi_file_joint_end(fh);
     crmpi_info_drop(info_real);

@@ -22,6 +22,13 @@ static int entry_find(const struct crmpi_info *info, const char *key)
     return -1;
 }
 
+static const char *entry_value(const struct crmpi_info *info, const char *key)
+{
+    int i = info ? entry_find(info, key) : -1;
+
+    return i >= 0 ? info->entries[i].value : NULL;
+}
+
 static void entry_set(struct crmpi_info *info, const char *key, const char *value)
 {
     char *copy = crmpi_upper_dup(value, strlen(value) + 1);
@@ -44,13 +51,16 @@ static void entry_clear(struct crmpi_info_entry *entry)
     crmpi_heap_free(entry->value);
 }
 
-void crmpi_info_destroy(struct crmpi_handle *handle)
+static void entries_free(struct crmpi_info *info)
 {
-    struct crmpi_info *info = handle->extra;
-
     for (int i = 0; i < info->n; i++)
         entry_clear(&info->entries[i]);
     crmpi_heap_free(info->entries);
+}
+
+void crmpi_info_destroy(struct crmpi_handle *handle)
+{
+    entries_free(handle->extra);
 }
 
 static MPI_Info info_new(void)
@@ -101,20 +111,12 @@ void crmpi_info_read(MPI_Info real, struct crmpi_info *into)
 
 static void entry_remove(struct crmpi_info *info, int i)
 {
+    if (i < 0)
+        return;
     entry_clear(&info->entries[i]);
     info->n--;
     memmove(&info->entries[i], &info->entries[i + 1],
             (info->n - i) * sizeof *info->entries);
-}
-
-void crmpi_info_put(struct crmpi_handle *info, const char *key, const char *value)
-{
-    int i = entry_find(info->extra, key);
-
-    if (value)
-        entry_set(info->extra, key, value);
-    else if (i >= 0)
-        entry_remove(info->extra, i);
 }
 
 static int is_own(const char *const *own, const char *key)
@@ -125,44 +127,56 @@ static int is_own(const char *const *own, const char *key)
     return 0;
 }
 
-void crmpi_info_tell(struct crmpi_handle **told, MPI_Info given, int is_new, MPI_Info real,
+/* All that the library tells, for good. */
+static struct crmpi_info *told_all(struct crmpi_handle **told, MPI_Info real)
+{
+    struct crmpi_handle *all = (void *)info_new(), *none = NULL;
+
+    crmpi_info_read(real, all->extra);
+    if (!__atomic_compare_exchange_n(told, &none, all, 0, __ATOMIC_ACQ_REL,
+                                     __ATOMIC_ACQUIRE))
+        crmpi_handle_release(all); /* another thread was told it meanwhile */
+    return (*told)->extra;
+}
+
+void crmpi_info_tell(struct crmpi_handle **told, MPI_Info given, MPI_Info real,
                      const char *const *own)
 {
+    const struct crmpi_info *new = info_of(given);
     struct crmpi_info *info, tells = {0};
 
-    if (*told || info_of(given)) {
-        if (!*told)
-            *told = (void *)(is_new ? crmpi_info_copy(given) : info_new());
-        info = (*told)->extra;
+    if (new) {
+        info = *told ? (*told)->extra : told_all(told, real);
         crmpi_info_read(real, &tells);
-        for (int i = info->n; i-- > 0;)
-            if (entry_find(&tells, info->entries[i].key) < 0 &&
-                !is_own(own, info->entries[i].key))
-                entry_remove(info, i);
-        for (int i = 0; i < tells.n; i++) {
-            if (entry_find(info, tells.entries[i].key) < 0 ||
-                !is_own(own, tells.entries[i].key))
-                entry_set(info, tells.entries[i].key, tells.entries[i].value);
-            entry_clear(&tells.entries[i]);
+        for (int i = 0; i < new->n; i++) {
+            const struct crmpi_info_entry *entry = &new->entries[i];
+            const char *value = entry_value(&tells, entry->key);
+
+            if (value)
+                entry_set(info, entry->key,
+                          is_own(own, entry->key) ? entry->value : value);
+            else
+                entry_remove(info, entry_find(info, entry->key));
         }
-        crmpi_heap_free(tells.entries);
+        entries_free(&tells);
     }
     crmpi_info_drop(real);
 }
 
-int crmpi_info_used(const struct crmpi_handle *told, int error, MPI_Info real,
-                    MPI_Info *out)
+int crmpi_info_used(struct crmpi_handle **told, int error, MPI_Info real, MPI_Info *out)
 {
     if (error != MPI_SUCCESS) {
         crmpi_left_give(CRMPI_INFO, real, out);
         return error;
     }
-    if (told) {
-        crmpi_info_drop(real);
-        *out = crmpi_info_copy((void *)(uintptr_t)told);
-    } else {
+    if (!told) {
         *out = crmpi_info_adopt(real);
+        return error;
     }
+    if (!*told)
+        told_all(told, real);
+    crmpi_info_drop(real);
+    *out = crmpi_info_copy((void *)*told);
     return error;
 }
 

@@ -8,7 +8,7 @@
 
 #include "wrappers/hand/window.h"
 
-/* Hints that are not true of the lower window: crmpi's own epochs are locks, and its memory
+/* Hints that are never true of the lower window: crmpi's own epochs are locks, and its memory
  * is larger than what the application asks for. */
 static const char *const untrue[] = {"no_locks", "same_size", NULL};
 
@@ -20,7 +20,7 @@ MPI_Info crmpi_win_info_make(MPI_Info info)
 
     for (int i = 0; untrue[i] && real && real != MPI_INFO_NULL; i++)
         if (PMPI_Info_get(real, untrue[i], 1, value, &flag) == MPI_SUCCESS && flag)
-            PMPI_Info_delete(real, untrue[i]);
+            PMPI_Info_set(real, untrue[i], "false");
     return real;
 }
 
@@ -97,13 +97,13 @@ static int library_check(void)
 }
 
 /* What MPI_Win_get_info is to tell: of hints that crmpi keeps to itself what was given. */
-static void hints_note(struct crmpi_handle *handle, MPI_Info info, int is_new)
+static void hints_note(struct crmpi_handle *handle, MPI_Info info)
 {
     struct crmpi_win *w = handle->extra;
     MPI_Info real = MPI_INFO_NULL;
 
     PMPI_Win_get_info(handle->real, &real);
-    crmpi_info_tell(&w->told, info, is_new, real, untrue);
+    crmpi_info_tell(&w->told, info, real, untrue);
 }
 
 /* @param out  where to store the base, if MPI gives the memory; else not NULL */
@@ -138,7 +138,7 @@ static int create(const struct crmpi_win *recipe, MPI_Info info, MPI_Comm comm, 
     error = crmpi_win_make(handle, CRMPI_REAL(MPI_Comm, own), info_real, why, sizeof why);
     crmpi_info_drop(info_real);
     if (error == MPI_SUCCESS)
-        hints_note(handle, info, 1);
+        hints_note(handle, info);
     crmpi_meet_end(comm);
     if (error != MPI_SUCCESS) {
         if (why[0])
@@ -316,24 +316,6 @@ int crmpi_lower_MPI_Win_set_name(MPI_Win win, const char *win_name)
     return MPI_SUCCESS;
 }
 
-/* The library takes a key away that it has no use for. */
-static void untrue_put(struct crmpi_win *w, MPI_Win real, MPI_Info info)
-{
-    MPI_Info given = crmpi_info_make(info), tells = MPI_INFO_NULL;
-    char value[MPI_MAX_INFO_VAL + 1], now[2];
-    int flag, is_used;
-
-    PMPI_Win_get_info(real, &tells);
-    for (int i = 0; untrue[i] && w->told; i++) {
-        PMPI_Info_get(given, untrue[i], MPI_MAX_INFO_VAL, value, &flag);
-        PMPI_Info_get(tells, untrue[i], 1, now, &is_used);
-        if (flag)
-            crmpi_info_put(w->told, untrue[i], is_used ? value : NULL);
-    }
-    crmpi_info_drop(tells);
-    crmpi_info_drop(given);
-}
-
 int crmpi_lower_MPI_Win_set_info(MPI_Win win, MPI_Info info)
 {
     struct crmpi_win *w = crmpi_win_of(win);
@@ -344,19 +326,17 @@ int crmpi_lower_MPI_Win_set_info(MPI_Win win, MPI_Info info)
     if (error != MPI_SUCCESS)
         return crmpi_win_error(win, error, "MPI_Win_set_info");
     crmpi_info_merge(&w->info, info);
-    hints_note((void *)win, info, 0);
-    if (info != CRMPI_UPPER(MPI_Info, ompi_mpi_info_null))
-        untrue_put(w, CRMPI_REAL(MPI_Win, win), info);
+    hints_note((void *)win, info);
     return MPI_SUCCESS;
 }
 
 int crmpi_lower_MPI_Win_get_info(MPI_Win win, MPI_Info *info_used)
 {
-    const struct crmpi_win *w = crmpi_win_of(win);
+    struct crmpi_win *w = crmpi_win_of(win);
     MPI_Info real = CRMPI_NOTHING(MPI_Info);
     int error = PMPI_Win_get_info(CRMPI_REAL(MPI_Win, win), info_used ? &real : NULL);
 
-    error = crmpi_info_used(w ? w->told : NULL, error, real, info_used);
+    error = crmpi_info_used(w ? &w->told : NULL, error, real, info_used);
     return crmpi_win_result(win, error, "MPI_Win_get_info");
 }
 
