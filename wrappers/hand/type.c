@@ -226,8 +226,10 @@ int crmpi_lower_MPI_Type_dup(MPI_Datatype old, MPI_Datatype *newtype)
     if (error != MPI_SUCCESS) {
         attributes_delete(copy, to);
         crmpi_handle_release((void *)copy);
-        *newtype = NULL; /* as Open MPI does, with this error whatever the function's */
-        return crmpi_comm_error(NULL, MPI_ERR_INTERN, "MPI_Type_dup");
+        *newtype = NULL; /* as Open MPI does, until 4.1 with this error whatever the function's */
+        if (OMPI_MAJOR_VERSION < 5)
+            error = MPI_ERR_INTERN;
+        return crmpi_comm_error(NULL, error, "MPI_Type_dup");
     }
     *newtype = copy;
     return MPI_SUCCESS;
