@@ -54,7 +54,7 @@ struct crmpi_cut {
      * Set the targets for phase RUNON: calls that would go beyond the target of their
      * communicator wait at the gate, unless the rank is below some other target.
      * Communicators not listed have no limit; targets of communicators that do not exist (any
-     * more) count as reached.
+     * more) count as reached.  Threads run after this.
      */
     void (*set_targets)(const struct crmpi_collective_count *targets, size_t n);
 

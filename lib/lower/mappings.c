@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * The addresses of the upper half are kept free of what belongs to the lower.
+ * The addresses of the upper half are kept free of what belongs to the lower, and its threads of
+ * stacks that do.
  *
  * The kernel puts nothing there by itself.  But a library may choose an address, as PMIx does for
  * segments that have to be where another process has them: then its memory would be saved as the
  * application's, and be in the way of a restart.  So crmpi-host stands in for the libc functions
  * that take an address: a mere wish for one of the upper half is not granted, and a demand fails.
  * crmpi-host's own code calls crmpi_map() for what is the upper half's.
+ *
+ * An alternate stack for signals is the thread's that asks for one, which may be the application's
+ * in a call of MPI: its signals would lie in memory that is not saved.  UCX asks for one; it gets
+ * none.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -97,4 +103,12 @@ long syscall(long number, ...)
     if (number == SYS_shmat)
         return crmpi_raw_result(attach(a[0], a[1], a[2]));
     return crmpi_raw_result(crmpi_raw(number, a[0], a[1], a[2], a[3], a[4], a[5]));
+}
+
+int sigaltstack(const stack_t *stack, stack_t *old)
+{
+    (void)stack;
+    if (old)
+        *old = (stack_t){.ss_flags = SS_DISABLE};
+    return 0;
 }

@@ -293,7 +293,7 @@ static void park_below(struct crmpi_thread *thread)
 
     if (!slot)
         return;
-    sigaltstack(NULL, &altstack);
+    crmpi_raw(SYS_sigaltstack, 0, (long)&altstack, 0, 0, 0, 0);
     slot->state = CRMPI_THREAD_PARKED_BELOW;
     slot->fs = thread->upper_fs;
     slot->thread = (uint64_t)thread;

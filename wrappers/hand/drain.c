@@ -491,6 +491,7 @@ enum crmpi_status crmpi_drain_begin(const struct crmpi_group_list *group,
 {
     enum crmpi_status status;
 
+    crmpi_errors_return(1);
     crmpi_drain_enter();
     begin(group, attempt);
     status = crmpi_windows_flush(); /* all ranks do */

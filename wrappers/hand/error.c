@@ -5,6 +5,7 @@
  * MPI_ERRORS_ARE_FATAL is also the lower object's handler, so that the MPI library ends
  * the job with its own message.  With any other handler the lower object returns its
  * errors, and the wrappers report them here, where the application's function is called.
+ * While crmpi makes calls on its own behalf, at a cut and at a restart, all lower objects do.
  */
 #include <stdio.h>
 #include <string.h>
@@ -30,6 +31,14 @@ static MPI_Errhandler lower_handler(const void *handler)
 static int is_fatal(const void *handler)
 {
     return lower_handler(handler) != MPI_ERRORS_RETURN;
+}
+
+static int returns_all; /* crmpi's own calls are being made */
+
+/* What the lower object has now. */
+static MPI_Errhandler handler_now(const void *handler)
+{
+    return returns_all ? MPI_ERRORS_RETURN : lower_handler(handler);
 }
 
 /* Errors of calls without an object that has a handler are told to this communicator:
@@ -195,9 +204,9 @@ void crmpi_comm_apply_errhandler(struct crmpi_handle *comm)
 {
     struct crmpi_comm *c = comm->extra;
 
-    MPI_Errhandler handler = lower_handler(c->errhandler);
+    MPI_Errhandler handler = handler_now(c->errhandler);
 
-    if (comm == (void *)listener() && handler == MPI_ERRORS_RETURN)
+    if (comm == (void *)listener() && handler == MPI_ERRORS_RETURN && !returns_all)
         handler = listener_handler();
     PMPI_Comm_set_errhandler(comm->real, handler);
 }
@@ -206,13 +215,53 @@ void crmpi_win_apply_errhandler(struct crmpi_handle *handle)
 {
     struct crmpi_win *w = handle->extra;
 
-    PMPI_Win_set_errhandler(handle->real, lower_handler(w->errhandler));
+    PMPI_Win_set_errhandler(handle->real, handler_now(w->errhandler));
 }
 
 int crmpi_file_apply_errhandler(MPI_File file)
 {
     return PMPI_File_set_errhandler(CRMPI_REAL(MPI_File, file),
-                                    lower_handler(*file_handler(file)));
+                                    handler_now(*file_handler(file)));
+}
+
+static void handler_apply(struct crmpi_handle *handle, void *kind)
+{
+    if (handle->flags & CRMPI_HANDLE_FREED || !handle->real)
+        return;
+    switch (*(enum crmpi_kind *)kind) {
+    case CRMPI_COMM:
+        if (is_fatal(((struct crmpi_comm *)handle->extra)->errhandler))
+            crmpi_comm_apply_errhandler(handle);
+        break;
+    case CRMPI_WIN:
+        if (is_fatal(((struct crmpi_win *)handle->extra)->errhandler))
+            crmpi_win_apply_errhandler(handle);
+        break;
+    default:
+        if (is_fatal(((struct crmpi_file *)handle->extra)->errhandler))
+            crmpi_file_apply_errhandler((void *)handle);
+    }
+}
+
+void crmpi_errors_return(int all)
+{
+    enum crmpi_kind kinds[] = {CRMPI_COMM, CRMPI_WIN, CRMPI_FILE};
+
+    if (all == returns_all)
+        return;
+    returns_all = all;
+    crmpi_comm_apply_errhandler(CRMPI_UPPER(void *, ompi_mpi_comm_world));
+    crmpi_comm_apply_errhandler(CRMPI_UPPER(void *, ompi_mpi_comm_self));
+    crmpi_file_apply_errhandler(CRMPI_UPPER(MPI_File, ompi_mpi_file_null));
+    for (int i = 0; i < 3; i++)
+        crmpi_handle_visit(kinds[i], handler_apply, &kinds[i]);
+}
+
+void crmpi_errors_restart(void)
+{
+    returns_all = 1;
+    crmpi_comm_apply_errhandler(CRMPI_UPPER(void *, ompi_mpi_comm_world));
+    crmpi_comm_apply_errhandler(CRMPI_UPPER(void *, ompi_mpi_comm_self));
 }
 
 /*

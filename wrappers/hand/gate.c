@@ -10,6 +10,7 @@
 #include "interaction/targets.h"
 #include "wrappers/hand/cut.h"
 #include "wrappers/hand/p2p.h"
+#include "wrappers/objects.h"
 
 /* Never held where a thread may park. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -131,6 +132,7 @@ void crmpi_cut_set_targets(const struct crmpi_collective_count *wanted, size_t n
     struct crmpi_collective_count *counts = NULL;
     size_t n_counts = 0;
 
+    crmpi_errors_return(0); /* crmpi's own calls are made */
     /* Without memory the gate stays open, and the counts will disagree again. */
     if (crmpi_cut_counts(&counts, &n_counts) != CRMPI_OK)
         n = 0;

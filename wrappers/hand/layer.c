@@ -184,6 +184,7 @@ enum crmpi_status crmpi_objects_rebuild(char *why, size_t why_bytes)
     status = predefined_renew(why, why_bytes);
     if (status != CRMPI_OK)
         return status;
+    crmpi_errors_restart();
     if (PMPI_Comm_dup(MPI_COMM_WORLD, &crmpi_private_world) != MPI_SUCCESS) {
         snprintf(why, why_bytes, "MPI_COMM_WORLD cannot be duplicated");
         return CRMPI_ERR_MPI;

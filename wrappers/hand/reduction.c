@@ -547,6 +547,7 @@ int crmpi_reduction_rebuild(struct crmpi_request *r)
 /* Not before: what goes on in a thread of the application is for its own calls. */
 void crmpi_mpi_layer_resume(void)
 {
+    crmpi_errors_return(0);
     __atomic_store_n(&crmpi_reductions_active,
                      all->active || all->sent || all->arriving, __ATOMIC_RELEASE);
 }

@@ -165,6 +165,7 @@ int crmpi_settle_progress(char *why, size_t why_bytes)
     clock_gettime(CLOCK_MONOTONIC, &now);
     seconds = (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
     if (n_steps++ == 0) {
+        crmpi_errors_return(1);
         failed = 0;
         until = seconds + SETTLE_SECONDS;
         crmpi_alone_trim(); /* the log may be too long */

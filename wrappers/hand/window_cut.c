@@ -55,11 +55,13 @@ static struct crmpi_handle **windows(size_t *n_out)
 static int flush(const struct crmpi_handle *handle)
 {
     struct crmpi_win *w = handle->extra;
-    int error = MPI_SUCCESS;
+    int error;
 
     w->flushed = w->begun;
-    if (w->is_open || w->epoch >= CRMPI_EPOCH_LOCK)
-        error = PMPI_Win_flush_all(handle->real);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!w->is_open && w->epoch < CRMPI_EPOCH_LOCK)
+        return MPI_SUCCESS; /* in no epoch, in which calls might be made */
+    error = PMPI_Win_flush_all(handle->real);
     return error == MPI_SUCCESS ? PMPI_Win_sync(handle->real) : error;
 }
 
