@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-3-Clause */
 /*
- * What stands in for libc's waiting for conditions in the lower half.
+ * What stands in for functions in which threads wait in the lower half, and do not come to the
+ * progress callback: libc's for conditions, and UCX's progress.
  */
 #include <dlfcn.h>
 #include <errno.h>
@@ -59,4 +60,37 @@ int pthread_cond_wait(pthread_cond_t *condition, pthread_mutex_t *mutex)
         pthread_mutex_lock(mutex);
     }
     return result == ETIMEDOUT ? 0 : result;
+}
+
+/*
+ * Open MPI's osc/ucx waits for the lock of a window in a loop that has UCX make progress, and
+ * nothing else.
+ */
+static __thread int spins;
+
+void crmpi_spin_begin(void)
+{
+    spins = 1;
+}
+
+void crmpi_spin_end(void)
+{
+    spins = 0;
+}
+
+unsigned ucp_worker_progress(void *worker);
+unsigned ucp_worker_progress(void *worker)
+{
+    static unsigned (*next)(void *);
+
+    if (__builtin_expect(!next, 0)) {
+        void *library = dlopen("libucp.so.0", RTLD_LAZY | RTLD_NOLOAD);
+
+        if (!library)
+            return 0; /* nobody can have a worker */
+        *(void **)&next = dlsym(library, "ucp_worker_progress");
+    }
+    if (spins)
+        crmpi_park_point();
+    return next(worker);
 }

@@ -9,4 +9,9 @@
  * at most until a checkpoint is under way, and half a second more. */
 void crmpi_wait_with_locks(void);
 
+/** Between these the calling thread may wait in a loop in which the library makes progress by
+ * UCX alone, and may park there. */
+void crmpi_spin_begin(void);
+void crmpi_spin_end(void);
+
 #endif

@@ -9,6 +9,7 @@
  */
 #include <stdlib.h>
 
+#include "threads/wait.h"
 #include "wrappers/hand/window.h"
 
 /* On the window's own communicator. */
@@ -331,8 +332,11 @@ int crmpi_lower_MPI_Win_lock(int lock_type, int rank, int assert, MPI_Win win)
     crmpi_win_access_begin(w, rank, CRMPI_HOW_SYNC);
     error = lock_begin(w, real);
     crmpi_whole_end();
-    if (error == MPI_SUCCESS)
+    if (error == MPI_SUCCESS) {
+        crmpi_spin_begin();
         error = PMPI_Win_lock(lock_type, rank, assert, real);
+        crmpi_spin_end();
+    }
     if (error != MPI_SUCCESS || rank == MPI_PROC_NULL)
         return crmpi_win_result(win, error, "MPI_Win_lock");
     /* while it waited another interval may have begun, to which the lock belongs */
@@ -403,8 +407,11 @@ int crmpi_lower_MPI_Win_lock_all(int assert, MPI_Win win)
     if (assert & ~MPI_MODE_NOCHECK)
         return fail(win, MPI_ERR_ASSERT, "MPI_Win_lock_all");
     error = lock_begin(w, real);
-    if (error == MPI_SUCCESS)
+    if (error == MPI_SUCCESS) {
+        crmpi_spin_begin();
         error = PMPI_Win_lock_all(assert, real);
+        crmpi_spin_end();
+    }
     if (error != MPI_SUCCESS)
         return crmpi_win_result(win, error, "MPI_Win_lock_all");
     if (assert & MPI_MODE_NOCHECK)
