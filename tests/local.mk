@@ -50,6 +50,10 @@ tests_levels_shares_LDADD = libcrmpi-levels.a libcrmpi-storage.a libcrmpi-base.a
 EXTRA_DIST += tests/levels/run
 TESTS += tests/levels/run
 
+# Over hosts made of namespaces.
+EXTRA_DIST += tests/hosts/cluster tests/hosts/run
+TESTS += tests/hosts/run
+
 # Those that start no MPI job.
 unit_tests = $(filter-out %.sh,$(filter tests/sim/% tests/unit/%,$(TESTS)))
 .PHONY: check-unit print-unit-tests
@@ -67,6 +71,9 @@ check-long: check
 	$(crmpi_here) $(srcdir)/tests/campaign -n 20 --time 1200
 	$(crmpi_here) $(srcdir)/tests/campaign --policy partial -n 20 --time 900
 	$(crmpi_here) $(srcdir)/tests/campaign --policy uncoordinated -n 20 --time 600
+	$(crmpi_here) $(srcdir)/tests/campaign --hosts 4 --np 4,8 -n 5 --time 900 || test $$? = 77
+	$(crmpi_here) $(srcdir)/tests/campaign --hosts 4 --policy partial --np 8 -n 5 \
+	--time 300 || test $$? = 77
 	for policy in coordinated partial uncoordinated; do \
 	$(crmpi_here) $(srcdir)/tests/campaign --policy $$policy -n 20 --time 600 \
 	--save 'CRMPI_ASYNC=1|0 CRMPI_INCREMENTAL=0|3 CRMPI_COMPRESS=none|lz4' || exit 1; done

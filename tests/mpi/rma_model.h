@@ -237,13 +237,18 @@ static inline void rma_element_apply(const struct rma_base *base, MPI_Op op,
  * Whether Open MPI 4.1 does a call right.  With osc/rdma, compare-and-swap crashes at
  * memory of the own rank and where all of a window's memory is shared; accumulating calls
  * fail where it is not shared: those that fetch, with derived types, all with types that
- * have gaps.
+ * have gaps.  osc/ucx is right with predefined types without gaps only, and takes all that is
+ * fetched for integers that processors know atomics of.
  */
 static inline int rma_works(const struct rma_window *w, const struct rma_type *type,
                             enum rma_call call, int at_self)
 {
     int shared = w->flavour == RMA_SHARED || w->flavour == RMA_ALLOCATE;
 
+    if (rma_is_ucx() && (call == RMA_COMPARE_AND_SWAP || call == RMA_FETCH_AND_OP))
+        return type->base.kind == RMA_INTEGER && type->base.extent >= 4;
+    if (rma_is_ucx() && call != RMA_PUT)
+        return type->n == 1 && type->base.kind < RMA_PAIR;
     if (call == RMA_COMPARE_AND_SWAP)
         return w->flavour == RMA_SHARED || (!shared && !at_self);
     if (call == RMA_ACCUMULATE || call == RMA_RACCUMULATE)
