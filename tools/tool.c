@@ -153,8 +153,15 @@ void tool_words_add_settings(struct crmpi_words *words)
 void tool_words_add_launcher(struct crmpi_words *words,
                              const struct crmpi_words *launcher)
 {
-    char *text = crmpi_words_encode(launcher);
+    struct crmpi_words absolute = {0};
+    char cwd[4096], *text = NULL;
 
+    for (size_t i = 0; i < launcher->n; i++)
+        tool_words_add(&absolute, launcher->items[i]);
+    if (getcwd(cwd, sizeof cwd) == NULL ||
+        crmpi_launcher_absolute(&absolute, cwd) == CRMPI_OK)
+        text = crmpi_words_encode(&absolute);
+    crmpi_words_fini(&absolute);
     if (text == NULL) {
         crmpi_error("out of memory");
         exit(TOOL_FAILED);

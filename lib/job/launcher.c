@@ -214,6 +214,8 @@ static const char *const count_options[] = {"np", "n", "c", NULL};
 static const char *const file_options[] = {
     "hostfile", "machinefile", "default-hostfile", "rankfile", "rf", NULL,
 };
+/* Others that name something in the folder where the launcher runs. */
+static const char *const place_options[] = {"app", "tune", "wd", "wdir", NULL};
 
 /* An option's name is what is behind its dashes, until a "=" if its value follows that. */
 static size_t option_name(const char *word, const char **name_out)
@@ -325,6 +327,44 @@ void crmpi_launcher_replace(struct crmpi_words *words, char *const *options)
     }
 }
 
+static enum crmpi_status make_absolute(char **word, const char *value, const char *cwd)
+{
+    char *absolute;
+
+    if (value[0] == '/')
+        return CRMPI_OK;
+    if (asprintf(&absolute, "%.*s%s/%s", (int)(value - *word), *word, cwd, value) < 0)
+        return CRMPI_ERR_NOMEM;
+    free(*word);
+    *word = absolute;
+    return CRMPI_OK;
+}
+
+enum crmpi_status crmpi_launcher_absolute(struct crmpi_words *words, const char *cwd)
+{
+    enum crmpi_status status = CRMPI_OK;
+    size_t n;
+
+    for (size_t i = 1; i < words->n && status == CRMPI_OK; i += n) {
+        char **word = &words->items[i], *value = strchr(*word, '=');
+
+        n = 1;
+        if ((*word)[0] != '-') { /* a program and its arguments */
+            while (i + n < words->n && strcmp(words->items[i + n - 1], ":") != 0)
+                n++;
+            continue;
+        }
+        n = option_words(*word);
+        if (!is_option(*word, file_options) && !is_option(*word, place_options))
+            continue;
+        if (value != NULL)
+            status = make_absolute(word, value + 1, cwd);
+        else if (i + 1 < words->n)
+            status = make_absolute(word + 1, word[1], cwd);
+    }
+    return status;
+}
+
 /* ---- the record ---- */
 
 static enum crmpi_status read_words(const char *path, struct crmpi_words *words_out)
@@ -394,14 +434,13 @@ static enum crmpi_status prterun_rename(struct crmpi_words *words, int pid)
     return CRMPI_OK;
 }
 
-/* The command line of the mpirun above this process, and the directory it runs in. */
-static enum crmpi_status find_launcher(struct crmpi_words *words_out, char *cwd,
-                                       size_t cwd_bytes)
+/* The command line of the mpirun above this process, as seen from anywhere. */
+static enum crmpi_status find_launcher(struct crmpi_words *words_out)
 {
     const char *given = getenv("CRMPI_LAUNCHER");
     int pid = getpid();
+    char cwd[4096];
 
-    cwd[0] = '\0';
     if (given != NULL)
         return crmpi_words_decode(words_out, given);
     for (int i = 0; i < ANCESTORS_MAX && (pid = parent_of(pid)) > 1; i++) {
@@ -412,9 +451,10 @@ static enum crmpi_status find_launcher(struct crmpi_words *words_out, char *cwd,
             continue;
         if (crmpi_launcher_is_mpirun(words_out->items[0])) {
             snprintf(path, sizeof path, "/proc/%d/cwd", pid);
-            n = readlink(path, cwd, cwd_bytes - 1);
+            n = readlink(path, cwd, sizeof cwd - 1);
             cwd[n > 0 ? n : 0] = '\0';
-            return prterun_rename(words_out, pid);
+            enum crmpi_status status = crmpi_launcher_absolute(words_out, cwd);
+            return status == CRMPI_OK ? prterun_rename(words_out, pid) : status;
         }
         crmpi_words_fini(words_out);
     }
@@ -467,25 +507,19 @@ static enum crmpi_status add_configuration(struct crmpi_words *record)
 }
 
 static enum crmpi_status add_option(struct crmpi_words *record, char *const *words,
-                                    size_t n, const char *cwd)
+                                    size_t n)
 {
     enum crmpi_status status = CRMPI_OK;
-    char path[8192];
 
     if (n == 2 && (is_own_variable(words) || is_option(words[0], count_options)))
         return CRMPI_OK;
-    for (size_t i = 0; i < n && status == CRMPI_OK; i++) {
-        snprintf(path, sizeof path, "%s", words[i]);
-        if (i == 1 && is_option(words[0], file_options) && path[0] != '/' &&
-            cwd[0] != '\0')
-            snprintf(path, sizeof path, "%s/%s", cwd, words[i]);
-        status = crmpi_words_add(record, path);
-    }
+    for (size_t i = 0; i < n && status == CRMPI_OK; i++)
+        status = crmpi_words_add(record, words[i]);
     return status;
 }
 
 static enum crmpi_status make_record(const struct crmpi_words *launcher, size_t end,
-                                     const char *cwd, struct crmpi_words *record)
+                                     struct crmpi_words *record)
 {
     int mpirun = crmpi_launcher_is_mpirun(launcher->items[0]);
     enum crmpi_status status = crmpi_words_add(record, launcher->items[0]);
@@ -496,7 +530,7 @@ static enum crmpi_status make_record(const struct crmpi_words *launcher, size_t 
         size_t n = mpirun ? option_words(launcher->items[i]) : 1;
         if (n > end - i)
             n = end - i;
-        status = add_option(record, &launcher->items[i], n, cwd);
+        status = add_option(record, &launcher->items[i], n);
         i += n;
     }
     return status;
@@ -527,7 +561,7 @@ static int is_for_all(const struct crmpi_words *record, char *const *words, size
 /* The options of the second program of several, and so on; a restart starts all by one line.
  * @param at  behind the first program's options */
 static enum crmpi_status add_programs(const struct crmpi_words *launcher, size_t at,
-                                      const char *cwd, struct crmpi_words *record)
+                                      struct crmpi_words *record)
 {
     enum crmpi_status status = CRMPI_OK;
 
@@ -541,7 +575,7 @@ static enum crmpi_status add_programs(const struct crmpi_words *launcher, size_t
             if (n > launcher->n - at - 1)
                 n = launcher->n - at - 1;
             if (is_for_all(record, words, n))
-                status = add_option(record, words, n, cwd);
+                status = add_option(record, words, n);
             at += n;
         }
     }
@@ -551,8 +585,7 @@ static enum crmpi_status add_programs(const struct crmpi_words *launcher, size_t
 enum crmpi_status crmpi_launcher_record(char **bytes_out, size_t *n_out)
 {
     struct crmpi_words launcher = {0}, record = {0};
-    char cwd[4096];
-    enum crmpi_status status = find_launcher(&launcher, cwd, sizeof cwd);
+    enum crmpi_status status = find_launcher(&launcher);
     size_t end;
 
     *bytes_out = NULL;
@@ -561,9 +594,9 @@ enum crmpi_status crmpi_launcher_record(char **bytes_out, size_t *n_out)
         return status == CRMPI_ERR_NOMEM ? status : CRMPI_OK;
     end = find_program(&launcher);
     if (end > 0)
-        status = make_record(&launcher, end, cwd, &record);
+        status = make_record(&launcher, end, &record);
     if (end > 0 && status == CRMPI_OK && crmpi_launcher_is_mpirun(launcher.items[0]))
-        status = add_programs(&launcher, end, cwd, &record);
+        status = add_programs(&launcher, end, &record);
     if (end > 0 && status == CRMPI_OK)
         status = crmpi_words_join(&record, bytes_out, n_out);
     crmpi_words_fini(&record);

@@ -49,6 +49,10 @@ size_t crmpi_launcher_options_end(char *const *words, size_t n);
  */
 void crmpi_launcher_replace(struct crmpi_words *words, char *const *options);
 
+/** Have the files and folders that mpirun's options name, for whichever of its programs, seen from
+ * anywhere: they are relative to @p cwd. */
+enum crmpi_status crmpi_launcher_absolute(struct crmpi_words *words, const char *cwd);
+
 /**
  * Make the record of the job that this process, rank 0, belongs to: from CRMPI_LAUNCHER
  * or from the command line of the mpirun among its ancestors.

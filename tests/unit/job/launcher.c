@@ -177,6 +177,26 @@ START_TEST(test_record_of_prrte)
 }
 END_TEST
 
+START_TEST(test_absolute)
+{
+    static const char *const line[] = {
+        "mpirun", "--hostfile", "hosts", "-wdir", "sub",        "--rankfile=ranks",
+        "--mca",  "btl",        "self",  "./a",   "--hostfile", "its own",
+        ":",      "--app",      "/abs",  "-wd",   "../up",      "./b",
+        "-wd",    "x",          NULL};
+    static const char *const expected[] = {
+        "mpirun", "--hostfile", "/d/hosts", "-wdir", "/d/sub",     "--rankfile=/d/ranks",
+        "--mca",  "btl",        "self",     "./a",   "--hostfile", "its own",
+        ":",      "--app",      "/abs",     "-wd",   "/d/../up",   "./b",
+        "-wd",    "x",          NULL};
+    struct crmpi_words words = make(line);
+
+    ck_assert_int_eq(crmpi_launcher_absolute(&words, "/d"), CRMPI_OK);
+    check_equal(&words, expected);
+    crmpi_words_fini(&words);
+}
+END_TEST
+
 START_TEST(test_replace)
 {
     /* clang-format off */
@@ -383,6 +403,7 @@ UNIT_TESTS("launcher")
     TEST(test_record);
     TEST(test_record_several);
     TEST(test_record_of_prrte);
+    TEST(test_absolute);
     TEST(test_replace);
     TEST(test_record_unclear);
     CASE("control", .setup = make_dir, .teardown = remove_dir);
