@@ -79,7 +79,7 @@ static int arguments_check(const struct crmpi_win *recipe, MPI_Info info, MPI_Co
 /* Open MPI's component for networks without remote access gives up locks it was told not to
  * take, and then grants none to others; and it does not take a lock before the first
  * operation. */
-static int library_check(void)
+static int library_check(const struct crmpi_comm *comm)
 {
     static int is_checked; /* they are all loaded by MPI_Init */
     void *component;
@@ -91,8 +91,10 @@ static int library_check(void)
     if (!component)
         return MPI_SUCCESS;
     dlclose(component);
-    crmpi_error("windows cannot be had with Open MPI's component osc/pt2pt: leave it out "
-                "(mpirun --mca osc ^pt2pt)");
+    if (comm->rank == 0)
+        crmpi_error(
+            "windows cannot be had with Open MPI's component osc/pt2pt: leave it out "
+            "(mpirun --mca osc ^pt2pt)");
     return MPI_ERR_UNSUPPORTED_OPERATION;
 }
 
@@ -117,7 +119,7 @@ static int create(const struct crmpi_win *recipe, MPI_Info info, MPI_Comm comm, 
     char why[256] = "";
 
     if (error == MPI_SUCCESS)
-        error = library_check();
+        error = library_check(crmpi_comm_of(comm));
     if (error != MPI_SUCCESS)
         return crmpi_comm_error(comm, error, function);
     /* in the making of its communicator all members meet: a thread may park there */

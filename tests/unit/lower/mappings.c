@@ -4,10 +4,12 @@
  */
 #include <check.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
+#include <sys/syscall.h>
 
 #include "boundary/control.h"
 #include "boundary/raw.h"
@@ -19,6 +21,7 @@ void *library_mmap(void *at, size_t bytes, int flags);
 void *library_mmap_by_number(void *at, size_t bytes, int flags);
 void *library_mremap(void *old, size_t bytes, void *at);
 void *library_shmat(int id, void *at);
+int library_sigaltstack(const stack_t *stack, stack_t *old);
 
 static char *const upper = (char *)CRMPI_MAP_ADDR;
 
@@ -93,6 +96,19 @@ START_TEST(crmpi_itself_maps_there)
 }
 END_TEST
 
+START_TEST(no_stack_of_a_library)
+{
+    static char memory[1 << 16];
+    const stack_t wanted = {.ss_sp = memory, .ss_size = sizeof memory};
+    stack_t old = {.ss_sp = memory}, now;
+
+    ck_assert_int_eq(library_sigaltstack(&wanted, &old), 0);
+    ck_assert_int_eq(old.ss_flags, SS_DISABLE);
+    ck_assert_int_eq(crmpi_raw(SYS_sigaltstack, 0, (long)&now, 0, 0, 0, 0), 0);
+    ck_assert_ptr_ne(now.ss_sp, memory);
+}
+END_TEST
+
 UNIT_TESTS("mappings")
 {
     CASE("mappings");
@@ -100,4 +116,5 @@ UNIT_TESTS("mappings")
     TEST(other_addresses_are);
     TEST(segments_of_system_v);
     TEST(crmpi_itself_maps_there);
+    TEST(no_stack_of_a_library);
 }

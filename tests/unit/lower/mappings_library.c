@@ -2,6 +2,7 @@
 /*
  * Calls that come from a library, not from the program (mappings.c).
  */
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
@@ -11,6 +12,7 @@ void *library_mmap(void *at, size_t bytes, int flags);
 void *library_mmap_by_number(void *at, size_t bytes, int flags);
 void *library_mremap(void *old, size_t bytes, void *at);
 void *library_shmat(int id, void *at);
+int library_sigaltstack(const stack_t *stack, stack_t *old);
 
 void *library_mmap(void *at, size_t bytes, int flags)
 {
@@ -32,4 +34,9 @@ void *library_mremap(void *old, size_t bytes, void *at)
 void *library_shmat(int id, void *at)
 {
     return shmat(id, at, 0);
+}
+
+int library_sigaltstack(const stack_t *stack, stack_t *old)
+{
+    return sigaltstack(stack, old);
 }
