@@ -32,7 +32,7 @@ static inline int rma_is_ucx(void)
 {
     const char *component = getenv("OMPI_MCA_osc");
 
-    return component && strcmp(component, "ucx") == 0;
+    return component && strstr(component, "ucx");
 }
 
 /** The displacement of an offset that the disp_unit divides. */

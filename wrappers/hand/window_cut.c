@@ -204,8 +204,9 @@ static void say(const struct crmpi_win *w, int error, char *why, size_t why_byte
     int length;
 
     PMPI_Error_string(error, text, &length);
-    snprintf(why, why_bytes, "the window %s of %d processes cannot be made again: %s",
-             w->name ? w->name : "", w->n_members, text);
+    snprintf(why, why_bytes, "the window %s%sof %d processes cannot be made again: %s",
+             w->name ? w->name : "", w->name && w->name[0] ? " " : "", w->n_members,
+             text);
 }
 
 /* One after the other in the whole job: Open MPI names files of its own by a number that
