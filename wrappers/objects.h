@@ -210,14 +210,14 @@ int crmpi_comm_keep(uint64_t id, MPI_Comm real);
  * Let the lower object's error handler follow the application's: errors that end the job
  * do so in the MPI library, with its own words; others are returned to the wrapper.
  */
+void crmpi_comm_apply_errhandler(struct crmpi_handle *comm);
+int crmpi_file_apply_errhandler(MPI_File file);
 /** Have all lower objects return their errors, while threads are parked and crmpi makes calls on
  * its own behalf, whatever handlers the application has set: no job ends for one of those.  With 0
  * they have theirs again. */
 void crmpi_errors_return(int all);
 /** The same in a restarted process, whose objects are still to be made. */
 void crmpi_errors_restart(void);
-void crmpi_comm_apply_errhandler(struct crmpi_handle *comm);
-int crmpi_file_apply_errhandler(MPI_File file);
 
 /** What the last release of a handle does. */
 void crmpi_info_destroy(struct crmpi_handle *handle);

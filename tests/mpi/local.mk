@@ -9,7 +9,7 @@ mpi_c_tests = attributes callbacks cancel children coll comm_skew comms datatype
 	process queued sendrecv settings signals skew stdin threads_multiple threads_team threads_wait \
 	timers topologies traffic windows
 mpi_c_tests += churn churn_threads filecases kinds layout mappings special unusual
-mpi_c_tests += coll_fails comm_early coupled descriptors dist_graph dynamic failures held jumps names
+mpi_c_tests += coll_fails comm_early coupled descriptors dist_graph dynamic failures held jumps leaves names
 mpi_c_tests += obstacles pairs pcoll pipeline reach synchronous threads_groups truncated user_ops
 mpi_c_tests += delayed hints identities struck threads_many vectors waits
 # of MPI-4

@@ -237,7 +237,7 @@ static inline void rma_element_apply(const struct rma_base *base, MPI_Op op,
  * Whether Open MPI 4.1 does a call right.  With osc/rdma, compare-and-swap crashes at
  * memory of the own rank and where all of a window's memory is shared; accumulating calls
  * fail where it is not shared: those that fetch, with derived types, all with types that
- * have gaps.  osc/ucx is right with predefined types without gaps only, and takes all that is
+ * have gaps.  osc/ucx is right with predefined types without gaps only, but for puts, and takes all that is
  * fetched for integers that processors know atomics of.
  */
 static inline int rma_works(const struct rma_window *w, const struct rma_type *type,

@@ -244,12 +244,21 @@ struct flow {
 
 static int blocking_begin(MPI_Comm comm, const struct input *input)
 {
-    if (!crmpi_call_resumed())
-        crmpi_call()->input_kept = 0; /* an earlier one may have been left by a jump */
+    /* an earlier one may have been left by a jump */
+    if (crmpi_call_resumed())
+        crmpi_call()->reducing = NULL; /* it is this one */
+    else
+        crmpi_call()->input_kept = 0;
     crmpi_collective_begin(comm);
     if (crmpi_thread_multiple)
         crmpi_idup_settle(comm);
     return __builtin_expect(input->n == 0, 1) ? MPI_SUCCESS : input_keep(input);
+}
+
+static void reducing_begin(MPI_Comm comm)
+{
+    crmpi_call()->reducing = comm;
+    crmpi_call()->reducing_call = crmpi_thread->frame.call;
 }
 
 static int blocking_wait(int error, MPI_Request *real)
@@ -538,12 +547,15 @@ static int reduction_wait(const struct crmpi_reduction_call *call)
         error = blocking_begin(comm, &input);                                            \
         if (by_user)                                                                     \
             crmpi_reduction_count_lower(1);                                              \
+        else if (crmpi_op_is_user_defined(op))                                           \
+            reducing_begin(comm);                                                        \
         if (error == MPI_SUCCESS)                                                        \
             error = crmpi_thread_multiple                                                \
                         ? blocking_wait(PMPI_##INAME(REALS, &real), &real)               \
                         : PMPI_##NAME(REALS);                                            \
         if (by_user)                                                                     \
             crmpi_reduction_count_lower(-1);                                             \
+        crmpi_call()->reducing = NULL;                                                   \
         return blocking_end(comm, &input, error, 0, FLOW, "MPI_" #NAME);                 \
     }                                                                                    \
                                                                                          \

@@ -88,6 +88,31 @@ static void list_add(struct list *list, const struct crmpi_handle *handle)
     };
 }
 
+/* A reduction that a jump has left counts, as it does in ranks that have not left it: they need
+ * nothing of this one any more. */
+static void left_count(struct crmpi_call *call)
+{
+    MPI_Comm comm = call->reducing;
+
+    call->reducing = NULL;
+    crmpi_collective_end(comm);
+}
+
+/* Of threads that are parked: they are in that call no longer. */
+static void all_left_count(void)
+{
+    if (__atomic_load_n(&crmpi_control->phase, __ATOMIC_ACQUIRE) != CRMPI_PHASE_STOP)
+        return;
+    for (struct crmpi_thread *t = crmpi_control->threads; t; t = t->next) {
+        struct crmpi_call *call = t->mpi;
+
+        if (call && call->reducing &&
+            (t->state != CRMPI_THREAD_PARKED_BELOW ||
+             t->frame.call != call->reducing_call))
+            left_count(call);
+    }
+}
+
 static void visit_comm(struct crmpi_handle *handle, void *context)
 {
     list_add(context, handle);
@@ -106,6 +131,7 @@ enum crmpi_status crmpi_cut_group_counts(const struct crmpi_group_list *group,
 {
     struct list list = {.group = group};
 
+    all_left_count();
     list_add(&list, CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_world));
     list_add(&list, CRMPI_UPPER(struct crmpi_handle *, ompi_mpi_comm_self));
     crmpi_handle_visit(CRMPI_COMM, visit_comm, &list);
@@ -213,8 +239,11 @@ static void gate_wait(const struct crmpi_comm *comm)
 
 void crmpi_collective_begin(MPI_Comm comm)
 {
+    struct crmpi_call *call = crmpi_thread->mpi;
     const struct crmpi_comm *c;
 
+    if (__builtin_expect(call && call->reducing, 0))
+        left_count(call);
     if (__builtin_expect(!crmpi_checkpoint_under_way(), 1) || !(c = crmpi_comm_of(comm)))
         return;
     gate_wait(c);

@@ -95,6 +95,10 @@ struct crmpi_call {
     struct crmpi_request send; /* MPI_Ssend: likewise */
     struct crmpi_request *reduction; /* a blocking one, where threads may wait at the same
                                         time; NULL: none has begun */
+    MPI_Comm
+        reducing; /* of a blocking reduction by an operation of the program, from its beginning
+                          until it counts; the operation may be left by a jump */
+    uint64_t reducing_call; /* its function: crmpi_frame.call */
     int32_t n_started; /* MPI_Startall: of its requests */
     int64_t n_done;    /* of a call made in parts: bytes of data, where it parks */
     /* The input of a collective that overwrites it, until it has completed. */
